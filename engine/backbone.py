@@ -1,0 +1,82 @@
+"""What a retrieval method gives to the rest: queries, keys, answers. One shape for all methods.
+
+Every method scores a chunk as `sum_i w_i * max_j <q_i, k_j>`: a weighted MaxSim (ReAtt section 2.2, equation 1).
+Methods differ in data, never in an `if` outside their own file.
+
+Axes: B batch, C chunks, m query vectors, n key vectors, h heads, d head width, D model width, t memory tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from reatt_engine.decoding import Limits
+
+Span = tuple[int, int]  # [start, end) in characters
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What the encoder reads of one chunk: its title and its text."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Queries:
+    """A question as weighted query vectors."""
+
+    vectors: Tensor  # (m, d) float32
+    weights: Tensor  # (m,) float32; the score is the weighted sum of maxima
+    spans: tuple[Span, ...]  # (m) where in the question each vector comes from; (0, 0) for prefix and end marks
+
+
+@dataclass(frozen=True)
+class ChunkCode:
+    """A chunk as key vectors."""
+
+    keys: Tensor  # (n, d) float32
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model says to a question, and what it looked at while saying it."""
+
+    text: str
+    log_probability: float  # mean over the answer's tokens
+    confidence: float  # in [0, 1], calibrated
+    source: int | None  # which evidence the answer was cut from; None for free or yes/no answers
+    span: Span | None  # characters in that evidence's text
+    shares: tuple[float, ...]  # (C) target attention per evidence, sums to 1
+    agreement: float  # KL(target attention || retrieval attention) over the evidence
+
+
+class Backbone(Protocol):
+    """A model that encodes chunks and questions apart, and answers from chunks jointly."""
+
+    key_width: int  # d
+    max_chunk_tokens: int
+
+    def encode_chunks(self, passages: Sequence[Passage]) -> list[ChunkCode]:
+        """Encode chunks apart into the keys that the store keeps."""
+
+    def encode_question(self, question: str) -> Queries:
+        """Encode a question into the queries that score those keys."""
+
+    def key_spans(self, passage: Passage) -> tuple[Span, ...]:
+        """Say where in `passage.text` each key comes from; (0, 0) for title, prefix and end marks."""
+
+    def count_tokens(self, text: str) -> int:
+        """Count the tokens of a text without prefix and end marks."""
+
+    def answer(self, question: str, evidence: Sequence[Passage], scores: Sequence[float], limits: Limits) -> Answer:
+        """Read the evidence jointly and answer; `scores` are the evidence's retrieval scores."""
+
+    def fingerprint(self) -> str:
+        """Name exactly what the stored keys depend on; equal fingerprints mean equal keys."""

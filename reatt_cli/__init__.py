@@ -1,0 +1,1 @@
+"""The `reatt` command: one file per command group."""

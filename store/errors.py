@@ -1,0 +1,201 @@
+"""Every error a user can cause or meet, as one tree.
+
+Each class is one row of the error catalogue: a stable `id`, the process's exit code, a message that says what was
+found, and `fix`: what to type next. Only the command line turns one into text; nothing below it prints.
+
+    ReattError
+    ├── UsageError            2   BadQuestion, NothingFound, NoSuchPath, QueriesFormat, QrelsFormat
+    ├── DocumentError         3   one file could not be read; the run goes on
+    ├── StoreError            10-15, 22
+    ├── ModelError            13, 14
+    └── DeviceError           20, 21
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ReattError(Exception):
+    """Something went wrong that a person can act on."""
+
+    id: ClassVar[str] = "FAILED"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, fix: str = "", path: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+        self.path = path
+
+
+class UsageError(ReattError):
+    """The command was given something it cannot use."""
+
+    id = "USAGE"
+    exit_code = 2
+
+
+class BadQuestion(UsageError):
+    """The question is empty."""
+
+    id = "BAD_QUESTION"
+
+
+class NothingFound(UsageError):
+    """No file matches what was asked to be ingested."""
+
+    id = "NOTHING_FOUND"
+
+
+class NoSuchPath(UsageError):
+    """A path named on the command line does not exist."""
+
+    id = "NO_SUCH_PATH"
+
+
+class NoSuchId(UsageError):
+    """No document or chunk has this id."""
+
+    id = "NO_SUCH_ID"
+
+
+class QueriesFormat(UsageError):
+    """A queries or qrels file has a line that cannot be read."""
+
+    id = "QA_FORMAT"
+
+
+class DocumentError(ReattError):
+    """One document cannot be read; the others go on."""
+
+    id = "UNREADABLE"
+    exit_code = 3
+
+
+class PdfPassword(DocumentError):
+    """A PDF is encrypted and no password opens it."""
+
+    id = "PDF_PASSWORD"
+
+
+class PdfNoText(DocumentError):
+    """A PDF has no text layer: its pages are pictures."""
+
+    id = "PDF_NO_TEXT"
+
+
+class PdfDamaged(DocumentError):
+    """A PDF is broken or cut off."""
+
+    id = "PDF_DAMAGED"
+
+
+class NotText(DocumentError):
+    """A file's content is binary and of no known format."""
+
+    id = "NOT_TEXT"
+
+
+class EmptyDocument(DocumentError):
+    """A file holds no text."""
+
+    id = "EMPTY"
+
+
+class RecordFormat(DocumentError):
+    """A JSON Lines file has a line that is not a document."""
+
+    id = "RECORD_FORMAT"
+
+
+class TooBig(DocumentError):
+    """A file is larger than the limit."""
+
+    id = "TOO_BIG"
+
+
+class ParseLimit(DocumentError):
+    """A parser took more time or memory than it may."""
+
+    id = "PARSE_LIMIT"
+
+
+class StoreError(ReattError):
+    """The store cannot do what was asked."""
+
+
+class NoStore(StoreError):
+    """There is no store where one was looked for."""
+
+    id = "NO_STORE"
+    exit_code = 10
+
+
+class StoreLocked(StoreError):
+    """Another process is writing to the store."""
+
+    id = "LOCKED"
+    exit_code = 11
+
+
+class StoreDamaged(StoreError):
+    """A file of the store is not what SQLite says it is."""
+
+    id = "STORE_CHECKSUM"
+    exit_code = 12
+
+
+class StoreNewer(StoreError):
+    """The store was written by a newer version."""
+
+    id = "STORE_NEWER"
+    exit_code = 15
+
+
+class ReadOnly(StoreError):
+    """The store cannot be written to."""
+
+    id = "READ_ONLY"
+    exit_code = 22
+
+
+class DiskFull(StoreError):
+    """No room is left on the disk."""
+
+    id = "DISK_FULL"
+    exit_code = 22
+
+
+class ModelError(ReattError):
+    """The model cannot be used."""
+
+    id = "MODEL_MISSING"
+    exit_code = 14
+
+
+class ModelMismatch(ModelError):
+    """The store's vectors were made by another model."""
+
+    id = "MODEL_MISMATCH"
+    exit_code = 13
+
+
+class ModelUnsafe(ModelError):
+    """A model file would have to be unpickled."""
+
+    id = "MODEL_UNSAFE"
+
+
+class DeviceError(ReattError):
+    """The device asked for is not there."""
+
+    id = "DEVICE"
+    exit_code = 20
+
+
+class OutOfMemory(DeviceError):
+    """Neither the smallest batch fits into memory."""
+
+    id = "OUT_OF_MEMORY"
+    exit_code = 21
