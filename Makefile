@@ -1,0 +1,82 @@
+# Everything runs from here; `make help` lists the targets.
+# PYTHON  the interpreter that makes .venv (3.11 to 3.13)       make setup PYTHON=python3.12
+# JOBS    parallel test processes                               make test JOBS=4
+# ARGS    passed on to pytest or to the bench                   make test ARGS="-k store"
+# QUICK   1 = a small bench                                     make bench QUICK=1
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test lint types smoke bench completions kills clean
+
+JOBS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := reatt_cli reatt_engine reatt_store
+INPUTS := pyproject.toml constraints.txt
+FIND_PYTHON = for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$p; break; }; done; true
+# One thread a process: the processes are the parallelism, and small matrices gain nothing from threads.
+RUN_TESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
+
+setup: $(VENV)/installed-dev ## make .venv with everything that tests, lint and bench need
+
+# Two stamps, so that the demo of a stranger installs no test tools; the second one implies the first.
+$(BIN)/python:
+	python="$(PYTHON)"; python="$${python:-$$($(FIND_PYTHON))}"; \
+	[ -n "$$python" ] || { echo "No Python 3.11, 3.12 or 3.13 found; name one: make PYTHON=/path/to/python" >&2; exit 1; }; \
+	"$$python" -m venv $(VENV)
+
+$(VENV)/installed: $(INPUTS) | $(BIN)/python
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[cpu]'
+	touch $@
+
+$(VENV)/installed-dev: $(INPUTS) | $(BIN)/python
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[cpu,dev]'
+	touch $(VENV)/installed $@
+
+demo: $(VENV)/installed ## read examples/documents, ask three questions
+	@rm -rf .work/demo; mkdir -p .work
+	$(BIN)/reatt ingest --store .work/demo examples/documents
+	@head -n 3 examples/questions.txt | while IFS= read -r question; do \
+		printf '\n$$ reatt ask "%s"\n' "$$question"; \
+		$(BIN)/reatt ask --store .work/demo "$$question" </dev/null || [ $$? -eq 4 ]; \
+	done
+
+test: $(VENV)/installed-dev ## the test suite
+	$(RUN_TESTS) --numprocesses $(JOBS) --dist loadfile $(ARGS)
+
+kills: $(VENV)/installed-dev ## the long runs: kill -9 at random moments, fuzzing
+	$(RUN_TESTS) -m slow $(ARGS)
+
+lint: $(VENV)/installed-dev ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# mypy wants folders named as they are imported; two of ours are not.
+types: $(VENV)/installed-dev ## mypy, strict
+	@mkdir -p build/types
+	@ln -sfn ../../reatt_cli build/types/reatt_cli
+	@ln -sfn ../../engine build/types/reatt_engine
+	@ln -sfn ../../store build/types/reatt_store
+	MYPYPATH=build/types $(BIN)/mypy $(PACKAGES:%=-p %)
+
+smoke: $(VENV)/installed-dev ## the wheel, in an empty environment, from another folder
+	PYTHON=$(abspath $(BIN)/python) .ci/smoke
+
+bench: $(VENV)/installed-dev ## speed and memory, into bench/results/
+	QUICK=$(QUICK) $(BIN)/python -m bench $(ARGS)
+
+completions: $(VENV)/installed-dev ## write completions/ anew
+	mkdir -p completions
+	$(BIN)/reatt completion bash > completions/reatt.bash
+	$(BIN)/reatt completion zsh > completions/_reatt
+	$(BIN)/reatt completion fish > completions/reatt.fish
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) .work build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
