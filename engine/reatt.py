@@ -1,0 +1,172 @@
+"""ReAtt: one T5 whose first B encoder blocks encode question and chunks apart (Jiang et al., 2022, section 2).
+
+- `lower_half`: blocks 0..B-1, each text alone.
+- `head_queries`, `head_keys`: one head of block B; `score = mean_i max_j <q_i, k_j>` is the retrieval attention
+  (equation 1), without 1/sqrt(d), position bias or normalisation.
+- `join`, `upper_half`: blocks B..L-1 over each question-chunk pair, then fusion of all pairs in the decoder.
+
+T5's position bias depends on differences of positions alone, and a pair is contiguous: so halves encoded apart, put
+together at block B, are exactly what a joint encoding under a block mask would give.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
+
+from reatt_engine.backbone import ChunkCode, Passage, Queries, Span
+from reatt_engine.t5 import T5, Cache
+from reatt_engine.tokens import NOWHERE, TextTokenizer
+
+KEYS_VERSION = b"1"  # to be raised when the same weights come to give other keys
+
+
+@dataclass(frozen=True)
+class Head:
+    """The retrieval head: block B (0-based `retrieval_layer`) and a head of it."""
+
+    layer: int
+    number: int
+
+
+@dataclass(frozen=True)
+class Padded:
+    """Sequences of different length in one tensor."""
+
+    values: Tensor  # (B, n) ids or (B, n, D) states
+    keep: Tensor  # (B, n) bool, False on padding
+
+
+def pad(sequences: Sequence[Sequence[int]], device: torch.device) -> Padded:
+    """Put token ids of different lengths into one tensor."""
+    lengths = torch.tensor([len(ids) for ids in sequences], device=device)
+    values = pad_sequence([torch.tensor(ids) for ids in sequences], batch_first=True).to(device)  # (B, n)
+    return Padded(values, torch.arange(values.shape[1], device=device) < lengths[:, None])
+
+
+def lower_half(t5: T5, layer: int, ids: Padded) -> Padded:
+    """Encode each row alone through blocks 0..layer-1 -> states (B, n, D)."""
+    states = t5.encode_range(t5.embed(ids.values), t5.encoder_bias(ids.keep), slice(0, layer))
+    return Padded(states, ids.keep)
+
+
+def head_queries(t5: T5, head: Head, states: Tensor) -> Tensor:
+    """Project states (..., D) to the retrieval head's query vectors (..., d)."""
+    return _one_head(t5, head, "q", states)
+
+
+def head_keys(t5: T5, head: Head, states: Tensor) -> Tensor:
+    """Project states (..., D) to the retrieval head's key vectors (..., d)."""
+    return _one_head(t5, head, "k", states)
+
+
+def _one_head(t5: T5, head: Head, side: str, states: Tensor) -> Tensor:
+    block, width = t5.encoder.layers()[head.layer], t5.config.d_kv
+    weight = getattr(block.attention, side).weight[head.number * width : (head.number + 1) * width]  # (d, D)
+    return F.linear(block.attention_norm(states), weight)
+
+
+def join(question: Tensor, chunks: Sequence[Tensor]) -> Padded:
+    """Put one question's states (m, D) before each chunk's (n, D): rows of m + n, padded on the right."""
+    rows = [torch.cat((question, chunk)) for chunk in chunks]
+    lengths = torch.tensor([len(row) for row in rows], device=question.device)
+    values = pad_sequence(rows, batch_first=True)  # (C, m+n, D)
+    return Padded(values, torch.arange(values.shape[1], device=question.device) < lengths[:, None])
+
+
+def upper_half(t5: T5, layer: int, joined: Padded) -> Tensor:
+    """Encode pairs jointly through blocks layer..L-1 and the final norm -> (C, m+n, D)."""
+    return t5.finish(t5.encode_range(joined.values, t5.encoder_bias(joined.keep), slice(layer, None)))
+
+
+def target_attention(scores: Tensor, owner: Tensor, chunks: int) -> Tensor:
+    """Sum the target attention per chunk (section 3.1): softmax over all tokens of all pairs, mean over heads.
+
+    `scores` (h, t) are the first decoder position's logits in the last block, `owner` (t,) names each token's chunk;
+    returns (C,), which sums to 1.
+    """
+    per_token = scores.float().softmax(-1).mean(0)  # (t,)
+    return torch.zeros(chunks, device=scores.device).index_add(0, owner, per_token)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Evidence as the decoder sees it: all pairs one after another, with the way back to their texts."""
+
+    cache: Cache
+    owner: Tensor  # (t,) which evidence each memory token belongs to
+    tokens: tuple[tuple[int, ...], ...]  # (C) each evidence's token ids
+    spans: tuple[tuple[Span, ...], ...]  # (C) where in the evidence's text each lies
+
+
+class ReAtt:
+    """The model with its tokenizer on its device: encodes chunks and questions, reads evidence."""
+
+    def __init__(self, t5: T5, tokenizer: TextTokenizer, head: Head, device: torch.device) -> None:
+        self.t5, self.tokenizer, self.head, self.device = t5.to(device), tokenizer, head, device
+        self.key_width = t5.config.d_kv
+        self.max_chunk_tokens = tokenizer.chunk_limit
+
+    def count_tokens(self, text: str) -> int:
+        """Count the tokens of a text without prefix and end marks."""
+        return self.tokenizer.count(text)
+
+    def key_spans(self, passage: Passage) -> tuple[Span, ...]:
+        """Say where in `passage.text` each key comes from; (0, 0) for title, prefix and end marks."""
+        return self.tokenizer.chunks([passage])[0].spans
+
+    @torch.inference_mode()
+    def encode_chunks(self, passages: Sequence[Passage]) -> list[ChunkCode]:
+        """Encode chunks apart into the keys that the store keeps; best given in batches of like length."""
+        tokens = self.tokenizer.chunks(passages)
+        lower = lower_half(self.t5, self.head.layer, pad([t.ids for t in tokens], self.device))
+        keys = head_keys(self.t5, self.head, lower.values).float()  # (B, n, d)
+        return [ChunkCode(row[: len(t.ids)]) for row, t in zip(keys, tokens, strict=True)]
+
+    @torch.inference_mode()
+    def encode_question(self, question: str) -> Queries:
+        """Encode a question into the queries that score those keys: the mean over its tokens."""
+        tokens = self.tokenizer.question(question)
+        lower = lower_half(self.t5, self.head.layer, pad([tokens.ids], self.device))
+        vectors = head_queries(self.t5, self.head, lower.values[0]).float()  # (m, d)
+        return Queries(vectors, torch.full((len(vectors),), 1 / len(vectors), device=self.device), tokens.spans)
+
+    @torch.inference_mode()
+    def read(self, question: str, evidence: Sequence[Passage]) -> Reading:
+        """Encode each question-chunk pair jointly and fuse them as one memory (section 2.2).
+
+        The joint input has the question without its end mark, as in the released models.
+        """
+        asked = self.tokenizer.question(question).ids[:-1]
+        chunks = self.tokenizer.chunks(evidence)
+        apart = lower_half(self.t5, self.head.layer, pad([asked, *(c.ids for c in chunks)], self.device))
+        states = [row[keep] for row, keep in zip(apart.values, apart.keep, strict=True)]
+        joined = join(states[0], states[1:])
+        memory = upper_half(self.t5, self.head.layer, joined)[joined.keep]  # (t, D)
+        owner = torch.arange(len(chunks), device=self.device)[:, None].expand_as(joined.keep)[joined.keep]
+        cache = self.t5.remember(memory[None])
+        return Reading(cache, owner, tuple(c.ids for c in chunks), tuple(c.spans for c in chunks))
+
+    @torch.inference_mode()
+    def shares(self, reading: Reading) -> Tensor:
+        """Each evidence's share of the target attention: (C,), sums to 1."""
+        return target_attention(self.t5.target_scores(reading.cache)[0], reading.owner, len(reading.tokens))
+
+    def fingerprint(self) -> str:
+        """Hash what the stored keys depend on: embeddings, lower half, the head's key projection, tokenizer, limits."""
+        block, width = self.t5.encoder.layers()[self.head.layer], self.t5.config.d_kv
+        rows = slice(self.head.number * width, (self.head.number + 1) * width)
+        weights = [self.t5.shared.weight, self.t5.encoder.position.weight, block.attention_norm.weight]
+        weights += [weight for lower in self.t5.encoder.layers(slice(self.head.layer)) for weight in lower.parameters()]
+        weights.append(block.attention.k.weight[rows])
+        total = hashlib.blake2b(KEYS_VERSION, digest_size=16)
+        for weight in weights:
+            total.update(weight.detach().float().cpu().contiguous().numpy().data)
+        total.update(repr((self.tokenizer.identity(), self.max_chunk_tokens, NOWHERE)).encode())
+        return total.hexdigest()

@@ -1,0 +1,85 @@
+"""Text to token ids: the tokenizer file, and the one rule for prefixes and end marks.
+
+A question is read as `question: Q </s>`, a chunk as `title: T context: X </s>` (as the released ReAtt models read
+them); prefix and end marks are ordinary query and key vectors. Offsets come from the encoding, never from decoded
+text, so that every token can be found in the document again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Encoding, Tokenizer
+
+from reatt_engine.backbone import Passage, Span
+from reatt_store.errors import ModelError
+
+NOWHERE: Span = (0, 0)
+QUESTION, TITLE, CONTEXT = "question: ", "title: ", " context: "
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Token ids, and where in the text each comes from; `NOWHERE` for prefix and end marks."""
+
+    ids: tuple[int, ...]
+    spans: tuple[Span, ...]
+
+
+class TextTokenizer:
+    """A model's tokenizer with its limits: at most so many tokens for a question and for a chunk."""
+
+    def __init__(self, file: Path, *, end: int, question_limit: int = 128, chunk_limit: int = 512) -> None:
+        try:
+            self._tokenizer = Tokenizer.from_file(str(file))
+        except Exception as error:  # tokenizers raises bare Exception for missing and for broken files
+            raise ModelError(f"cannot read {file}: {error}", "copy the model again", str(file)) from None
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self.end, self.question_limit, self.chunk_limit = end, question_limit, chunk_limit
+
+    def question(self, text: str) -> Tokens:
+        """Encode a question as `question: Q </s>`."""
+        encoding = self._tokenizer.encode(QUESTION + text, add_special_tokens=False)
+        return self._finish(encoding, text, len(QUESTION), self.question_limit)
+
+    def chunks(self, passages: Sequence[Passage]) -> list[Tokens]:
+        """Encode chunks as `title: T context: X </s>`."""
+        heads = [TITLE + passage.title + CONTEXT for passage in passages]
+        texts = [passage.text.rstrip() for passage in passages]
+        whole = [head + text for head, text in zip(heads, texts, strict=True)]
+        encodings = self._tokenizer.encode_batch(whole, add_special_tokens=False)
+        rows = zip(encodings, texts, heads, strict=True)
+        return [self._finish(encoding, text, len(head), self.chunk_limit) for encoding, text, head in rows]
+
+    def answer(self, text: str) -> tuple[int, ...]:
+        """Encode an answer with its end mark, as the decoder is to write it."""
+        return (*self._tokenizer.encode(text, add_special_tokens=False).ids, self.end)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Turn generated ids back into text."""
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True)).strip()
+
+    def count(self, text: str) -> int:
+        """Count a text's tokens without prefix and end marks."""
+        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def identity(self) -> str:
+        """Hash the tokenizer itself, for fingerprints."""
+        return hashlib.blake2b(self._tokenizer.to_str().encode(), digest_size=16).hexdigest()
+
+    def _finish(self, encoding: Encoding, text: str, prefix: int, limit: int) -> Tokens:
+        ids = encoding.ids[: limit - 1]
+        spans = [_inside(text, start - prefix, end - prefix) for start, end in encoding.offsets[: limit - 1]]
+        return Tokens((*ids, self.end), (*spans, NOWHERE))
+
+
+def _inside(text: str, start: int, end: int) -> Span:
+    """Cut a token's offsets to the text itself and to what is not space; a prefix token lies nowhere."""
+    start = max(start, 0)
+    while start < end and text[start].isspace():
+        start += 1
+    return (start, end) if end > start else NOWHERE
