@@ -1,0 +1,73 @@
+"""What a stranger gets: every module in the wheel, pins that fit what is declared, one version everywhere.
+
+That the wheel really holds them is looked up in the wheel itself, by .ci/smoke.
+"""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+SETUPTOOLS = PROJECT["tool"]["setuptools"]
+FOLDERS = [ROOT / folder for folder in SETUPTOOLS["package-dir"].values()]
+PINS = {
+    re.sub(r"[-_.]+", "-", name).lower(): version
+    for name, _, version in (
+        line.partition("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    )
+    if version
+}
+EXTRAS = ["cpu", "dev", "hub"]  # gpu and pdfium are optional on the tested machine
+
+
+def requirements() -> list[Requirement]:
+    project = PROJECT["project"]
+    lists = [project["dependencies"], *(project["optional-dependencies"][extra] for extra in EXTRAS)]
+    return [Requirement(line) for lines in lists for line in lines]
+
+
+def test_every_package_has_a_folder_and_every_folder_a_package():
+    assert set(SETUPTOOLS["packages"]) == set(SETUPTOOLS["package-dir"])
+    assert all((folder / "__init__.py").is_file() and (folder / "py.typed").is_file() for folder in FOLDERS)
+    named = {path.parent for path in ROOT.glob("*/__init__.py")}
+    assert named <= {*FOLDERS, ROOT / "bench"}
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_no_module_hides_in_a_sub_folder_that_the_wheel_would_miss(folder):
+    assert [path for path in folder.rglob("*.py") if path.parent != folder] == []
+
+
+@pytest.mark.parametrize("requirement", requirements(), ids=str)
+def test_every_direct_dependency_is_pinned_within_its_range(requirement):
+    name = re.sub(r"[-_.]+", "-", requirement.name).lower()
+    assert name in PINS, "constraints.txt does not pin it"
+    assert requirement.specifier.contains(PINS[name])
+
+
+def test_pins_are_plain_versions():
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9a-z.]*", line)] == []
+
+
+def test_the_newest_version_in_the_changelog_is_the_projects():
+    versions = re.findall(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert versions[0] == PROJECT["project"]["version"]
+
+
+def test_the_licence_is_the_one_declared():
+    assert PROJECT["project"]["license"] == "Apache-2.0"
+    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "Apache License" in text
+    assert "END OF TERMS AND CONDITIONS" in text
+
+
+@pytest.mark.parametrize("target", ["setup", "demo", "test", "lint", "types", "smoke", "bench", "completions", "kills"])
+def test_help_lists_every_target(target):
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert re.search(rf"^{target} ", listed, re.MULTILINE)
