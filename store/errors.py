@@ -8,7 +8,8 @@ found, and `fix`: what to type next. Only the command line turns one into text; 
     ├── DocumentError         3   one file could not be read; the run goes on
     ├── StoreError            10-15, 22
     ├── ModelError            13, 14
-    └── DeviceError           20, 21
+    ├── DeviceError           20, 21
+    └── InternalError         70
 """
 
 from __future__ import annotations
@@ -27,6 +28,13 @@ class ReattError(Exception):
         self.message = message
         self.fix = fix
         self.path = path
+
+
+class InternalError(ReattError):
+    """A bug: nothing a person did."""
+
+    id = "INTERNAL"
+    exit_code = 70
 
 
 class UsageError(ReattError):

@@ -1,0 +1,241 @@
+"""`list`, `show`, `remove`, `status`, `check`, `init`: what is in a store. None of them needs a model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds
+from reatt_cli.session import Session, short_path
+from reatt_cli.settings import command
+
+if TYPE_CHECKING:
+    from reatt_cli import schemas
+    from reatt_store.library import Library
+    from reatt_store.records import Problem, StoredChunk, StoredDocument
+
+Only = Annotated[str | None, typer.Option("--only", metavar="GLOB", help="Only documents whose path or name matches.")]
+ShownId = Annotated[str, typer.Argument(metavar="ID", help="D-… (a document) or C-… (a chunk).")]
+Targets = Annotated[
+    list[str], typer.Argument(metavar="ID|PATH|GLOB...", help="Documents: D-…, a path, or a glob on paths.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    command(app, "list", example='reatt list --only "*.pdf"')(list_documents)
+    command(app, "show", example="reatt show C-12")(show)
+    command(app, "remove", example="reatt remove drafts/old.md")(remove)
+    command(app, "status", example="reatt status --problems")(status)
+    command(app, "check", example="reatt check --json")(check)
+    command(app, "init", example="reatt init ~/handbook")(init)
+
+
+def list_documents(session: Session, only: Only = None) -> None:
+    """List the documents in the store."""
+    from reatt_cli import schemas
+
+    found = [listed(stored) for stored in session.library.documents(only)]
+
+    def render() -> None:
+        if found:
+            session.out.table([(d.doc, _named(d), f"{d.chunks:,}", human_bytes(d.bytes), d.added[:10]) for d in found])
+        session.out.note(counted(len(found), "document"))
+
+    session.out.result(schemas.Documents(store=str(session.folder), documents=found), render)
+
+
+def show(session: Session, shown: ShownId) -> None:
+    """Show a document or a chunk as it is stored, with its text."""
+    from reatt_cli import schemas
+
+    document, chunks = _find(session.library, shown)
+    pieces = [_piece(stored) for stored in chunks]
+    result = schemas.Show(id=shown, document=listed(document), chunks=pieces)
+
+    def render() -> None:
+        first = pieces[0] if pieces else None
+        place = "" if first is None or len(chunks) == document.chunks else where(first.page, first.line_start)
+        session.out.note(f"{_named(result.document)}{place}  {document.document.title}")
+        session.out.block("".join(piece.text for piece in pieces).rstrip("\n"))
+
+    session.out.result(result, render)
+
+
+def remove(
+    session: Session,
+    targets: Targets,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+) -> None:
+    """Remove documents from the store: their text, words and vectors. The files themselves stay."""
+    from reatt_cli import schemas
+
+    found = {stored.id: stored for target in targets for stored in _matching(session.library, target)}
+    if not dry_run:
+        with session.library.writing() as writer:
+            writer.remove(list(found))
+    gone = [listed(stored) for stored in found.values()]
+    result = schemas.Remove(store=str(session.folder), dry_run=dry_run, removed=gone)
+
+    def render() -> None:
+        session.out.table([(d.doc, _named(d)) for d in gone])
+        session.out.note(f"{'would remove' if dry_run else 'removed'} {counted(len(gone), 'document')}")
+
+    session.out.result(result, render)
+
+
+def status(
+    session: Session,
+    problems: Annotated[bool, typer.Option("--problems", help="List the files that could not be read.")] = False,
+) -> None:
+    """Say what the store holds, and what could not be read into it."""
+    from reatt_cli import schemas
+
+    found = session.library.status()
+    result = schemas.Status(
+        store=str(session.folder), format=found.format, documents=found.documents, chunks=found.chunks,
+        generation=found.generation and found.generation.id, model=found.generation and found.generation.model_name,
+        tokens=found.tokens, bytes=schemas.Sizes(**asdict(found.bytes)), pending=found.pending,
+        last_ingest=found.last_ingest, lock=found.holder and schemas.Lock(**asdict(found.holder)),
+        problems=[problem_of(problem) for problem in session.library.problems()],
+    )  # fmt: skip
+    session.out.result(result, lambda: _render_status(session, result, problems))
+
+
+def check(session: Session) -> int:
+    """Verify every checksum of the store; exit 12 if something is damaged."""
+    from reatt_cli import schemas
+    from reatt_store.errors import StoreDamaged
+
+    report = session.library.check()
+    damaged = [schemas.Damage(what=d.what, id=d.id, detail=d.detail, repairable=d.repairable) for d in report.damaged]
+    result = schemas.Check(
+        ok=report.ok, checked=report.checked, damaged=damaged, orphans=report.orphans, seconds=report.seconds
+    )
+
+    def render() -> None:
+        session.out.table([(d.what, d.id, d.detail) for d in damaged])
+        verdict = "ok" if report.ok else f"damaged: {counted(len(damaged), 'part')}"
+        session.out.say(f"{verdict}; {human_count(report.checked)} parts checked in {human_seconds(report.seconds)}")
+
+    session.out.result(result, render)
+    return 0 if report.ok else StoreDamaged.exit_code
+
+
+def init(
+    session: Session,
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="Where; the store becomes DIR/.reatt.")] = ".",
+) -> None:
+    """Make a store here, for this folder and those below it."""
+    from reatt_cli import schemas
+    from reatt_store.library import Library
+
+    chosen = session.settings.store
+    place = Path(chosen).expanduser().absolute() if chosen else Path(folder).expanduser().absolute() / ".reatt"
+    new = not (place / "reatt.db").exists()
+    (Library.create if new else Library.open)(place)
+    result = schemas.Init(store=str(place), created=new)
+    session.out.result(
+        result, lambda: session.out.say(f"{short_path(place)}  {'made' if new else 'was already there'}")
+    )
+
+
+def listed(stored: StoredDocument) -> schemas.Listed:
+    """Turn a stored document into what is printed of it."""
+    from reatt_cli import schemas
+
+    document = stored.document
+    return schemas.Listed(
+        doc=f"D-{stored.id}", path=document.path, external_id=document.external_id, title=document.title,
+        kind=document.kind, pages=document.pages, chunks=stored.chunks, bytes=document.size, added=stored.added_at,
+    )  # fmt: skip
+
+
+def where(page: int | None, line: int) -> str:
+    """Say where in a file something stands: by page where there are pages, else by line."""
+    return f" p.{page}" if page is not None else f":{line}"
+
+
+def problem_of(problem: Problem) -> schemas.Problem:
+    """Turn a file that could not be read into what is printed of it."""
+    from reatt_cli import schemas
+
+    return schemas.Problem(path=problem.path, id=problem.id, detail=problem.detail, fix=problem.fix)
+
+
+def problem_rows(problems: Sequence[schemas.Problem]) -> list[tuple[str, str, str]]:
+    """Make a table of files that could not be read: which, why, what to do."""
+    return [(short_path(p.path), p.detail, f"try: {p.fix}" if p.fix else "") for p in problems]
+
+
+def _render_status(session: Session, status: schemas.Status, problems: bool) -> None:
+    made = f"{status.model}, generation {status.generation}" if status.model else "none yet"
+    sizes = status.bytes
+    parts = f"text {human_bytes(sizes.sqlite)}, vectors {human_bytes(sizes.vectors)}"
+    rest = f"cache {human_bytes(sizes.cache)}, models {human_bytes(sizes.models)}"
+    rows = [
+        ("documents", human_count(status.documents)),
+        ("chunks", human_count(status.chunks) + (f" ({status.pending:,} not encoded yet)" if status.pending else "")),
+        ("tokens", human_count(status.tokens)),
+        ("size", f"{parts}, {rest}"),
+        ("model", made),
+        ("last ingest", status.last_ingest or "never"),
+    ]
+    if status.lock is not None:
+        rows.append(("being written", f"by process {status.lock.pid} since {status.lock.since}: {status.lock.command}"))
+    if status.problems and not problems:
+        rows.append(("not read", f"{counted(len(status.problems), 'file')}; see: reatt status --problems"))
+    session.out.table(rows)
+    if problems:
+        session.out.table(problem_rows(status.problems))
+
+
+def _find(library: Library, shown: str) -> tuple[StoredDocument, list[StoredChunk]]:
+    """Find what an id names: a document with all its chunks, or a chunk with its document."""
+    from reatt_store.errors import NoSuchId
+
+    kind, _, number = shown.partition("-")
+    if kind == "C" and number.isdecimal() and (chunk := library.chunk(int(number))) is not None:
+        if (document := library.document(chunk.document_id)) is not None:
+            return document, [chunk]
+    if kind == "D" and number.isdecimal() and (document := library.document(int(number))) is not None:
+        return document, library.chunks_of(document.id)
+    raise NoSuchId(f"no document or chunk {shown} in this store", "reatt list")
+
+
+def _matching(library: Library, target: str) -> list[StoredDocument]:
+    """Find the documents that a command-line argument names: an id, a path, or a glob."""
+    from reatt_store.errors import NoSuchId
+
+    kind, _, number = target.partition("-")
+    if kind == "D" and number.isdecimal():
+        found = library.document(int(number))
+        if found is None:
+            raise NoSuchId(f"no document {target} in this store", "reatt list")
+        return [found]
+    path = os.path.abspath(os.path.expanduser(target))
+    matched = [d for d in library.documents() if d.document.path == path] or list(library.documents(target))
+    if not matched:
+        raise NoSuchId(f"no document in this store matches {target}", "reatt list")
+    return matched
+
+
+def _piece(stored: StoredChunk) -> schemas.Piece:
+    from reatt_cli import schemas
+
+    chunk = stored.chunk
+    return schemas.Piece(
+        chunk=f"C-{stored.id}", page=chunk.page, line_start=chunk.line, char_start=chunk.char_start,
+        char_end=chunk.char_end, title=chunk.title, text=chunk.text,
+    )  # fmt: skip
+
+
+def _named(document: schemas.Listed) -> str:
+    """Name a document for people: its path, and the record in it."""
+    record = f" {document.external_id}" if document.external_id is not None else ""
+    return short_path(document.path) + record

@@ -1,0 +1,188 @@
+"""Everything `reatt` prints, and nothing else prints: answers on stdout, the rest on stderr.
+
+Under `--json` stdout holds exactly one object (or one a line) and stderr stays empty unless the command fails. Text
+from documents, names and models is made safe (`rendering.visible`) on its way out, piped or not. Rich only sees `Text`
+objects: its markup would swallow `[id]` and choke on `[/x]`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+from reatt_cli import rendering
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from rich.console import Console
+    from rich.text import Text
+
+    from reatt_engine.indexing import Progress
+    from reatt_store.errors import ReattError
+
+Color = Literal["auto", "always", "never"]
+ProgressStyle = Literal["auto", "never", "json"]
+
+
+class StdoutClosed(BaseException):
+    """Whoever read our stdout has gone (`| head -1`): stop quietly. Not an error, so not an Exception."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a command's results, notes and progress go, as its options ask."""
+
+    json: bool = False
+    quiet: bool = False
+    color: Color = "auto"
+    progress_style: ProgressStyle = "auto"
+
+    def result(self, model: BaseModel, render: Callable[[], None]) -> None:
+        """Give the result: the one object under `--json`, else what `render` prints."""
+        if self.json:
+            self.record(model)
+        else:
+            render()
+
+    def record(self, model: BaseModel) -> None:
+        """Print one schema object as one line of JSON, whatever the options say."""
+        self.raw(encode(model.model_dump(mode="json", by_alias=True)) + "\n")
+
+    def say(self, *parts: str | Text) -> None:
+        """Print one line of the result on stdout; every part is made safe and stays on the line."""
+        self._print(self._out, parts)
+
+    def block(self, text: str) -> None:
+        """Print several lines of a document's text on stdout, made safe."""
+        from rich.text import Text
+
+        self._print(self._out, [Text(rendering.visible(text.replace("\r\n", "\n")))])
+
+    def table(self, rows: Sequence[Sequence[str | Text]], indent: str = "") -> None:
+        """Print aligned rows on stdout; cut to the width on a terminal only, so pipes get everything."""
+        for line in rendering.columns(rows, self.width - len(indent) if self._out.is_terminal else None):
+            self._print(self._out, [indent, line])
+
+    def note(self, *parts: str | Text) -> None:
+        """Print one line about the run on stderr: not under `--quiet`, not under `--json`."""
+        if not self.quiet and not self.json:
+            self._print(self._err, parts)
+
+    def warn(self, text: str) -> None:
+        """Print one warning on stderr, quiet or not; under `--json` it travels inside the object instead."""
+        if not self.json:
+            self._print(self._err, ["warning: ", text])
+
+    def error(self, error: ReattError) -> None:
+        """Print a failure on stderr as one line: what, and what to do; one JSON object under `--json`."""
+        if self.json:
+            fields = {"code": error.exit_code, "id": error.id, "message": error.message, "fix": error.fix}
+            line = encode({"schema": "reatt.error/1", **fields, "path": error.path})
+        else:
+            line = rendering.one_line(f"reatt: {error.message}" + (f"   try: {error.fix}" if error.fix else ""))
+        _write(sys.stderr, line + "\n")
+
+    def traceback(self, text: str) -> None:
+        """Print a traceback on stderr; only `--debug` asks for one."""
+        _write(sys.stderr, rendering.visible(text))
+
+    def raw(self, text: str) -> None:
+        """Write text of our own making to stdout as it is: JSON, help, a completion script."""
+        _write(sys.stdout, text)
+
+    @contextmanager
+    def progress(self) -> Iterator[Callable[[Progress], None]]:
+        """Show progress on stderr: a bar that vanishes on a terminal, JSON lines if asked for, else nothing."""
+        if self.progress_style == "json":
+            yield _progress_lines()
+        elif self.progress_style == "never" or self.quiet or self.json or not self._err.is_terminal:
+            yield lambda _: None
+        else:
+            with self._bar() as advance:
+                yield advance
+
+    @property
+    def width(self) -> int:
+        """Columns a line may take."""
+        return self._out.width
+
+    @cached_property
+    def _out(self) -> Console:
+        return self._console(sys.stdout)
+
+    @cached_property
+    def _err(self) -> Console:
+        return self._console(sys.stderr)
+
+    def _console(self, stream: IO[str]) -> Console:
+        from rich.console import Console
+
+        always = self.color == "always" or (self.color == "auto" and bool(os.environ.get("FORCE_COLOR")))
+        never = self.color == "never" or (self.color == "auto" and bool(os.environ.get("NO_COLOR")))
+        return Console(
+            file=stream, force_terminal=True if always else None, color_system=None if never else "auto",
+            markup=False, highlight=False, emoji=False, soft_wrap=True, legacy_windows=False,
+        )  # fmt: skip
+
+    def _print(self, console: Console, parts: Sequence[str | Text]) -> None:
+        from rich.text import Text
+
+        line = Text.assemble(*(rendering.visible(part) if isinstance(part, str) else part for part in parts))
+        with console.capture() as captured:
+            console.print(line, soft_wrap=True)
+        _write(console.file, captured.get())
+
+    @contextmanager
+    def _bar(self) -> Iterator[Callable[[Progress], None]]:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        text = TextColumn("{task.description}", markup=False)
+        shown = Progress(
+            text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=self._err, transient=True
+        )
+        tasks: dict[str, Any] = {}
+        with shown:
+
+            def advance(step: Progress) -> None:
+                text = rendering.one_line(f"{step.phase} {step.note}")[: max(20, self._err.width - 50)]
+                if step.phase not in tasks:
+                    tasks[step.phase] = shown.add_task(text, total=step.total)
+                shown.update(tasks[step.phase], completed=step.done, total=step.total, description=text)
+
+            yield advance
+
+
+def encode(value: Any) -> str:
+    """Encode one line of JSON that is safe to show on a terminal and means exactly what the text meant."""
+    return rendering.json_safe(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def _progress_lines() -> Callable[[Progress], None]:
+    started: dict[str, float] = {}
+
+    def write(step: Progress) -> None:
+        spent = time.monotonic() - started.setdefault(step.phase, time.monotonic())
+        rate = step.done / spent if spent > 0 else None
+        left = (step.total - step.done) / rate if rate and step.total is not None else None
+        event = {"event": "progress", "phase": step.phase, "done": step.done, "total": step.total}
+        rounded = {"rate": None if rate is None else round(rate, 1), "eta_s": None if left is None else round(left)}
+        _write(sys.stderr, encode({**event, **rounded}) + "\n")
+
+    return write
+
+
+def _write(stream: IO[str], text: str) -> None:
+    """Write and flush; a closed stdout is `StdoutClosed`, what the stream's encoding lacks is escaped."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+    except BrokenPipeError:
+        raise StdoutClosed from None

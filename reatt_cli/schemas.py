@@ -1,0 +1,360 @@
+"""Every JSON object that `reatt` prints, as pydantic models; `reatt schema NAME` publishes them.
+
+Within a major version ("reatt.ask/1") keys are only ever added. Offsets are characters, [start, end).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+
+class Part(BaseModel):
+    """An object inside a published one."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, json_schema_serialization_defaults_required=True)
+
+
+class Problem(Part):
+    """A file that could not be read; the others were."""
+
+    path: str
+    id: str = Field(description="its row of the error catalogue, such as PDF_PASSWORD")
+    detail: str
+    fix: str
+
+
+class Files(Part):
+    """What became of the files, or records, that an ingest saw."""
+
+    seen: int
+    added: int
+    changed: int
+    unchanged: int
+    removed: int
+    skipped: int
+    failed: int
+
+
+class Ingest(Part):
+    """`reatt ingest --json`."""
+
+    schema_: Literal["reatt.ingest/1"] = Field("reatt.ingest/1", alias="schema")
+    store: str
+    generation: int | None
+    dry_run: bool
+    files: Files
+    chunks: int
+    tokens: int
+    bytes: int
+    seconds: FiniteFloat
+    problems: list[Problem]
+    warnings: list[str]
+
+
+class Token(Part):
+    """One term of a retrieval score: a token of the question, the token of the chunk it matches best, and its share."""
+
+    q: str = Field(description="the question's token, as written in the question")
+    q_start: int
+    q_end: int
+    start: int = Field(description="in the evidence's `text`; start = end where the match is its title or an end mark")
+    end: int
+    weight: FiniteFloat = Field(description="the weights of one piece of evidence sum to its attention score")
+
+
+class Retrieval(Part):
+    """Why a chunk was found."""
+
+    score: FiniteFloat
+    rank: int
+    attention: FiniteFloat | None
+    bm25: FiniteFloat | None = Field(description="of its words; higher is better")
+    tokens: list[Token]
+
+
+class Attribution(Part):
+    """How much of the answer's attention a chunk received."""
+
+    share: FiniteFloat = Field(description="in [0, 1]; the shares of all evidence sum to 1")
+
+
+class Hit(Part):
+    """A chunk that was found."""
+
+    chunk: str = Field(description="C-…, for `reatt show`")
+    doc: str = Field(description="D-…, for `reatt show` and `reatt remove`")
+    path: str
+    external_id: str | None = Field(description="`_id` of a JSON Lines record")
+    title: str
+    page: int | None
+    line_start: int
+    char_start: int = Field(description="of `text` in the document")
+    char_end: int
+    text: str
+    retrieval: Retrieval
+
+
+class Evidence(Hit):
+    """A chunk that was read for an answer."""
+
+    attribution: Attribution
+
+
+class Search(Part):
+    """`reatt search --json`."""
+
+    schema_: Literal["reatt.search/1"] = Field("reatt.search/1", alias="schema")
+    question: str
+    hits: list[Hit]
+    timing_ms: dict[str, FiniteFloat]
+    warnings: list[str]
+
+
+class Model(Part):
+    """The model that answered, and the generation of vectors it searched."""
+
+    name: str
+    sha256: str
+    generation: int
+
+
+class Ask(Part):
+    """`reatt ask --json`; one a line under `--jsonl`."""
+
+    schema_: Literal["reatt.ask/1"] = Field("reatt.ask/1", alias="schema")
+    id: str = Field(description="A-…")
+    question: str
+    answer: str | None = Field(description="null if the model abstained")
+    abstained: bool
+    confidence: FiniteFloat = Field(ge=0, le=1)
+    agreement_kl: FiniteFloat = Field(description="KL(attention while answering || attention while searching)")
+    source: int | None = Field(description="index into `evidence` of the chunk the answer was cut from")
+    char_start: int | None = Field(description="of the answer in that document")
+    char_end: int | None
+    evidence: list[Evidence]
+    model: Model
+    timing_ms: dict[str, FiniteFloat]
+    warnings: list[str]
+
+
+class Lock(Part):
+    """Who is writing to the store."""
+
+    pid: int
+    host: str
+    command: str
+    since: str
+
+
+class Sizes(Part):
+    """Bytes on disk."""
+
+    sqlite: int
+    vectors: int
+    cache: int
+    models: int
+
+
+class Status(Part):
+    """`reatt status --json`."""
+
+    schema_: Literal["reatt.status/1"] = Field("reatt.status/1", alias="schema")
+    store: str
+    format: int
+    generation: int | None
+    documents: int
+    chunks: int
+    tokens: int
+    bytes: Sizes
+    model: str | None
+    pending: int = Field(description="chunks without vectors in the current generation; the next ingest makes them")
+    last_ingest: str | None
+    lock: Lock | None
+    problems: list[Problem]
+
+
+class Listed(Part):
+    """A document in a list."""
+
+    doc: str
+    path: str
+    external_id: str | None
+    title: str
+    kind: str
+    pages: int
+    chunks: int
+    bytes: int
+    added: str
+
+
+class Documents(Part):
+    """`reatt list --json`."""
+
+    schema_: Literal["reatt.list/1"] = Field("reatt.list/1", alias="schema")
+    store: str
+    documents: list[Listed]
+
+
+class Piece(Part):
+    """A stretch of a document's text; a document's chunks, joined, are its text."""
+
+    chunk: str
+    page: int | None
+    line_start: int
+    char_start: int
+    char_end: int
+    title: str
+    text: str
+
+
+class Show(Part):
+    """`reatt show --json`: a document with all its chunks, or with the one asked for."""
+
+    schema_: Literal["reatt.show/1"] = Field("reatt.show/1", alias="schema")
+    id: str
+    document: Listed
+    chunks: list[Piece]
+
+
+class Remove(Part):
+    """`reatt remove --json`."""
+
+    schema_: Literal["reatt.remove/1"] = Field("reatt.remove/1", alias="schema")
+    store: str
+    dry_run: bool
+    removed: list[Listed]
+
+
+class Damage(Part):
+    """Something in a store that is not what it should be."""
+
+    what: str
+    id: str
+    detail: str
+    repairable: bool
+
+
+class Check(Part):
+    """`reatt check --json`."""
+
+    schema_: Literal["reatt.check/1"] = Field("reatt.check/1", alias="schema")
+    ok: bool
+    checked: int
+    damaged: list[Damage]
+    orphans: int
+    seconds: FiniteFloat
+
+
+class Init(Part):
+    """`reatt init --json`."""
+
+    schema_: Literal["reatt.init/1"] = Field("reatt.init/1", alias="schema")
+    store: str
+    created: bool = Field(description="false if the store was already there")
+
+
+class Eval(Part):
+    """`reatt eval --json`; a measure that cannot be computed from the files given is null."""
+
+    schema_: Literal["reatt.eval/1"] = Field("reatt.eval/1", alias="schema")
+    queries: int
+    retriever: str
+    search: str
+    hit_1: FiniteFloat | None = Field(None, alias="hit@1")
+    hit_5: FiniteFloat | None = Field(None, alias="hit@5")
+    hit_20: FiniteFloat | None = Field(None, alias="hit@20")
+    hit_100: FiniteFloat | None = Field(None, alias="hit@100")
+    recall_20: FiniteFloat | None = Field(None, alias="recall@20")
+    ndcg_10: FiniteFloat | None = Field(None, alias="ndcg@10")
+    mrr_10: FiniteFloat | None = Field(None, alias="mrr@10")
+    complete_2: FiniteFloat | None = Field(None, alias="complete@2")
+    complete_5: FiniteFloat | None = Field(None, alias="complete@5")
+    complete_10: FiniteFloat | None = Field(None, alias="complete@10")
+    complete_20: FiniteFloat | None = Field(None, alias="complete@20")
+    answer_hit_1: FiniteFloat | None = Field(None, alias="answer_hit@1")
+    answer_hit_5: FiniteFloat | None = Field(None, alias="answer_hit@5")
+    answer_hit_20: FiniteFloat | None = Field(None, alias="answer_hit@20")
+    answer_hit_100: FiniteFloat | None = Field(None, alias="answer_hit@100")
+    em: FiniteFloat | None = None
+    f1: FiniteFloat | None = None
+    ci95: dict[str, tuple[FiniteFloat, FiniteFloat]] = Field(description="bootstrap interval of each measure above")
+    seconds: FiniteFloat
+    warnings: list[str]
+
+
+class KnownModel(Part):
+    """A model that `--model` accepts."""
+
+    name: str
+    path: str
+    sha256: str | None
+    origin: Literal["bundled", "store", "added"]
+
+
+class Models(Part):
+    """`reatt models list --json`, and `add` with the one it added."""
+
+    schema_: Literal["reatt.models/1"] = Field("reatt.models/1", alias="schema")
+    models: list[KnownModel]
+
+
+class ProbedHead(Part):
+    """How well one attention head retrieves masked sentences."""
+
+    layer: int
+    head: int
+    score: FiniteFloat
+
+
+class Probe(Part):
+    """`reatt models probe --json`; the best head first."""
+
+    schema_: Literal["reatt.probe/1"] = Field("reatt.probe/1", alias="schema")
+    model: str
+    sentences: int
+    heads: list[ProbedHead]
+
+
+class Completion(Part):
+    """`reatt completion SHELL --json`."""
+
+    schema_: Literal["reatt.completion/1"] = Field("reatt.completion/1", alias="schema")
+    shell: str
+    script: str
+
+
+class SchemaNames(Part):
+    """`reatt schema --json`."""
+
+    schema_: Literal["reatt.schema/1"] = Field("reatt.schema/1", alias="schema")
+    names: list[str]
+
+
+class Error(Part):
+    """What stderr holds, in one line, when a command with `--json` fails."""
+
+    schema_: Literal["reatt.error/1"] = Field("reatt.error/1", alias="schema")
+    code: int = Field(description="the exit code")
+    id: str
+    message: str
+    fix: str
+    path: str | None
+
+
+PUBLISHED: dict[str, type[Part]] = {
+    model.model_fields["schema_"].default.removeprefix("reatt.").partition("/")[0]: model
+    for model in (
+        Ingest, Search, Ask, Eval, Documents, Show, Remove, Status, Check, Init, Models, Probe, Completion, SchemaNames,
+        Error,
+    )
+}  # fmt: skip
+
+
+def json_schema(name: str) -> dict[str, Any]:
+    """Give the JSON Schema of a published object, under its own identity."""
+    model = PUBLISHED[name]
+    identity = model.model_fields["schema_"].default
+    described = model.model_json_schema(by_alias=True, mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": identity, **described}
