@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -45,13 +46,16 @@ class Terminated(BaseException):
     """SIGTERM arrived: unwind, so that bars vanish and locks are let go. Not an error, so not an Exception."""
 
 
+def _version(given: bool) -> None:
+    if given:
+        Output().raw(f"reatt {__version__}\n")
+        raise typer.Exit
+
+
 @app.callback()
 def _top(
     version: Annotated[
-        bool,
-        typer.Option(
-            "--version", help="Show the version and exit.", callback=lambda given: _version(given), is_eager=True
-        ),
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None: ...
 
@@ -95,10 +99,8 @@ def _report(error: Exception, settings: Settings) -> int:
     if settings.debug and not isinstance(error, TyperException):
         out.traceback("".join(traceback.format_exception(error)))
     known = _known(error) or _internal(error, out, settings.debug)
-    try:
+    with suppress(StdoutClosed, OSError):  # stderr may be gone, too: then the exit code is all that is left
         out.error(known)
-    except (StdoutClosed, OSError):
-        pass  # stderr is gone too: the exit code is all that is left
     return known.exit_code
 
 
@@ -147,12 +149,6 @@ def _named(error: Exception) -> str:
 
 def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
     raise Terminated
-
-
-def _version(given: bool) -> None:
-    if given:
-        Output().raw(f"reatt {__version__}\n")
-        raise typer.Exit
 
 
 if __name__ == "__main__":

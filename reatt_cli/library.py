@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,9 +23,7 @@ if TYPE_CHECKING:
 
 Only = Annotated[str | None, typer.Option("--only", metavar="GLOB", help="Only documents whose path or name matches.")]
 ShownId = Annotated[str, typer.Argument(metavar="ID", help="D-… (a document) or C-… (a chunk).")]
-Targets = Annotated[
-    list[str], typer.Argument(metavar="ID|PATH|GLOB...", help="Documents: D-…, a path, or a glob on paths.")
-]
+Targets = Annotated[list[str], typer.Argument(metavar="ID|PATH|GLOB...", help="D-…, a path, or a glob on paths.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -97,11 +97,12 @@ def status(
     from reatt_cli import schemas
 
     found = session.library.status()
+    made, holder = found.generation, found.holder
     result = schemas.Status(
         store=str(session.folder), format=found.format, documents=found.documents, chunks=found.chunks,
-        generation=found.generation and found.generation.id, model=found.generation and found.generation.model_name,
+        generation=made.id if made else None, model=made.model_name if made else None,
         tokens=found.tokens, bytes=schemas.Sizes(**asdict(found.bytes)), pending=found.pending,
-        last_ingest=found.last_ingest, lock=found.holder and schemas.Lock(**asdict(found.holder)),
+        last_ingest=found.last_ingest, lock=schemas.Lock(**asdict(holder)) if holder else None,
         problems=[problem_of(problem) for problem in session.library.problems()],
     )  # fmt: skip
     session.out.result(result, lambda: _render_status(session, result, problems))
@@ -140,9 +141,8 @@ def init(
     new = not (place / "reatt.db").exists()
     (Library.create if new else Library.open)(place)
     result = schemas.Init(store=str(place), created=new)
-    session.out.result(
-        result, lambda: session.out.say(f"{short_path(place)}  {'made' if new else 'was already there'}")
-    )
+    told = f"{short_path(place)}  {'made' if new else 'was already there'}"
+    session.out.result(result, lambda: session.out.say(told))
 
 
 def listed(stored: StoredDocument) -> schemas.Listed:
@@ -199,30 +199,33 @@ def _find(library: Library, shown: str) -> tuple[StoredDocument, list[StoredChun
     """Find what an id names: a document with all its chunks, or a chunk with its document."""
     from reatt_store.errors import NoSuchId
 
-    kind, _, number = shown.partition("-")
-    if kind == "C" and number.isdecimal() and (chunk := library.chunk(int(number))) is not None:
-        if (document := library.document(chunk.document_id)) is not None:
-            return document, [chunk]
-    if kind == "D" and number.isdecimal() and (document := library.document(int(number))) is not None:
-        return document, library.chunks_of(document.id)
-    raise NoSuchId(f"no document or chunk {shown} in this store", "reatt list")
+    kind, number = _parsed(shown)
+    if kind == "C":
+        chunk = library.chunk(number)
+        return library.document(chunk.document_id), [chunk]
+    if kind == "D":
+        return library.document(number), library.chunks_of(number)
+    raise NoSuchId(f"{shown} is not an id: they look like D-12 (a document) or C-345 (a chunk)", "reatt list")
 
 
 def _matching(library: Library, target: str) -> list[StoredDocument]:
-    """Find the documents that a command-line argument names: an id, a path, or a glob."""
+    """Find the documents that an argument names: an id, a file, all files below a folder, or a glob."""
     from reatt_store.errors import NoSuchId
 
-    kind, _, number = target.partition("-")
-    if kind == "D" and number.isdecimal():
-        found = library.document(int(number))
-        if found is None:
-            raise NoSuchId(f"no document {target} in this store", "reatt list")
-        return [found]
-    path = os.path.abspath(os.path.expanduser(target))
-    matched = [d for d in library.documents() if d.document.path == path] or list(library.documents(target))
-    if not matched:
-        raise NoSuchId(f"no document in this store matches {target}", "reatt list")
-    return matched
+    kind, number = _parsed(target)
+    if kind == "D":
+        return [library.document(number)]
+    path = glob.escape(os.path.abspath(os.path.expanduser(target)))
+    for pattern in (path, f"{path.rstrip('/')}/*", target):
+        if found := list(library.documents(pattern)):
+            return found
+    raise NoSuchId(f"no document in this store matches {target}", "reatt list")
+
+
+def _parsed(text: str) -> tuple[str, int]:
+    """Read an id such as D-12; ("", 0) if it is none."""
+    found = re.fullmatch(r"([CD])-([0-9]{1,18})", text)
+    return (found[1], int(found[2])) if found else ("", 0)
 
 
 def _piece(stored: StoredChunk) -> schemas.Piece:

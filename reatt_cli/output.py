@@ -86,7 +86,8 @@ class Output:
             fields = {"code": error.exit_code, "id": error.id, "message": error.message, "fix": error.fix}
             line = encode({"schema": "reatt.error/1", **fields, "path": error.path})
         else:
-            line = rendering.one_line(f"reatt: {error.message}" + (f"   try: {error.fix}" if error.fix else ""))
+            fix = f"   try: {rendering.one_line(error.fix)}" if error.fix else ""
+            line = f"reatt: {rendering.one_line(error.message)}{fix}"
         _write(sys.stderr, line + "\n")
 
     def traceback(self, text: str) -> None:

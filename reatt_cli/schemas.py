@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 class Part(BaseModel):
     """An object inside a published one."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True, json_schema_serialization_defaults_required=True)
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
 
 class Problem(Part):
@@ -40,7 +40,7 @@ class Files(Part):
 class Ingest(Part):
     """`reatt ingest --json`."""
 
-    schema_: Literal["reatt.ingest/1"] = Field("reatt.ingest/1", alias="schema")
+    schema_: Literal["reatt.ingest/1"] = Field(default="reatt.ingest/1", serialization_alias="schema")
     store: str
     generation: int | None
     dry_run: bool
@@ -105,7 +105,7 @@ class Evidence(Hit):
 class Search(Part):
     """`reatt search --json`."""
 
-    schema_: Literal["reatt.search/1"] = Field("reatt.search/1", alias="schema")
+    schema_: Literal["reatt.search/1"] = Field(default="reatt.search/1", serialization_alias="schema")
     question: str
     hits: list[Hit]
     timing_ms: dict[str, FiniteFloat]
@@ -123,7 +123,7 @@ class Model(Part):
 class Ask(Part):
     """`reatt ask --json`; one a line under `--jsonl`."""
 
-    schema_: Literal["reatt.ask/1"] = Field("reatt.ask/1", alias="schema")
+    schema_: Literal["reatt.ask/1"] = Field(default="reatt.ask/1", serialization_alias="schema")
     id: str = Field(description="A-…")
     question: str
     answer: str | None = Field(description="null if the model abstained")
@@ -160,7 +160,7 @@ class Sizes(Part):
 class Status(Part):
     """`reatt status --json`."""
 
-    schema_: Literal["reatt.status/1"] = Field("reatt.status/1", alias="schema")
+    schema_: Literal["reatt.status/1"] = Field(default="reatt.status/1", serialization_alias="schema")
     store: str
     format: int
     generation: int | None
@@ -192,7 +192,7 @@ class Listed(Part):
 class Documents(Part):
     """`reatt list --json`."""
 
-    schema_: Literal["reatt.list/1"] = Field("reatt.list/1", alias="schema")
+    schema_: Literal["reatt.list/1"] = Field(default="reatt.list/1", serialization_alias="schema")
     store: str
     documents: list[Listed]
 
@@ -212,7 +212,7 @@ class Piece(Part):
 class Show(Part):
     """`reatt show --json`: a document with all its chunks, or with the one asked for."""
 
-    schema_: Literal["reatt.show/1"] = Field("reatt.show/1", alias="schema")
+    schema_: Literal["reatt.show/1"] = Field(default="reatt.show/1", serialization_alias="schema")
     id: str
     document: Listed
     chunks: list[Piece]
@@ -221,7 +221,7 @@ class Show(Part):
 class Remove(Part):
     """`reatt remove --json`."""
 
-    schema_: Literal["reatt.remove/1"] = Field("reatt.remove/1", alias="schema")
+    schema_: Literal["reatt.remove/1"] = Field(default="reatt.remove/1", serialization_alias="schema")
     store: str
     dry_run: bool
     removed: list[Listed]
@@ -239,7 +239,7 @@ class Damage(Part):
 class Check(Part):
     """`reatt check --json`."""
 
-    schema_: Literal["reatt.check/1"] = Field("reatt.check/1", alias="schema")
+    schema_: Literal["reatt.check/1"] = Field(default="reatt.check/1", serialization_alias="schema")
     ok: bool
     checked: int
     damaged: list[Damage]
@@ -250,7 +250,7 @@ class Check(Part):
 class Init(Part):
     """`reatt init --json`."""
 
-    schema_: Literal["reatt.init/1"] = Field("reatt.init/1", alias="schema")
+    schema_: Literal["reatt.init/1"] = Field(default="reatt.init/1", serialization_alias="schema")
     store: str
     created: bool = Field(description="false if the store was already there")
 
@@ -258,25 +258,25 @@ class Init(Part):
 class Eval(Part):
     """`reatt eval --json`; a measure that cannot be computed from the files given is null."""
 
-    schema_: Literal["reatt.eval/1"] = Field("reatt.eval/1", alias="schema")
+    schema_: Literal["reatt.eval/1"] = Field(default="reatt.eval/1", serialization_alias="schema")
     queries: int
     retriever: str
     search: str
-    hit_1: FiniteFloat | None = Field(None, alias="hit@1")
-    hit_5: FiniteFloat | None = Field(None, alias="hit@5")
-    hit_20: FiniteFloat | None = Field(None, alias="hit@20")
-    hit_100: FiniteFloat | None = Field(None, alias="hit@100")
-    recall_20: FiniteFloat | None = Field(None, alias="recall@20")
-    ndcg_10: FiniteFloat | None = Field(None, alias="ndcg@10")
-    mrr_10: FiniteFloat | None = Field(None, alias="mrr@10")
-    complete_2: FiniteFloat | None = Field(None, alias="complete@2")
-    complete_5: FiniteFloat | None = Field(None, alias="complete@5")
-    complete_10: FiniteFloat | None = Field(None, alias="complete@10")
-    complete_20: FiniteFloat | None = Field(None, alias="complete@20")
-    answer_hit_1: FiniteFloat | None = Field(None, alias="answer_hit@1")
-    answer_hit_5: FiniteFloat | None = Field(None, alias="answer_hit@5")
-    answer_hit_20: FiniteFloat | None = Field(None, alias="answer_hit@20")
-    answer_hit_100: FiniteFloat | None = Field(None, alias="answer_hit@100")
+    hit_1: FiniteFloat | None = Field(default=None, serialization_alias="hit@1")
+    hit_5: FiniteFloat | None = Field(default=None, serialization_alias="hit@5")
+    hit_20: FiniteFloat | None = Field(default=None, serialization_alias="hit@20")
+    hit_100: FiniteFloat | None = Field(default=None, serialization_alias="hit@100")
+    recall_20: FiniteFloat | None = Field(default=None, serialization_alias="recall@20")
+    ndcg_10: FiniteFloat | None = Field(default=None, serialization_alias="ndcg@10")
+    mrr_10: FiniteFloat | None = Field(default=None, serialization_alias="mrr@10")
+    complete_2: FiniteFloat | None = Field(default=None, serialization_alias="complete@2")
+    complete_5: FiniteFloat | None = Field(default=None, serialization_alias="complete@5")
+    complete_10: FiniteFloat | None = Field(default=None, serialization_alias="complete@10")
+    complete_20: FiniteFloat | None = Field(default=None, serialization_alias="complete@20")
+    answer_hit_1: FiniteFloat | None = Field(default=None, serialization_alias="answer_hit@1")
+    answer_hit_5: FiniteFloat | None = Field(default=None, serialization_alias="answer_hit@5")
+    answer_hit_20: FiniteFloat | None = Field(default=None, serialization_alias="answer_hit@20")
+    answer_hit_100: FiniteFloat | None = Field(default=None, serialization_alias="answer_hit@100")
     em: FiniteFloat | None = None
     f1: FiniteFloat | None = None
     ci95: dict[str, tuple[FiniteFloat, FiniteFloat]] = Field(description="bootstrap interval of each measure above")
@@ -296,7 +296,7 @@ class KnownModel(Part):
 class Models(Part):
     """`reatt models list --json`, and `add` with the one it added."""
 
-    schema_: Literal["reatt.models/1"] = Field("reatt.models/1", alias="schema")
+    schema_: Literal["reatt.models/1"] = Field(default="reatt.models/1", serialization_alias="schema")
     models: list[KnownModel]
 
 
@@ -311,7 +311,7 @@ class ProbedHead(Part):
 class Probe(Part):
     """`reatt models probe --json`; the best head first."""
 
-    schema_: Literal["reatt.probe/1"] = Field("reatt.probe/1", alias="schema")
+    schema_: Literal["reatt.probe/1"] = Field(default="reatt.probe/1", serialization_alias="schema")
     model: str
     sentences: int
     heads: list[ProbedHead]
@@ -320,7 +320,7 @@ class Probe(Part):
 class Completion(Part):
     """`reatt completion SHELL --json`."""
 
-    schema_: Literal["reatt.completion/1"] = Field("reatt.completion/1", alias="schema")
+    schema_: Literal["reatt.completion/1"] = Field(default="reatt.completion/1", serialization_alias="schema")
     shell: str
     script: str
 
@@ -328,14 +328,14 @@ class Completion(Part):
 class SchemaNames(Part):
     """`reatt schema --json`."""
 
-    schema_: Literal["reatt.schema/1"] = Field("reatt.schema/1", alias="schema")
+    schema_: Literal["reatt.schema/1"] = Field(default="reatt.schema/1", serialization_alias="schema")
     names: list[str]
 
 
 class Error(Part):
     """What stderr holds, in one line, when a command with `--json` fails."""
 
-    schema_: Literal["reatt.error/1"] = Field("reatt.error/1", alias="schema")
+    schema_: Literal["reatt.error/1"] = Field(default="reatt.error/1", serialization_alias="schema")
     code: int = Field(description="the exit code")
     id: str
     message: str

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,10 +63,8 @@ def short_path(path: Path | str) -> str:
     home = os.path.expanduser("~")
     if text == home or text.startswith(home.rstrip("/") + "/"):
         forms.append("~" + text[len(home.rstrip("/")) :])
-    try:
+    with suppress(OSError):  # the current folder may be gone
         forms.append(os.path.relpath(text))
-    except OSError:  # the current folder was removed
-        pass
     return min(forms, key=lambda form: (form.count(".." + os.sep) > 1, len(form)))
 
 

@@ -11,14 +11,11 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from reatt_cli.output import Color, Output, ProgressStyle
-
-if TYPE_CHECKING:
-    from reatt_cli.session import Session
 
 Body = Callable[..., int | None]  # (Session, own options) -> exit code; None is 0
 
@@ -131,7 +128,7 @@ def device(choice: str) -> str:
 def _common(
     store: Annotated[
         str | None,
-        typer.Option("--store", metavar="DIR", help="The store; default: the nearest .reatt, else your own."),
+        typer.Option("--store", metavar="DIR", help="The store [the nearest .reatt, else your own]."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object (see: reatt schema).")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")] = False,
@@ -148,9 +145,7 @@ def _common(
 def _about_model(
     model: Annotated[
         str | None,
-        typer.Option(
-            "--model", metavar="MODEL", envvar="REATT_MODEL", help="A model's name or folder; default: the store's own."
-        ),
+        typer.Option("--model", metavar="MODEL", envvar="REATT_MODEL", help="Name or folder [the store's own]."),
     ] = None,
     device: Annotated[
         str, typer.Option("--device", metavar="auto|cpu|cuda[:N]", envvar="REATT_DEVICE", help="Where to compute.")
