@@ -1,0 +1,140 @@
+"""The full check: every checksum, every reference, and whether what should be findable can be found."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from reatt_store import segments
+from reatt_store.connection import DATABASE, Connection, open_writer, translated
+from reatt_store.errors import ReadOnly, StoreDamaged
+from reatt_store.records import DIGEST_BYTES, CheckReport, Chunk, Damage, Document, seal
+from reatt_store.writing import orphans
+
+_PAGE = 100
+_DOCUMENT = "id, seal, path, external_id, title, kind, digest, size, pages"
+_CHUNK = "digest, ordinal, char_start, char_end, line, page, title, text"
+
+
+def check(connection: Connection, folder: Path) -> CheckReport:
+    """Verify a store; memory stays flat, and a writer may go on meanwhile."""
+    started = time.monotonic()
+    checked = 0
+    damaged: list[Damage] = []
+    strays = 0
+    try:
+        for found in _findings(connection, folder):
+            checked += 1
+            damaged += found
+        strays = len(orphans(connection, folder))
+    except StoreDamaged as error:
+        damaged.append(Damage("database", DATABASE, error.message, repairable=False))
+    return CheckReport(checked, tuple(damaged), strays, time.monotonic() - started)
+
+
+def _findings(connection: Connection, folder: Path) -> Iterator[list[Damage]]:
+    """Yield what is wrong with one thing after the other, an empty list for each that is right."""
+    yield _structure(connection)
+    yield _references(connection)
+    yield from _documents(connection)
+    yield _words(connection, folder)
+    yield from _segments(connection, folder)
+    yield _unencoded(connection)
+    yield _dead(connection)
+
+
+def _structure(connection: Connection) -> list[Damage]:
+    rows = connection.rows("PRAGMA quick_check(10)")
+    return [Damage("database", DATABASE, text, repairable=False) for (text,) in rows if text != "ok"]
+
+
+def _references(connection: Connection) -> list[Damage]:
+    rows = connection.rows("PRAGMA foreign_key_check")
+    return [Damage("database", f"{table}:{row}", f"names no row of {parent}", False) for table, row, parent, _ in rows]
+
+
+def _documents(connection: Connection) -> Iterator[list[Damage]]:
+    last = 0
+    while rows := connection.rows(
+        f"SELECT {_DOCUMENT} FROM documents WHERE id > ? ORDER BY id LIMIT {_PAGE}",  # noqa: S608
+        [last],
+    ):
+        for id, expected, *document in rows:
+            yield _document(connection, id, expected, Document(*document))
+        last = rows[-1][0]
+
+
+def _document(connection: Connection, id: int, expected: bytes, document: Document) -> list[Damage]:
+    sql = f"SELECT {_CHUNK} FROM chunks WHERE document_id = ? ORDER BY ordinal"  # noqa: S608
+    rows = connection.rows(sql, [id])
+    chunks = [Chunk(*row[1:]) for row in rows]
+    if seal(document, chunks) != expected:
+        if not connection.rows("SELECT 1 FROM documents WHERE id = ? AND seal = ?", [id, expected]):
+            return []  # replaced or removed since its row was read
+        return [Damage("document", f"D-{id}", f"{document.path} is not as it was stored", repairable=False)]
+    if any(digest != chunk.digest for (digest, *_), chunk in zip(rows, chunks, strict=True)):
+        return [Damage("document", f"D-{id}", f"chunks of {document.path} have wrong digests", repairable=True)]
+    return []
+
+
+def _words(connection: Connection, folder: Path) -> list[Damage]:
+    unequal = """SELECT count(*) FROM (SELECT id FROM chunks EXCEPT SELECT id FROM words_docsize
+                 UNION ALL SELECT * FROM (SELECT id FROM words_docsize EXCEPT SELECT id FROM chunks))"""
+    if connection.value(unequal):
+        return [Damage("words", "words", "the word index does not hold the chunks that are stored", repairable=True)]
+    try:
+        writer = open_writer(folder)  # the comparison is spelt as an INSERT, though it writes nothing
+    except ReadOnly:
+        return []
+    try:
+        writer.execute("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)")
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            with translated(folder / DATABASE):
+                raise
+        return [Damage("words", "words", f"the word index differs from the texts: {error}", repairable=True)]
+    finally:
+        writer.close()
+    return []
+
+
+def _segments(connection: Connection, folder: Path) -> Iterator[list[Damage]]:
+    for id, name, size, blake2b in connection.rows("SELECT id, name, bytes, blake2b FROM segments ORDER BY id"):
+        found = _segment(connection, folder / "segments" / name, id, size, blake2b)
+        if found and not connection.rows("SELECT 1 FROM segments WHERE id = ?", [id]):
+            found = []  # dropped since its row was read
+        yield found
+
+
+def _segment(connection: Connection, path: Path, id: int, size: int, blake2b: bytes) -> list[Damage]:
+    try:
+        if segments.checksum(path) != blake2b:
+            return [Damage("segment", path.name, "its bytes are not those that were written", repairable=True)]
+        digests = segments.open_segment(path, id, size).digests
+    except (OSError, StoreDamaged) as error:
+        return [Damage("segment", path.name, str(error), repairable=True)]
+    rows = connection.rows("SELECT position, digest FROM encodings WHERE segment = ? ORDER BY position", [id])
+    stored = np.frombuffer(b"".join(digest for _, digest in rows), np.uint8).reshape(-1, DIGEST_BYTES)
+    if [position for position, _ in rows] != list(range(len(digests))) or not np.array_equal(stored, digests):
+        return [Damage("encoding", path.name, "its rows do not match its contents", repairable=True)]
+    return []
+
+
+def _unencoded(connection: Connection) -> list[Damage]:
+    sql = """SELECT count(*) FROM current_generation JOIN chunks WHERE NOT EXISTS (
+                 SELECT 1 FROM encodings WHERE encodings.generation = current_generation.generation
+                 AND encodings.digest = chunks.digest)"""
+    count = connection.value(sql)
+    return [Damage("encoding", "encodings", f"{count} chunks have no vectors", repairable=True)] if count else []
+
+
+def _dead(connection: Connection) -> list[Damage]:
+    hidden = "SELECT count(*) FROM dead JOIN chunks USING (digest)"
+    risen = """SELECT count(*) FROM encodings WHERE NOT EXISTS (SELECT 1 FROM chunks WHERE digest = encodings.digest)
+               AND NOT EXISTS (SELECT 1 FROM dead WHERE digest = encodings.digest)"""
+    count = connection.value(hidden) + connection.value(risen)
+    return [Damage("encoding", "dead", f"{count} wrong notes of removed texts", repairable=True)] if count else []

@@ -1,0 +1,173 @@
+"""How SQLite is opened, and how its errors and the file system's become ours."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from reatt_store.errors import DiskFull, NoStore, ReadOnly, StoreDamaged, StoreError, StoreLocked, StoreNewer
+from reatt_store.migrations import APPLICATION, FORMAT, migrate
+
+DATABASE = "reatt.db"
+FOLDERS = ("segments", "tmp", "cache", "models")
+PATIENCE = 60.0  # seconds; readers wait out a commit, a commit waits out readers
+
+# A glob names a whole path, or its end from any folder on: `*.md`, `reports/*.pdf`. As in SQLite, * passes over /.
+MATCHES_PATH = "(documents.path GLOB ? OR documents.path GLOB '*/' || ?)"
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+
+
+class Connection(sqlite3.Connection):
+    """A connection whose reads end at once: an open cursor would hold a lock that stops the writer's commit."""
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """Return all rows of a query."""
+        with translated(_file_of(self)):
+            return self.execute(sql, parameters).fetchall()
+
+    def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """Return the first column of the first row, or None."""
+        rows = self.rows(sql, parameters)
+        return rows[0][0] if rows else None
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Do all or nothing; what was done is on the disk when the block ends."""
+        with translated(_file_of(self)):
+            self.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self.execute("COMMIT")
+            except BaseException:
+                self.rollback()
+                raise
+
+
+def open_reader(folder: Path) -> Connection:
+    """Open a store to read.
+
+    The file is opened for writing and forbidden to write: a reader that comes after a killed writer then plays the
+    rollback journal back, which `mode=ro` cannot. On read-only media SQLite opens the same file for reading.
+    """
+    database = folder / DATABASE
+    if not database.is_file():
+        raise NoStore(f"no store in {folder}", "reatt ingest PATH", str(folder))
+    try:
+        connection = _connect(database, "mode=rw")
+        version = _version(connection, database)
+    except StoreError:
+        if os.access(folder, os.W_OK) or _journal(database).exists():
+            raise
+        connection = _connect(database, "immutable=1")  # media that cannot even be locked
+        version = _version(connection, database)
+    if version == 0:
+        raise NoStore(f"the store in {folder} was never completed", "reatt ingest PATH", str(folder))
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def open_writer(folder: Path) -> Connection:
+    """Open a store to write, with the schema brought up to date."""
+    with translated(folder):
+        _make(folder)
+        connection = _connect(folder / DATABASE, "mode=rw")
+        _version(connection, folder / DATABASE)
+        connection.execute("PRAGMA journal_mode = DELETE")  # WAL loses commits in SQLite before 3.51.3
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("PRAGMA foreign_keys = ON")
+        migrate(connection)
+    return connection
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn errors of SQLite and of the file system into the store's."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _from_sqlite(error, path) from error
+    except OSError as error:
+        raise _from_system(error, path) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and removals in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _make(folder: Path) -> None:
+    for each in (folder, *(folder / name for name in FOLDERS)):
+        each.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # SQLite would create the file readable for all; its journals take over the mode of the file.
+    os.close(os.open(folder / DATABASE, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _connect(database: Path, how: str) -> Connection:
+    uri = f"file:{quote(os.fsencode(database))}?{how}"
+    with translated(database):
+        connection = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None, factory=Connection)
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute("PRAGMA cache_size = -65536")  # KiB
+    return connection
+
+
+def _version(connection: Connection, database: Path) -> int:
+    """Return the format of the file, 0 for an empty one."""
+    version = int(connection.value("PRAGMA user_version"))
+    application = int(connection.value("PRAGMA application_id"))
+    if (version or application) and application != APPLICATION:
+        raise StoreDamaged(f"{database} is not a store of reatt", "choose another folder with --store", str(database))
+    if version > FORMAT:
+        message = f"{database} has format {version}; this version of reatt reads up to {FORMAT}"
+        raise StoreNewer(message, "upgrade reatt", str(database))
+    return version
+
+
+def _journal(database: Path) -> Path:
+    return database.with_name(database.name + "-journal")
+
+
+def _file_of(connection: sqlite3.Connection) -> Path:
+    for _, name, file in connection.execute("PRAGMA database_list"):
+        if name == "main":
+            return Path(file)
+    raise AssertionError("a connection without a main database")
+
+
+def _from_sqlite(error: sqlite3.Error, path: Path) -> Exception:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return DiskFull(f"no room left for {path}", "free some space and run the command again", str(path))
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+        return ReadOnly(f"{path} cannot be written to", "check its permissions", str(path))
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreLocked(f"{path} stays locked by another process", "try again later", str(path))
+    if code in _DAMAGED:
+        return StoreDamaged(f"{path} is damaged: {error}", "restore it from a copy, or ingest again", str(path))
+    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
+        return StoreDamaged(f"{path} cannot be read: {error}", "check the disk and the permissions", str(path))
+    return error
+
+
+def _from_system(error: OSError, path: Path) -> Exception:
+    if error.errno in _FULL:
+        return DiskFull(f"no room left for {path}", "free some space and run the command again", str(path))
+    if error.errno in _CLOSED:
+        return ReadOnly(f"{path} cannot be written to: {error.strerror}", "check its permissions", str(path))
+    return error

@@ -1,0 +1,117 @@
+"""Which vectors are in force: generations, their segments, and the way from a place in a segment to its chunks.
+
+A generation is one encoding of the corpus by one model. A new one is written beside the current one and comes into
+force by one row, so that a reader always sees all of one and nothing of another.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reatt_store.connection import MATCHES_PATH, Connection, translated
+from reatt_store.errors import StoreDamaged
+from reatt_store.records import Generation
+from reatt_store.segments import Segment, open_segment
+
+_BATCH = 500  # parameters of one statement
+_PLACE = np.dtype([("segment", np.int64), ("position", np.int64)])
+
+
+def generations(connection: Connection) -> list[Generation]:
+    """Return all generations, oldest first."""
+    sql = """SELECT id, fingerprint, model_name, model_sha256, method, created_at,
+             id IS (SELECT generation FROM current_generation) FROM generations ORDER BY id"""
+    return [
+        Generation(id, fingerprint, name, sha256, method, created_at, bool(now))
+        for id, fingerprint, name, sha256, method, created_at, now in connection.rows(sql)
+    ]
+
+
+def current(connection: Connection) -> Generation | None:
+    """Return the generation in force; None before the first one is."""
+    return next((each for each in generations(connection) if each.current), None)
+
+
+def missing(connection: Connection, generation: int, digests: Iterable[bytes]) -> set[bytes]:
+    """Return those of the digests that a generation has not encoded."""
+    left = set(digests)
+    remaining = iter(list(left))
+    while batch := list(islice(remaining, _BATCH)):
+        marks = ",".join("?" * len(batch))
+        sql = f"SELECT digest FROM encodings WHERE generation = ? AND digest IN ({marks})"  # noqa: S608
+        left.difference_update(digest for (digest,) in connection.rows(sql, [generation, *batch]))
+    return left
+
+
+def open_segments(connection: Connection, folder: Path, generation: int) -> list[Segment]:
+    """Map all segments of a generation, oldest first."""
+    rows = _segment_rows(connection, generation)
+    while True:
+        try:
+            return [open_segment(folder / "segments" / name, id, size) for id, name, size in rows]
+        except FileNotFoundError as error:
+            again = _segment_rows(connection, generation)  # a writer may have dropped it since
+            if again == rows:
+                raise StoreDamaged(f"{error.filename} is missing", "reatt check", error.filename) from error
+            rows = again
+
+
+def live(connection: Connection, generation: int, only: str | None) -> dict[int, NDArray[np.bool_]] | None:
+    """Say for each segment which of its chunks (c,) a search may return; None where all may.
+
+    Chunks die when their documents are removed or replaced; `only` leaves those of some documents.
+    """
+    if only is None:
+        dead = """SELECT segment, position FROM dead JOIN encodings USING (digest) WHERE generation = ?"""
+        places = _places(connection, dead, [generation])
+        return _masks(connection, generation, places, found=False) if len(places) else None
+    chosen = f"""SELECT segment, position FROM documents JOIN chunks ON document_id = documents.id
+                 JOIN encodings ON generation = ? AND encodings.digest = chunks.digest
+                 WHERE {MATCHES_PATH}"""  # noqa: S608
+    return _masks(connection, generation, _places(connection, chosen, [generation, only, only]), found=True)
+
+
+def chunk_ids(
+    connection: Connection, generation: int, places: Sequence[tuple[int, int]], only: str | None
+) -> list[list[int]]:
+    """Return the chunks at each (segment, position): several where texts are equal, none where all are removed."""
+    condition = f"AND {MATCHES_PATH}" if only is not None else ""
+    sql = f"""SELECT place.key, chunks.id FROM json_each(?) AS place
+              CROSS JOIN encodings ON segment = json_extract(place.value, '$[0]')
+                                  AND position = json_extract(place.value, '$[1]') AND generation = ?
+              CROSS JOIN chunks ON chunks.digest = encodings.digest
+              CROSS JOIN documents ON documents.id = document_id {condition}
+              ORDER BY place.key, chunks.id"""  # noqa: S608
+    asked = json.dumps([(int(segment), int(position)) for segment, position in places])
+    found: list[list[int]] = [[] for _ in places]
+    for index, id in connection.rows(sql, [asked, generation, *([only, only] if only is not None else [])]):
+        found[index].append(id)
+    return found
+
+
+def _segment_rows(connection: Connection, generation: int) -> list[tuple[int, str, int]]:
+    return connection.rows("SELECT id, name, bytes FROM segments WHERE generation = ? ORDER BY id", [generation])
+
+
+def _places(connection: Connection, sql: str, parameters: Sequence[object]) -> NDArray[np.void]:
+    with translated(Path("reatt.db")):
+        return np.fromiter(connection.execute(sql, parameters), dtype=_PLACE)  # 16 bytes a row, never a list
+
+
+def _masks(
+    connection: Connection, generation: int, places: NDArray[np.void], found: bool
+) -> dict[int, NDArray[np.bool_]]:
+    lengths = connection.rows("SELECT id, chunks FROM segments WHERE generation = ?", [generation])
+    masks = {id: np.full(chunks, not found) for id, chunks in lengths}
+    places.sort(order="segment")
+    segments, starts = np.unique(places["segment"], return_index=True)
+    for segment, positions in zip(segments, np.split(places["position"], starts[1:]), strict=False):
+        if int(segment) in masks:  # else dropped between the two queries
+            masks[int(segment)][positions] = found
+    return masks

@@ -1,0 +1,235 @@
+"""A store of documents: what it holds, and what it finds by words. Reading needs no model and no right to write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reatt_store import checking, generations, words
+from reatt_store.connection import DATABASE, MATCHES_PATH, open_reader, open_writer
+from reatt_store.errors import NoSuchId
+from reatt_store.locking import holder
+from reatt_store.records import (
+    CheckReport,
+    Chunk,
+    Document,
+    Generation,
+    Problem,
+    Sizes,
+    Status,
+    StoredChunk,
+    StoredDocument,
+)
+from reatt_store.segments import Draft, Segment
+from reatt_store.writing import Writer, writing
+
+__all__ = [
+    "CheckReport",
+    "Chunk",
+    "Document",
+    "Draft",
+    "Generation",
+    "Library",
+    "Problem",
+    "Segment",
+    "Status",
+    "StoredChunk",
+    "StoredDocument",
+    "Writer",
+]
+
+_PAGE = 500  # rows read at a time, so that memory is flat in the corpus and no lock is held between pages
+_DOCUMENT = """documents.id, documents.path, external_id, documents.title, kind, documents.digest, size, pages,
+               chunks, added_at"""
+_CHUNK = """chunks.id, document_id, documents.path, external_id, ordinal, char_start, char_end, line, page,
+            chunks.title, text"""
+_CHUNKS = f"SELECT {_CHUNK} FROM chunks JOIN documents ON documents.id = document_id"  # noqa: S608
+
+
+class Library:
+    """One store folder, open to read; a context manager that closes it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._connection = open_reader(folder)
+
+    @classmethod
+    def create(cls, folder: Path) -> Library:
+        """Make a store, or open the one that is there."""
+        open_writer(folder).close()
+        return cls(folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> Library:
+        """Open a store; raises NoStore, StoreNewer or StoreDamaged."""
+        return cls(folder)
+
+    def close(self) -> None:
+        """Close the connection; mapped segments stay valid."""
+        self._connection.close()
+
+    def __enter__(self) -> Library:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def writing(self) -> AbstractContextManager[Writer]:
+        """Hold the right to write for the length of a block; raises StoreLocked at once if another process does."""
+        return writing(self.folder)
+
+    def digests(self, path: str) -> dict[str | None, str]:
+        """Return external id -> digest of what is stored under a path, to skip what has not changed."""
+        return dict(self._connection.rows("SELECT external_id, digest FROM documents WHERE path = ?", [path]))
+
+    def documents(self, only: str | None = None) -> Iterator[StoredDocument]:
+        """Yield the documents, oldest first; `only` is a glob on the path or its end, such as `*.md`."""
+        for row in self._pages(f"SELECT {_DOCUMENT} FROM documents", "documents.id", only):  # noqa: S608
+            yield _stored_document(row)
+
+    def every_chunk(self, only: str | None = None) -> Iterator[StoredChunk]:
+        """Yield the chunks of all documents, oldest first."""
+        for row in self._pages(_CHUNKS, "chunks.id", only):
+            yield _stored_chunk(row)
+
+    def unencoded(self, generation: int) -> Iterator[StoredChunk]:
+        """Yield one chunk for each text that a generation has not encoded; safe to publish between two."""
+        lacking = """NOT EXISTS (SELECT 1 FROM encodings WHERE generation = ? AND encodings.digest = chunks.digest)
+                     AND chunks.id = (SELECT min(id) FROM chunks AS equal WHERE equal.digest = chunks.digest)"""
+        for row in self._pages(_CHUNKS, "chunks.id", None, lacking, [generation]):
+            yield _stored_chunk(row)
+
+    def document(self, id: int) -> StoredDocument:
+        """Return a document; raises NoSuchId."""
+        sql = f"SELECT {_DOCUMENT} FROM documents WHERE id = ?"  # noqa: S608
+        for row in self._connection.rows(sql, [id]):
+            return _stored_document(row)
+        raise NoSuchId(f"no document has the id {id}", "reatt list")
+
+    def chunk(self, id: int) -> StoredChunk:
+        """Return a chunk; raises NoSuchId."""
+        for found in self.chunks([id]):
+            return found
+        raise NoSuchId(f"no chunk has the id {id}: ids change when a document does", "reatt search QUESTION")
+
+    def chunks_of(self, document_id: int) -> list[StoredChunk]:
+        """Return a document's chunks in order; joined, their texts are the document's."""
+        rows = self._connection.rows(f"{_CHUNKS} WHERE document_id = ? ORDER BY ordinal", [document_id])
+        return [_stored_chunk(row) for row in rows]
+
+    def chunks(self, ids: Sequence[int]) -> list[StoredChunk]:
+        """Return chunks in the order asked, but for those that were removed since their ids were found."""
+        sql = f"""SELECT {_CHUNK} FROM json_each(?) AS asked CROSS JOIN chunks ON chunks.id = asked.value
+                  JOIN documents ON documents.id = document_id ORDER BY asked.key"""  # noqa: S608
+        rows = self._connection.rows(sql, [json.dumps([int(id) for id in ids])])
+        return [_stored_chunk(row) for row in rows]
+
+    def words(self, question: str, limit: int, only: str | None = None) -> list[tuple[int, float]]:
+        """Return (chunk id, BM25) of the chunks that best match the question's words, best first."""
+        return words.search(self._connection, question, limit, only)
+
+    def generation(self) -> Generation | None:
+        """Return the generation in force."""
+        return generations.current(self._connection)
+
+    def generations(self) -> list[Generation]:
+        """Return all generations, oldest first."""
+        return generations.generations(self._connection)
+
+    def missing(self, generation: int, digests: Iterable[bytes]) -> set[bytes]:
+        """Return those of the digests that a generation has not encoded."""
+        return generations.missing(self._connection, generation, digests)
+
+    def segments(self, generation: int) -> list[Segment]:
+        """Map all segments of a generation, oldest first."""
+        return generations.open_segments(self._connection, self.folder, generation)
+
+    def live(self, generation: int, only: str | None = None) -> dict[int, NDArray[np.bool_]] | None:
+        """Return segment id -> (c,) which chunks a search may return; None where all may."""
+        return generations.live(self._connection, generation, only)
+
+    def chunk_ids(self, generation: int, places: Sequence[tuple[int, int]], only: str | None = None) -> list[list[int]]:
+        """Return the ids of the chunks at each (segment id, position): several where texts are equal."""
+        return generations.chunk_ids(self._connection, generation, places, only)
+
+    def cached(self, name: str) -> tuple[int, bytes] | None:
+        """Return the size and BLAKE2b that a file in `cache/` must have."""
+        for size, blake2b in self._connection.rows("SELECT bytes, blake2b FROM caches WHERE name = ?", [name]):
+            return size, blake2b
+        return None
+
+    def problems(self) -> list[Problem]:
+        """Return the files that could not be read, by path."""
+        rows = self._connection.rows("SELECT path, id, detail, fix, digest FROM problems ORDER BY path")
+        return [Problem(*row) for row in rows]
+
+    def problem(self, path: str) -> Problem | None:
+        """Return why a file could not be read at the last attempt."""
+        for row in self._connection.rows("SELECT path, id, detail, fix, digest FROM problems WHERE path = ?", [path]):
+            return Problem(*row)
+        return None
+
+    def status(self) -> Status:
+        """Count what the store holds."""
+        value = self._connection.value
+        generation = self.generation()
+        current = [generation.id if generation else 0]
+        encoded = (
+            """SELECT count(*) FROM chunks JOIN encodings ON generation = ? AND encodings.digest = chunks.digest"""
+        )
+        tokens = "SELECT coalesce(sum(tokens), 0) FROM segments WHERE generation = ?"
+        chunks = value("SELECT count(*) FROM chunks")
+        return Status(
+            folder=str(self.folder),
+            format=value("PRAGMA user_version"),
+            generation=generation,
+            documents=value("SELECT count(*) FROM documents"),
+            chunks=chunks,
+            pending=chunks - value(encoded, current) if generation else 0,
+            tokens=value(tokens, current),
+            bytes=self._sizes(),
+            problems=value("SELECT count(*) FROM problems"),
+            last_ingest=value("SELECT max(added_at) FROM documents"),
+            holder=holder(self.folder),
+        )
+
+    def check(self) -> CheckReport:
+        """Verify everything that is stored against its checksums and against each other."""
+        return checking.check(self._connection, self.folder)
+
+    def _sizes(self) -> Sizes:
+        parts = ("segments", "cache", "models")
+        vectors, cache, models = (
+            sum(path.stat().st_size for path in (self.folder / part).rglob("*") if path.is_file()) for part in parts
+        )
+        return Sizes((self.folder / DATABASE).stat().st_size, vectors, cache, models)
+
+    def _pages(
+        self, sql: str, key: str, only: str | None, condition: str = "1", parameters: Sequence[Any] = ()
+    ) -> Iterator[Any]:
+        if only is not None:
+            condition, parameters = f"{condition} AND {MATCHES_PATH}", [*parameters, only, only]
+        last = 0
+        while True:
+            page = f"{sql} WHERE {key} > ? AND {condition} ORDER BY {key} LIMIT {_PAGE}"
+            rows = self._connection.rows(page, [last, *parameters])
+            yield from rows
+            if len(rows) < _PAGE:
+                return
+            last = rows[-1][0]
+
+
+def _stored_document(row: tuple[Any, ...]) -> StoredDocument:
+    id, *document, chunks, added_at = row
+    return StoredDocument(id, Document(*document), chunks, added_at)
+
+
+def _stored_chunk(row: tuple[Any, ...]) -> StoredChunk:
+    id, document_id, path, external_id, *chunk = row
+    return StoredChunk(id, document_id, path, external_id, Chunk(*chunk))

@@ -1,0 +1,71 @@
+"""One writer at a time: a lock that the kernel releases when its holder dies, and a note saying who holds it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reatt_store.connection import translated
+from reatt_store.errors import StoreLocked
+from reatt_store.records import Holder
+
+LOCK = "lock"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the right to write, or raise StoreLocked at once."""
+    from filelock import FileLock, Timeout
+
+    path = folder / LOCK
+    lock = FileLock(path, timeout=0, mode=0o600)
+    with translated(path):
+        try:
+            lock.acquire()
+        except Timeout:
+            raise _refusal(folder) from None
+        try:
+            path.write_text(json.dumps(asdict(_self())))
+            yield
+        finally:
+            os.truncate(path, 0)
+            lock.release()
+
+
+def holder(folder: Path) -> Holder | None:
+    """Name the process that holds the lock; reading the note never gets in the way of a writer."""
+    try:
+        note = Holder(**json.loads((folder / LOCK).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+    if note.host == socket.gethostname() and not _alive(note.pid):
+        return None  # killed before it could clear the note
+    return note
+
+
+def _refusal(folder: Path) -> StoreLocked:
+    note = holder(folder)
+    who = f"process {note.pid} on {note.host} since {note.since}: {note.command}" if note else "another process"
+    return StoreLocked(f"the store is being written to by {who}", "wait until it has finished", str(folder))
+
+
+def _self() -> Holder:
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    return Holder(os.getpid(), socket.gethostname(), shlex.join(sys.argv)[:500], since)
+
+
+def _alive(pid: int) -> bool:
+    with suppress(PermissionError):  # it lives, but belongs to someone else
+        try:
+            os.kill(pid, 0)
+        except (ProcessLookupError, OverflowError):
+            return False
+    return True

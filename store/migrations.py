@@ -1,0 +1,110 @@
+"""The schema as numbered steps. All pending steps run in one transaction: a kill leaves the old schema or the new."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+FORMAT = 1  # PRAGMA user_version; a store with a higher one was written by a newer version
+APPLICATION = 0x52654174  # PRAGMA application_id, "ReAt"
+
+_FIRST = (
+    """CREATE TABLE documents (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        path TEXT NOT NULL,
+        external_id TEXT,
+        title TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        pages INTEGER NOT NULL,
+        chunks INTEGER NOT NULL,
+        seal BLOB NOT NULL,
+        added_at TEXT NOT NULL)""",
+    "CREATE UNIQUE INDEX documents_records ON documents (path, external_id)",
+    "CREATE UNIQUE INDEX documents_files ON documents (path) WHERE external_id IS NULL",  # NULLs differ in an index
+    """CREATE TABLE chunks (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        document_id INTEGER NOT NULL REFERENCES documents (id),
+        ordinal INTEGER NOT NULL,
+        char_start INTEGER NOT NULL,
+        char_end INTEGER NOT NULL,
+        line INTEGER NOT NULL,
+        page INTEGER,
+        title TEXT NOT NULL,
+        text TEXT NOT NULL,
+        digest BLOB NOT NULL)""",
+    "CREATE UNIQUE INDEX chunks_of_document ON chunks (document_id, ordinal)",
+    "CREATE INDEX chunks_by_digest ON chunks (digest)",
+    """CREATE VIRTUAL TABLE words USING fts5 (
+        title, text, content='chunks', content_rowid='id', tokenize='porter unicode61 remove_diacritics 2')""",
+    """CREATE TABLE generations (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        fingerprint TEXT NOT NULL,
+        model_name TEXT NOT NULL,
+        model_sha256 TEXT NOT NULL,
+        method TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        UNIQUE (fingerprint, method))""",
+    """CREATE TABLE current_generation (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        generation INTEGER NOT NULL REFERENCES generations (id))""",
+    """CREATE TABLE segments (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        generation INTEGER NOT NULL REFERENCES generations (id),
+        name TEXT NOT NULL UNIQUE,
+        bytes INTEGER NOT NULL,
+        blake2b BLOB NOT NULL,
+        chunks INTEGER NOT NULL,
+        tokens INTEGER NOT NULL,
+        width INTEGER NOT NULL)""",
+    "CREATE INDEX segments_of_generation ON segments (generation)",
+    """CREATE TABLE encodings (
+        generation INTEGER NOT NULL REFERENCES generations (id),
+        digest BLOB NOT NULL,
+        segment INTEGER NOT NULL REFERENCES segments (id),
+        position INTEGER NOT NULL,
+        PRIMARY KEY (generation, digest)) WITHOUT ROWID""",
+    "CREATE UNIQUE INDEX encodings_by_place ON encodings (segment, position)",
+    # Digests that are encoded but that no chunk has: kept by every transaction, so that asking "is all alive?" is free.
+    "CREATE TABLE dead (digest BLOB PRIMARY KEY) WITHOUT ROWID",
+    """CREATE TABLE caches (
+        name TEXT PRIMARY KEY,
+        generation INTEGER NOT NULL REFERENCES generations (id),
+        bytes INTEGER NOT NULL,
+        blake2b BLOB NOT NULL)""",
+    """CREATE TABLE problems (
+        path TEXT PRIMARY KEY,
+        id TEXT NOT NULL,
+        detail TEXT NOT NULL,
+        fix TEXT NOT NULL,
+        digest TEXT NOT NULL)""",
+    f"PRAGMA application_id = {APPLICATION}",
+)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the schema up to date; the import of sqlite-utils (0.2 s) is paid only when there is something to do."""
+    if connection.execute("PRAGMA user_version").fetchone()[0] == FORMAT:
+        return
+    from sqlite_utils import Database
+    from sqlite_utils.migrations import Migrations
+
+    migrations = Migrations("reatt")
+
+    @migrations()
+    def m001_first(database: Database) -> None:
+        for statement in _FIRST:
+            database.execute(statement)
+
+    connection.execute("BEGIN IMMEDIATE")  # waits for another process that is just creating the same store
+    try:
+        migrations.apply(Database(connection, recursive_triggers=False))
+        connection.execute(f"PRAGMA user_version = {FORMAT}")
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.execute("COMMIT")

@@ -1,0 +1,161 @@
+"""What the store keeps and tells: frozen records, no behaviour beyond naming themselves."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A stretch of a document's text; the chunks of a document tile its text exactly."""
+
+    ordinal: int
+    char_start: int
+    char_end: int
+    line: int  # 1-based line of the first character that is no space
+    page: int | None  # 1-based
+    title: str
+    text: str
+
+    @cached_property
+    def digest(self) -> bytes:
+        """Name what is encoded; chunks with equal digests share one set of vectors, wherever they stand."""
+        content = f"{self.title}\0{self.text.rstrip()}".encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
+
+
+@dataclass(frozen=True)
+class Document:
+    """A source text; (path, external_id) is its identity."""
+
+    path: str  # absolute posix path, or "-" for standard input
+    external_id: str | None  # the `_id` of a record in a JSON Lines file
+    title: str
+    kind: str
+    digest: str  # hexadecimal BLAKE2b of the source bytes or the record
+    size: int  # bytes
+    pages: int
+
+
+@dataclass(frozen=True)
+class StoredDocument:
+    """A document as it stands in the store."""
+
+    id: int
+    document: Document
+    chunks: int
+    added_at: str  # UTC, ISO 8601
+
+
+@dataclass(frozen=True)
+class StoredChunk:
+    """A chunk as it stands in the store, with the document it belongs to."""
+
+    id: int
+    document_id: int
+    path: str
+    external_id: str | None
+    chunk: Chunk
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file, or a record of one, that could not be read at the last attempt."""
+
+    path: str
+    id: str  # of the error, such as PDF_PASSWORD
+    detail: str
+    fix: str
+    digest: str  # of the bytes that failed: equal bytes need no second attempt
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process that writes to the store."""
+
+    pid: int
+    host: str
+    command: str
+    since: str  # UTC, ISO 8601
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes on disk by what they are for."""
+
+    sqlite: int
+    vectors: int
+    cache: int
+    models: int
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One encoding of the whole corpus: keys are comparable within a generation and never across two."""
+
+    id: int
+    fingerprint: str
+    model_name: str
+    model_sha256: str
+    method: str
+    created_at: str  # UTC, ISO 8601
+    current: bool
+
+
+@dataclass(frozen=True)
+class Status:
+    """A store at a glance."""
+
+    folder: str
+    format: int
+    generation: Generation | None
+    documents: int
+    chunks: int
+    pending: int  # chunks that the current generation has not encoded
+    tokens: int  # key vectors of the current generation
+    bytes: Sizes
+    problems: int
+    last_ingest: str | None  # UTC, ISO 8601
+    holder: Holder | None
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One thing that is not what the store says it is."""
+
+    what: str  # database, words, document, chunk, segment, encoding
+    id: str
+    detail: str
+    repairable: bool  # from what else the store holds, without the source file
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What a full check found."""
+
+    checked: int
+    damaged: tuple[Damage, ...]
+    orphans: int  # files that no row names: harmless, the next writer removes them
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Say whether nothing is damaged."""
+        return not self.damaged
+
+
+def seal(document: Document, chunks: Sequence[Chunk]) -> bytes:
+    """Digest everything stored about a document, so that a check finds one flipped bit: SQLite has no checksums."""
+    state = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    source = (document.path, document.external_id, document.title, document.kind, document.digest, document.size)
+    state.update(repr((source, document.pages, len(chunks))).encode())
+    for chunk in chunks:
+        place = (chunk.ordinal, chunk.char_start, chunk.char_end, chunk.line, chunk.page, chunk.title)
+        state.update(repr(place).encode())
+        state.update(chunk.text.encode("utf-8", "surrogatepass"))
+    return state.digest()

@@ -1,0 +1,70 @@
+"""How vectors enter and leave a store: a file is put in place first, the rows that make it count come after."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from reatt_store import segments
+from reatt_store.connection import Connection, sync_folder, translated
+from reatt_store.segments import Draft, Segment
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A segment file in its final place that no row names yet."""
+
+    name: str
+    size: int
+    blake2b: bytes
+
+
+@contextmanager
+def sealed(connection: Connection, folder: Path, draft: Draft, generation: int) -> Iterator[Sealed]:
+    """Put a draft in place for the length of the block, which names it in a row; take it away if the block fails."""
+    last = connection.value("SELECT seq FROM sqlite_sequence WHERE name = 'segments'") or 0
+    name = f"{generation:04d}-{last + 1:08d}.safetensors"  # ids are never used again: a reader meets no other file here
+    passing, final = folder / "tmp" / name, folder / "segments" / name
+    try:
+        with translated(passing):
+            size, digest = segments.write(passing, draft)
+            os.replace(passing, final)
+            sync_folder(final.parent)
+        yield Sealed(name, size, digest)
+    except BaseException:
+        passing.unlink(missing_ok=True)
+        final.unlink(missing_ok=True)
+        raise
+
+
+def insert(connection: Connection, file: Sealed, draft: Draft, generation: int) -> None:
+    """Name a sealed file and what it encodes, inside the caller's transaction."""
+    tokens, width = draft.keys.shape
+    row = (generation, file.name, file.size, file.blake2b, len(draft.digests), tokens, width)
+    columns = "generation, name, bytes, blake2b, chunks, tokens, width"
+    sql = f"INSERT INTO segments ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+    id = connection.execute(sql, row).lastrowid
+    encodings = ((generation, digest, id, position) for position, digest in enumerate(draft.digests))
+    connection.executemany("INSERT INTO encodings VALUES (?, ?, ?, ?)", encodings)
+
+
+def delete(connection: Connection, segment: int) -> None:
+    """Take back what `insert` did."""
+    connection.execute("DELETE FROM encodings WHERE segment = ?", [segment])
+    connection.execute("DELETE FROM segments WHERE id = ?", [segment])
+
+
+def without(segment: Segment, dead: list[int]) -> Draft:
+    """Copy a segment but for the chunks at some positions."""
+    kept = np.ones(len(segment.digests), np.bool_)  # (c,)
+    kept[dead] = False
+    lengths = np.diff(segment.offsets)  # (c,)
+    rows = np.repeat(kept, lengths)  # (n,)
+    offsets = np.concatenate([[0], np.cumsum(lengths[kept])]).astype(np.int64)
+    digests = [digest.tobytes() for digest in segment.digests[kept]]
+    return Draft(digests, offsets, segment.keys[rows], segment.codes[rows], segment.scales[rows])

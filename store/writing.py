@@ -1,0 +1,216 @@
+"""The writer: every change of a store is one transaction, and files come before the rows that name them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reatt_store import sealing
+from reatt_store.connection import Connection, open_writer, translated
+from reatt_store.generations import missing
+from reatt_store.locking import locked
+from reatt_store.records import Chunk, Document, Problem, seal
+from reatt_store.segments import Draft, open_segment
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[Writer]:
+    """Hold the store's lock and sweep what a killed writer left; StoreLocked at once if another holds it."""
+    with locked(folder):
+        connection = open_writer(folder)
+        try:
+            sweep(connection, folder)
+            yield Writer(folder, connection)
+        finally:
+            connection.close()
+
+
+def sweep(connection: Connection, folder: Path) -> None:
+    """Remove the files that no row names."""
+    for path in orphans(connection, folder):
+        with suppress(FileNotFoundError):
+            path.unlink()
+
+
+def orphans(connection: Connection, folder: Path) -> list[Path]:
+    """Return the files of the store that no row names."""
+    named = {folder / "segments" / name for (name,) in connection.rows("SELECT name FROM segments")}
+    named |= {folder / "cache" / name for (name,) in connection.rows("SELECT name FROM caches")}
+    with translated(folder):
+        found = (path for part in ("segments", "cache", "tmp") for path in (folder / part).glob("*"))
+        return sorted(path for path in found if path not in named)
+
+
+class Writer:
+    """Changes a store; made by `Library.writing` and valid inside that block."""
+
+    def __init__(self, folder: Path, connection: Connection) -> None:
+        self._folder = folder
+        self._connection = connection
+
+    def publish(
+        self, documents: Sequence[tuple[Document, Sequence[Chunk]]], segment: Draft | None, generation: int
+    ) -> None:
+        """Make documents and vectors findable, all or none, replacing documents of the same identity.
+
+        Every chunk must be encoded in the generation, by this segment or an earlier one; generation 0 is for a store
+        without vectors. A document too large for one segment sends segments alone first: a killed run then finds
+        them by digest and encodes nothing twice.
+        """
+        newest = {(document.path, document.external_id): (document, chunks) for document, chunks in documents}
+        draft = segment if segment is not None and segment.digests else None
+        put = nullcontext() if draft is None else sealing.sealed(self._connection, self._folder, draft, generation)
+        with put as file, self._connection.transaction():
+            for document, chunks in newest.values():
+                self._replace(document, chunks)
+            if draft is not None and file is not None:
+                sealing.insert(self._connection, file, draft, generation)
+                self._bury(draft.digests)
+            if generation:
+                digests = [chunk.digest for _, chunks in newest.values() for chunk in chunks]
+                if lost := missing(self._connection, generation, digests):
+                    raise ValueError(f"{len(lost)} chunks have no vectors in generation {generation}")
+
+    def remove(self, document_ids: Iterable[int]) -> int:
+        """Remove documents; ids of none are passed over. Returns how many there were."""
+        removed = 0
+        with self._connection.transaction():
+            for id in document_ids:
+                self._bury(self._clear(id))
+                removed += self._connection.execute("DELETE FROM documents WHERE id = ?", [id]).rowcount
+        return removed
+
+    def forget_path(self, path: str, keep: Iterable[str | None] = ()) -> int:
+        """Remove what is stored under a path but for some external ids: records that vanished from their file."""
+        kept = set(keep)
+        rows = self._connection.rows("SELECT id, external_id FROM documents WHERE path = ?", [path])
+        gone = [id for id, external_id in rows if external_id not in kept]
+        if not kept:
+            self.clear_problem(path)
+        return self.remove(gone) if gone else 0
+
+    def record_problem(self, problem: Problem) -> None:
+        """Remember that a file could not be read, in place of what was remembered about it."""
+        row = (problem.path, problem.id, problem.detail, problem.fix, problem.digest)
+        with self._connection.transaction():
+            self._connection.execute("INSERT OR REPLACE INTO problems VALUES (?, ?, ?, ?, ?)", row)
+
+    def clear_problem(self, path: str) -> None:
+        """Forget that a file could not be read; publishing a whole file does so by itself."""
+        if self._connection.rows("SELECT 1 FROM problems WHERE path = ?", [path]):
+            with self._connection.transaction():
+                self._connection.execute("DELETE FROM problems WHERE path = ?", [path])
+
+    def begin_generation(self, fingerprint: str, model_name: str, model_sha256: str, method: str = "reatt") -> int:
+        """Return the generation of a fingerprint, made if there is none: an interrupted one is taken up again."""
+        known = "SELECT id FROM generations WHERE fingerprint = ? AND method = ?"
+        found = self._connection.value(known, [fingerprint, method])
+        if found is not None:
+            return int(found)
+        row = (fingerprint, model_name, model_sha256, method, _now())
+        columns = "fingerprint, model_name, model_sha256, method, created_at"
+        with self._connection.transaction():
+            sql = f"INSERT INTO generations ({columns}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608
+            return int(self._connection.execute(sql, row).lastrowid or 0)
+
+    def switch(self, generation: int) -> None:
+        """Bring a generation into force: one row."""
+        with self._connection.transaction():
+            self._connection.execute("INSERT OR REPLACE INTO current_generation VALUES (1, ?)", [generation])
+
+    def drop_generation(self, generation: int) -> None:
+        """Remove a generation and its vectors; the one in force cannot be dropped."""
+        if self._connection.rows("SELECT 1 FROM current_generation WHERE generation = ?", [generation]):
+            raise ValueError(f"generation {generation} is in force")
+        with self._connection.transaction():
+            for table in ("encodings", "segments", "caches"):
+                self._connection.execute(f"DELETE FROM {table} WHERE generation = ?", [generation])  # noqa: S608
+            self._connection.execute("DELETE FROM generations WHERE id = ?", [generation])
+            self._forget_dead()
+        sweep(self._connection, self._folder)
+
+    def compact(self) -> int:
+        """Take the vectors of removed texts off the disk; return the bytes freed. Needs room for one segment."""
+        holding = "SELECT DISTINCT segment FROM dead JOIN encodings USING (digest) ORDER BY segment"
+        freed = sum(self._compact(segment) for (segment,) in self._connection.rows(holding))
+        with self._connection.transaction():
+            self._forget_dead()
+        sweep(self._connection, self._folder)
+        return freed
+
+    def add_cache(self, generation: int, name: str, size: int, blake2b: bytes) -> None:
+        """Name a file in `cache/` in place of the generation's earlier ones."""
+        with self._connection.transaction():
+            self._connection.execute("DELETE FROM caches WHERE generation = ?", [generation])
+            self._connection.execute("INSERT INTO caches VALUES (?, ?, ?, ?)", [name, generation, size, blake2b])
+        sweep(self._connection, self._folder)
+
+    def _replace(self, document: Document, chunks: Sequence[Chunk]) -> None:
+        identity = [document.path, document.external_id]
+        known = self._connection.value("SELECT id FROM documents WHERE path = ? AND external_id IS ?", identity)
+        # A changed document keeps its id: people have written it down.
+        row = [known, *identity, document.title, document.kind, document.digest, document.size, document.pages]
+        buried = self._clear(known) if known is not None else []
+        sql = "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        id = self._connection.execute(sql, [*row, len(chunks), seal(document, chunks), _now()]).lastrowid
+        self._connection.executemany(
+            "INSERT INTO chunks VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (id, c.ordinal, c.char_start, c.char_end, c.line, c.page, c.title, c.text, c.digest)  # table order
+                for c in chunks
+            ),
+        )
+        self._connection.execute(
+            "INSERT INTO words (rowid, title, text) SELECT id, title, text FROM chunks WHERE document_id = ?", [id]
+        )
+        self._connection.executemany("DELETE FROM dead WHERE digest = ?", ([chunk.digest] for chunk in chunks))
+        self._bury(buried)
+        if document.external_id is None:
+            self._connection.execute("DELETE FROM problems WHERE path = ?", [document.path])
+
+    def _clear(self, document_id: int) -> list[bytes]:
+        """Remove a document's chunks and return their digests."""
+        digests = "SELECT DISTINCT digest FROM chunks WHERE document_id = ?"
+        cleared = [digest for (digest,) in self._connection.rows(digests, [document_id])]
+        self._connection.execute(
+            """INSERT INTO words (words, rowid, title, text)
+               SELECT 'delete', id, title, text FROM chunks WHERE document_id = ?""",
+            [document_id],
+        )
+        self._connection.execute("DELETE FROM chunks WHERE document_id = ?", [document_id])
+        return cleared
+
+    def _bury(self, digests: Iterable[bytes]) -> None:
+        """Note which of some digests no chunk has: their vectors are dead."""
+        sql = "INSERT OR IGNORE INTO dead SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM chunks WHERE digest = ?1)"
+        self._connection.executemany(sql, ([digest] for digest in digests))
+
+    def _forget_dead(self) -> None:
+        """Drop the notes about digests that no generation encodes any more."""
+        self._connection.execute(
+            """DELETE FROM dead WHERE NOT EXISTS (
+                   SELECT 1 FROM generations CROSS JOIN encodings
+                   ON encodings.generation = generations.id AND encodings.digest = dead.digest)"""
+        )
+
+    def _compact(self, id: int) -> int:
+        [(generation, name, size)] = self._connection.rows(
+            "SELECT generation, name, bytes FROM segments WHERE id = ?", [id]
+        )
+        dead = self._connection.rows("SELECT position FROM dead JOIN encodings USING (digest) WHERE segment = ?", [id])
+        old = open_segment(self._folder / "segments" / name, id, size)
+        kept = sealing.without(old, [position for (position,) in dead])
+        if not kept.digests:
+            with self._connection.transaction():
+                sealing.delete(self._connection, id)
+            return int(size)
+        with sealing.sealed(self._connection, self._folder, kept, generation) as file, self._connection.transaction():
+            sealing.delete(self._connection, id)
+            sealing.insert(self._connection, file, kept, generation)
+        return int(size - file.size)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
