@@ -25,7 +25,7 @@ class Import(NamedTuple):
 
 
 def trees(*folders: Path) -> Iterator[tuple[str, ast.Module]]:
-    for path in sorted(path for folder in folders for path in folder.glob("*.py")):
+    for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
         yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
 
 

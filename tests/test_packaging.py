@@ -55,7 +55,9 @@ def test_pins_are_plain_versions():
     assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9a-z.]*", line)] == []
 
 
-def test_the_newest_version_in_the_changelog_is_the_projects():
+def test_the_program_and_the_changelog_tell_the_projects_version():
+    code = (ROOT / "reatt_cli" / "__init__.py").read_text(encoding="utf-8")
+    assert f'__version__ = "{PROJECT["project"]["version"]}"' in code
     versions = re.findall(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert versions[0] == PROJECT["project"]["version"]
 
