@@ -70,9 +70,11 @@ class Segment:
 
 def draft(digests: Sequence[bytes], keys: Sequence[NDArray[np.float32]]) -> Draft:
     """Gather the keys of some chunks, (n_i, d) each, into one draft."""
-    half = np.concatenate(keys).astype(np.float16)  # (n, d)
+    full = np.concatenate(keys)  # (n, d)
+    with np.errstate(over="ignore"):
+        half = full.astype(np.float16)
     _require(bool(np.isfinite(half).all()), "keys that fit into half precision")
-    codes, scales = quantise(half)
+    codes, scales = quantise(full)
     lengths = [len(each) for each in keys]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)  # (c + 1,)
     return Draft(list(digests), offsets, half, codes, scales)
@@ -83,10 +85,10 @@ def quantise(keys: NDArray[np.floating[Any]]) -> tuple[NDArray[np.int8], NDArray
 
     One scale a key, not one for all: the keys are not of unit length, and the short ones would lose their bits.
     """
-    full = keys.astype(np.float32)
-    scales = np.abs(full).max(axis=1, initial=0.0) / np.float32(127)  # (n,)
-    divisors = np.where(scales > 0, scales, np.float32(1))
-    codes = np.clip(np.rint(full / divisors[:, None]), -127, 127).astype(np.int8)  # (n, d)
+    scales = np.maximum(keys.max(axis=1, initial=0), -keys.min(axis=1, initial=0)).astype(np.float32) / 127  # (n,)
+    divisors = np.where(scales > 0, scales, 1).astype(np.float32)
+    rounded = np.divide(keys, divisors[:, None], dtype=np.float32)  # (n, d)
+    codes = np.rint(rounded, out=rounded).astype(np.int8)
     return codes, scales
 
 

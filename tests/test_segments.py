@@ -1,0 +1,109 @@
+"""Laws of the vector files."""
+
+import json
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from safetensors.numpy import load_file
+
+from reatt_store.errors import StoreDamaged
+from reatt_store.segments import Draft, checksum, draft, open_segment, quantise, write
+
+KEYS = arrays(np.float32, st.tuples(st.integers(0, 5), st.just(3)), elements=st.floats(-100, 100, width=32))
+
+
+def some(chunks: int = 4, width: int = 8, seed: int = 0) -> Draft:
+    rng = np.random.default_rng(seed)
+    keys = [rng.standard_normal((length, width)).astype(np.float32) for length in rng.integers(0, 6, chunks)]
+    return draft([bytes([i]) * 16 for i in range(chunks)], keys)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(KEYS, min_size=1, max_size=5))
+def test_what_is_written_is_what_is_mapped(tmp_path_factory, keys):
+    path = tmp_path_factory.mktemp("segments") / "a.safetensors"
+    written = draft([bytes([i]) * 16 for i in range(len(keys))], keys)
+    size, digest = write(path, written)
+    mapped = open_segment(path, 1, size)
+    assert checksum(path) == digest
+    assert mapped.digests.tobytes() == b"".join(written.digests)
+    for name in ("offsets", "keys", "codes", "scales"):
+        np.testing.assert_array_equal(getattr(mapped, name), getattr(written, name))
+
+
+def test_the_file_is_a_safetensors_file(tmp_path):
+    written = some()
+    write(tmp_path / "a.safetensors", written)
+    np.testing.assert_array_equal(load_file(tmp_path / "a.safetensors")["keys"], written.keys)
+
+
+def test_mapped_arrays_are_aligned_and_cannot_be_changed(tmp_path):
+    size, _ = write(tmp_path / "a", some(chunks=3, width=3))
+    mapped = open_segment(tmp_path / "a", 1, size)
+    for array in (mapped.offsets, mapped.keys, mapped.codes, mapped.scales, mapped.digests):
+        assert array.flags.aligned
+        assert not array.flags.writeable
+        assert not array.flags.owndata
+
+
+@given(arrays(np.float32, (4, 8), elements=st.floats(-1000, 1000, width=32)))
+def test_eight_bits_are_off_by_half_a_step_at_most(keys):
+    codes, scales = quantise(keys)
+    error = np.abs(codes * scales[:, None] - keys)
+    assert (error <= scales[:, None] * 0.5001 + 1e-6).all()
+
+
+def test_keys_beyond_half_precision_are_refused():
+    with pytest.raises(ValueError, match="half precision"):
+        draft([b"0" * 16], [np.full((1, 4), 1e6, np.float32)])
+
+
+def test_a_digest_stands_once_in_a_draft():
+    with pytest.raises(ValueError, match="once"):
+        draft([b"0" * 16] * 2, [np.zeros((1, 4), np.float32)] * 2)
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_a_file_of_another_size_is_damage(tmp_path, change):
+    size, _ = write(tmp_path / "a", some())
+    with pytest.raises(StoreDamaged):
+        open_segment(tmp_path / "a", 1, size + change)
+
+
+def test_every_header_that_lies_is_damage(tmp_path):
+    size, _ = write(tmp_path / "a", some())
+    content = (tmp_path / "a").read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    for name, key, value in [
+        ("keys", "dtype", "F32"),
+        ("keys", "shape", [-1, -8]),
+        ("keys", "shape", [2**40, 8]),
+        ("keys", "data_offsets", [0, 1]),
+        ("offsets", "shape", "abc"),
+        ("scales", "shape", None),
+        ("digests", "shape", [2, 32]),
+    ]:
+        lie = json.dumps({**header, name: {**header[name], key: value}}).encode()
+        lie = lie.ljust(length)[:length]
+        (tmp_path / "b").write_bytes(content[:8] + lie + content[8 + length :])
+        with pytest.raises(StoreDamaged):
+            open_segment(tmp_path / "b", 1, size)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.binary(max_size=64), st.integers(0, 900))
+def test_no_bytes_at_all_do_more_than_raise(tmp_path_factory, noise, at):
+    path = tmp_path_factory.mktemp("segments") / "a"
+    size, _ = write(path, some())
+    content = path.read_bytes()
+    path.write_bytes((content[:at] + noise + content[at + len(noise) :])[:size])
+    try:
+        mapped = open_segment(path, 1, size)
+    except StoreDamaged:
+        return
+    assert mapped.offsets[-1] == len(mapped.keys)  # only contents were hit: the checksum's affair

@@ -1,0 +1,87 @@
+"""Laws of the search by words."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reatt_store.library import Chunk, Document, Library
+from reatt_store.words import TERM_LIMIT, terms
+
+TEXTS = ("the cat sat", "a dog running in the park", "café society", "cats and dogs", "how is it done")
+HOSTILE = [
+    '"',
+    '""',
+    "AND",
+    "OR NOT",
+    "NEAR(a b)",
+    "title:cat",
+    "cat*",
+    "^cat",
+    "{a b}",
+    "-",
+    "a\0b",
+    "\ud800",
+    "'; --",
+]
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    with Library.create(tmp_path_factory.mktemp("store")) as library:
+        with library.writing() as writer:
+            for number, text in enumerate(TEXTS):
+                title = "Rome" if number == 1 else "x"
+                chunk = Chunk(0, 0, len(text), 1, None, title, text)
+                writer.publish([(Document(f"/{number}.md", None, "", "text", "", 1, 0), [chunk])], None, 0)
+        yield library
+
+
+def found(library: Library, question: str) -> list[str]:
+    return [TEXTS[id - 1] for id, _ in library.words(question, 10)]
+
+
+def test_scores_fall_and_ties_go_to_the_older_chunk(library):
+    hits = library.words("cat dog", 10)
+    assert [score for _, score in hits] == sorted((score for _, score in hits), reverse=True)
+    assert hits[0][0] == 4
+    assert all(score > 0 for _, score in hits)
+
+
+def test_stems_and_accents_do_not_matter(library):
+    assert found(library, "Who RUNS?") == ["a dog running in the park"]
+    assert found(library, "cafe") == found(library, "cafe\u0301") == ["café society"]
+
+
+def test_the_title_is_searched(library):
+    assert found(library, "rome") == ["a dog running in the park"]
+
+
+def test_stop_words_count_only_when_there_is_nothing_else():
+    assert terms("What is the cat?") == ["cat"]
+    assert terms("How is it?") == ["how", "is", "it"]
+
+
+def test_a_question_of_stop_words_still_finds(library):
+    assert found(library, "how is it done")[0] == found(library, "how is it")[0] == "how is it done"
+
+
+def test_the_limit_keeps_the_best(library):
+    assert library.words("cat dog park", 1) == library.words("cat dog park", 10)[:1]
+    assert library.words("cat", 0) == []
+
+
+@pytest.mark.parametrize("question", HOSTILE)
+def test_no_query_language_gets_through(library, question):
+    assert "cats and dogs" in found(library, f"{question} dog")
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.text(max_size=60) | st.lists(st.sampled_from([*HOSTILE, "cat", "(", ")", ":", "+"])).map(" ".join))
+def test_no_question_is_an_error(library, question):
+    assert len(library.words(question, 3)) <= 3
+
+
+def test_a_pasted_book_is_cut(library):
+    question = " ".join(f"w{number}" for number in range(50_000))
+    assert len(terms(question)) == TERM_LIMIT
+    assert found(library, f"cat {question}") == found(library, "cat")
