@@ -1,4 +1,141 @@
+"""`search` and `ask`: passages that match a question, and an answer read from them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Literal
+
 import typer
 
+from reatt_cli.session import Session
+from reatt_cli.settings import command
 
-def register(app: typer.Typer) -> None: ...
+if TYPE_CHECKING:
+    from reatt_cli import schemas
+    from reatt_engine.reading import AskOptions, Reply
+    from reatt_engine.retrieval import Hit, Retriever, TokenPair
+
+NO_ANSWER = 4
+
+RetrieverName = Literal["attention", "words", "hybrid"]
+SearchName = Literal["auto", "exact", "fast", "two-stage"]
+Question = Annotated[str, typer.Argument(metavar="QUESTION", help="In plain words.")]
+MaybeQuestion = Annotated[
+    str | None, typer.Argument(metavar="QUESTION", help='"-" reads one a line; none prompts on a terminal.')
+]
+Top = Annotated[int, typer.Option("--top", "-k", min=1, max=1000, help="How many passages.")]
+By = Annotated[RetrieverName, typer.Option("--retriever", help="What finds the passages.")]
+How = Annotated[SearchName, typer.Option("--search", help="How attention searches; all but exact save work.")]
+Only = Annotated[str | None, typer.Option("--only", metavar="GLOB", help="Only documents whose path or name matches.")]
+OkEmpty = Annotated[bool, typer.Option("--ok-empty", help="Exit 0, not 4, if nothing was found.")]
+Explain = Annotated[bool, typer.Option("--explain", help="Show which words of the question met which of the text.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    command(app, "search", example='reatt search "parental leave" -k 3', model=True)(search)
+    command(app, "ask", example='reatt ask "How long is parental leave in Norway?"', model=True)(ask)
+
+
+def search(
+    session: Session,
+    question: Question,
+    top: Top = 8,
+    retriever: By = "hybrid",
+    how: How = "auto",
+    only: Only = None,
+    explain: Explain = False,
+    ok_empty: OkEmpty = False,
+) -> int:
+    """Find the passages that match a question best; no answer is read from them."""
+    from reatt_cli import answers, schemas
+
+    finder = session.retriever(retriever)
+    hits = finder.search(question, k=top, retriever=retriever, search=how, only=only)
+    found = [answers.hit(question, each, finder.explain(question, each)) for each in hits]
+    result = schemas.Search(question=question, hits=found, warnings=session.warnings)
+    session.out.result(result, lambda: answers.render_hits(session.out, question, found, explain))
+    return 0 if found or ok_empty else NO_ANSWER
+
+
+def ask(
+    session: Session,
+    question: MaybeQuestion = None,
+    top: Top = 8,
+    retriever: By = "hybrid",
+    how: How = "auto",
+    only: Only = None,
+    free: Annotated[bool, typer.Option("--free", help="Let the answer be words that are not in the passages.")] = False,
+    beams: Annotated[int, typer.Option("--beams", min=1, max=16, help="Answers kept in mind while writing.")] = 1,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, max=512, help="Longest answer.")] = 32,
+    abstain: Annotated[str, typer.Option("--abstain", metavar="auto|never|P", help="Below which confidence.")] = "auto",
+    explain: Explain = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print one JSON object a line.")] = False,
+    ok_empty: OkEmpty = False,
+) -> int:
+    """Answer a question from the documents, with the passages it was read from."""
+    from reatt_engine.reading import AskOptions
+
+    options = AskOptions(
+        top=top, retriever=retriever, search=how, only=only, free=free, beams=beams, max_tokens=max_tokens,
+        abstain=_threshold(abstain),
+    )  # fmt: skip
+    if jsonl:
+        session.out = replace(session.out, json=True)
+    if question is None or question == "-":
+        return _ask_many(session, _questions(session, question, jsonl), options, explain)
+    reply = _ask_one(session, question, options, explain)
+    return NO_ANSWER if reply.abstained and not ok_empty else 0
+
+
+def _ask_many(session: Session, questions: Iterator[str], options: AskOptions, explain: bool) -> int:
+    """Answer one question after the other with one loaded model; abstaining is no failure here."""
+    session.retriever(options.retriever)
+    for question in questions:
+        if question.strip():
+            _ask_one(session, question.strip(), options, explain, echo=not sys.stdin.isatty())
+    return 0
+
+
+def _ask_one(session: Session, question: str, options: AskOptions, explain: bool, echo: bool = False) -> Reply:
+    from reatt_cli import answers
+    from reatt_engine.reading import ask as read
+
+    reply = read(session.retriever(options.retriever), question, options)
+    result = answers.reply(reply, session.generation, session.warnings)
+    session.out.result(result, lambda: answers.render_reply(session.out, result, explain, echo))
+    if session.settings.verbose:
+        session.out.note("  ".join(f"{phase} {spent:.0f} ms" for phase, spent in reply.timing_ms.items()))
+    return reply
+
+
+def _questions(session: Session, question: str | None, jsonl: bool) -> Iterator[str]:
+    """Read questions: one a line from standard input, or from a person who is prompted."""
+    from reatt_store.errors import UsageError
+
+    if session.out.json and not jsonl:
+        raise UsageError("--json is for one question; many need one object a line", "--jsonl")
+    if question == "-":
+        return (line.rstrip("\r\n") for line in sys.stdin)
+    if session.settings.no_input or not sys.stdin.isatty():
+        raise UsageError("no question was given", 'reatt ask "QUESTION", or reatt ask - < questions.txt')
+    return session.out.prompts("? ")
+
+
+def _threshold(abstain: str) -> float | None:
+    """Read `--abstain`: None is the model's own threshold, 0 never abstains."""
+    from reatt_store.errors import UsageError
+
+    if abstain == "auto":
+        return None
+    if abstain == "never":
+        return 0.0
+    try:
+        threshold = float(abstain)
+    except ValueError:
+        threshold = -1.0
+    if not 0 <= threshold <= 1:
+        raise UsageError(f"--abstain {abstain}: expected auto, never, or a confidence from 0 to 1", "--abstain auto")
+    return threshold

@@ -59,8 +59,7 @@ def show(session: Session, shown: ShownId) -> None:
     result = schemas.Show(id=shown, document=listed(document), chunks=pieces)
 
     def render() -> None:
-        first = pieces[0] if pieces else None
-        place = "" if first is None or len(chunks) == document.chunks else where(first.page, first.line_start)
+        place = where(pieces[0].page, pieces[0].line_start) if shown.startswith("C") else ""
         session.out.note(f"{_named(result.document)}{place}  {document.document.title}")
         session.out.block("".join(piece.text for piece in pieces).rstrip("\n"))
 

@@ -98,6 +98,17 @@ class Output:
         """Write text of our own making to stdout as it is: JSON, help, a completion script."""
         _write(sys.stdout, text)
 
+    def prompts(self, prompt: str) -> Iterator[str]:
+        """Ask a person line by line until the end of input (Ctrl-D)."""
+        import readline  # noqa: F401  (gives `input` its history and arrow keys)
+
+        while True:
+            try:
+                yield input(prompt)
+            except EOFError:
+                self.note("")
+                return
+
     @contextmanager
     def progress(self) -> Iterator[Callable[[Progress], None]]:
         """Show progress on stderr: a bar that vanishes on a terminal, JSON lines if asked for, else nothing."""

@@ -108,7 +108,7 @@ def columns(rows: Sequence[Sequence[str | Text]], limit: int | None) -> list[Tex
 
     cells = [[cell if isinstance(cell, Text) else Text(one_line(cell)) for cell in row] for row in rows]
     widths = [max(cell.cell_len for cell in column) for column in zip(*cells, strict=True)]
-    while limit is not None and widths and sum(widths) + 2 * (len(widths) - 1) > limit and max(widths) > 8:
+    while limit is not None and widths and sum(widths) + 2 * (len(widths) - 1) > limit and max(widths) > 4:
         widths[widths.index(max(widths))] -= 1
     lines = []
     for row in cells:

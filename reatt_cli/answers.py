@@ -1,0 +1,144 @@
+"""What `search` and `ask` print: hits and replies as schema objects, and those for people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from reatt_cli import rendering, schemas
+from reatt_cli.library import where
+from reatt_cli.output import Output
+from reatt_cli.session import short_path
+
+if TYPE_CHECKING:
+    from reatt_engine.reading import Reply
+    from reatt_engine.retrieval import Hit, TokenPair
+    from reatt_store.records import Generation
+
+UNSURE = 0.3  # below this confidence the passages come first: they are then the better answer
+NEAREST = 3  # passages shown when there is no answer
+NARROW = 72  # columns below which a passage gets a line of its own
+Weight = tuple[int, int, float]
+
+
+def hit(question: str, found: Hit, pairs: Sequence[TokenPair]) -> schemas.Hit:
+    """Turn a hit into what is printed of it."""
+    stored, chunk = found.chunk, found.chunk.chunk
+    retrieval = schemas.Retrieval(
+        score=found.score, rank=found.rank, attention=found.attention_score, bm25=found.words_score,
+        tokens=[_token(question, pair) for pair in pairs],
+    )  # fmt: skip
+    return schemas.Hit(
+        chunk=f"C-{stored.id}", doc=f"D-{stored.document_id}", path=stored.path, external_id=stored.external_id,
+        title=chunk.title, page=chunk.page, line_start=chunk.line, char_start=chunk.char_start,
+        char_end=chunk.char_end, text=chunk.text, retrieval=retrieval,
+    )  # fmt: skip
+
+
+def reply(told: Reply, generation: Generation, warnings: Sequence[str]) -> schemas.Ask:
+    """Turn a reply into what is printed of it."""
+    evidence = [
+        schemas.Evidence(
+            **dict(hit(told.question, each.hit, each.pairs)), attribution=schemas.Attribution(share=each.share)
+        )
+        for each in told.evidence
+    ]
+    model = schemas.Model(name=generation.model_name, sha256=generation.model_sha256, generation=generation.id)
+    return schemas.Ask(
+        id=told.id, question=told.question, answer=told.answer, abstained=told.abstained, confidence=told.confidence,
+        agreement_kl=told.agreement, source=told.source, char_start=told.char_start, char_end=told.char_end,
+        evidence=evidence, model=model, timing_ms=told.timing_ms, warnings=[*warnings, *told.warnings],
+    )  # fmt: skip
+
+
+def render_hits(out: Output, question: str, hits: Sequence[schemas.Hit], explain: bool) -> None:
+    """Print hits, best first."""
+    _passages(out, [(each, _weights(question, each), f"{each.retrieval.score:.2f}") for each in hits], explain)
+    if not hits:
+        out.note("nothing matches")
+
+
+def render_reply(out: Output, reply: schemas.Ask, explain: bool, echo: bool) -> None:
+    """Print an answer with its passages; where the model is unsure, the passages first."""
+    if echo:
+        out.say(f"? {reply.question}")
+    confidence = f"confidence {reply.confidence:.2f}"
+    if reply.answer is None:
+        headline = Text(f"not in the documents   {confidence}" + ("; nearest passages:" if reply.evidence else ""))
+    else:
+        headline = Text.assemble((rendering.one_line(reply.answer), "bold"), f"   {confidence}")
+    shown = reply.evidence[:NEAREST] if reply.answer is None else reply.evidence
+    passages = [(each, _weights(reply.question, each, _answer(reply, each)), _percent(each)) for each in shown]
+    if reply.answer is not None and reply.confidence < UNSURE:
+        _passages(out, passages, explain)
+        out.say("unsure: ", headline)
+    else:
+        out.say(headline)
+        _passages(out, passages, explain)
+    for warning in reply.warnings:
+        out.warn(warning)
+
+
+def _passages(out: Output, rows: Sequence[tuple[schemas.Hit, list[Weight], str]], explain: bool) -> None:
+    """Print passages in one table, or on a narrow terminal with a line of its own for each text."""
+    places = [short_path(found.path) + _record(found) + where(found.page, found.line_start) for found, _, _ in rows]
+    narrow = out.width < NARROW
+    room = out.width - 4 if narrow else max(24, out.width - max((len(place) for place in places), default=0) - 14)
+    table = []
+    for number, ((found, weights, figure), place) in enumerate(zip(rows, places, strict=True), 1):
+        text = rendering.snippet(found.text, weights, max(20, room - 12))
+        if narrow:
+            out.say(f"  {number}  {place}  {figure}")
+            out.say("     ", text)
+        table.append((str(number), place, text, figure))
+    if not narrow:
+        out.table(table, indent="  ")
+    if explain:
+        _explain(out, [found for found, _, _ in rows])
+
+
+def _explain(out: Output, hits: Sequence[schemas.Hit]) -> None:
+    """Print the terms each score is the sum of, the largest first."""
+    for number, found in enumerate(hits, 1):
+        terms = sorted(found.retrieval.tokens, key=lambda token: -token.weight)
+        total = sum(token.weight for token in terms)
+        out.say(f"  {number}  {short_path(found.path)}  attention {total:.3f}" if terms else f"  {number}  words only")
+        out.table([(t.q or "·", found.text[t.start : t.end] or "·", f"{t.weight:+.3f}") for t in terms], indent="     ")
+
+
+def _weights(question: str, found: schemas.Hit, answer: Weight | None = None) -> list[Weight]:
+    """Say what to highlight in a passage: what the score is made of, or else the question's words; and the answer."""
+    weights = [(token.start, token.end, token.weight) for token in found.retrieval.tokens]
+    if not any(weight > 0 and end > start for start, end, weight in weights):
+        words = [re.escape(word) for word in re.findall(r"\w{3,}", question)]
+        matches = re.finditer(rf"\b(?:{'|'.join(words)})\w{{0,3}}\b", found.text, re.IGNORECASE) if words else ()
+        weights = [(match.start(), match.end(), 1.0) for match in matches]
+    return [*weights, answer] if answer is not None else weights
+
+
+def _answer(reply: schemas.Ask, found: schemas.Evidence) -> Weight | None:
+    """Say where in a passage the answer was cut from; it outweighs all else, so that it is always in sight."""
+    if reply.source is None or reply.char_start is None or reply.char_end is None:
+        return None
+    if reply.evidence[reply.source] is not found:
+        return None
+    heavy = 1 + sum(abs(token.weight) for token in found.retrieval.tokens)
+    return reply.char_start - found.char_start, reply.char_end - found.char_start, heavy
+
+
+def _token(question: str, pair: TokenPair) -> schemas.Token:
+    (q_start, q_end), (start, end) = pair.question_span, pair.chunk_span
+    return schemas.Token(
+        q=question[q_start:q_end], q_start=q_start, q_end=q_end, start=start, end=end, weight=pair.weight
+    )
+
+
+def _percent(evidence: schemas.Evidence) -> str:
+    return f"{evidence.attribution.share:.0%}".replace("%", " %")
+
+
+def _record(found: schemas.Hit) -> str:
+    return f" {found.external_id}" if found.external_id is not None else ""
