@@ -12,7 +12,7 @@ from reatt_store.connection import Connection, open_writer, translated
 from reatt_store.generations import missing
 from reatt_store.locking import locked
 from reatt_store.records import Chunk, Document, Problem, seal
-from reatt_store.segments import Draft, open_segment
+from reatt_store.segments import Draft, checksum, open_segment
 
 
 @contextmanager
@@ -140,11 +140,14 @@ class Writer:
         sweep(self._connection, self._folder)
         return freed
 
-    def add_cache(self, generation: int, name: str, size: int, blake2b: bytes) -> None:
-        """Name a file in `cache/` in place of the generation's earlier ones."""
+    def add_cache(self, generation: int, path: Path) -> None:
+        """Move a file to `cache/`, in place of the generation's earlier one."""
+        row = [path.name, generation, path.stat().st_size, checksum(path)]
+        with translated(path):
+            path.replace(self._folder / "cache" / path.name)
         with self._connection.transaction():
             self._connection.execute("DELETE FROM caches WHERE generation = ?", [generation])
-            self._connection.execute("INSERT INTO caches VALUES (?, ?, ?, ?)", [name, generation, size, blake2b])
+            self._connection.execute("INSERT INTO caches VALUES (?, ?, ?, ?)", row)
         sweep(self._connection, self._folder)
 
     def _replace(self, document: Document, chunks: Sequence[Chunk]) -> None:
