@@ -3,7 +3,7 @@
 - `lower_half`: blocks 0..B-1, each text alone.
 - `head_queries`, `head_keys`: one head of block B; `score = mean_i max_j <q_i, k_j>` is the retrieval attention
   (equation 1), without 1/sqrt(d), position bias or normalisation.
-- `join`, `upper_half`: blocks B..L-1 over each question-chunk pair, then fusion of all pairs in the decoder.
+- `pack`, `upper_half`: blocks B..L-1 over each question-chunk pair, then fusion of all pairs in the decoder.
 
 T5's position bias depends on differences of positions alone, and a pair is contiguous: so halves encoded apart, put
 together at block B, are exactly what a joint encoding under a block mask would give.
@@ -72,12 +72,21 @@ def _one_head(t5: T5, head: Head, side: str, states: Tensor) -> Tensor:
     return F.linear(block.attention_norm(states), weight)
 
 
-def join(question: Tensor, chunks: Sequence[Tensor]) -> Padded:
-    """Put one question's states (m, D) before each chunk's (n, D): rows of m + n, padded on the right."""
-    rows = [torch.cat((question, chunk)) for chunk in chunks]
-    lengths = torch.tensor([len(row) for row in rows], device=question.device)
-    values = pad_sequence(rows, batch_first=True)  # (C, m+n, D)
-    return Padded(values, torch.arange(values.shape[1], device=question.device) < lengths[:, None])
+def places(states: Padded, offset: int = 0) -> list[list[int]]:
+    """Number the kept positions of each row, as rows of `states.values.flatten(0, 1)` from `offset` on."""
+    width = states.keep.shape[1]
+    lengths = states.keep.sum(1).tolist()
+    return [list(range(offset + i * width, offset + i * width + n)) for i, n in enumerate(lengths)]
+
+
+def pack(pool: Tensor, rows: Sequence[Sequence[int]]) -> Padded:
+    """Put together rows of states by number out of `pool` (N, D): a question before a chunk, pairs before pairs.
+
+    One gather forward and one scatter backward, however many rows there are.
+    """
+    index = pad(rows, pool.device)
+    values = pool.index_select(0, index.values.flatten()).view(*index.values.shape, -1)  # (B, n, D)
+    return Padded(values, index.keep)
 
 
 def upper_half(t5: T5, layer: int, joined: Padded) -> Tensor:
@@ -146,8 +155,8 @@ class ReAtt:
         asked = self.tokenizer.question(question).ids[:-1]
         chunks = self.tokenizer.chunks(evidence)
         apart = lower_half(self.t5, self.head.layer, pad([asked, *(c.ids for c in chunks)], self.device))
-        states = [row[keep] for row, keep in zip(apart.values, apart.keep, strict=True)]
-        joined = join(states[0], states[1:])
+        first, *others = places(apart)
+        joined = pack(apart.values.flatten(0, 1), [first + chunk for chunk in others])
         memory = upper_half(self.t5, self.head.layer, joined)[joined.keep]  # (t, D)
         owner = torch.arange(len(chunks), device=self.device)[:, None].expand_as(joined.keep)[joined.keep]
         cache = self.t5.remember(memory[None])
