@@ -80,6 +80,9 @@ def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; every failure has been told on stderr."""
     settings = told(arguments)
     try:
+        if arguments[:1] == ["values"]:  # a shell asks, at every TAB: without Typer, and so without pydantic
+            completing.values(*arguments[1:])
+            return 0
         command = typer.main.get_command(app)
         code = command.main(args=arguments or ["--help"], prog_name="reatt", standalone_mode=False)
         return int(code or 0)

@@ -13,9 +13,7 @@ from reatt_cli.session import Session
 from reatt_cli.settings import command
 
 if TYPE_CHECKING:
-    from reatt_cli import schemas
     from reatt_engine.reading import AskOptions, Reply
-    from reatt_engine.retrieval import Hit, Retriever, TokenPair
 
 NO_ANSWER = 4
 

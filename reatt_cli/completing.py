@@ -1,13 +1,14 @@
 """`completion` and `schema`: what shells and programs need to know about the command line.
 
 The scripts hold every command and option themselves, so a TAB starts no Python. Only the ids of documents and the names
-of models are looked up, by the hidden `values`, with nothing but the standard library's sqlite3.
+of models are looked up, by the hidden `reatt values`, with nothing but the standard library's sqlite3.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +17,7 @@ from urllib.parse import quote
 
 import typer
 
+from reatt_cli.output import Output
 from reatt_cli.rendering import one_line
 from reatt_cli.session import Session
 from reatt_cli.settings import command, data_folder, store_folder
@@ -61,7 +63,6 @@ def register(app: typer.Typer) -> None:
     command(app, "completion", example="reatt completion bash > ~/.local/share/bash-completion/completions/reatt")(
         completion
     )
-    app.command("values", hidden=True)(values)
 
 
 def schema(
@@ -70,7 +71,6 @@ def schema(
 ) -> None:
     """Print the JSON Schema of an object that --json gives."""
     from reatt_cli import schemas
-    from reatt_store.errors import UsageError
 
     if name is None:
         names = schemas.SchemaNames(names=list(schemas.PUBLISHED))
@@ -79,6 +79,8 @@ def schema(
         described = schemas.json_schema(name)
         session.out.raw(json.dumps(described, indent=None if session.out.json else 2) + "\n")
     else:
+        from reatt_store.errors import UsageError
+
         raise UsageError(f"no schema {name}; there are: {', '.join(schemas.PUBLISHED)}", "reatt schema")
 
 
@@ -101,18 +103,12 @@ def script(shell: str) -> str:
     return GENERATORS[shell](_node(typer.main.get_command(app), ()))
 
 
-def values(
-    kind: Annotated[str, typer.Argument()],
-    current: Annotated[str, typer.Argument()],
-    words: Annotated[list[str] | None, typer.Argument()] = None,
-) -> None:
+def values(kind: str = "", current: str = "", *words: str) -> None:
     """Print what a shell may put in place of `current`: a value and what it is, tab between, one a line.
 
     Never fails and never waits: where nothing can be looked up, there is nothing to complete.
     """
-    from reatt_cli.output import Output
-
-    found = _models(current) if kind == "model" else _ids(COLUMNS.get(kind, ()), current, words or [])
+    found = _models(current) if kind == "model" else _ids(COLUMNS.get(kind, ()), current, words)
     Output().raw("".join(f"{value}\t{what}\n" for value, what in found))
 
 
@@ -125,7 +121,7 @@ def _models(current: str) -> list[tuple[str, str]]:
     return [(name, "model") for name in names if name.startswith(current)]
 
 
-def _ids(columns: tuple[Column, ...], current: str, words: list[str]) -> list[tuple[str, str]]:
+def _ids(columns: tuple[Column, ...], current: str, words: Sequence[str]) -> list[tuple[str, str]]:
     wanted = [column for column in columns if current.startswith(column.prefix) or column.prefix.startswith(current)]
     named = next((after for word, after in pairwise(words) if word == "--store"), None)
     database = store_folder(named) / "reatt.db"

@@ -75,7 +75,7 @@ def fish(root: Node) -> str:
 GENERATORS: dict[str, Callable[[Node], str]] = {"bash": bash, "zsh": zsh, "fish": fish}
 
 _BASH = """_reatt_values() {
-    mapfile -t COMPREPLY < <(reatt values -- "$1" "$current" "${COMP_WORDS[@]}" 2>/dev/null | cut -f 1)
+    mapfile -t COMPREPLY < <(reatt values "$1" "$current" "${COMP_WORDS[@]}" 2>/dev/null | cut -f 1)
 }
 
 _reatt() {
@@ -104,7 +104,7 @@ complete -F _reatt reatt
 _ZSH_VALUES = """
 _reatt_values() {
     local -a rows found
-    rows=("${(@f)$(reatt values -- "$1" "$PREFIX" "${words[@]}" 2>/dev/null)}")
+    rows=("${(@f)$(reatt values "$1" "$PREFIX" "${words[@]}" 2>/dev/null)}")
     rows=("${(@)rows:#}")
     found=("${(@)${(@)rows//:/\\\\:}//$'\\t'/:}")
     (( $#found )) && _describe "$1" found
@@ -141,7 +141,7 @@ _FISH = """function __reatt_at
 end
 
 function __reatt_values
-    reatt values -- $argv[1] (commandline -ct) (commandline -opc)[2..-1] 2>/dev/null
+    reatt values $argv[1] (commandline -ct) (commandline -opc)[2..-1] 2>/dev/null
 end
 
 complete -c reatt -f

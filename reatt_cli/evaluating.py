@@ -1,4 +1,71 @@
+"""`eval`: how well a store finds, and reads, measured on judged questions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
+from reatt_cli.asking import By, How
+from reatt_cli.rendering import counted, human_seconds
+from reatt_cli.session import Session
+from reatt_cli.settings import command
 
-def register(app: typer.Typer) -> None: ...
+if TYPE_CHECKING:
+    from reatt_cli import schemas
+
+Queries = Annotated[str, typer.Option("--queries", metavar="FILE", help="BEIR queries: JSON Lines, .gz and .xz, too.")]
+Qrels = Annotated[str | None, typer.Option("--qrels", metavar="FILE", help="BEIR judgements, tab-separated.")]
+Read = Annotated[bool, typer.Option("--read", help="Answer, too, and measure exact match and F1.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first N questions.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    example = "reatt eval --queries queries.jsonl --qrels qrels/test.tsv"
+    command(app, "eval", example=example, model=True)(evaluate)
+
+
+def evaluate(
+    session: Session,
+    queries: Queries,
+    qrels: Qrels = None,
+    retriever: By = "hybrid",
+    how: How = "auto",
+    read: Read = False,
+    limit: Limit = None,
+) -> None:
+    """Measure retrieval, and with --read answers, on judged questions in BEIR's form."""
+    from reatt_cli import schemas
+    from reatt_engine import evaluation
+
+    options = evaluation.EvalOptions(retriever=retriever, search=how, read=read, limit=limit)
+    finder = session.retriever("hybrid" if read else retriever)
+    with session.out.progress() as on_progress:
+        report = evaluation.evaluate(finder, Path(queries), Path(qrels) if qrels else None, options, on_progress)
+    measures = {name.replace("@", "_"): value for name, value in report.metrics.items()}
+    result = schemas.Eval(
+        queries=report.queries, retriever=retriever, search=how, **measures, ci95=report.intervals,
+        seconds=report.seconds, warnings=[*session.warnings, *report.warnings],
+    )  # fmt: skip
+    session.out.result(result, lambda: _render(session, result))
+
+
+def _render(session: Session, result: schemas.Eval) -> None:
+    session.out.table(_rows(result))
+    found = f"{counted(result.queries, 'question')} in {human_seconds(result.seconds)}"
+    session.out.note(f"{found}; retriever {result.retriever}, search {result.search}; brackets: 95 % of resamples")
+    for warning in result.warnings:
+        session.out.warn(warning)
+
+
+def _rows(result: schemas.Eval) -> Sequence[tuple[str, str, str]]:
+    """Make a row of each measure that could be computed: its name, value and interval."""
+    rows = []
+    for name, value in result.model_dump(by_alias=True).items():
+        if isinstance(value, float) and name != "seconds":
+            low, high = result.ci95.get(name, (None, None))
+            rows.append((name, f"{value:.4f}", f"[{low:.4f}, {high:.4f}]" if low is not None else ""))
+    return rows

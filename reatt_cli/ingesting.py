@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from reatt_engine.indexing import IngestReport, Progress
 
 PARTLY = 3
+SHOWN_PROBLEMS = 20
+
 Globs = list[str] | None
+Paths = Annotated[
+    list[str], typer.Argument(metavar="PATH...", help='Files, folders, globs, or "-" for standard input.')
+]
+Include = Annotated[Globs, typer.Option("--include", metavar="GLOB", help="Only files that match; repeatable.")]
+Exclude = Annotated[Globs, typer.Option("--exclude", metavar="GLOB", help="No files that match; repeatable.")]
+Prune = Annotated[bool, typer.Option("--prune", help="Remove documents whose files are gone.")]
+Reencode = Annotated[bool, typer.Option("--reencode", help="Move the store over to the model given, or the newest.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -30,15 +39,85 @@ def register(app: typer.Typer) -> None:
 
 def ingest(
     session: Session,
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help='Files, folders, globs, or "-".')],
-    include: Annotated[
-        Globs, typer.Option("--include", metavar="GLOB", help="Only files that match; repeatable.")
-    ] = None,
-    exclude: Annotated[
-        Globs, typer.Option("--exclude", metavar="GLOB", help="No files that match; repeatable.")
-    ] = None,
-    prune: Annotated[bool, typer.Option("--prune", help="Remove documents whose files are gone.")] = False,
-    reencode: Annotated[bool, typer.Option("--reencode", help="Move the store over to another model.")] = False,
+    paths: Paths,
+    include: Include = None,
+    exclude: Exclude = None,
+    prune: Prune = False,
+    reencode: Reencode = False,
 ) -> int:
     """Read files into the store. What has not changed is skipped; a run that was killed goes on where it stopped."""
-    raise NotImplementedError
+    from reatt_engine import indexing
+
+    options = indexing.IngestOptions(
+        include=tuple(include or ()), exclude=tuple(exclude or ()), prune=prune, reencode=reencode
+    )
+    indexing.preflight(paths, options)
+    library, model = session.library_or_new(), session.model
+    with session.out.progress() as show, _stops_between_batches(session, show) as on_progress:
+        report = indexing.ingest(library, session.backbone, model, paths, options, on_progress)
+    result = _result(session, report)
+    session.out.result(result, lambda: _render(session, result))
+    return PARTLY if result.files.failed else 0
+
+
+@contextmanager
+def _stops_between_batches(session: Session, show: Callable[[Progress], None]) -> Iterator[Callable[[Progress], None]]:
+    """Let the first Ctrl-C wait for the batch at hand; a second one stops at once. The store is whole either way."""
+    asked = False
+
+    def ask(signum: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        session.out.note("stopping after this batch; Ctrl-C again to stop now")
+
+    def step(progress: Progress) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        show(progress)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield step
+    except KeyboardInterrupt:
+        session.out.note("stopped; what was read is stored, and the same command goes on from there")
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _result(session: Session, report: IngestReport) -> schemas.Ingest:
+    from reatt_cli import schemas
+
+    files = schemas.Files(
+        seen=report.seen, added=report.added, changed=report.changed, unchanged=report.unchanged,
+        removed=report.removed, skipped=report.skipped, failed=report.failed,
+    )  # fmt: skip
+    problems = [schemas.Problem(path=p.path, id=p.id, detail=p.detail, fix=p.fix) for p in report.problems]
+    return schemas.Ingest(
+        store=str(session.folder), generation=report.generation, files=files, chunks=report.chunks,
+        tokens=report.tokens, bytes=report.bytes, seconds=report.seconds, problems=problems,
+        warnings=[*session.warnings, *report.warnings],
+    )  # fmt: skip
+
+
+def _render(session: Session, result: schemas.Ingest) -> None:
+    out, files = session.out, result.files
+    new = [
+        ("added", files.added),
+        ("changed", files.changed),
+        ("unchanged", files.unchanged),
+        ("removed", files.removed),
+    ]
+    what = ", ".join(f"{verb} {counted(count, 'document')}" for verb, count in new if count) or "nothing to read"
+    size = f"{human_count(result.chunks)} passages, {human_count(result.tokens)} tokens"
+    out.say(f"{what}; {size} in {human_seconds(result.seconds)}   store {human_bytes(result.bytes)}")
+    for warning in result.warnings:
+        out.warn(warning)
+    if result.problems:
+        out.note(f"{counted(len(result.problems), 'file')} not read:")
+        for row in problem_rows(result.problems[:SHOWN_PROBLEMS]):
+            out.note("  " + "   ".join(part for part in row if part))
+        out.note("all of them: reatt status --problems")
+    out.note('next: reatt ask "…"')

@@ -1,4 +1,86 @@
+"""`models`: which models there are, adding one, and finding the head of a plain T5 that retrieves best."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+from typer.core import TyperGroup
+
+from reatt_cli.session import Session, short_path
+from reatt_cli.settings import command
+
+if TYPE_CHECKING:
+    from reatt_cli import schemas
+    from reatt_engine.checkpoints import ModelFolder
+
+Added = Annotated[
+    str, typer.Argument(metavar="DIR|HUB_NAME", help="A model folder, or a name on the Hugging Face hub.")
+]
+Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="What to call it; default: as it is called.")]
+Sentences = Annotated[int, typer.Option("--sentences", min=10, metavar="N", help="How many masked sentences to try.")]
 
 
-def register(app: typer.Typer) -> None: ...
+class ListByDefault(TyperGroup):
+    """`reatt models` is `reatt models list`."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        """Put `list` where no command stands."""
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    models = typer.Typer(cls=ListByDefault, rich_markup_mode=None)
+    command(models, "list", example="reatt models list")(list_models)
+    command(models, "add", example="reatt models add neulab/reatt-large-nq")(add)
+    command(models, "probe", example="reatt models probe --model ~/models/t5-base", model=True)(probe)
+    app.add_typer(models, name="models", help="List the models there are, add one, or probe one for its best head.")
+
+
+def list_models(session: Session) -> None:
+    """List the models that --model accepts, and the one of the store."""
+    from reatt_cli import schemas
+    from reatt_engine import checkpoints
+
+    known = [_described(folder) for folder in checkpoints.known()]
+    result = schemas.Models(models=known)
+    session.out.result(result, lambda: session.out.table([_row(model) for model in known]))
+
+
+def add(session: Session, source: Added, name: Name = None) -> None:
+    """Copy a model to where --model finds it by name; the only command that converts, and the only one to download."""
+    from reatt_cli import schemas
+    from reatt_engine import convert
+
+    with session.out.progress() as on_progress:
+        folder = convert.add(source, name, on_progress)
+    result = schemas.Models(models=[_described(folder)])
+    session.out.result(result, lambda: session.out.table([_row(result.models[0])]))
+
+
+def probe(session: Session, sentences: Sentences = 200) -> None:
+    """Measure every head's retrieval on masked sentences of the store (paper, section 2.3); the best comes first."""
+    from reatt_cli import schemas
+    from reatt_engine import probing
+
+    with session.out.progress() as on_progress:
+        report = probing.probe(session.library, session.model, session.device, sentences, on_progress)
+    heads = [schemas.ProbedHead(layer=head.layer, head=head.head, score=head.score) for head in report.heads]
+    result = schemas.Probe(model=session.model.name, sentences=report.sentences, heads=heads)
+    rows = [(f"layer {head.layer}", f"head {head.head}", f"{head.score:.3f}") for head in heads]
+    session.out.result(result, lambda: session.out.table(rows))
+
+
+def _described(folder: ModelFolder) -> schemas.KnownModel:
+    from reatt_cli import schemas
+    from reatt_engine import checkpoints
+
+    origin = "bundled" if folder.path == checkpoints.bundled() else "added"
+    return schemas.KnownModel(name=folder.name, path=str(folder.path), sha256=folder.sha256, origin=origin)
+
+
+def _row(model: schemas.KnownModel) -> tuple[str, str, str, str]:
+    return model.name, model.origin, model.sha256[:12], short_path(model.path)

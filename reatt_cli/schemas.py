@@ -289,8 +289,8 @@ class KnownModel(Part):
 
     name: str
     path: str
-    sha256: str | None
-    origin: Literal["bundled", "store", "added"]
+    sha256: str
+    origin: Literal["bundled", "added"]
 
 
 class Models(Part):

@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, Any
 from reatt_cli.settings import Body, Settings, store_folder
 
 if TYPE_CHECKING:
+    from reatt_engine.backbone import Backbone
+    from reatt_engine.checkpoints import ModelFolder
+    from reatt_engine.retrieval import Retriever
     from reatt_store.library import Library
+    from reatt_store.records import Generation
 
 
 class Session:
@@ -24,6 +28,7 @@ class Session:
         self.settings = settings
         self.out = settings.output()
         self.warnings: list[str] = []
+        self._retrievers: dict[str, Retriever] = {}
 
     def run(self, body: Body, options: dict[str, Any]) -> int | None:
         """Call a command; under `--verbose` say what it took."""
@@ -52,6 +57,51 @@ class Session:
         library = Library.open(self.folder)
         self.out.note(f"store  {short_path(self.folder)}")
         return library
+
+    def library_or_new(self) -> Library:
+        """The store, made now if there is none."""
+        from reatt_store.library import Library
+
+        if (self.folder / "reatt.db").exists():
+            return self.library
+        library = Library.create(self.folder)
+        self.__dict__["library"] = library
+        self.out.note(f"store  {short_path(self.folder)}  (new)")
+        return library
+
+    @cached_property
+    def device(self) -> str:
+        """The device to compute on."""
+        from reatt_cli.settings import device
+
+        return device(self.settings.device)
+
+    @cached_property
+    def model(self) -> ModelFolder:
+        """The model that was asked for, else the store's own, else the bundled one."""
+        from reatt_engine import checkpoints
+
+        return checkpoints.model_for(self.library, self.settings.model)
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """The model, loaded."""
+        from reatt_engine import checkpoints
+
+        return checkpoints.load(self.model.path, self.device)
+
+    @cached_property
+    def generation(self) -> Generation | None:
+        """The vectors in force."""
+        return self.library.generation()
+
+    def retriever(self, name: str) -> Retriever:
+        """Make what finds chunks; searching by words alone loads no model."""
+        from reatt_engine.retrieval import Retriever
+
+        if name not in self._retrievers:
+            self._retrievers[name] = Retriever(self.library, None if name == "words" else self.backbone)
+        return self._retrievers[name]
 
 
 def short_path(path: Path | str) -> str:

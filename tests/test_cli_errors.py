@@ -187,7 +187,7 @@ def test_signals_end_a_running_command_with_their_code(number, code, environment
     program = (
         "import sys, time; from reatt_cli import app, library\n"
         "from reatt_store.library import Library\n"
-        "Library.open = lambda folder: (print('ready', flush=True), time.sleep(30))\n"
+        "Library.open = lambda folder: (print('ready', flush=True), [time.sleep(0.02) for _ in range(1000)])\n"
         "sys.argv = ['reatt', 'list']; app.main()"
     )
     child = subprocess.Popen(

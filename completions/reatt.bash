@@ -1,0 +1,165 @@
+# Completion of `reatt`; made by `make completions`, not by hand.
+_reatt_values() {
+    mapfile -t COMPREPLY < <(reatt values "$1" "$current" "${COMP_WORDS[@]}" 2>/dev/null | cut -f 1)
+}
+
+_reatt() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} path="" i
+    COMPREPLY=()
+    # bash splits `--color=always` into three words
+    if [[ $current == "=" ]]; then
+        current=""
+    elif [[ $previous == "=" ]]; then
+        previous=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case "$path ${COMP_WORDS[i]}" in
+        " ingest"|" search"|" ask"|" list"|" show"|" remove"|" status"|" check"|" init"|" eval"|" schema"|" completion"|" models"|" models list"|" models add"|" models probe") path+=" ${COMP_WORDS[i]}" ;;
+        esac
+    done
+    case "$previous" in
+        --abstain) :; return ;;
+        --beams) :; return ;;
+        --color) mapfile -t COMPREPLY < <(compgen -W "auto always never" -- "$current"); return ;;
+        --device) mapfile -t COMPREPLY < <(compgen -W "auto cpu cuda" -- "$current"); return ;;
+        --exclude) :; return ;;
+        --include) :; return ;;
+        --limit) :; return ;;
+        --max-tokens) :; return ;;
+        --model) _reatt_values model; return ;;
+        --name) :; return ;;
+        --only) :; return ;;
+        --progress) mapfile -t COMPREPLY < <(compgen -W "auto never json" -- "$current"); return ;;
+        --qrels) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+        --queries) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+        --retriever) mapfile -t COMPREPLY < <(compgen -W "attention words hybrid" -- "$current"); return ;;
+        --search) mapfile -t COMPREPLY < <(compgen -W "auto exact fast two-stage" -- "$current"); return ;;
+        --sentences) :; return ;;
+        --store) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
+        --top) :; return ;;
+        -k) :; return ;;
+    esac
+    case "$path" in
+    "")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --version" -- "$current")
+        else
+            mapfile -t COMPREPLY < <(compgen -W "ingest search ask list show remove status check init eval schema completion models" -- "$current")
+        fi
+        ;;
+    " ingest")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --include --exclude --prune --reencode --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+        else
+            compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        fi
+        ;;
+    " search")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --explain --ok-empty --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+        else
+            :
+        fi
+        ;;
+    " ask")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --free --beams --max-tokens --abstain --explain --jsonl --ok-empty --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+        else
+            :
+        fi
+        ;;
+    " list")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --only --store --json --quiet -q --verbose -v --color --progress --no-input --debug" -- "$current")
+        else
+            :
+        fi
+        ;;
+    " show")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --store --json --quiet -q --verbose -v --color --progress --no-input --debug" -- "$current")
+        else
+            _reatt_values id
+        fi
+        ;;
+    " remove")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --dry-run --store --json --quiet -q --verbose -v --color --progress --no-input --debug" -- "$current")
+        else
+            _reatt_values document; [[ ${#COMPREPLY[@]} -gt 0 ]] || { compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); }
+        fi
+        ;;
+    " status")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --problems --store --json --quiet -q --verbose -v --color --progress --no-input --debug" -- "$current")
+        else
+            :
+        fi
+        ;;
+    " check")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --store --json --quiet -q --verbose -v --color --progress --no-input --debug" -- "$current")
+        else
+            :
+        fi
+        ;;
+    " init")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --store --json --quiet -q --verbose -v --color --progress --no-input --debug" -- "$current")
+        else
+            compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current")
+        fi
+        ;;
+    " eval")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --queries --qrels --retriever --search --read --limit --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+        else
+            :
+        fi
+        ;;
+    " schema")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --store --json --quiet -q --verbose -v --color --progress --no-input --debug" -- "$current")
+        else
+            :
+        fi
+        ;;
+    " completion")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --store --json --quiet -q --verbose -v --color --progress --no-input --debug" -- "$current")
+        else
+            mapfile -t COMPREPLY < <(compgen -W "bash zsh fish" -- "$current")
+        fi
+        ;;
+    " models")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help" -- "$current")
+        else
+            mapfile -t COMPREPLY < <(compgen -W "list add probe" -- "$current")
+        fi
+        ;;
+    " models list")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --store --json --quiet -q --verbose -v --color --progress --no-input --debug" -- "$current")
+        else
+            :
+        fi
+        ;;
+    " models add")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --name --store --json --quiet -q --verbose -v --color --progress --no-input --debug" -- "$current")
+        else
+            compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current")
+        fi
+        ;;
+    " models probe")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --sentences --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+        else
+            :
+        fi
+        ;;
+    esac
+}
+
+complete -F _reatt reatt

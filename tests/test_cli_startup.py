@@ -1,0 +1,61 @@
+"""A command line that is there at once: nothing heavy is loaded before it is needed."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+HEAVY = ("torch", "numpy", "faiss", "transformers", "tokenizers", "safetensors", "sqlite_utils", "pypdf")
+RICHER = (*HEAVY, "pydantic", "rich", "platformdirs", "reatt_store", "reatt_engine")
+COMMANDS = ("ingest", "search", "ask", "eval", "list", "show", "remove", "status", "check", "init", "models", "schema")
+BARE = "import typer; app = typer.Typer(); app.command()(lambda: None); app.command('b')(lambda: None); app(['--help'])"
+
+
+def loaded(*arguments):
+    """Return the top-level modules that a run of the program has loaded."""
+    program = (
+        "import json, sys; from reatt_cli.app import run; run(sys.argv[1:]);"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",)])
+def test_the_first_help_loads_nothing_but_typer(arguments, home):
+    assert not loaded(*arguments) & set(RICHER)
+
+
+@pytest.mark.parametrize("arguments", [("values", "id", "D-"), ("values", "model", ""), ("values",)])
+def test_a_tab_loads_nothing_but_typer(arguments, store):
+    assert loaded(*arguments) & set(RICHER) <= {"platformdirs"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_help_loads_anything_heavy(command, home):
+    assert not loaded(command, "--help") & {*HEAVY, "rich", "reatt_store", "reatt_engine"}
+
+
+@pytest.mark.parametrize("arguments", [("schema", "ask"), ("completion", "bash")])
+def test_what_needs_no_store_loads_none(arguments, home):
+    assert not loaded(*arguments) & {*HEAVY, "reatt_store", "reatt_engine"}
+
+
+@pytest.mark.parametrize("command", ["list", "status", "check", "show D-1", "remove D-1"])
+def test_what_needs_no_model_loads_no_torch(command, store):
+    assert not loaded(*command.split()) & {"torch", "transformers", "tokenizers", "faiss", "sqlite_utils", "pypdf"}
+
+
+def fastest(arguments, runs=5):
+    spent = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
+        spent.append(time.perf_counter() - started)
+    return min(spent)
+
+
+def test_help_takes_at_most_two_and_a_half_times_bare_typer_with_rich():
+    assert fastest(["-m", "reatt_cli.app", "--help"]) <= 2.5 * fastest(["-c", BARE])
