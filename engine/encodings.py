@@ -1,0 +1,128 @@
+"""Bytes -> text: byte order mark, strict UTF-8, a guess for scripts that are not Latin, else cp1252.
+
+The order matters. Text of some length that happens to be valid UTF-8 is UTF-8. Statistical guessing is good at
+scripts with letters of their own (Shift-JIS, KOI8-R) and bad at telling the Latin code pages apart: it calls plain
+cp1252 "cp1250" and turns a dash into a letter. So it is asked only where the answer is not Latin.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+
+SAMPLE = 1 << 16  # bytes looked at where the whole file need not be
+
+# Longest first: the mark of UTF-32-LE begins with that of UTF-16-LE.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b"))  # never in text of any encoding that has no NULs
+_LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A file's text and how sure we are of it."""
+
+    text: str  # line endings as in the file; without the byte order mark
+    encoding: str
+    warning: str = ""  # set where the encoding was guessed or bytes were replaced
+
+
+class Undecodable(ValueError):
+    """The bytes are not text in the encoding asked for, or in any."""
+
+
+def decode(data: bytes, encoding: str | None = None, declared: str | None = None) -> Decoded:
+    """Decode a file; `encoding` is the user's word and is obeyed, `declared` the file's own and is tried.
+
+    Raises Undecodable. Characters map one to one to the file's, so offsets into the text are offsets into the file.
+    """
+    if encoding:
+        return _strictly(data, encoding)
+    for mark, name in _MARKS:
+        if data.startswith(mark):
+            return Decoded(data[len(mark) :].decode(name, "replace"), name)
+    if b"\0" in data:
+        return _without_mark(data)
+    if looks_binary(data[:SAMPLE]):
+        raise Undecodable("control characters of binary data")
+    try:
+        return Decoded(data.decode("utf-8"), "utf-8")
+    except UnicodeDecodeError as error:
+        return _guess(data, error.start, declared)
+
+
+def looks_binary(sample: bytes) -> bool:
+    """Say whether a sample holds NULs or more than one other control character in 300 bytes."""
+    return b"\0" in sample or len(sample) - len(sample.translate(None, _CONTROL)) > len(sample) // 300 + 1
+
+
+def _strictly(data: bytes, encoding: str) -> Decoded:
+    try:
+        return Decoded(data.decode(encoding).removeprefix("\ufeff"), encoding)
+    except LookupError:
+        raise Undecodable(f"no encoding is called {encoding!r}") from None
+    except UnicodeError as error:
+        raise Undecodable(f"not {encoding}: {error}") from None
+
+
+def _without_mark(data: bytes) -> Decoded:
+    """Tell UTF-16 without a mark from binary data: most of its high bytes are zero, its low bytes are not."""
+    sample = data[: SAMPLE & ~1]
+    half = max(len(sample) // 2, 1)
+    odd, even = sample[1::2].count(0) / half, sample[::2].count(0) / half
+    if max(odd, even) > 0.7 and min(odd, even) < 0.02:
+        name = "utf-16-le" if odd > even else "utf-16-be"
+        try:
+            return Decoded(data.decode(name), name, f"read as {name}, which has no mark")
+        except UnicodeError:
+            pass
+    raise Undecodable("NUL bytes")
+
+
+def _guess(data: bytes, first_bad: int, declared: str | None) -> Decoded:
+    """Decode what is not valid UTF-8: a few broken bytes, the declared encoding, another script, or cp1252."""
+    replaced = data.decode("utf-8", "replace")
+    broken = replaced.count("\ufffd")
+    good = len(re.findall(r"[^\x00-\x7f\ufffd]", replaced))
+    if good > 10 * broken:
+        return Decoded(replaced, "utf-8", f"read as utf-8; {broken} broken bytes were replaced")
+    del replaced
+    for name in (declared, _script_encoding(data, first_bad)):
+        if name:
+            try:
+                return Decoded(data.decode(name), name, "" if name == declared else f"read as {name}, a guess")
+            except (LookupError, UnicodeError):
+                continue
+    return Decoded(_cp1252(data), "cp1252", "read as cp1252, a guess")
+
+
+def _script_encoding(data: bytes, first_bad: int) -> str | None:
+    """Guess the encoding of a text whose letters are mostly not Latin; None where they are."""
+    from charset_normalizer import from_bytes
+
+    start = data.rfind(b"\n", 0, first_bad) + 1
+    sample = data[start : start + SAMPLE]
+    if len(sample) < len(data) - start:
+        sample = sample[: sample.rfind(b"\n") + 1] or sample
+    best = from_bytes(sample).best()
+    if best is None:
+        return None
+    letters = [c for c in str(best) if c.isalpha()]
+    latin = len(_LATIN.findall("".join(letters)))
+    return best.encoding if letters and latin < 0.7 * len(letters) else None
+
+
+def _cp1252(data: bytes) -> str:
+    """Decode as browsers do: the five bytes that cp1252 leaves open become the control characters of Latin-1."""
+    try:
+        return data.decode("cp1252")
+    except UnicodeDecodeError:
+        table = {byte: bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in range(0x80, 0xA0)}
+        return data.decode("latin-1").translate(table)

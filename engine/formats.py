@@ -1,0 +1,124 @@
+"""What a file is, by its content first and its name second; and the formats that keep their raw text.
+
+For Markdown, plain text and code the text is the decoded file itself, so that every offset maps to the file.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePath
+
+Headings = tuple[tuple[int, str], ...]  # (character position where the heading's line starts, heading)
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a parser finds in one file."""
+
+    title: str  # "" where the file does not say
+    text: str
+    pages: tuple[int, ...] = ()  # character where each page starts
+    headings: Headings = ()
+    warnings: tuple[str, ...] = ()
+
+
+_EXTENSIONS = {
+    "markdown": "md markdown mdown mkd mdx",
+    "html": "html htm xhtml",
+    "records": "jsonl ndjson jsonl.gz ndjson.gz jsonl.xz ndjson.xz",
+    "code": "asm awk bash bat c cc cfg clj cmake conf cpp cs css cu cxx d dart diff el erl ex exs f90 fish fs go gradle"
+    " groovy h hh hpp hs ini java jl js json jsx kt kts less lisp lua m mjs mk ml mm nim nix patch php pl pm properties"
+    " proto ps1 py pyi pyx r rb rs sass scala scm scss sh sql svelte swift tcl tf toml ts tsx v vb vhd vim vue xml yaml"
+    " yml zig zsh",
+}
+_KINDS = {extension: kind for kind, names in _EXTENSIONS.items() for extension in names.split()}
+_HTML_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<!doctype html|<html)", re.IGNORECASE)
+_CODE_NAMES = frozenset({"makefile", "dockerfile", "cmakelists.txt", "jenkinsfile", "rakefile", "gemfile"})
+
+# What cannot be read, by its first bytes: name and how to turn it into something that can.
+_OFFICE = "convert it: soffice --headless --convert-to pdf"
+_MAGIC = (
+    (b"\xd0\xcf\x11\xe0", "an old Office file", _OFFICE),
+    (b"PK\x03\x04", "a zip archive or Office file", _OFFICE),
+    (b"{\\rtf", "a Rich Text file", _OFFICE),
+    (b"%!PS", "PostScript", "convert it: ps2pdf"),
+    (b"\x89PNG", "a picture", ""),
+    (b"\xff\xd8\xff", "a picture", ""),
+    (b"GIF8", "a picture", ""),
+    (b"\x1f\x8b", "a gzip archive", "unpack it"),
+    (b"\xfd7zXZ", "an xz archive", "unpack it"),
+    (b"BZh", "a bzip2 archive", "unpack it"),
+    (b"7z\xbc\xaf", "a 7-Zip archive", "unpack it"),
+    (b"\x7fELF", "a program", ""),
+    (b"SQLite format 3\0", "an SQLite database", ""),
+)
+HEAD = 8192  # bytes that `kind_of` wants to see
+
+
+def kind_of(name: str, head: bytes) -> str:
+    """Tell pdf, records, html, markdown, code, text or binary; the content overrules the name."""
+    if b"%PDF-" in head[:1024]:
+        return "pdf"
+    lower = PurePath(name).name.lower()
+    named = _KINDS.get(".".join(lower.split(".")[-2:])) or _KINDS.get(lower.rpartition(".")[2])
+    if named == "records":
+        return named  # may be compressed
+    if known_binary(head):
+        return "binary"
+    if named is None and _HTML_START.match(head):
+        return "html"
+    if lower in _CODE_NAMES or (named is None and head.startswith(b"#!")):
+        return "code"
+    return named or "text"
+
+
+def known_binary(head: bytes) -> tuple[str, str] | None:
+    """Name a known binary format and what to do with it."""
+    return next(((name, fix) for magic, name, fix in _MAGIC if head.startswith(magic)), None)
+
+
+def plain(text: str) -> Content:
+    """Take text or code as it is."""
+    return Content(title="", text=text)
+
+
+_FRONT = re.compile(r"\A---\r?\n(.*?)^(?:---|\.\.\.)[ \t]*$", re.MULTILINE | re.DOTALL)
+_FRONT_TITLE = re.compile(r"^title:[ \t]*(.+?)[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
+_BLOCK = re.compile(
+    r"^ {0,3}(?P<fence>`{3,}|~{3,})"
+    r"|^ {0,3}#{1,6}(?:[ \t]+(?P<atx>[^\r\n]*))?$"
+    r"|^ {0,3}(?P<setext>[^\s>#`~*+\-=|<][^\r\n]*)\r?\n {0,3}(?:=+|--+)[ \t]*\r?$",
+    re.MULTILINE,
+)
+
+
+def markdown(text: str) -> Content:
+    """Find the title and headings of a Markdown file; the text stays raw."""
+    front = _FRONT.match(text)
+    found: list[tuple[int, str]] = []
+    fence = ""
+    for match in _BLOCK.finditer(text, front.end() if front else 0):
+        mark = match["fence"]
+        if mark:  # a fence closes with at least as many of the marks that opened it
+            if not fence:
+                fence = mark
+            elif mark.startswith(fence):
+                fence = ""
+        elif not fence and (heading := _unmarked(match["atx"] or match["setext"] or "")):
+            found.append((match.start(), heading))
+    named = _FRONT_TITLE.search(front[1]) if front else None
+    title = named[1].strip("\"'") if named else found[0][1] if found else ""
+    return Content(title=title, text=text, headings=tuple(found))
+
+
+def _unmarked(heading: str) -> str:
+    """Return a heading without its marks: closing #, emphasis, code, links, anchors.
+
+    >>> _unmarked("The `ask` [command](cli.md) **now** {#ask} ##")
+    'The ask command now'
+    """
+    heading = re.sub(r"(?:\s+|^)#+\s*$", "", heading)
+    heading = re.sub(r"\s*\{#[^}]*\}\s*$", "", heading)
+    heading = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", heading)
+    return re.sub(r"[`*]|(?<!\w)_+|_+(?!\w)", "", heading).strip()

@@ -1,0 +1,171 @@
+"""PDF -> text with pages. The parsing happens in a child process (`pdf_child.py`); here its words are judged.
+
+A PDF has no text, only glyphs at places: what is stored is what the parser made of it, page by page, and offsets are
+offsets into that. Line ends become \\n and words hyphenated at a line end are joined where the document also spells
+them without the hyphen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reatt_engine.formats import Content, Headings
+from reatt_engine.sandbox import Child, Crashed, Message
+from reatt_store.errors import ParseLimit, PdfDamaged, PdfNoText, PdfPassword
+
+SCRIPT = Path(__file__).with_name("pdf_child.py")
+SECONDS_A_PAGE = 0.25  # pypdf needs 0.04; a long book is no attack
+FEW_LETTERS = 20
+MOSTLY_PICTURES = 0.8
+BETWEEN_PAGES = "\n\n"
+
+_NO_TITLE = re.compile(
+    r"^(?:untitled.*|microsoft (?:word|powerpoint).*|.*\.(?:docx?|pptx?|xlsx?|tex|dvi|indd|pdf))$", re.I
+)
+_HYPHENED = re.compile(r"(\w+)[-\u00ad\u2010\ufffe\x02]\n?(?:(?<=\n)|(?<=[\ufffe\x02]))(\w+)")
+
+
+@dataclass
+class _Told:
+    """All that the child said about one file."""
+
+    pages: dict[int, str] = field(default_factory=dict)  # number from 1 -> text
+    pictures: list[int] = field(default_factory=list)
+    broken: list[int] = field(default_factory=list)
+    outline: list[tuple[int, str]] = field(default_factory=list)
+    count: int = 0
+    title: str = ""
+    found: bool = False  # the page tree is lost
+
+
+def read_pdf(file: int, *, passwords: Sequence[str], seconds: float, memory: int, output: int) -> Content:
+    """Read an open PDF file; raises PdfPassword, PdfNoText, PdfDamaged, ParseLimit or EmptyDocument.
+
+    The empty password is tried first: many files are locked against printing, not against reading. `seconds` is for
+    the file and grows by a quarter of a second a page, tenfold at most.
+    """
+    request = {"passwords": ["", *passwords], "memory": memory}
+    told = _Told()
+    try:
+        with Child(SCRIPT, file, request, seconds=seconds, output=output) as child:
+            for message in child.messages():
+                _hear(told, message)
+                if "pages" in message:
+                    child.allow(SECONDS_A_PAGE * told.count)
+    except Crashed as error:
+        raise PdfDamaged(f"the PDF parser crashed on it ({error})", "open it and print it to a new PDF") from error
+    except ParseLimit as error:
+        done = f"; {len(told.pages)} of {told.count} pages were read" if told.count else ""
+        raise ParseLimit(error.message + done, "try: --timeout, or split the file") from error
+    return _judge(told)
+
+
+def _hear(told: _Told, message: Message) -> None:
+    match message:
+        case {"error": "password"}:
+            raise PdfPassword("needs a password", "try: --password-file FILE")
+        case {"error": "memory"}:
+            raise ParseLimit("parsing needs more memory than allowed", "split the file")
+        case {"error": _, "detail": detail}:
+            raise PdfDamaged(f"is damaged: {detail}", "open it and print it to a new PDF")
+        case {"pages": count, "title": title, "found": found}:
+            told.count, told.title, told.found = count, title, found
+        case {"page": number, "text": text, "image": image}:
+            told.pages[number] = _clean(text)
+            if image:
+                told.pictures.append(number)
+        case {"page": number}:
+            told.broken.append(number)
+        case {"outline": outline}:
+            told.outline = [(page, _one_line(heading)) for page, heading in outline]
+
+
+def _clean(text: str) -> str:
+    """Make the parser's text storable: whole characters, \\n line ends, no NULs."""
+    text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").strip("\n")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(_clean(text).split())
+
+
+def _judge(told: _Told) -> Content:
+    letters = sum(sum(map(str.isalpha, page)) for page in told.pages.values())
+    if not told.pages:
+        raise PdfDamaged(f"none of its {told.count} pages can be read", "open it and print it to a new PDF")
+    if len(told.pictures) > MOSTLY_PICTURES * len(told.pages):
+        raise PdfNoText(
+            f"no text layer ({len(told.pictures)} of {told.count} pages are pictures)", "try: ocrmypdf IN.pdf OUT.pdf"
+        )
+    if not letters and not any(page.strip() for page in told.pages.values()):
+        if told.broken:
+            raise PdfDamaged(f"{len(told.broken)} of its {told.count} pages cannot be read, the rest is empty")
+        raise PdfNoText(f"no text on its {told.count} pages", "try: ocrmypdf IN.pdf OUT.pdf")
+    joined = _join_hyphens([told.pages.get(number, "") for number in range(1, told.count + 1)])
+    starts = _starts(joined)
+    return Content(
+        title="" if _NO_TITLE.match(title := _one_line(told.title)) else title,
+        text=BETWEEN_PAGES.join(joined),
+        pages=starts,
+        headings=_place(told.outline, joined, starts),
+        warnings=tuple(_warnings(told)),
+    )
+
+
+def _warnings(told: _Told) -> Iterable[str]:
+    if told.found:
+        yield f"cut off or damaged: {len(told.pages)} pages were found, their order may be wrong"
+    if told.broken:
+        yield f"{len(told.pages)} of {told.count} pages read; damaged: {ranges(told.broken)}"
+    if told.pictures:
+        yield f"pages without a text layer: {ranges(told.pictures)}"
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Write page numbers short.
+
+    >>> ranges([1, 2, 3, 7, 9, 10])
+    '1-3, 7, 9-10'
+    """
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+def _starts(pages: Sequence[str]) -> tuple[int, ...]:
+    starts, at = [], 0
+    for page in pages:
+        starts.append(at)
+        at += len(page) + len(BETWEEN_PAGES)
+    return tuple(starts)
+
+
+def _join_hyphens(pages: Sequence[str]) -> list[str]:
+    """Join words cut at a line end, where the whole word stands elsewhere in the document."""
+    words = {word.lower() for page in pages for word in re.findall(r"\w+", page)}
+
+    def joined(match: re.Match[str]) -> str:
+        whole = match[1] + match[2]
+        return whole + "\n" if whole.lower() in words else match[0]
+
+    return [_HYPHENED.sub(joined, page) for page in pages]
+
+
+def _place(outline: Sequence[tuple[int, str]], pages: Sequence[str], starts: Sequence[int]) -> Headings:
+    """Find each bookmark's words on its page; those not found stand at the page's start."""
+    placed = []
+    for page, heading in outline:
+        if heading and 1 <= page <= len(pages):
+            words = r"\s+".join(map(re.escape, heading.split()))
+            match = re.search(words, pages[page - 1], re.IGNORECASE)
+            line = pages[page - 1].rfind("\n", 0, match.start()) + 1 if match else 0
+            placed.append((starts[page - 1] + line, heading))
+    return tuple(sorted(placed, key=lambda place: place[0]))

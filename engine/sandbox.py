@@ -1,0 +1,110 @@
+"""Run a parser of hostile files in a child process: limited memory, processor time, wall clock and output.
+
+A 24 KB file can hold a pure-Python parser for 20 seconds, and a C++ parser can crash. Neither may stop an ingest, so
+such parsers are scripts of their own. They get the open file (never a path), a request of one JSON line on standard
+input, and answer with one JSON object a line. The limits are set by the child on itself before it loads the parser.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from reatt_store.errors import ParseLimit
+
+Message = dict[str, Any]
+PATIENCE = 10  # a file with many pages may take this many times the seconds asked for, and no more
+_BLOCK = 1 << 16
+_KILLED_FOR_TIME = (-signal.SIGXCPU, -signal.SIGKILL)
+
+
+class Crashed(Exception):
+    """The parser died without a word."""
+
+
+class Child:
+    """One parser process; a context manager that never leaves it running."""
+
+    def __init__(self, script: Path, file: int, request: Mapping[str, Any], *, seconds: float, output: int) -> None:
+        self._started = time.monotonic()
+        self._seconds = seconds
+        self._longest = PATIENCE * seconds
+        self._deadline = self._started + seconds
+        self._output = output
+        # -P: the folder of the script is ours, and none of its files may stand in for a module the parser imports.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(script)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(file,),
+            start_new_session=True,
+        )
+        self._request = {**request, "file": file, "cpu_seconds": int(self._longest) + 1}
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def allow(self, more: float) -> None:
+        """Give the child more seconds, for instance because the file has many pages."""
+        self._deadline = min(self._deadline + more, self._started + self._longest)
+
+    def messages(self) -> Iterator[Message]:
+        """Yield what the child says until it ends; raises ParseLimit or Crashed."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(self._request).encode() + b"\n")
+            self._process.stdin.close()
+        except BrokenPipeError:
+            pass  # it died at once; its exit status says why
+        pending = bytearray()
+        for block in self._blocks():
+            pending += block
+            if b"\n" in block:  # a page may come in many blocks: look for its end in the new ones only
+                *lines, pending = pending.split(b"\n")
+                yield from map(json.loads, lines)
+        self._judge()
+
+    def _blocks(self) -> Iterator[bytes]:
+        assert self._process.stdout is not None
+        received = 0
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while True:
+                if not selector.select(max(self._deadline - time.monotonic(), 0)):
+                    raise ParseLimit(f"parsing took longer than {self._deadline - self._started:.0f} s")
+                block = os.read(self._process.stdout.fileno(), _BLOCK)
+                if not block:
+                    return
+                received += len(block)
+                if received > self._output:
+                    raise ParseLimit(f"parsing gave more than {self._output / 1e6:.0f} MB of text")
+                yield block
+
+    def _judge(self) -> None:
+        try:
+            status = self._process.wait(max(self._deadline - time.monotonic(), 1))
+        except subprocess.TimeoutExpired:
+            raise ParseLimit("the parser did not end") from None
+        if status in _KILLED_FOR_TIME:
+            raise ParseLimit("parsing took more processor time or memory than allowed")
+        if status:
+            raise Crashed(f"the parser ended with status {status}")
