@@ -1,0 +1,150 @@
+"""How good a ranking, an answer or a confidence is. Pure functions of one question each; means are the caller's.
+
+A ranking lists ids, best first, none twice; `judged` maps ids to grades, and a grade above 0 means relevant. Ranking
+measures are trec_eval's, answer measures SQuAD's, and an answer is found in a text as in DPR.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import string
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+RESAMPLES = 1000
+_ARTICLES = re.compile(r"\b(a|an|the)\b")
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_END = "\0"  # a control character, so no token contains it
+
+
+def ordered(scores: Mapping[str, float]) -> list[str]:
+    """Rank ids by score; equal ones by id, the last first, as trec_eval does."""
+    return sorted(sorted(scores, reverse=True), key=lambda id: -scores[id])
+
+
+def hit(ranking: Sequence[str], judged: Mapping[str, int], k: int) -> float:
+    """Return 1 if anything relevant is among the first k."""
+    return float(any(judged.get(id, 0) > 0 for id in ranking[:k]))
+
+
+def recall(ranking: Sequence[str], judged: Mapping[str, int], k: int) -> float:
+    """Return the share of what is relevant that is among the first k; 0 if nothing is."""
+    relevant = {id for id, grade in judged.items() if grade > 0}
+    return len(relevant.intersection(ranking[:k])) / max(1, len(relevant))
+
+
+def complete(ranking: Sequence[str], judged: Mapping[str, int], k: int) -> float:
+    """Return 1 if all that is relevant is among the first k: a question of two hops needs both."""
+    relevant = {id for id, grade in judged.items() if grade > 0}
+    return float(bool(relevant) and relevant.issubset(ranking[:k]))
+
+
+def ndcg(ranking: Sequence[str], judged: Mapping[str, int], k: int = 10) -> float:
+    """Return the discounted gain of the first k as a share of the best possible; the gain is the grade itself.
+
+    >>> round(ndcg(["b", "a"], {"a": 2, "b": 1}), 4)
+    0.8597
+    """
+    best = _discounted(sorted(judged.values(), reverse=True)[:k])
+    return _discounted([judged.get(id, 0) for id in ranking[:k]]) / best if best else 0.0
+
+
+def reciprocal_rank(ranking: Sequence[str], judged: Mapping[str, int], k: int = 10) -> float:
+    """Return 1 / the rank of the first relevant one among the first k, or 0."""
+    return next((1 / rank for rank, id in enumerate(ranking[:k], 1) if judged.get(id, 0) > 0), 0.0)
+
+
+def words_of(text: str) -> str:
+    """Cut a text as DPR does: runs of letters, digits and marks, other visible characters alone, lower case, NFD.
+
+    The words come as one string in which each has an end on both sides, so that finding a run of words is finding a
+    part of a string.
+    """
+    words: list[str] = []
+    before = ""
+    for character in unicodedata.normalize("NFD", text):
+        kind = _kind(character)
+        if kind == "word" and before == "word":
+            words[-1] += character
+        elif kind:
+            words.append(character)
+        before = kind
+    return _END + _END.join(words).lower() + _END
+
+
+def has_answer(words: str, answers: Sequence[str]) -> bool:
+    """Say whether any answer's words occur in a row in what `words_of` made of a text."""
+    wanted = (words_of(answer) for answer in answers)
+    return any(answer in words for answer in wanted if answer != _END + _END)
+
+
+def exact_match(answer: str, answers: Sequence[str]) -> float:
+    """Return 1 if the answer is one of those accepted, but for case, punctuation and articles."""
+    return float(_normal(answer) in map(_normal, answers))
+
+
+def f1(answer: str, answers: Sequence[str]) -> float:
+    """Return the harmonic mean of precision and recall of words, by the accepted answer that suits best."""
+    return max((_overlap(_normal(answer).split(), _normal(accepted).split()) for accepted in answers), default=0.0)
+
+
+def calibration_error(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> float:
+    """Return the expected calibration error: the mean gap between confidence and accuracy over bins of equal width."""
+    said, were = np.asarray(confidences, np.float64), np.asarray(right, np.float64)
+    place = np.minimum((said * bins).astype(np.int64), bins - 1)
+    gaps = np.abs(np.bincount(place, said, bins) - np.bincount(place, were, bins))  # each times its bin's size
+    return float(gaps.sum() / max(1, len(said)))
+
+
+def auroc(scores: ArrayLike, right: ArrayLike) -> float | None:
+    """Return how often a right one scores above a wrong one, a tie counting half; None if all are alike."""
+    values, is_right = np.asarray(scores, np.float64), np.asarray(right, bool)
+    wrong = np.sort(values[~is_right])
+    if not is_right.any() or not len(wrong):
+        return None
+    below, upto = (np.searchsorted(wrong, values[is_right], side) for side in ("left", "right"))
+    return float((below + upto).mean() / 2 / len(wrong))
+
+
+def interval(values: ArrayLike, seed: int = 0, level: float = 0.95) -> tuple[float, float]:
+    """Return the bootstrap confidence interval of a mean: quantiles of the means of resampled questions."""
+    of = np.asarray(values, np.float64)
+    random = np.random.default_rng(seed)
+    means = [of[random.integers(0, len(of), len(of))].mean() for _ in range(RESAMPLES)]
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def paired_interval(after: ArrayLike, before: ArrayLike, seed: int = 0, level: float = 0.95) -> tuple[float, float]:
+    """Return the same of the mean difference on the same questions: each is drawn with both its values."""
+    difference: NDArray[np.float64] = np.subtract(after, before, dtype=np.float64)
+    return interval(difference, seed, level)
+
+
+def _discounted(grades: Sequence[int]) -> float:
+    return sum(grade / math.log2(rank + 1) for rank, grade in enumerate(grades, 1) if grade > 0)
+
+
+@cache
+def _kind(character: str) -> str:
+    category = unicodedata.category(character)
+    if category[0] in "LNM":
+        return "word"
+    return "" if category[0] in "ZC" else category
+
+
+def _normal(answer: str) -> str:
+    return " ".join(_ARTICLES.sub(" ", answer.lower().translate(_PUNCTUATION)).split())
+
+
+def _overlap(said: Sequence[str], accepted: Sequence[str]) -> float:
+    if not said or not accepted:
+        return float(said == accepted)
+    common = (Counter(said) & Counter(accepted)).total()
+    return 2 * common / (len(said) + len(accepted))
