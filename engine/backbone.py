@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from reatt_engine.confidence import Signs
     from reatt_engine.decoding import Limits
 
 Span = tuple[int, int]  # [start, end) in characters
@@ -51,10 +52,12 @@ class Answer:
     text: str
     log_probability: float  # mean over the answer's tokens
     confidence: float  # in [0, 1], calibrated
+    threshold: float  # confidence below which the model itself would rather not answer
     source: int | None  # which evidence the answer was cut from; None for free or yes/no answers
     span: Span | None  # characters in that evidence's text
     shares: tuple[float, ...]  # (C) target attention per evidence, sums to 1
-    agreement: float  # KL(target attention || retrieval attention) over the evidence
+    agreement: float  # KL(target attention || retrieval attention) over the evidence, in nats
+    signs: Signs  # what the confidence was made of
 
 
 class Backbone(Protocol):

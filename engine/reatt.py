@@ -20,7 +20,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from reatt_engine.backbone import ChunkCode, Passage, Queries, Span
+from reatt_engine.backbone import Answer, ChunkCode, Passage, Queries, Span
+from reatt_engine.confidence import UNCALIBRATED_THRESHOLD, Calibration, confidence, divergence, signs
+from reatt_engine.decoding import Hypothesis, Limits, Source, cut_back, generate, is_yes_no, source_of, text_span
 from reatt_engine.t5 import T5, Cache
 from reatt_engine.tokens import NOWHERE, TextTokenizer
 
@@ -114,11 +116,30 @@ class Reading:
     spans: tuple[tuple[Span, ...], ...]  # (C) where in the evidence's text each lies
 
 
+def _stands(answer: Hypothesis, source: Source | None, shares: Sequence[float]) -> tuple[int, Span] | tuple[None, None]:
+    """Name the evidence that a grounded answer was cut from: where it stands in several, the most attended to."""
+    if source is None or not answer.places:
+        return None, None
+    number, span = max(
+        (text_span(answer, source, place) for place in answer.places if place in source.ends),
+        key=lambda found: (shares[found[0]] if found[0] >= 0 else 0.0, -found[1][0]),
+    )
+    return (number, span) if number >= 0 else (None, None)
+
+
 class ReAtt:
     """The model with its tokenizer on its device: encodes chunks and questions, reads evidence."""
 
-    def __init__(self, t5: T5, tokenizer: TextTokenizer, head: Head, device: torch.device) -> None:
+    def __init__(
+        self,
+        t5: T5,
+        tokenizer: TextTokenizer,
+        head: Head,
+        device: torch.device,
+        calibration: Calibration | None = None,
+    ) -> None:
         self.t5, self.tokenizer, self.head, self.device = t5.to(device), tokenizer, head, device
+        self.calibration = calibration
         self.key_width = t5.config.d_kv
         self.max_chunk_tokens = tokenizer.chunk_limit
 
@@ -166,6 +187,38 @@ class ReAtt:
     def shares(self, reading: Reading) -> Tensor:
         """Each evidence's share of the target attention: (C,), sums to 1."""
         return target_attention(self.t5.target_scores(reading.cache)[0], reading.owner, len(reading.tokens))
+
+    @torch.inference_mode()
+    def answer(self, question: str, evidence: Sequence[Passage], scores: Sequence[float], limits: Limits) -> Answer:
+        """Read the evidence jointly and answer; `scores` (C) are its retrieval scores. Empty text: nothing to say."""
+        reading = self.read(question, evidence)
+        shares = self.shares(reading).tolist()
+        source = None if limits.free else self._source(question, evidence, reading)
+        found = generate(self.t5, reading.cache, limits, source)
+        best = found[0] if found else Hypothesis((), 0.0)
+        if source is not None and found:
+            best = cut_back(best, source)
+        number, span = _stands(best, source, shares)
+        text = self.tokenizer.decode(best.ids)
+        if number is not None and span is not None:
+            text = evidence[number].text[slice(*span)]
+        signed = signs(best.mean, shares[number] if number is not None else max(shares), shares, scores)
+        sure = confidence(signed, self.calibration) if text else 0.0
+        return Answer(
+            text=text,
+            log_probability=best.mean,
+            confidence=sure,
+            threshold=self.calibration.threshold if self.calibration else UNCALIBRATED_THRESHOLD,
+            source=number,
+            span=span,
+            shares=tuple(shares),
+            agreement=divergence(shares, scores),
+            signs=signed,
+        )
+
+    def _source(self, question: str, evidence: Sequence[Passage], reading: Reading) -> Source:
+        extra = [self.tokenizer.answer(word)[:-1] for word in ("yes", "no")] if is_yes_no(question) else []
+        return source_of(reading.tokens, reading.spans, [passage.text for passage in evidence], extra)
 
     def fingerprint(self) -> str:
         """Hash what the stored keys depend on: embeddings, lower half, the head's key projection, tokenizer, limits."""

@@ -18,6 +18,8 @@ from reatt_engine.backbone import Passage, Span
 from reatt_store.errors import ModelError
 
 NOWHERE: Span = (0, 0)
+# Line ends and tabs read as spaces, one for one: a word has the same token after a line's end, and offsets stay.
+SPACES = dict.fromkeys(map(ord, "\t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000"), " ")
 QUESTION, TITLE, CONTEXT = "question: ", "title: ", " context: "
 
 
@@ -43,14 +45,14 @@ class TextTokenizer:
 
     def question(self, text: str) -> Tokens:
         """Encode a question as `question: Q </s>`."""
-        encoding = self._tokenizer.encode(QUESTION + text, add_special_tokens=False)
+        encoding = self._tokenizer.encode(QUESTION + text.translate(SPACES), add_special_tokens=False)
         return self._finish(encoding, text, len(QUESTION), self.question_limit)
 
     def chunks(self, passages: Sequence[Passage]) -> list[Tokens]:
         """Encode chunks as `title: T context: X </s>`."""
         heads = [TITLE + passage.title + CONTEXT for passage in passages]
         texts = [passage.text.rstrip() for passage in passages]
-        whole = [head + text for head, text in zip(heads, texts, strict=True)]
+        whole = [(head + text).translate(SPACES) for head, text in zip(heads, texts, strict=True)]
         encodings = self._tokenizer.encode_batch(whole, add_special_tokens=False)
         rows = zip(encodings, texts, heads, strict=True)
         return [self._finish(encoding, text, len(head), self.chunk_limit) for encoding, text, head in rows]

@@ -95,6 +95,14 @@ def chunk_ids(
     return found
 
 
+def places(connection: Connection, generation: int, chunk_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Return chunk id -> (segment id, position) of the vectors of those chunks that a generation has encoded."""
+    sql = """SELECT chunks.id, segment, position FROM json_each(?) AS asked CROSS JOIN chunks ON chunks.id = asked.value
+             JOIN encodings ON encodings.generation = ? AND encodings.digest = chunks.digest"""
+    asked = json.dumps([int(id) for id in chunk_ids])
+    return {id: (segment, position) for id, segment, position in connection.rows(sql, [asked, generation])}
+
+
 def _segment_rows(connection: Connection, generation: int) -> list[tuple[int, str, int]]:
     return connection.rows("SELECT id, name, bytes FROM segments WHERE generation = ? ORDER BY id", [generation])
 

@@ -158,6 +158,10 @@ class Library:
         """Return the ids of the chunks at each (segment id, position): several where texts are equal."""
         return generations.chunk_ids(self._connection, generation, places, only)
 
+    def places(self, generation: int, chunk_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """Return chunk id -> (segment id, position) of the vectors of those chunks that are encoded."""
+        return generations.places(self._connection, generation, chunk_ids)
+
     def cached(self, name: str) -> tuple[int, bytes] | None:
         """Return the size and BLAKE2b that a file in `cache/` must have."""
         for size, blake2b in self._connection.rows("SELECT bytes, blake2b FROM caches WHERE name = ?", [name]):

@@ -18,7 +18,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 
 SIZE = 16_000
 SPECIAL = ["<pad>", "</s>", "<unk>", *(f"<extra_id_{n}>" for n in range(10))]
-WORDS = r"\p{N}{1,4}| ?[\p{L}\p{M}]+| ?\p{N}{1,4}| ?[^\s\p{L}\p{M}\p{N}]{1,8}|\s+"
+WORDS = r"\p{N}{1,4}| ?[\p{L}\p{M}]+| ?\p{N}{1,4}| ?[^\s\p{L}\p{M}\p{N}]{1,8}|\s+(?!\S)|\s+"
 SETS = ("squad11_train", "nq_qed_train", "fairytaleqa_train")
 PROSE = ("simplewiki-000", "enwiki-a-000", "openstax-001")
 

@@ -1,0 +1,71 @@
+"""How far an answer can be trusted: a logistic model over what reading it left behind, fitted on development questions.
+
+Nothing here needs labels at ask time. The strongest sign is agreement: where the target attention lies on the chunks
+that retrieval also preferred, the model has found what it looked for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from typing import Any
+
+UNCALIBRATED_THRESHOLD = 0.1  # mean token probability below which an uncalibrated model's answer is withheld
+
+
+@dataclass(frozen=True)
+class Signs:
+    """What can be seen of an answer's quality."""
+
+    log_probability: float  # mean over the answer's tokens and its end mark
+    share: float  # target attention on the evidence that the answer was cut from
+    agreement: float  # KL(target attention || retrieval attention), at most 5
+    lead: float  # how far the best evidence's score is ahead of the mean of the others
+    score: float  # the best evidence's score
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A logistic model, and the confidence below which an answer is withheld."""
+
+    bias: float
+    weights: Signs
+    threshold: float
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Calibration:
+        """Read what a model's config holds under `reatt.confidence`."""
+        return cls(float(raw["bias"]), Signs(**{k: float(v) for k, v in raw["weights"].items()}), raw["threshold"])
+
+
+def confidence(signs: Signs, calibration: Calibration | None) -> float:
+    """Estimate the probability that an answer is right; uncalibrated, its own mean token probability.
+
+    >>> round(confidence(Signs(-0.5, 0.9, 0.1, 2.0, 9.0), None), 4)
+    0.6065
+    """
+    if calibration is None:
+        return math.exp(min(0.0, signs.log_probability))
+    terms = (w * s for w, s in zip(astuple(calibration.weights), astuple(signs), strict=True))
+    logit = calibration.bias + math.fsum(terms)
+    return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
+
+
+def divergence(target: Sequence[float], scores: Sequence[float]) -> float:
+    """KL(target || softmax(scores)): how far reading disagrees with retrieval; summed over chunks, in nats.
+
+    >>> divergence([0.5, 0.5], [1.0, 1.0])
+    0.0
+    """
+    highest = max(scores)
+    total = highest + math.log(math.fsum(math.exp(s - highest) for s in scores))
+    terms = (p * (math.log(p) - (s - total)) for p, s in zip(target, scores, strict=True) if p > 0)
+    return max(0.0, math.fsum(terms))
+
+
+def signs(log_probability: float, share: float, shares: Sequence[float], scores: Sequence[float]) -> Signs:
+    """Gather the signs of an answer over evidence with these target shares and retrieval scores."""
+    best, *others = sorted(scores, reverse=True)
+    lead = best - math.fsum(others) / len(others) if others else 0.0
+    return Signs(log_probability, share, min(5.0, divergence(shares, scores)), lead, best)
