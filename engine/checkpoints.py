@@ -1,29 +1,23 @@
-"""Model folders: `config.json`, `model.safetensors`, `tokenizer.json`, in the layout of Hugging Face's T5.
+"""Weights on disk, in the layout of Hugging Face's T5, to and from our own T5.
 
-Weights are copied key by key into our own T5, with every missing, unknown or ill-shaped key named. Only safetensors are
-read; `convert.py` turns a published `pytorch_model.bin` into them once, on request.
+They are copied key by key into our own T5, with every missing, unknown or ill-shaped key named. Only
+safetensors are read; `convert.py` turns a published `pytorch_model.bin` into them once, on request.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from reatt_engine.folders import read_config, weight_files
 from reatt_engine.t5 import T5, T5Config
-from reatt_store.errors import ModelError, ModelUnsafe
-
-BUNDLED = "reatt-mini"
-FILES = ("config.json", "model.safetensors", "tokenizer.json")
+from reatt_store.errors import ModelError
 
 # Ours on the right; the numbers of a block's layers differ between encoder and decoder.
 RENAMES = (
@@ -42,70 +36,15 @@ RENAMES = (
 REDUNDANT = re.compile(
     r"^(encoder|decoder)\.(embed_tokens\.weight|block\.[1-9]\d*\.layer\.0\.SelfAttention\.relative_attention_bias\.weight)$"
 )
-
-
-@dataclass(frozen=True)
-class ModelFolder:
-    """A model on disk, not yet loaded."""
-
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """The folder's name, unless its config names the model."""
-        return str(self.config.get("reatt", {}).get("name") or self.path.resolve().name)
-
-    @cached_property
-    def config(self) -> dict[str, Any]:
-        """The published config, with our own additions under `reatt`."""
-        return read_config(self.path)
-
-    @cached_property
-    def sha256(self) -> str:
-        """One hash over the three files that make the model."""
-        total = hashlib.sha256()
-        for file in [self.path / "config.json", *weight_files(self.path), self.path / "tokenizer.json"]:
-            with open(file, "rb") as stream:
-                total.update(hashlib.file_digest(stream, "sha256").digest())
-        return total.hexdigest()
-
-
-def bundled() -> Path:
-    """Where the model that comes with the package lies."""
-    return Path(__file__).parent / BUNDLED
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """Read `config.json`, or say what is wrong with it."""
-    file = folder / "config.json"
-    try:
-        raw = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelError(f"no model in {folder}: config.json is missing", "reatt models list", str(folder)) from None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"cannot read {file}: {error}", "copy the model again", str(file)) from None
-    if not isinstance(raw, dict) or raw.get("model_type") != "t5":
-        kind = raw.get("model_type") if isinstance(raw, dict) else type(raw).__name__
-        raise ModelError(f"{file} describes a {kind!r} model; reatt reads T5 models", "", str(file))
-    return raw
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """Name the safetensors files of a folder: one, or the shards that its index lists."""
-    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
-    if single.is_file():
-        return [single]
-    if index.is_file():
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-        missing = [name for name in names if Path(name).name != name or not (folder / name).is_file()]
-        if missing:
-            raise ModelError(f"weight files are missing in {folder}: {', '.join(missing)}", "", str(folder))
-        return [folder / name for name in names]
-    if (folder / "pytorch_model.bin").is_file():
-        raise ModelUnsafe(
-            f"{folder} has only pytorch_model.bin, a pickle", f"convert it once: reatt models add {folder}", str(folder)
-        )
-    raise ModelError(f"no model.safetensors in {folder}", "", str(folder))
+# The way back; {} is the number of a block's last layer.
+PUBLISHED = {
+    "attention": "layer.0.SelfAttention",
+    "attention_norm": "layer.0.layer_norm",
+    "cross": "layer.1.EncDecAttention",
+    "cross_norm": "layer.1.layer_norm",
+    "feed_forward": "layer.{}.DenseReluDense",
+    "feed_forward_norm": "layer.{}.layer_norm",
+}
 
 
 def our_name(published: str) -> str:
@@ -115,6 +54,26 @@ def our_name(published: str) -> str:
         if count:
             return renamed
     return published
+
+
+def published_name(ours: str, *, gated: bool) -> str:
+    """Translate our name of a weight into the published one; undoes `our_name`."""
+    in_block = re.fullmatch(r"(encoder|decoder)\.blocks\.(\d+)\.(\w+)\.(.+)", ours)
+    if in_block is None:
+        name = ours.replace(".final_norm.", ".final_layer_norm.")
+        return name.replace(".position.", ".block.0.layer.0.SelfAttention.relative_attention_bias.")
+    side, number, part, weight = in_block.groups()
+    layer = PUBLISHED[part].format(1 if side == "encoder" else 2)
+    weight = re.sub(r"^wi\.(\d)", r"wi_\1" if gated else "wi", weight)
+    return f"{side}.block.{number}.{layer}.{weight}"
+
+
+def published_weights(t5: T5) -> dict[str, Tensor]:
+    """Give a model's weights under their published names; a tied head is left out, as published files do."""
+    weights = {published_name(name, gated=t5.config.gated): weight for name, weight in t5.state_dict().items()}
+    if t5.config.tie_word_embeddings:
+        del weights["lm_head.weight"]
+    return weights
 
 
 def read_weights(folder: Path) -> Iterator[tuple[str, Tensor]]:
@@ -130,9 +89,25 @@ def read_weights(folder: Path) -> Iterator[tuple[str, Tensor]]:
 
 def load_t5(folder: Path, dtype: torch.dtype = torch.float32) -> T5:
     """Build a T5 from a folder's weights; raises `ModelError` naming every key that does not fit."""
-    config = read_config(folder)
-    found = {name: weight for name, weight in read_weights(folder) if not REDUNDANT.match(name)}
-    return fill(T5Config.from_json(config), {our_name(name): weight for name, weight in found.items()}, dtype, folder)
+    config = read_shape(folder)
+    weights = {our_name(name): weight for name, weight in read_weights(folder) if not REDUNDANT.match(name)}
+    return fill(config, weights, dtype, folder)
+
+
+def read_shape(folder: Path) -> T5Config:
+    """Read the shape of a folder's T5; raises `ModelError` naming the entry that is missing or wrong."""
+    raw = read_config(folder)
+    file = folder / "config.json"
+    try:
+        config = T5Config.from_json(raw)
+        config.activation  # noqa: B018
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ModelError(f"{file} does not describe a T5: {error}", "copy the model again", str(file)) from None
+    numbers = {f.name: getattr(config, f.name) for f in fields(config) if f.type == "int"}
+    wrong = [f"{name} is {number!r}" for name, number in numbers.items() if type(number) is not int or number < 0]
+    if wrong:
+        raise ModelError(f"{file} does not describe a T5: {', '.join(wrong)}", "copy the model again", str(file))
+    return config
 
 
 def fill(config: T5Config, weights: Mapping[str, Tensor], dtype: torch.dtype, source: Path) -> T5:
@@ -141,9 +116,10 @@ def fill(config: T5Config, weights: Mapping[str, Tensor], dtype: torch.dtype, so
     The head is tied exactly if the weights say so: transformers 5 writes `tie_word_embeddings: true` beside a head of
     its own, so the config cannot be asked.
     """
-    tied = "lm_head.weight" not in weights or torch.equal(weights["lm_head.weight"], weights["shared.weight"])
+    head, shared = weights.get("lm_head.weight"), weights.get("shared.weight")
+    tied = head is None or (shared is not None and torch.equal(head, shared))
     with torch.device("meta"):
-        model = T5(replace_tie(config, tied))
+        model = T5(replace(config, tie_word_embeddings=tied))
     expected = {name: tuple(weight.shape) for name, weight in model.state_dict().items()}
     weights = {name: w for name, w in weights.items() if not (tied and name == "lm_head.weight")}
     if tied:
@@ -153,11 +129,6 @@ def fill(config: T5Config, weights: Mapping[str, Tensor], dtype: torch.dtype, so
     if tied:
         model.lm_head.weight = model.shared.weight
     return model.eval().requires_grad_(False)
-
-
-def replace_tie(config: T5Config, tied: bool) -> T5Config:
-    """The same config with the head tied or not."""
-    return T5Config(**{**config.__dict__, "tie_word_embeddings": tied})
 
 
 def _complain(expected: Mapping[str, tuple[int, ...]], weights: Mapping[str, Tensor], source: Path) -> None:

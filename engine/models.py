@@ -1,0 +1,188 @@
+"""Which models there are, and loading one: a name, a folder or a store's own becomes a `ModelFolder`, that a `ReAtt`.
+
+A store keeps a copy of the model that made its vectors, so that neither an upgrade nor a move to another machine
+breaks it.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reatt_engine.folders import INDEX, ModelFolder, place, read_config
+from reatt_store.connection import sync_folder, translated
+from reatt_store.errors import DeviceError, ModelError, UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+    from reatt_engine.reatt import ReAtt
+    from reatt_store.library import Library
+
+BUNDLED = "reatt-mini"
+LIMITS = {"question_tokens": 128, "chunk_tokens": 512}  # of the released models, whose configs do not say
+LONGEST = 4096
+
+
+def bundled() -> ModelFolder:
+    """Name the model that comes with the package."""
+    return ModelFolder(Path(__file__).parent / BUNDLED, "bundled", BUNDLED)
+
+
+def installed(registry: Path) -> list[ModelFolder]:
+    """List the models that have a name: the bundled one, then those under the registry folder."""
+    names = sorted(path.name for path in registry.iterdir()) if registry.is_dir() else []
+    added = [ModelFolder(registry / name, "added", name) for name in names if not name.startswith(".")]
+    return [folder for folder in (bundled(), *added) if (folder.path / "config.json").is_file()]
+
+
+def find(name_or_dir: str | None, registry: Path, store: Library | None) -> ModelFolder:
+    """Find a model by name or folder; without either the store's own, else the bundled one.
+
+    A name comes before a folder of that name, which `./NAME` still reaches: files that lie about change nothing.
+    """
+    if name_or_dir is None:
+        return _of_store(store, registry) or _checked(bundled())
+    known = {folder.name: folder for folder in reversed(installed(registry))}
+    if name_or_dir in known:
+        return known[name_or_dir]
+    if Path(name_or_dir).expanduser().is_dir():
+        return _checked(ModelFolder(Path(name_or_dir).expanduser().absolute()))
+    there = ", ".join(sorted(known)) or "none"
+    raise ModelError(f"no model is called {name_or_dir}, and no folder is; there are: {there}", "reatt models list")
+
+
+def keep_in_store(folder: ModelFolder, store: Path) -> ModelFolder:
+    """Keep a model in the store it encodes, so that the store can be copied whole and outlives upgrades.
+
+    To be called under the store's lock. A registered model's weights are linked where the disk allows: nothing writes
+    into those in place. Other folders are copied, for a training run may go on in them.
+    """
+    shelf = store / "models"
+    kept = ModelFolder(shelf / _kept_name(folder.name, folder.sha256), "store", folder.name)
+    with translated(shelf):
+        for left in shelf.glob(".part-*"):  # of a killed run
+            shutil.rmtree(left)
+        if kept.path.is_dir():
+            return kept
+        part = Path(tempfile.mkdtemp(prefix=".part-", dir=shelf))
+        try:
+            for file in _to_copy(folder):
+                place(file, part / file.name, link=folder.origin in ("bundled", "added"))
+            sync_folder(part)
+            part.rename(kept.path)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+        sync_folder(shelf)
+    return kept
+
+
+def drop_unused(store: Library) -> None:
+    """Remove the models of generations that are gone; to be called under the store's lock."""
+    used = {_kept_name(made.model_name, made.model_sha256) for made in store.generations()}
+    for path in (store.folder / "models").iterdir():
+        if path.name not in used:
+            shutil.rmtree(path)
+
+
+def damaged(store: Library) -> list[ModelFolder]:
+    """List the models in a store whose files are missing or not those that the store was made with."""
+    kept = {(made.model_name, made.model_sha256) for made in store.generations()}
+    found = [(ModelFolder(store.folder / "models" / _kept_name(*made), "store", made[0]), made[1]) for made in kept]
+    return [folder for folder, sha256 in sorted(found, key=str) if not _has_hash(folder, sha256)]
+
+
+def load(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = None) -> ReAtt:
+    """Load a model with its tokenizer onto a device, in float32 unless told otherwise.
+
+    Bfloat16 would make other keys than those that a store holds, and a store may be carried to a machine without it.
+    """
+    import torch
+
+    from reatt_engine.checkpoints import load_t5
+    from reatt_engine.reatt import Head, ReAtt
+    from reatt_engine.tokens import TextTokenizer
+
+    where, head = torch.device(choose_device(device)), Head(*_retrieval_head(folder))
+    asked, chunk = (_number(folder, key, folder.settings.get(key, usual), 8, LONGEST) for key, usual in LIMITS.items())
+    tokenizer, end = folder.files[-1], folder.config.get("eos_token_id", 1)
+    t5 = load_t5(folder.path, dtype or torch.float32)
+    return ReAtt(t5, TextTokenizer(tokenizer, end=end, question_limit=asked, chunk_limit=chunk), head, where)
+
+
+def choose_device(choice: str) -> str:
+    """Turn `auto`, `cpu`, `cuda` or `cuda:N` into a device that torch has.
+
+    `auto` takes a GPU where there is one; `cuda` without one is an error, never a silent step down to the CPU.
+    """
+    import torch
+
+    if choice == "cpu":
+        return "cpu"
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if choice == "auto":
+        return "cuda" if found else "cpu"
+    if not re.fullmatch(r"cuda(:\d+)?", choice, re.ASCII):
+        raise UsageError(f"no device is called {choice}: expected auto, cpu, cuda or cuda:N", "--device auto")
+    if not found:
+        raise DeviceError("no CUDA device: none is visible to PyTorch", "--device cpu")
+    if int(choice.partition(":")[2] or 0) >= found:
+        raise DeviceError(f"no device {choice}: PyTorch sees {found}, counted from 0", "--device cuda:0")
+    return choice
+
+
+def _checked(folder: ModelFolder) -> ModelFolder:
+    read_config(folder.path)
+    return folder
+
+
+def _of_store(store: Library | None, registry: Path) -> ModelFolder | None:
+    """Find the model of the generation in force: the copy in the store, else an equal one that is installed."""
+    made = store.generation() if store else None
+    if store is None or made is None:
+        return None
+    kept = store.folder / "models" / _kept_name(made.model_name, made.model_sha256)
+    if kept.is_dir():
+        return ModelFolder(kept, "store", made.model_name)
+    for folder in installed(registry):
+        if _has_hash(folder, made.model_sha256):
+            return folder
+    message = f"the store's own model, {made.model_name} ({made.model_sha256[:8]}), is missing from {kept.parent}"
+    raise ModelError(message, "reatt ingest --reencode PATH", str(kept))
+
+
+def _has_hash(folder: ModelFolder, sha256: str) -> bool:
+    try:
+        return folder.sha256 == sha256
+    except (ModelError, OSError):
+        return False
+
+
+def _kept_name(name: str, sha256: str) -> str:
+    """Name the folder of a kept model; the name may come from a stranger's store and must not lead out of ours."""
+    return re.sub(r"[^\w.-]", "-", f"{name}-{sha256[:8]}").lstrip(".")
+
+
+def _to_copy(folder: ModelFolder) -> list[Path]:
+    index = folder.path / INDEX
+    return [*folder.files, *([index] if len(folder.files) > 3 else [])]
+
+
+def _retrieval_head(folder: ModelFolder) -> tuple[int, int]:
+    config = folder.config
+    if "retrieval_layer" not in config or "retrieval_head" not in config:
+        message = f"{folder.name} is a plain T5: its config.json names no retrieval head"
+        raise ModelError(message, f"reatt models probe --model {folder.called or folder.path}", str(folder.path))
+    layer = _number(folder, "retrieval_layer", config["retrieval_layer"], 0, config.get("num_layers", 0) - 1)
+    return layer, _number(folder, "retrieval_head", config["retrieval_head"], 0, config.get("num_heads", 0) - 1)
+
+
+def _number(folder: ModelFolder, key: str, value: object, least: int, most: int) -> int:
+    if isinstance(value, int) and least <= value <= most:
+        return value
+    file = folder.path / "config.json"
+    raise ModelError(f"{file}: {key} is {value!r}; expected a number from {least} to {most}", "", str(file))
