@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -21,7 +22,18 @@ if TYPE_CHECKING:
 UNSURE = 0.3  # below this confidence the passages come first: they are then the better answer
 NEAREST = 3  # passages shown when there is no answer
 NARROW = 72  # columns below which a passage gets a line of its own
+MARKS = 8  # columns that brackets and "…" take
 Weight = tuple[int, int, float]
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A passage as it is to be shown."""
+
+    found: schemas.Hit
+    weights: list[Weight]
+    answer: rendering.Span | None
+    figure: str  # its score, or its share of the answer
 
 
 def hit(question: str, found: Hit, pairs: Sequence[TokenPair]) -> schemas.Hit:
@@ -56,7 +68,9 @@ def reply(told: Reply, generation: Generation, warnings: Sequence[str]) -> schem
 
 def render_hits(out: Output, question: str, hits: Sequence[schemas.Hit], explain: bool) -> None:
     """Print hits, best first."""
-    _passages(out, [(each, _weights(question, each), f"{each.retrieval.score:.2f}") for each in hits], explain)
+    _passages(
+        out, [Passage(each, _weights(question, each), None, f"{each.retrieval.score:.3f}") for each in hits], explain
+    )
     if not hits:
         out.note("nothing matches")
 
@@ -71,7 +85,7 @@ def render_reply(out: Output, reply: schemas.Ask, explain: bool, echo: bool) -> 
     else:
         headline = Text.assemble((rendering.one_line(reply.answer), "bold"), f"   {confidence}")
     shown = reply.evidence[:NEAREST] if reply.answer is None else reply.evidence
-    passages = [(each, _weights(reply.question, each, _answer(reply, each)), _percent(each)) for each in shown]
+    passages = [Passage(each, _weights(reply.question, each), _answer(reply, each), _percent(each)) for each in shown]
     if reply.answer is not None and reply.confidence < UNSURE:
         _passages(out, passages, explain)
         out.say("unsure: ", headline)
@@ -82,22 +96,24 @@ def render_reply(out: Output, reply: schemas.Ask, explain: bool, echo: bool) -> 
         out.warn(warning)
 
 
-def _passages(out: Output, rows: Sequence[tuple[schemas.Hit, list[Weight], str]], explain: bool) -> None:
+def _passages(out: Output, passages: Sequence[Passage], explain: bool) -> None:
     """Print passages in one table, or on a narrow terminal with a line of its own for each text."""
-    places = [short_path(found.path) + _record(found) + where(found.page, found.line_start) for found, _, _ in rows]
     narrow = out.width < NARROW
-    room = out.width - 4 if narrow else max(24, out.width - max((len(place) for place in places), default=0) - 14)
+    limit = (out.width - 14 if narrow else out.width // 3) if out.on_terminal else None
+    places = [rendering.tail(_place(passage.found), limit) for passage in passages]
+    room = out.width - 7 if narrow else out.width - max(map(len, places), default=0) - 14
+    room = room if out.on_terminal else out.width
     table = []
-    for number, ((found, weights, figure), place) in enumerate(zip(rows, places, strict=True), 1):
-        text = rendering.snippet(found.text, weights, max(20, room - 12))
+    for number, (passage, place) in enumerate(zip(passages, places, strict=True), 1):
+        text = rendering.snippet(passage.found.text, passage.weights, max(20, room - MARKS), passage.answer)
         if narrow:
-            out.say(f"  {number}  {place}  {figure}")
-            out.say("     ", text)
-        table.append((str(number), place, text, figure))
+            out.table([(str(number), place, passage.figure)], indent="  ")
+            out.table([(text,)], indent="     ")
+        table.append((str(number), place, text, passage.figure))
     if not narrow:
         out.table(table, indent="  ")
     if explain:
-        _explain(out, [found for found, _, _ in rows])
+        _explain(out, [passage.found for passage in passages])
 
 
 def _explain(out: Output, hits: Sequence[schemas.Hit]) -> None:
@@ -109,24 +125,29 @@ def _explain(out: Output, hits: Sequence[schemas.Hit]) -> None:
         out.table([(t.q or "·", found.text[t.start : t.end] or "·", f"{t.weight:+.3f}") for t in terms], indent="     ")
 
 
-def _weights(question: str, found: schemas.Hit, answer: Weight | None = None) -> list[Weight]:
-    """Say what to highlight in a passage: what the score is made of, or else the question's words; and the answer."""
+def _weights(question: str, found: schemas.Hit) -> list[Weight]:
+    """Say what to highlight in a passage: what its score is made of, or else the question's words."""
     weights = [(token.start, token.end, token.weight) for token in found.retrieval.tokens]
-    if not any(weight > 0 and end > start for start, end, weight in weights):
-        words = [re.escape(word) for word in re.findall(r"\w{3,}", question)]
-        matches = re.finditer(rf"\b(?:{'|'.join(words)})\w{{0,3}}\b", found.text, re.IGNORECASE) if words else ()
-        weights = [(match.start(), match.end(), 1.0) for match in matches]
-    return [*weights, answer] if answer is not None else weights
+    if any(weight > 0 and end > start for start, end, weight in weights):
+        return weights
+    words = [re.escape(word) for word in re.findall(r"\w{3,}", question)]
+    matches = re.finditer(rf"\b(?:{'|'.join(words)})\w{{0,3}}\b", found.text, re.IGNORECASE) if words else ()
+    return [(match.start(), match.end(), 1.0) for match in matches]
 
 
-def _answer(reply: schemas.Ask, found: schemas.Evidence) -> Weight | None:
-    """Say where in a passage the answer was cut from; it outweighs all else, so that it is always in sight."""
+def _answer(reply: schemas.Ask, found: schemas.Evidence) -> rendering.Span | None:
+    """Say where in a passage the answer was cut from."""
     if reply.source is None or reply.char_start is None or reply.char_end is None:
         return None
     if reply.evidence[reply.source] is not found:
         return None
-    heavy = 1 + sum(abs(token.weight) for token in found.retrieval.tokens)
-    return reply.char_start - found.char_start, reply.char_end - found.char_start, heavy
+    return reply.char_start - found.char_start, reply.char_end - found.char_start
+
+
+def _place(found: schemas.Hit) -> str:
+    """Name where a passage stands: file, record, page or line."""
+    record = f" {found.external_id}" if found.external_id is not None else ""
+    return rendering.one_line(short_path(found.path) + record + where(found.page, found.line_start))
 
 
 def _token(question: str, pair: TokenPair) -> schemas.Token:
@@ -138,7 +159,3 @@ def _token(question: str, pair: TokenPair) -> schemas.Token:
 
 def _percent(evidence: schemas.Evidence) -> str:
     return f"{evidence.attribution.share:.0%}".replace("%", " %")
-
-
-def _record(found: schemas.Hit) -> str:
-    return f" {found.external_id}" if found.external_id is not None else ""

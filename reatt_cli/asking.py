@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -50,10 +51,12 @@ def search(
     """Find the passages that match a question best; no answer is read from them."""
     from reatt_cli import answers, schemas
 
-    finder = session.retriever(retriever)
+    finder = session.retriever(with_model=retriever != "words")
+    started = time.monotonic()
     hits = finder.search(question, k=top, retriever=retriever, search=how, only=only)
+    spent = {"search": 1000 * (time.monotonic() - started)}
     found = [answers.hit(question, each, finder.explain(question, each)) for each in hits]
-    result = schemas.Search(question=question, hits=found, warnings=session.warnings)
+    result = schemas.Search(question=question, hits=found, timing_ms=spent, warnings=session.warnings)
     session.out.result(result, lambda: answers.render_hits(session.out, question, found, explain))
     return 0 if found or ok_empty else NO_ANSWER
 
@@ -74,23 +77,26 @@ def ask(
     ok_empty: OkEmpty = False,
 ) -> int:
     """Answer a question from the documents, with the passages it was read from."""
+    threshold = _threshold(abstain)
+    many = _questions(session, question, jsonl) if question in (None, "-") else None
+    if jsonl:
+        session.out = replace(session.out, json=True)
+    _ = session.library  # before torch is loaded: a missing store is told at once
     from reatt_engine.reading import AskOptions
 
     options = AskOptions(
         top=top, retriever=retriever, search=how, only=only, free=free, beams=beams, max_tokens=max_tokens,
-        abstain=_threshold(abstain),
+        abstain=threshold,
     )  # fmt: skip
-    if jsonl:
-        session.out = replace(session.out, json=True)
-    if question is None or question == "-":
-        return _ask_many(session, _questions(session, question, jsonl), options, explain)
-    reply = _ask_one(session, question, options, explain)
+    if many is not None:
+        return _ask_many(session, many, options, explain)
+    reply = _ask_one(session, question or "", options, explain)
     return NO_ANSWER if reply.abstained and not ok_empty else 0
 
 
 def _ask_many(session: Session, questions: Iterator[str], options: AskOptions, explain: bool) -> int:
     """Answer one question after the other with one loaded model; abstaining is no failure here."""
-    session.retriever(options.retriever)
+    session.retriever()
     for question in questions:
         if question.strip():
             _ask_one(session, question.strip(), options, explain, echo=not sys.stdin.isatty())
@@ -101,8 +107,10 @@ def _ask_one(session: Session, question: str, options: AskOptions, explain: bool
     from reatt_cli import answers
     from reatt_engine.reading import ask as read
 
-    reply = read(session.retriever(options.retriever), question, options)
-    result = answers.reply(reply, session.generation, session.warnings)
+    retriever = session.retriever()
+    reply = read(retriever, question, options)
+    assert retriever.generation is not None, "reading needs vectors"
+    result = answers.reply(reply, retriever.generation, session.warnings)
     session.out.result(result, lambda: answers.render_reply(session.out, result, explain, echo))
     if session.settings.verbose:
         session.out.note("  ".join(f"{phase} {spent:.0f} ms" for phase, spent in reply.timing_ms.items()))

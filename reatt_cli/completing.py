@@ -20,7 +20,7 @@ import typer
 from reatt_cli.output import Output
 from reatt_cli.rendering import one_line
 from reatt_cli.session import Session
-from reatt_cli.settings import command, data_folder, store_folder
+from reatt_cli.settings import command, registry, store_folder
 
 if TYPE_CHECKING:
     from reatt_cli.completion_scripts import Node
@@ -114,7 +114,7 @@ def values(kind: str = "", current: str = "", *words: str) -> None:
 
 def _models(current: str) -> list[tuple[str, str]]:
     try:
-        folders = sorted(path for path in (data_folder() / "models").iterdir() if path.is_dir())
+        folders = sorted(path for path in registry().iterdir() if path.is_dir())
     except OSError:
         folders = []
     names = ["reatt-mini", *(path.name for path in folders if path.name.replace("-", "").replace(".", "").isalnum())]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,11 +15,12 @@ from reatt_cli.settings import command
 
 if TYPE_CHECKING:
     from reatt_cli import schemas
+    from reatt_engine.retrieval import Retriever
 
 Queries = Annotated[str, typer.Option("--queries", metavar="FILE", help="BEIR queries: JSON Lines, .gz and .xz, too.")]
 Qrels = Annotated[str | None, typer.Option("--qrels", metavar="FILE", help="BEIR judgements, tab-separated.")]
 Read = Annotated[bool, typer.Option("--read", help="Answer, too, and measure exact match and F1.")]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first N questions.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Only N questions, evenly spaced.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -41,16 +42,25 @@ def evaluate(
     from reatt_cli import schemas
     from reatt_engine import evaluation
 
-    options = evaluation.EvalOptions(retriever=retriever, search=how, read=read, limit=limit)
-    finder = session.retriever("hybrid" if read else retriever)
+    finder = session.retriever(with_model=read or retriever != "words")
     with session.out.progress() as on_progress:
-        report = evaluation.evaluate(finder, Path(queries), Path(qrels) if qrels else None, options, on_progress)
+        report = evaluation.evaluate(
+            finder, Path(queries), Path(qrels) if qrels else None, retriever_name=retriever, search=how, limit=limit,
+            read=_reader(finder, retriever, how) if read else None, on_progress=on_progress,
+        )  # fmt: skip
     measures = {name.replace("@", "_"): value for name, value in report.metrics.items()}
-    result = schemas.Eval(
-        queries=report.queries, retriever=retriever, search=how, **measures, ci95=report.intervals,
-        seconds=report.seconds, warnings=[*session.warnings, *report.warnings],
-    )  # fmt: skip
+    told = {"queries": report.queries, "retriever": retriever, "search": how, "seconds": report.seconds}
+    warnings = [*session.warnings, *report.warnings]
+    result = schemas.Eval.model_validate({**told, **measures, "ci95": report.intervals, "warnings": warnings})
     session.out.result(result, lambda: _render(session, result))
+
+
+def _reader(finder: Retriever, retriever: str, search: str) -> Callable[[str], str | None]:
+    """Make what answers a question; it never abstains, for every question is to be measured."""
+    from reatt_engine.reading import AskOptions, ask
+
+    options = AskOptions(retriever=retriever, search=search, abstain=0.0)
+    return lambda question: ask(finder, question, options).answer
 
 
 def _render(session: Session, result: schemas.Eval) -> None:

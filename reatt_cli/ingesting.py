@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reatt_cli.library import problem_rows
+from reatt_cli.library import problem_of, problem_rows
 from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds
 from reatt_cli.session import Session
 from reatt_cli.settings import command
 
 if TYPE_CHECKING:
     from reatt_cli import schemas
+    from reatt_engine.documents import ReadLimits
     from reatt_engine.indexing import IngestReport, Progress
 
 PARTLY = 3
@@ -30,6 +32,14 @@ Include = Annotated[Globs, typer.Option("--include", metavar="GLOB", help="Only 
 Exclude = Annotated[Globs, typer.Option("--exclude", metavar="GLOB", help="No files that match; repeatable.")]
 Prune = Annotated[bool, typer.Option("--prune", help="Remove documents whose files are gone.")]
 Reencode = Annotated[bool, typer.Option("--reencode", help="Move the store over to the model given, or the newest.")]
+Size = Annotated[
+    str, typer.Option("--max-file-size", metavar="SIZE", help="Skip larger files; such as 500K, 200M, 2G.")
+]
+Timeout = Annotated[float, typer.Option("--timeout", min=1, metavar="SECONDS", help="For parsing one file.")]
+Encoding = Annotated[str | None, typer.Option("--encoding", metavar="NAME", help="Of text files; default: found out.")]
+PasswordFile = Annotated[
+    str | None, typer.Option("--password-file", metavar="FILE", help="Passwords of PDFs, one a line.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -44,20 +54,56 @@ def ingest(
     exclude: Exclude = None,
     prune: Prune = False,
     reencode: Reencode = False,
+    max_file_size: Size = "200M",
+    timeout: Timeout = 60,
+    encoding: Encoding = None,
+    password_file: PasswordFile = None,
 ) -> int:
     """Read files into the store. What has not changed is skipped; a run that was killed goes on where it stopped."""
-    from reatt_engine import indexing
+    from reatt_engine import indexing, models
 
     options = indexing.IngestOptions(
-        include=tuple(include or ()), exclude=tuple(exclude or ()), prune=prune, reencode=reencode
-    )
+        include=tuple(include or ()), exclude=tuple(exclude or ()), prune=prune, reencode=reencode,
+        limits=_limits(max_file_size, timeout, encoding, password_file),
+    )  # fmt: skip
     indexing.preflight(paths, options)
-    library, model = session.library_or_new(), session.model
+    model = models.bundled() if reencode and session.settings.model is None else session.model
+    backbone = session.backbone(model)
+    library = session.library_or_new()  # last, so that no mistake leaves an empty one
+    encoder = indexing.EncodedBy(backbone.fingerprint(), model.name, model.sha256)
     with session.out.progress() as show, _stops_between_batches(session, show) as on_progress:
-        report = indexing.ingest(library, session.backbone, model, paths, options, on_progress)
+        report = indexing.ingest(library, backbone, encoder, paths, options, on_progress)
     result = _result(session, report)
     session.out.result(result, lambda: _render(session, result))
     return PARTLY if result.files.failed else 0
+
+
+def _limits(size: str, timeout: float, encoding: str | None, password_file: str | None) -> ReadLimits:
+    from reatt_engine.documents import ReadLimits
+
+    passwords = tuple(_lines(password_file)) if password_file is not None else ()
+    return ReadLimits(max_bytes=_bytes(size), seconds=timeout, encoding=encoding, passwords=passwords)
+
+
+def _bytes(size: str) -> int:
+    """Read a size such as 200M."""
+    from reatt_store.errors import UsageError
+
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", size.strip(), re.IGNORECASE | re.ASCII)
+    if not found:
+        raise UsageError(f"--max-file-size {size}: expected a number with K, M or G", "--max-file-size 200M")
+    return int(float(found[1]) * 1000 ** " KMGT".index(found[2].upper() or " "))
+
+
+def _lines(path: str) -> list[str]:
+    """Read a file of passwords; one that cannot be read is a mistake in the command."""
+    from reatt_store.errors import UsageError
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--password-file {path}: {error}", "a text file with one password a line") from None
 
 
 @contextmanager
@@ -94,11 +140,10 @@ def _result(session: Session, report: IngestReport) -> schemas.Ingest:
         seen=report.seen, added=report.added, changed=report.changed, unchanged=report.unchanged,
         removed=report.removed, skipped=report.skipped, failed=report.failed,
     )  # fmt: skip
-    problems = [schemas.Problem(path=p.path, id=p.id, detail=p.detail, fix=p.fix) for p in report.problems]
     return schemas.Ingest(
         store=str(session.folder), generation=report.generation, files=files, chunks=report.chunks,
-        tokens=report.tokens, bytes=report.bytes, seconds=report.seconds, problems=problems,
-        warnings=[*session.warnings, *report.warnings],
+        tokens=report.tokens, bytes=report.bytes, seconds=report.seconds,
+        problems=[problem_of(problem) for problem in report.problems], warnings=[*session.warnings, *report.warnings],
     )  # fmt: skip
 
 

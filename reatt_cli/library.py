@@ -17,7 +17,7 @@ from reatt_cli.session import Session, short_path
 from reatt_cli.settings import command
 
 if TYPE_CHECKING:
-    from reatt_cli import schemas
+    from reatt_cli import schemas_store as schemas
     from reatt_store.library import Library
     from reatt_store.records import Problem, StoredChunk, StoredDocument
 
@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 
 def list_documents(session: Session, only: Only = None) -> None:
     """List the documents in the store."""
-    from reatt_cli import schemas
+    from reatt_cli import schemas_store as schemas
 
     found = [listed(stored) for stored in session.library.documents(only)]
 
@@ -52,7 +52,7 @@ def list_documents(session: Session, only: Only = None) -> None:
 
 def show(session: Session, shown: ShownId) -> None:
     """Show a document or a chunk as it is stored, with its text."""
-    from reatt_cli import schemas
+    from reatt_cli import schemas_store as schemas
 
     document, chunks = _find(session.library, shown)
     pieces = [_piece(stored) for stored in chunks]
@@ -72,7 +72,7 @@ def remove(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
 ) -> None:
     """Remove documents from the store: their text, words and vectors. The files themselves stay."""
-    from reatt_cli import schemas
+    from reatt_cli import schemas_store as schemas
 
     found = {stored.id: stored for target in targets for stored in _matching(session.library, target)}
     if not dry_run:
@@ -93,7 +93,7 @@ def status(
     problems: Annotated[bool, typer.Option("--problems", help="List the files that could not be read.")] = False,
 ) -> None:
     """Say what the store holds, and what could not be read into it."""
-    from reatt_cli import schemas
+    from reatt_cli import schemas_store as schemas
 
     found = session.library.status()
     made, holder = found.generation, found.holder
@@ -109,7 +109,7 @@ def status(
 
 def check(session: Session) -> int:
     """Verify every checksum of the store; exit 12 if something is damaged."""
-    from reatt_cli import schemas
+    from reatt_cli import schemas_store as schemas
     from reatt_store.errors import StoreDamaged
 
     report = session.library.check()
@@ -132,7 +132,7 @@ def init(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="Where; the store becomes DIR/.reatt.")] = ".",
 ) -> None:
     """Make a store here, for this folder and those below it."""
-    from reatt_cli import schemas
+    from reatt_cli import schemas_store as schemas
     from reatt_store.library import Library
 
     chosen = session.settings.store
@@ -146,7 +146,7 @@ def init(
 
 def listed(stored: StoredDocument) -> schemas.Listed:
     """Turn a stored document into what is printed of it."""
-    from reatt_cli import schemas
+    from reatt_cli import schemas_store as schemas
 
     document = stored.document
     return schemas.Listed(
@@ -162,7 +162,7 @@ def where(page: int | None, line: int) -> str:
 
 def problem_of(problem: Problem) -> schemas.Problem:
     """Turn a file that could not be read into what is printed of it."""
-    from reatt_cli import schemas
+    from reatt_cli import schemas_store as schemas
 
     return schemas.Problem(path=problem.path, id=problem.id, detail=problem.detail, fix=problem.fix)
 
@@ -228,7 +228,7 @@ def _parsed(text: str) -> tuple[str, int]:
 
 
 def _piece(stored: StoredChunk) -> schemas.Piece:
-    from reatt_cli import schemas
+    from reatt_cli import schemas_store as schemas
 
     chunk = stored.chunk
     return schemas.Piece(

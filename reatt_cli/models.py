@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from reatt_cli.rendering import counted
 from reatt_cli.session import Session, short_path
-from reatt_cli.settings import command
+from reatt_cli.settings import command, registry
 
 if TYPE_CHECKING:
     from reatt_cli import schemas
-    from reatt_engine.checkpoints import ModelFolder
+    from reatt_engine.folders import ModelFolder
 
 Added = Annotated[
     str, typer.Argument(metavar="DIR|HUB_NAME", help="A model folder, or a name on the Hugging Face hub.")
@@ -24,7 +25,7 @@ Sentences = Annotated[int, typer.Option("--sentences", min=10, metavar="N", help
 class ListByDefault(TyperGroup):
     """`reatt models` is `reatt models list`."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put `list` where no command stands."""
         if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
             args = ["list", *args]
@@ -41,13 +42,15 @@ def register(app: typer.Typer) -> None:
 
 
 def list_models(session: Session) -> None:
-    """List the models that --model accepts, and the one of the store."""
+    """List the models that --model accepts by name, after the one of the store."""
     from reatt_cli import schemas
-    from reatt_engine import checkpoints
+    from reatt_engine import models
 
-    known = [_described(folder) for folder in checkpoints.known()]
+    own = [session.model] if session.exists and session.library.generation() else []
+    known = [_described(folder) for folder in [*own, *models.installed(registry())]]
     result = schemas.Models(models=known)
     session.out.result(result, lambda: session.out.table([_row(model) for model in known]))
+    session.out.note(counted(len(known), "model"))
 
 
 def add(session: Session, source: Added, name: Name = None) -> None:
@@ -55,8 +58,7 @@ def add(session: Session, source: Added, name: Name = None) -> None:
     from reatt_cli import schemas
     from reatt_engine import convert
 
-    with session.out.progress() as on_progress:
-        folder = convert.add(source, name, on_progress)
+    folder = convert.add(source, name, registry())
     result = schemas.Models(models=[_described(folder)])
     session.out.result(result, lambda: session.out.table([_row(result.models[0])]))
 
@@ -67,7 +69,7 @@ def probe(session: Session, sentences: Sentences = 200) -> None:
     from reatt_engine import probing
 
     with session.out.progress() as on_progress:
-        report = probing.probe(session.library, session.model, session.device, sentences, on_progress)
+        report = probing.probe(session.library, session.model, session.settings.device, sentences, on_progress)
     heads = [schemas.ProbedHead(layer=head.layer, head=head.head, score=head.score) for head in report.heads]
     result = schemas.Probe(model=session.model.name, sentences=report.sentences, heads=heads)
     rows = [(f"layer {head.layer}", f"head {head.head}", f"{head.score:.3f}") for head in heads]
@@ -76,10 +78,8 @@ def probe(session: Session, sentences: Sentences = 200) -> None:
 
 def _described(folder: ModelFolder) -> schemas.KnownModel:
     from reatt_cli import schemas
-    from reatt_engine import checkpoints
 
-    origin = "bundled" if folder.path == checkpoints.bundled() else "added"
-    return schemas.KnownModel(name=folder.name, path=str(folder.path), sha256=folder.sha256, origin=origin)
+    return schemas.KnownModel(name=folder.name, path=str(folder.path), sha256=folder.sha256, origin=folder.origin)
 
 
 def _row(model: schemas.KnownModel) -> tuple[str, str, str, str]:

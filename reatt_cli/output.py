@@ -31,6 +31,9 @@ Color = Literal["auto", "always", "never"]
 ProgressStyle = Literal["auto", "never", "json"]
 
 
+PIPED_WIDTH = 100  # of a line of text where no terminal sets one
+
+
 class StdoutClosed(BaseException):
     """Whoever read our stdout has gone (`| head -1`): stop quietly. Not an error, so not an Exception."""
 
@@ -87,7 +90,8 @@ class Output:
             line = encode({"schema": "reatt.error/1", **fields, "path": error.path})
         else:
             fix = f"   try: {rendering.one_line(error.fix)}" if error.fix else ""
-            line = f"reatt: {rendering.one_line(error.message)}{fix}"
+            message = rendering.one_line("; ".join(error.message.splitlines()))
+            line = f"reatt: {message}{fix}"
         _write(sys.stderr, line + "\n")
 
     def traceback(self, text: str) -> None:
@@ -121,9 +125,14 @@ class Output:
                 yield advance
 
     @property
+    def on_terminal(self) -> bool:
+        """Whether a person looks at stdout."""
+        return self._out.is_terminal
+
+    @property
     def width(self) -> int:
-        """Columns a line may take."""
-        return self._out.width
+        """Columns that a line of text should take: a terminal's, or those of a page."""
+        return self._out.width if self._out.is_terminal else PIPED_WIDTH
 
     @cached_property
     def _out(self) -> Console:
@@ -153,12 +162,11 @@ class Output:
 
     @contextmanager
     def _bar(self) -> Iterator[Callable[[Progress], None]]:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich import progress as bars
 
-        text = TextColumn("{task.description}", markup=False)
-        shown = Progress(
-            text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=self._err, transient=True
-        )
+        label = bars.TextColumn("{task.description}", markup=False)
+        counts = (bars.BarColumn(), bars.MofNCompleteColumn(), bars.TimeRemainingColumn())
+        shown = bars.Progress(label, *counts, console=self._err, transient=True)
         tasks: dict[str, Any] = {}
         with shown:
 

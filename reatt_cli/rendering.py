@@ -57,15 +57,18 @@ def highlighted(text: str, spans: Iterable[Span]) -> Text:
     return out
 
 
-def snippet(text: str, weights: Sequence[tuple[int, int, float]], width: int) -> Text:
+def snippet(text: str, weights: Sequence[tuple[int, int, float]], width: int, answer: Span | None = None) -> Text:
     """Cut the stretch of about `width` characters that holds the most weight, and highlight what weighs most there.
 
-    `weights` are (start, end, weight) in characters of `text`. What is cut off is shown as "…".
+    `weights` are (start, end, weight) in characters of `text`; `answer` is always in sight and marked. What is cut off
+    is shown as "…".
     """
     from rich.text import Text
 
-    start, end = _best_window(text, weights, width)
-    inside = [(a - start, b - start) for a, b in heaviest(weights) if start <= a and b <= end]
+    heavy = [(*answer, 1 + sum(abs(weight) for _, _, weight in weights))] if answer else []
+    start, end = _best_window(text, [*weights, *heavy], width)
+    marked = [*heaviest(weights), *([answer] if answer else [])]
+    inside = [(a - start, b - start) for a, b in marked if start <= a and b <= end]
     body = highlighted(text[start:end].rstrip(), inside)
     return Text.assemble("…" if text[:start].strip() else "", body, "…" if text[end:].strip() else "")
 
@@ -116,6 +119,15 @@ def columns(rows: Sequence[Sequence[str | Text]], limit: int | None) -> list[Tex
         line.rstrip()
         lines.append(line)
     return lines
+
+
+def tail(text: str, limit: int | None) -> str:
+    """Keep the end of a path that is too long for its place: the file's name says more than the root.
+
+    >>> tail("/a/very/long/path/leave.pdf", 12)
+    '…h/leave.pdf'
+    """
+    return text if limit is None or len(text) <= limit else "…" + text[len(text) - limit + 1 :]
 
 
 def human_bytes(size: float) -> str:

@@ -7,22 +7,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import Field, FiniteFloat
 
-
-class Part(BaseModel):
-    """An object inside a published one."""
-
-    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
-
-
-class Problem(Part):
-    """A file that could not be read; the others were."""
-
-    path: str
-    id: str = Field(description="its row of the error catalogue, such as PDF_PASSWORD")
-    detail: str
-    fix: str
+from reatt_cli.schemas_store import Check, Documents, Init, Part, Problem, Remove, Show, Status
 
 
 class Files(Part):
@@ -43,7 +30,6 @@ class Ingest(Part):
     schema_: Literal["reatt.ingest/1"] = Field(default="reatt.ingest/1", serialization_alias="schema")
     store: str
     generation: int | None
-    dry_run: bool
     files: Files
     chunks: int
     tokens: int
@@ -139,122 +125,6 @@ class Ask(Part):
     warnings: list[str]
 
 
-class Lock(Part):
-    """Who is writing to the store."""
-
-    pid: int
-    host: str
-    command: str
-    since: str
-
-
-class Sizes(Part):
-    """Bytes on disk."""
-
-    sqlite: int
-    vectors: int
-    cache: int
-    models: int
-
-
-class Status(Part):
-    """`reatt status --json`."""
-
-    schema_: Literal["reatt.status/1"] = Field(default="reatt.status/1", serialization_alias="schema")
-    store: str
-    format: int
-    generation: int | None
-    documents: int
-    chunks: int
-    tokens: int
-    bytes: Sizes
-    model: str | None
-    pending: int = Field(description="chunks without vectors in the current generation; the next ingest makes them")
-    last_ingest: str | None
-    lock: Lock | None
-    problems: list[Problem]
-
-
-class Listed(Part):
-    """A document in a list."""
-
-    doc: str
-    path: str
-    external_id: str | None
-    title: str
-    kind: str
-    pages: int
-    chunks: int
-    bytes: int
-    added: str
-
-
-class Documents(Part):
-    """`reatt list --json`."""
-
-    schema_: Literal["reatt.list/1"] = Field(default="reatt.list/1", serialization_alias="schema")
-    store: str
-    documents: list[Listed]
-
-
-class Piece(Part):
-    """A stretch of a document's text; a document's chunks, joined, are its text."""
-
-    chunk: str
-    page: int | None
-    line_start: int
-    char_start: int
-    char_end: int
-    title: str
-    text: str
-
-
-class Show(Part):
-    """`reatt show --json`: a document with all its chunks, or with the one asked for."""
-
-    schema_: Literal["reatt.show/1"] = Field(default="reatt.show/1", serialization_alias="schema")
-    id: str
-    document: Listed
-    chunks: list[Piece]
-
-
-class Remove(Part):
-    """`reatt remove --json`."""
-
-    schema_: Literal["reatt.remove/1"] = Field(default="reatt.remove/1", serialization_alias="schema")
-    store: str
-    dry_run: bool
-    removed: list[Listed]
-
-
-class Damage(Part):
-    """Something in a store that is not what it should be."""
-
-    what: str
-    id: str
-    detail: str
-    repairable: bool
-
-
-class Check(Part):
-    """`reatt check --json`."""
-
-    schema_: Literal["reatt.check/1"] = Field(default="reatt.check/1", serialization_alias="schema")
-    ok: bool
-    checked: int
-    damaged: list[Damage]
-    orphans: int
-    seconds: FiniteFloat
-
-
-class Init(Part):
-    """`reatt init --json`."""
-
-    schema_: Literal["reatt.init/1"] = Field(default="reatt.init/1", serialization_alias="schema")
-    store: str
-    created: bool = Field(description="false if the store was already there")
-
-
 class Eval(Part):
     """`reatt eval --json`; a measure that cannot be computed from the files given is null."""
 
@@ -290,7 +160,7 @@ class KnownModel(Part):
     name: str
     path: str
     sha256: str
-    origin: Literal["bundled", "added"]
+    origin: Literal["bundled", "added", "store", "folder"]
 
 
 class Models(Part):

@@ -11,14 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reatt_cli.settings import Body, Settings, store_folder
+from reatt_cli.settings import Body, Settings, registry, store_folder
 
 if TYPE_CHECKING:
-    from reatt_engine.backbone import Backbone
-    from reatt_engine.checkpoints import ModelFolder
+    from reatt_engine.folders import ModelFolder
+    from reatt_engine.reatt import ReAtt
     from reatt_engine.retrieval import Retriever
     from reatt_store.library import Library
-    from reatt_store.records import Generation
 
 
 class Session:
@@ -28,7 +27,7 @@ class Session:
         self.settings = settings
         self.out = settings.output()
         self.warnings: list[str] = []
-        self._retrievers: dict[str, Retriever] = {}
+        self._retriever: Retriever | None = None
 
     def run(self, body: Body, options: dict[str, Any]) -> int | None:
         """Call a command; under `--verbose` say what it took."""
@@ -49,6 +48,11 @@ class Session:
         """The store's folder, there or not."""
         return store_folder(self.settings.store)
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is a store."""
+        return (self.folder / "reatt.db").exists()
+
     @cached_property
     def library(self) -> Library:
         """The store, open; a person is told which one it is."""
@@ -62,7 +66,7 @@ class Session:
         """The store, made now if there is none."""
         from reatt_store.library import Library
 
-        if (self.folder / "reatt.db").exists():
+        if self.exists:
             return self.library
         library = Library.create(self.folder)
         self.__dict__["library"] = library
@@ -70,38 +74,30 @@ class Session:
         return library
 
     @cached_property
-    def device(self) -> str:
-        """The device to compute on."""
-        from reatt_cli.settings import device
-
-        return device(self.settings.device)
-
-    @cached_property
     def model(self) -> ModelFolder:
         """The model that was asked for, else the store's own, else the bundled one."""
-        from reatt_engine import checkpoints
+        from reatt_engine import models
 
-        return checkpoints.model_for(self.library, self.settings.model)
+        return models.find(self.settings.model, registry(), self.library if self.exists else None)
 
-    @cached_property
-    def backbone(self) -> Backbone:
-        """The model, loaded."""
-        from reatt_engine import checkpoints
+    def backbone(self, model: ModelFolder) -> ReAtt:
+        """Load a model onto the device that was asked for."""
+        from reatt_engine import models
 
-        return checkpoints.load(self.model.path, self.device)
+        return models.load(model, self.settings.device)
 
-    @cached_property
-    def generation(self) -> Generation | None:
-        """The vectors in force."""
-        return self.library.generation()
+    def retriever(self, with_model: bool = True) -> Retriever:
+        """Make what finds chunks, once a run; searching by words alone needs no model."""
+        from reatt_engine.retrieval import FUSION_WEIGHT, Retriever
 
-    def retriever(self, name: str) -> Retriever:
-        """Make what finds chunks; searching by words alone loads no model."""
-        from reatt_engine.retrieval import Retriever
-
-        if name not in self._retrievers:
-            self._retrievers[name] = Retriever(self.library, None if name == "words" else self.backbone)
-        return self._retrievers[name]
+        if self._retriever is None:
+            generation = self.library.generation()
+            if with_model and generation is not None:
+                fusion = self.model.settings.get("fusion", FUSION_WEIGHT)
+                self._retriever = Retriever(self.library, self.backbone(self.model), generation, fusion)
+            else:
+                self._retriever = Retriever(self.library, None, generation)
+        return self._retriever
 
 
 def short_path(path: Path | str) -> str:

@@ -93,36 +93,17 @@ def data_folder() -> Path:
     return user_data_path("reatt", appauthor=False)
 
 
+def registry() -> Path:
+    """Say where models lie that `--model` finds by name."""
+    return data_folder() / "models"
+
+
 def log_file() -> Path:
     """Say where tracebacks of internal errors go: `$REATT_LOG` or the user's state folder."""
     from platformdirs import user_state_path
 
     chosen = os.environ.get("REATT_LOG")
     return Path(chosen) if chosen else user_state_path("reatt", appauthor=False) / "reatt.log"
-
-
-def device(choice: str) -> str:
-    """Turn `auto`, `cpu`, `cuda` or `cuda:N` into a device torch has.
-
-    `auto` takes a GPU where there is one; `cuda` without one is an error, never a silent step down to the CPU.
-    """
-    import torch
-
-    from reatt_store.errors import DeviceError, UsageError
-
-    if choice == "cpu":
-        return "cpu"
-    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if choice == "auto":
-        return "cuda" if found else "cpu"
-    kind, _, number = choice.partition(":")
-    if kind != "cuda" or (":" in choice and not number.isdecimal()):
-        raise UsageError(f"--device {choice}: expected auto, cpu, cuda or cuda:N", "--device auto")
-    if not found:
-        raise DeviceError("no CUDA device: none is visible to PyTorch", "--device cpu")
-    if int(number or 0) >= found:
-        raise DeviceError(f"no device {choice}: PyTorch sees {found} of them, counted from 0", "--device cuda:0")
-    return choice
 
 
 def _common(

@@ -42,6 +42,48 @@ def reatt(home, capsys):
     return call
 
 
+@pytest.fixture(scope="session")
+def model(tmp_path_factory):
+    """Make a model folder: a random T5 of two layers a side over single characters, with a retrieval head."""
+    import json
+
+    import torch
+    from safetensors.torch import save_file
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    from reatt_engine.checkpoints import published_weights
+    from reatt_engine.t5 import T5, T5Config
+
+    torch.manual_seed(0)
+    shape = {"vocab_size": 100, "d_model": 16, "d_kv": 8, "d_ff": 24, "num_heads": 2, "num_layers": 2}
+    config = {"model_type": "t5", **shape, "feed_forward_proj": "gated-gelu", "retrieval_layer": 1, "retrieval_head": 0}
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": False}))
+    weights = published_weights(T5(T5Config.from_json({**config, "tie_word_embeddings": False})))
+    save_file({name: weight.detach().clone() for name, weight in weights.items()}, folder / "model.safetensors")
+    letters = [(chr(code), -3.0) for code in range(33, 127)]
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", -9.0), ("\u2581", -2.0), *letters, ("<extra_id_0>", 0.0)]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=2))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    tokenizer.add_special_tokens(["<pad>", "</s>", "<unk>", "<extra_id_0>"])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+@pytest.fixture
+def library(reatt, home, model, monkeypatch):
+    """Ingest three files with the tiny model into a store here."""
+    monkeypatch.setenv("REATT_MODEL", str(model))
+    for name, text in {"leave.md": LEAVE, "travel.txt": TRAVEL, "more/tea.txt": "Tea is at four o'clock.\n"}.items():
+        (home / "work" / name).parent.mkdir(exist_ok=True)
+        (home / "work" / name).write_text(text)
+    reatt("init")
+    assert reatt("ingest", "leave.md", "travel.txt", "more").code == 0
+    return home / "work" / ".reatt"
+
+
 @pytest.fixture
 def store(home):
     """Make a store here that holds a Markdown file of two chunks, a record, and a page of a PDF; no vectors."""

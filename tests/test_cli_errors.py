@@ -42,7 +42,7 @@ def test_each_error_of_the_tree_is_its_exit_code_and_one_line(kind, reatt, monke
     failing(monkeypatch, kind("what was\nfound", "what to do", "/a/path"))
     done = reatt("list")
     assert (done.code, done.out) == (kind.exit_code, "")
-    assert done.err == "reatt: what was found   try: what to do\n"
+    assert done.err == "reatt: what was; found   try: what to do\n"
 
 
 @pytest.mark.parametrize(
