@@ -22,6 +22,20 @@ if TYPE_CHECKING:
     from reatt_engine.reatt import ReAtt
     from reatt_store.library import Library
 
+__all__ = [
+    "BUNDLED",
+    "LIMITS",
+    "ModelFolder",
+    "bundled",
+    "choose_device",
+    "damaged",
+    "drop_unused",
+    "find",
+    "installed",
+    "keep_in_store",
+    "load",
+]
+
 BUNDLED = "reatt-mini"
 LIMITS = {"question_tokens": 128, "chunk_tokens": 512}  # of the released models, whose configs do not say
 LONGEST = 4096

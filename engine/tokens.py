@@ -43,6 +43,11 @@ class TextTokenizer:
         self._tokenizer.no_padding()
         self.end, self.question_limit, self.chunk_limit = end, question_limit, chunk_limit
 
+    @property
+    def size(self) -> int:
+        """How many different ids it may write."""
+        return self._tokenizer.get_vocab_size()
+
     def question(self, text: str) -> Tokens:
         """Encode a question as `question: Q </s>`."""
         encoding = self._tokenizer.encode(QUESTION + text.translate(SPACES), add_special_tokens=False)

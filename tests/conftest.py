@@ -1,5 +1,6 @@
-"""What tests of the command line share: a home of their own, a small store, and the program in this process."""
+"""What tests share: a home of their own, a small store, the program in this process, a tiny published model."""
 
+import json
 from dataclasses import dataclass
 
 import pytest
@@ -107,3 +108,48 @@ def store(home):
     with Library.create(home / "work" / ".reatt") as library, library.writing() as writer:
         writer.publish(documents, None, 0)
     return home / "work" / ".reatt"
+
+
+@pytest.fixture(scope="session")
+def released():
+    """Write a tiny random model laid out as the published ReAtt ones are: a pickle, a position table in every block."""
+    return write_released
+
+
+def write_released(folder, **changes):
+    import torch
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    shape = {"vocab_size": 100, "d_model": 32, "d_ff": 64, "d_kv": 8, "num_heads": 4, "num_layers": 4}
+    config = {
+        "architectures": ["ReAttForConditionalGeneration"], "model_type": "t5", **shape, "num_decoder_layers": 4,
+        "feed_forward_proj": "gated-gelu", "relative_attention_num_buckets": 32, "tie_word_embeddings": False,
+        "pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0, "transformers_version": "4.15.0",
+        "retrieval_layer": 2, "retrieval_head": 3, "distillation_tau": 0.001, **changes,
+    }  # fmt: skip
+    torch.manual_seed(0)
+    model = T5ForConditionalGeneration(T5Config(**config))
+    weights = {name: weight.clone() for name, weight in model.state_dict().items()}
+    weights["lm_head.weight"] = torch.randn_like(weights["lm_head.weight"])
+    for side in ("encoder", "decoder"):
+        table = f"{side}.block.{{}}.layer.0.SelfAttention.relative_attention_bias.weight"
+        weights |= {table.format(i): weights[table.format(0)].clone() for i in range(1, 4)}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
+    torch.save(weights, folder / "pytorch_model.bin")
+    write_letters(folder / "tokenizer.json")
+    return folder
+
+
+def write_letters(file):
+    """Write a tokenizer of the kind that T5 has, whose pieces are single letters."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    special = ["<pad>", "</s>", "<unk>", "<extra_id_0>"]
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", -9.0), ("\u2581", -2.0)]
+    pieces += [(chr(code), -3.0) for code in range(33, 127)]
+    tokenizer = Tokenizer(models.Unigram([*pieces, ("<extra_id_0>", 0.0)], unk_id=2))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    tokenizer.add_special_tokens(special)
+    tokenizer.save(str(file))
