@@ -1,8 +1,7 @@
 """PDF -> text with pages. The parsing happens in a child process (`pdf_child.py`); here its words are judged.
 
 A PDF has no text, only glyphs at places: what is stored is what the parser made of it, page by page, and offsets are
-offsets into that. Line ends become \\n and words hyphenated at a line end are joined where the document also spells
-them without the hyphen.
+offsets into that. Line ends become \\n, and words cut at a line's end are joined.
 """
 
 from __future__ import annotations
@@ -18,14 +17,15 @@ from reatt_store.errors import ParseLimit, PdfDamaged, PdfNoText, PdfPassword
 
 SCRIPT = Path(__file__).with_name("pdf_child.py")
 SECONDS_A_PAGE = 0.25  # pypdf needs 0.04; a long book is no attack
-FEW_LETTERS = 20
 MOSTLY_PICTURES = 0.8
 BETWEEN_PAGES = "\n\n"
+OCR = "try: ocrmypdf IN.pdf OUT.pdf"
 
 _NO_TITLE = re.compile(
     r"^(?:untitled.*|microsoft (?:word|powerpoint).*|.*\.(?:docx?|pptx?|xlsx?|tex|dvi|indd|pdf))$", re.I
 )
-_HYPHENED = re.compile(r"(\w+)[-\u00ad\u2010\ufffe\x02]\n?(?:(?<=\n)|(?<=[\ufffe\x02]))(\w+)")
+# A word cut at a line's end; pdfium gives the cut as U+FFFE and leaves the line end out.
+_CUT_WORD = re.compile(r"([^\W\d_]+)(?:[-\u00ad\u2010](?P<line>\n)|[\ufffe\x02])([^\W\d_]+)")
 
 
 @dataclass
@@ -94,18 +94,13 @@ def _one_line(text: str) -> str:
 
 
 def _judge(told: _Told) -> Content:
-    letters = sum(sum(map(str.isalpha, page)) for page in told.pages.values())
     if not told.pages:
         raise PdfDamaged(f"none of its {told.count} pages can be read", "open it and print it to a new PDF")
     if len(told.pictures) > MOSTLY_PICTURES * len(told.pages):
-        raise PdfNoText(
-            f"no text layer ({len(told.pictures)} of {told.count} pages are pictures)", "try: ocrmypdf IN.pdf OUT.pdf"
-        )
-    if not letters and not any(page.strip() for page in told.pages.values()):
-        if told.broken:
-            raise PdfDamaged(f"{len(told.broken)} of its {told.count} pages cannot be read, the rest is empty")
-        raise PdfNoText(f"no text on its {told.count} pages", "try: ocrmypdf IN.pdf OUT.pdf")
-    joined = _join_hyphens([told.pages.get(number, "") for number in range(1, told.count + 1)])
+        raise PdfNoText(f"no text layer ({len(told.pictures)} of {told.count} pages are pictures)", OCR)
+    if not any(page.strip() for page in told.pages.values()):
+        raise PdfNoText(f"no text on its {told.count} pages", OCR)
+    joined = _join_cut_words([told.pages.get(number, "") for number in range(1, told.count + 1)])
     starts = _starts(joined)
     return Content(
         title="" if _NO_TITLE.match(title := _one_line(told.title)) else title,
@@ -148,15 +143,20 @@ def _starts(pages: Sequence[str]) -> tuple[int, ...]:
     return tuple(starts)
 
 
-def _join_hyphens(pages: Sequence[str]) -> list[str]:
-    """Join words cut at a line end, where the whole word stands elsewhere in the document."""
-    words = {word.lower() for page in pages for word in re.findall(r"\w+", page)}
+def _join_cut_words(pages: Sequence[str]) -> list[str]:
+    """Join words cut at a line's end.
+
+    A hyphen that belongs to the word ("well-known") stays: both sides then stand elsewhere in the document as words,
+    and the joined word does not.
+    """
+    words = {word.lower() for page in pages for word in re.findall(r"\w+", _CUT_WORD.sub(" ", page))}
 
     def joined(match: re.Match[str]) -> str:
-        whole = match[1] + match[2]
-        return whole + "\n" if whole.lower() in words else match[0]
+        left, line, right = match[1], match["line"] or "", match[3]
+        compound = left.lower() in words and right.lower() in words and (left + right).lower() not in words
+        return f"{left}-{line}{right}" if compound or not right[0].islower() else left + right + line
 
-    return [_HYPHENED.sub(joined, page) for page in pages]
+    return [_CUT_WORD.sub(joined, page) for page in pages]
 
 
 def _place(outline: Sequence[tuple[int, str]], pages: Sequence[str], starts: Sequence[int]) -> Headings:

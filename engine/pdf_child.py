@@ -10,8 +10,10 @@ Says one JSON object a line:
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -47,7 +49,10 @@ def with_pypdf(file: BinaryIO, passwords: Sequence[str]) -> Iterator[Message]:
     """Read with pypdf: slow, patient with broken files."""
     import pypdf
 
-    reader = pypdf.PdfReader(file, strict=False)
+    try:
+        reader = pypdf.PdfReader(file, strict=False)
+    except (pypdf.errors.PyPdfError, ValueError):
+        reader = pypdf.PdfReader(_with_end(file), strict=False)
     if reader.is_encrypted and not any(reader.decrypt(password) for password in passwords):
         raise Locked
     pages = guarded(lambda: list(reader.pages), [])
@@ -58,6 +63,14 @@ def with_pypdf(file: BinaryIO, passwords: Sequence[str]) -> Iterator[Message]:
     for number, page in enumerate(pages, 1):
         yield read_page(number, page.extract_text, partial(_pypdf_has_image, page))
     yield {"outline": guarded(lambda: list(_pypdf_outline(reader)), [])}
+
+
+def _with_end(file: BinaryIO) -> BinaryIO:
+    """Give a file that was cut off an end, so that pypdf looks through it for objects instead of giving up."""
+    file.seek(0)
+    data = file.read()
+    last = max((int(number) for number in re.findall(rb"(?<!\d)(\d{1,7}) \d{1,5} obj", data)), default=0)
+    return io.BytesIO(data + b"\nendobj\ntrailer\n<< /Size %d >>\nstartxref\n0\n%%%%EOF\n" % (last + 1))
 
 
 def _pypdf_title(reader: Any) -> str:
@@ -75,7 +88,19 @@ def _pypdf_search(reader: Any) -> Iterator[Any]:
         if isinstance(item, DictionaryObject) and item.get("/Type") == "/Page":
             page = PageObject(reader)
             page.update(item)
+            guarded(partial(_replace_lost_fonts, page), None)
             yield page
+
+
+def _replace_lost_fonts(page: Any) -> None:
+    """Stand in for fonts that were cut off: most fonts number the letters as ASCII does."""
+    from pypdf.generic import DictionaryObject, NameObject
+
+    names = {"/Type": "/Font", "/Subtype": "/Type1", "/BaseFont": "/Helvetica", "/Encoding": "/WinAnsiEncoding"}
+    fonts = page["/Resources"].get_object()["/Font"].get_object()
+    for name in fonts:
+        if not isinstance(guarded(fonts.raw_get(name).get_object, None), DictionaryObject):
+            fonts[name] = DictionaryObject({NameObject(key): NameObject(value) for key, value in names.items()})
 
 
 def _pypdf_has_image(page: Any) -> bool:
@@ -141,8 +166,16 @@ def read_page(number: int, text_of: Callable[[], str], has_image: Callable[[], b
         raise
     except Exception as error:
         return {"page": number, "broken": f"{type(error).__name__}: {error}"[:200]}
+    if garbled(text):
+        return {"page": number, "broken": "its characters have no meaning"}
     few = sum(map(str.isalpha, text)) < FEW_LETTERS
     return {"page": number, "text": text, "image": few and guarded(has_image, False)}
+
+
+def garbled(text: str) -> bool:
+    """Say whether most characters are none: the fonts that give them meaning are lost."""
+    seen = [character for character in text if not character.isspace()]
+    return sum(character == "\ufffd" or not character.isprintable() for character in seen) > len(seen) / 2
 
 
 def guarded(get: Callable[[], Any], otherwise: Any) -> Any:
