@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from reatt_engine.backbone import Backbone, Passage
 from reatt_engine.chunking import stream
 from reatt_engine.documents import Found, ReadLimits, Text, find, read, read_stdin
+from reatt_engine.folders import ModelFolder
+from reatt_engine.models import drop_unused, keep_in_store
 from reatt_store.errors import DocumentError, EmptyDocument, ModelMismatch, NotText
 from reatt_store.library import Chunk, Document, Library, Writer
 from reatt_store.records import Problem
@@ -52,15 +54,6 @@ class IngestOptions:
     limits: ReadLimits = field(default_factory=ReadLimits)
 
 
-@dataclass(frozen=True)
-class EncodedBy:
-    """The model that a generation is made with."""
-
-    fingerprint: str
-    name: str
-    sha256: str
-
-
 @dataclass
 class IngestReport:
     """What a run did; counts are of documents, `skipped` of files that hold no text."""
@@ -90,7 +83,7 @@ def preflight(paths: Sequence[str], options: IngestOptions) -> None:
 def ingest(
     library: Library,
     backbone: Backbone,
-    model: EncodedBy,
+    model: ModelFolder,
     paths: Sequence[str],
     options: IngestOptions,
     on_progress: Callable[[Progress], None],
@@ -101,12 +94,13 @@ def ingest(
     model and `options.reencode` does not ask to move over.
     """
     started = time.monotonic()
-    current = library.generation()
-    if current and current.fingerprint != model.fingerprint and not options.reencode:
+    current, fingerprint = library.generation(), backbone.fingerprint()
+    if current and current.fingerprint != fingerprint and not options.reencode:
         fix = "leave out --model, or move the store over: reatt ingest --reencode"
         raise ModelMismatch(f"the store was encoded by {current.model_name}, not by {model.name}", fix)
     with library.writing() as writer:
-        generation = writer.begin_generation(model.fingerprint, model.name, model.sha256)
+        keep_in_store(model, library.folder)
+        generation = writer.begin_generation(fingerprint, model.name, model.sha256)
         run = _Run(library, writer, backbone, IngestReport(generation), on_progress)
         if current and current.id != generation:
             run.reencode()
@@ -114,6 +108,7 @@ def ingest(
         writer.switch(generation)
         if current and current.id != generation:
             writer.drop_generation(current.id)
+            drop_unused(library)
         if options.prune:
             run.report.removed += writer.remove(_vanished(library, paths))
     status = library.status()

@@ -118,6 +118,7 @@ def load(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = 
     import torch
 
     from reatt_engine.checkpoints import load_t5
+    from reatt_engine.confidence import Calibration
     from reatt_engine.reatt import Head, ReAtt
     from reatt_engine.tokens import TextTokenizer
 
@@ -125,7 +126,10 @@ def load(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = 
     asked, chunk = (_number(folder, key, folder.settings.get(key, usual), 8, LONGEST) for key, usual in LIMITS.items())
     tokenizer, end = folder.files[-1], folder.config.get("eos_token_id", 1)
     t5 = load_t5(folder.path, dtype or torch.float32)
-    return ReAtt(t5, TextTokenizer(tokenizer, end=end, question_limit=asked, chunk_limit=chunk), head, where)
+    fitted = folder.settings.get("confidence")
+    calibration = Calibration.from_json(fitted) if fitted else None
+    texts = TextTokenizer(tokenizer, end=end, question_limit=asked, chunk_limit=chunk)
+    return ReAtt(t5, texts, head, where, calibration)
 
 
 def choose_device(choice: str) -> str:

@@ -70,9 +70,8 @@ def ingest(
     model = models.bundled() if reencode and session.settings.model is None else session.model
     backbone = session.backbone(model)
     library = session.library_or_new()  # last, so that no mistake leaves an empty one
-    encoder = indexing.EncodedBy(backbone.fingerprint(), model.name, model.sha256)
     with session.out.progress() as show, _stops_between_batches(session, show) as on_progress:
-        report = indexing.ingest(library, backbone, encoder, paths, options, on_progress)
+        report = indexing.ingest(library, backbone, model, paths, options, on_progress)
     result = _result(session, report)
     session.out.result(result, lambda: _render(session, result))
     return PARTLY if result.files.failed else 0

@@ -68,8 +68,7 @@ def store(backbone: ReAtt, model: ModelFolder, documents: list[dict[str, Any]], 
     corpus = folder / "corpus.jsonl"
     corpus.write_text("".join(json.dumps(d) + "\n" for d in documents), encoding="utf-8")
     library = Library.create(folder / "store")
-    made_by = indexing.EncodedBy(backbone.fingerprint(), model.name, model.sha256)
-    indexing.ingest(library, backbone, made_by, [str(corpus)], indexing.IngestOptions(), lambda _: None)
+    indexing.ingest(library, backbone, model, [str(corpus)], indexing.IngestOptions(), lambda _: None)
     return Retriever(library, backbone, library.generation())
 
 

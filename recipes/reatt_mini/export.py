@@ -1,0 +1,79 @@
+"""Stage 3: write the trained model as a folder in the published T5 layout, in half precision.
+
+python -m recipes.reatt_mini.export --out WORK --model engine/reatt-mini
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from reatt_engine import models
+from reatt_engine.checkpoints import fill, published_weights
+from reatt_engine.folders import ModelFolder
+from reatt_engine.t5 import T5
+from recipes.reatt_mini.start import HEAD, SHAPE
+
+SETTINGS = {"name": models.BUNDLED, "question_tokens": 64, "chunk_tokens": 256}
+LARGEST = 40_000_000  # bytes of the weights file: it travels in the wheel
+
+
+def trained(checkpoint: Path) -> T5:
+    """Take the model out of a training checkpoint, in half precision."""
+    weights = {name: weight for name, weight in load_file(checkpoint).items() if name.startswith("model.")}
+    return fill(SHAPE, {name.removeprefix("model."): w for name, w in weights.items()}, torch.float16, checkpoint)
+
+
+def config(t5: T5) -> dict[str, Any]:
+    """Describe the model as transformers does, with the retrieval head as the released ReAtt models do."""
+    return {
+        "architectures": ["T5ForConditionalGeneration"],
+        "model_type": "t5",
+        "is_encoder_decoder": True,
+        **asdict(t5.config),
+        "dtype": "float16",
+        "retrieval_layer": HEAD.layer,
+        "retrieval_head": HEAD.number,
+        "reatt": SETTINGS,
+    }
+
+
+def export(checkpoint: Path, tokenizer: Path, folder: Path) -> None:
+    """Write the three files; what an earlier model's calibration left in the config is gone, for it is not this one's."""
+    t5 = trained(checkpoint)
+    weights = {name: weight.contiguous() for name, weight in published_weights(t5).items()}
+    overflown = [name for name, weight in weights.items() if not torch.isfinite(weight).all()]
+    if overflown:
+        raise SystemExit(f"too large for half precision: {', '.join(overflown)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / "model.safetensors.part"
+    save_file(weights, part, {"format": "pt"})
+    if part.stat().st_size > LARGEST:
+        raise SystemExit(f"{part} has {part.stat().st_size / 1e6:.1f} MB, more than {LARGEST / 1e6:.0f}")
+    part.replace(folder / "model.safetensors")
+    shutil.copyfile(tokenizer, folder / "tokenizer.json")
+    (folder / "config.json").write_text(json.dumps(config(t5), indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Export, and load the result as a check."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path(".work/reatt-mini"))
+    parser.add_argument("--model", type=Path, default=Path("engine/reatt-mini"))
+    options = parser.parse_args()
+    export(options.out / "checkpoint.safetensors", options.out / "tokenizer.json", options.model)
+    folder = ModelFolder(options.model)
+    models.load(folder, "cpu")
+    size = (options.model / "model.safetensors").stat().st_size
+    print(f"{options.model}: {size / 1e6:.1f} MB, sha256 {folder.sha256}")
+
+
+if __name__ == "__main__":
+    main()
