@@ -46,7 +46,7 @@ def config(t5: T5) -> dict[str, Any]:
 
 
 def export(checkpoint: Path, tokenizer: Path, folder: Path) -> None:
-    """Write the three files; what an earlier model's calibration left in the config is gone, for it is not this one's."""
+    """Write the three files; the config loses what calibration put there: it was another model's."""
     t5 = trained(checkpoint)
     weights = {name: weight.contiguous() for name, weight in published_weights(t5).items()}
     overflown = [name for name, weight in weights.items() if not torch.isfinite(weight).all()]
@@ -57,6 +57,7 @@ def export(checkpoint: Path, tokenizer: Path, folder: Path) -> None:
     save_file(weights, part, {"format": "pt"})
     if part.stat().st_size > LARGEST:
         raise SystemExit(f"{part} has {part.stat().st_size / 1e6:.1f} MB, more than {LARGEST / 1e6:.0f}")
+    part.chmod(0o644)
     part.replace(folder / "model.safetensors")
     shutil.copyfile(tokenizer, folder / "tokenizer.json")
     (folder / "config.json").write_text(json.dumps(config(t5), indent=1) + "\n", encoding="utf-8")
