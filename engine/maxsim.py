@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Live = Mapping[int, Mask] | None  # segment id -> (c,) which chunks may be found; None where all may
 Scores = Mapping[int, Floats]  # segment id -> (c,)
+Item = TypeVar("Item")
 Dots = Callable[["Shard", int, int], Tensor]  # (shard, first token, last token + 1) -> (m, n) float32
 
 
@@ -93,20 +94,15 @@ def load(segment: Vectors, device: str = "cpu") -> Shard:
 
 def exact(vectors: Tensor, weights: Tensor, shards: Sequence[Shard], live: Live = None) -> Scores:
     """Score every chunk in float32: (m, d), (m,) -> segment id -> (c,); -inf where a chunk is dead or has no keys."""
-    return _scan_all(*_float32(vectors, weights), shards, live)
+    return _scan(*_float32(vectors, weights), shards, live)
 
 
 def fast(
-    vectors: Tensor,
-    weights: Tensor,
-    shards: Sequence[Shard],
-    k: int,
-    live: Live = None,
-    rescored: int = RESCORE,
+    vectors: Tensor, weights: Tensor, shards: Sequence[Shard], k: int, live: Live = None, rescored: int = RESCORE
 ) -> list[Place]:
     """Find the best k chunks: score all of them in int8 and the best `rescored`, or 10 k, again in float32."""
     prepare = _ENGINES[vectors.device.type].fast
-    places = top(_scan_all(*prepare(vectors, weights), shards, live), max(rescored, 10 * k))
+    places = top(_scan(*prepare(vectors, weights), shards, live), max(rescored, 10 * k))
     segments, positions = (np.array([p[axis] for p in places], np.int64) for axis in (0, 1))
     scores = rescore(vectors, weights, shards, segments, positions)
     ranked = sorted(zip(-scores, segments, positions, strict=True))
@@ -118,11 +114,16 @@ def rescore(
 ) -> Floats:
     """Score chosen chunks as `exact` does: the i-th is chunk `positions[i]` of the segment with id `segments[i]`."""
     dots, scale = _float32(vectors, weights)
-    scores = np.empty(len(positions), np.float32)
-    for shard in shards:
-        chosen = np.flatnonzero(segments == shard.id)
-        for part in np.array_split(chosen, -(-len(chosen) // 2048) or 1):  # the copy of their keys stays small
-            scores[part] = _scan(dots, scale, shard.take(positions[part]), None)
+    scores = np.full(len(positions), -np.inf, np.float32)
+    size = _ENGINES[vectors.device.type].block // 128  # chunks gathered together; about a block of tokens
+    mine = [(shard, np.flatnonzero(segments == shard.id)) for shard in shards]
+    work = [(shard, chosen[i : i + size]) for shard, chosen in mine for i in range(0, len(chosen), size)]
+
+    def score(item: tuple[Shard, Integers]) -> None:
+        shard, chosen = item
+        scores[chosen] = _score(dots, scale, shard.take(positions[chosen]), slice(0, len(chosen)))
+
+    _in_parallel(score, work, vectors.device)
     return scores
 
 
@@ -181,7 +182,7 @@ def _reduceat(dots: Tensor, starts: Integers) -> Tensor:
 
 
 def _scatter(dots: Tensor, starts: Integers) -> Tensor:
-    """Do the same where numpy cannot reach."""
+    """Do the same where numpy cannot reach: on a GPU."""
     lengths = np.diff(starts, append=dots.shape[1])
     owner = torch.from_numpy(np.repeat(np.arange(len(starts)), lengths)).to(dots.device)
     maxima = dots.new_full((len(dots), len(starts)), -torch.inf)
@@ -213,27 +214,37 @@ _ENGINES: dict[str, _Engine] = {
 }
 
 
-def _scan_all(dots: Dots, weights: Tensor, shards: Sequence[Shard], live: Live) -> Scores:
-    return {shard.id: _scan(dots, weights, shard, None if live is None else live[shard.id]) for shard in shards}
+def _scan(dots: Dots, weights: Tensor, shards: Sequence[Shard], live: Live) -> Scores:
+    """Score every chunk of every shard, block by block; blocks without a live chunk are never read."""
+    block = _ENGINES[weights.device.type].block
+    scores = {shard.id: np.full(len(shard.offsets) - 1, -np.inf, np.float32) for shard in shards}
+    work = [
+        (shard, chunks)
+        for shard in shards
+        for chunks in _blocks(shard.offsets, block)
+        if live is None or live[shard.id][chunks].any()
+    ]
+
+    def score(item: tuple[Shard, slice]) -> None:
+        shard, chunks = item
+        scores[shard.id][chunks] = _score(dots, weights, shard, chunks)
+
+    _in_parallel(score, work, weights.device)
+    for id, mask in (live or {}).items():
+        if id in scores:
+            scores[id][~mask] = -np.inf
+    return scores
 
 
-def _scan(dots: Dots, weights: Tensor, shard: Shard, live: Mask | None) -> Floats:
-    """Score every chunk of a shard, block by block; blocks without a live chunk are never read."""
-    engine = _ENGINES[weights.device.type]
-    wanted = np.diff(shard.offsets) > 0 if live is None else live & (np.diff(shard.offsets) > 0)
-    scores = np.full(len(wanted), -np.inf, np.float32)
-    blocks = [b for b in _blocks(shard.offsets, engine.block) if wanted[b].any()]
-    work = iter(blocks)
-
-    def drain(_: Any) -> None:
-        for block in work:  # shared by all workers; taking the next one is atomic
-            offsets = shard.offsets[block.start : block.stop + 1]
-            filled = np.diff(offsets) > 0  # reduceat would give an empty stretch its successor's first key
-            maxima = engine.maxima(dots(shard, int(offsets[0]), int(offsets[-1])), offsets[:-1][filled] - offsets[0])
-            scores[block][filled] = (weights @ maxima).cpu().numpy()
-
-    _in_parallel(drain, min(engine.workers(), len(blocks) // 4))
-    scores[~wanted] = -np.inf
+def _score(dots: Dots, weights: Tensor, shard: Shard, chunks: slice) -> Floats:
+    """Score a run of chunks; -inf where one has no keys."""
+    offsets = shard.offsets[chunks.start : chunks.stop + 1]
+    filled = np.diff(offsets) > 0  # an empty stretch would be given its successor's first key
+    scores = np.full(len(filled), -np.inf, np.float32)
+    if filled.any():
+        products = dots(shard, int(offsets[0]), int(offsets[-1]))  # (m, n)
+        maxima = _ENGINES[weights.device.type].maxima(products, offsets[:-1][filled] - offsets[0])  # (m, c)
+        scores[filled] = (weights @ maxima).cpu().numpy()
     return scores
 
 
@@ -245,10 +256,17 @@ def _blocks(offsets: Integers, tokens: int) -> Iterator[slice]:
         yield slice(start, start := min(max(stop, start + 1), count))
 
 
-def _in_parallel(drain: Callable[[Any], None], workers: int) -> None:
-    """Run `drain` in so many threads, each with one torch thread: blocks are too small to be shared by several."""
+def _in_parallel(do: Callable[[Item], None], work: Sequence[Item], device: torch.device) -> None:
+    """Do the work in threads, each with one torch thread: a block is too small to be shared by several."""
+    items = iter(work)  # shared by all threads; taking the next one is atomic
+
+    def drain(_: int) -> None:
+        for item in items:
+            do(item)
+
+    workers = min(_ENGINES[device.type].workers(), len(work) // 4)
     if workers < 2:
-        drain(None)
+        drain(0)
         return
     threads = torch.get_num_threads()
     try:

@@ -97,7 +97,7 @@ def test_blocks_without_a_live_chunk_are_never_read(monkeypatch):
     shard = maxsim.load(segment(1, corpus(2, 100)))
     read = []
     dots = lambda _, start, end: read.append((start, end)) or torch.zeros(1, end - start)  # noqa: E731
-    maxsim._scan(dots, torch.ones(1), shard, np.arange(100) == 50)
+    maxsim._scan(dots, torch.ones(1), [shard], {1: np.arange(100) == 50})
     assert len(read) == 1
     assert read[0][0] <= shard.offsets[50] < shard.offsets[51] <= read[0][1]
 
@@ -137,7 +137,7 @@ def test_int8_scores_are_near_the_exact_ones_without_rescoring():
     chunks = corpus(6, 200)
     vectors, weights = question(6)
     shards = two_shards(chunks, 100)
-    coarse = flat(maxsim._scan_all(*maxsim._int8(vectors, weights), shards, None))
+    coarse = flat(maxsim._scan(*maxsim._int8(vectors, weights), shards, None))
     truth = flat(maxsim.exact(vectors, weights, shards))
     np.testing.assert_allclose(coarse, truth, atol=0.02 * np.abs(truth).max())
 
@@ -145,7 +145,7 @@ def test_int8_scores_are_near_the_exact_ones_without_rescoring():
 @pytest.mark.parametrize("method", [maxsim._int8, maxsim._float16])
 def test_a_query_vector_of_zeros_scores_zero(method):
     shard = maxsim.load(segment(1, corpus(7, 3)))
-    assert maxsim._scan(*method(torch.zeros(2, 16), torch.ones(2)), shard, None).tolist() == [0, 0, 0]
+    assert maxsim._scan(*method(torch.zeros(2, 16), torch.ones(2)), [shard], None)[1].tolist() == [0, 0, 0]
 
 
 def test_float16_products_of_long_vectors_do_not_overflow():
@@ -153,7 +153,7 @@ def test_float16_products_of_long_vectors_do_not_overflow():
     vectors, weights = question(8)
     shards = two_shards(chunks, 10)
     truth = flat(maxsim.exact(vectors * 1e4, weights, shards))
-    half = flat(maxsim._scan_all(*maxsim._float16(vectors * 1e4, weights), shards, None))
+    half = flat(maxsim._scan(*maxsim._float16(vectors * 1e4, weights), shards, None))
     np.testing.assert_allclose(half, truth, rtol=1e-2)
 
 
