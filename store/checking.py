@@ -6,17 +6,19 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from reatt_store import segments
 from reatt_store.connection import DATABASE, Connection, open_writer, translated
 from reatt_store.errors import ReadOnly, StoreDamaged
+from reatt_store.migrations import SCHEMA
 from reatt_store.records import DIGEST_BYTES, CheckReport, Chunk, Damage, Document, seal
 from reatt_store.writing import orphans
 
 _PAGE = 100
-_DOCUMENT = "id, seal, path, external_id, title, kind, digest, size, pages"
+_DOCUMENT = "id, seal, chunks, path, external_id, title, kind, digest, size, pages"
 _CHUNK = "digest, ordinal, char_start, char_end, line, page, title, text"
 
 
@@ -31,8 +33,8 @@ def check(connection: Connection, folder: Path) -> CheckReport:
             checked += 1
             damaged += found
         strays = len(orphans(connection, folder))
-    except StoreDamaged as error:
-        damaged.append(Damage("database", DATABASE, error.message, repairable=False))
+    except (StoreDamaged, sqlite3.Error) as error:
+        damaged.append(Damage("database", DATABASE, str(error), repairable=False))
     return CheckReport(checked, tuple(damaged), strays, time.monotonic() - started)
 
 
@@ -48,8 +50,14 @@ def _findings(connection: Connection, folder: Path) -> Iterator[list[Damage]]:
 
 
 def _structure(connection: Connection) -> list[Damage]:
-    rows = connection.rows("PRAGMA quick_check(10)")
-    return [Damage("database", DATABASE, text, repairable=False) for (text,) in rows if text != "ok"]
+    rows = connection.rows("PRAGMA integrity_check(10)")
+    # SQLite keeps each statement word for word. One that is not ours is a trap: a trigger in a store from elsewhere.
+    ours = "SELECT sql FROM sqlite_schema WHERE sql NOT NULL AND name NOT GLOB 'words_*' AND name NOT GLOB '*sqlite_*'"
+    expected = {statement for statement in SCHEMA if statement.startswith("CREATE")}
+    faults = [text for (text,) in rows if text != "ok"]
+    if {statement for (statement,) in connection.rows(ours)} != expected:
+        faults.append("its schema is not the one this version makes")
+    return [Damage("database", DATABASE, fault, repairable=False) for fault in faults]
 
 
 def _references(connection: Connection) -> list[Damage]:
@@ -63,16 +71,20 @@ def _documents(connection: Connection) -> Iterator[list[Damage]]:
         f"SELECT {_DOCUMENT} FROM documents WHERE id > ? ORDER BY id LIMIT {_PAGE}",  # noqa: S608
         [last],
     ):
-        for id, expected, *document in rows:
-            yield _document(connection, id, expected, Document(*document))
+        for row in rows:
+            yield _document(connection, row)
         last = rows[-1][0]
 
 
-def _document(connection: Connection, id: int, expected: bytes, document: Document) -> list[Damage]:
-    sql = f"SELECT {_CHUNK} FROM chunks WHERE document_id = ? ORDER BY ordinal"  # noqa: S608
-    rows = connection.rows(sql, [id])
+def _document(connection: Connection, row: tuple[Any, ...]) -> list[Damage]:
+    id, expected, count, *fields = row
+    document = Document(*fields)
+    try:
+        rows = connection.rows(f"SELECT {_CHUNK} FROM chunks WHERE document_id = ? ORDER BY ordinal", [id])  # noqa: S608
+    except StoreDamaged as error:
+        return [Damage("document", f"D-{id}", f"{document.path}: {error}", repairable=False)]
     chunks = [Chunk(*row[1:]) for row in rows]
-    if seal(document, chunks) != expected:
+    if seal(document, chunks) != expected or len(chunks) != count:
         if not connection.rows("SELECT 1 FROM documents WHERE id = ? AND seal = ?", [id, expected]):
             return []  # replaced or removed since its row was read
         return [Damage("document", f"D-{id}", f"{document.path} is not as it was stored", repairable=False)]
@@ -92,8 +104,8 @@ def _words(connection: Connection, folder: Path) -> list[Damage]:
         return []
     try:
         writer.execute("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)")
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
+    except sqlite3.Error as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
             with translated(folder / DATABASE):
                 raise
         return [Damage("words", "words", f"the word index differs from the texts: {error}", repairable=True)]

@@ -29,9 +29,11 @@ _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT
 class Connection(sqlite3.Connection):
     """A connection whose reads end at once: an open cursor would hold a lock that stops the writer's commit."""
 
+    file: Path
+
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """Return all rows of a query."""
-        with translated(_file_of(self)):
+        with translated(self.file):
             return self.execute(sql, parameters).fetchall()
 
     def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
@@ -42,7 +44,7 @@ class Connection(sqlite3.Connection):
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Do all or nothing; what was done is on the disk when the block ends."""
-        with translated(_file_of(self)):
+        with translated(self.file):
             self.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -120,6 +122,7 @@ def _connect(database: Path, how: str) -> Connection:
     uri = f"file:{quote(os.fsencode(database))}?{how}"
     with translated(database):
         connection = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None, factory=Connection)
+        connection.file = database
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
         connection.execute("PRAGMA temp_store = MEMORY")
@@ -143,15 +146,12 @@ def _journal(database: Path) -> Path:
     return database.with_name(database.name + "-journal")
 
 
-def _file_of(connection: sqlite3.Connection) -> Path:
-    for _, name, file in connection.execute("PRAGMA database_list"):
-        if name == "main":
-            return Path(file)
-    raise AssertionError("a connection without a main database")
-
-
 def _from_sqlite(error: sqlite3.Error, path: Path) -> Exception:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:  # raised by Python itself
+        undecodable = isinstance(error, sqlite3.OperationalError)
+        return _damaged(error, path) if undecodable else error
+    code &= 0xFF
     if code == sqlite3.SQLITE_FULL:
         return DiskFull(f"no room left for {path}", "free some space and run the command again", str(path))
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
@@ -159,10 +159,14 @@ def _from_sqlite(error: sqlite3.Error, path: Path) -> Exception:
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreLocked(f"{path} stays locked by another process", "try again later", str(path))
     if code in _DAMAGED:
-        return StoreDamaged(f"{path} is damaged: {error}", "restore it from a copy, or ingest again", str(path))
+        return _damaged(error, path)
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
         return StoreDamaged(f"{path} cannot be read: {error}", "check the disk and the permissions", str(path))
     return error
+
+
+def _damaged(error: sqlite3.Error, path: Path) -> StoreDamaged:
+    return StoreDamaged(f"{path} is damaged: {error}", "reatt check", str(path))
 
 
 def _from_system(error: OSError, path: Path) -> Exception:

@@ -108,7 +108,7 @@ def _segment_rows(connection: Connection, generation: int) -> list[tuple[int, st
 
 
 def _places(connection: Connection, sql: str, parameters: Sequence[object]) -> NDArray[np.void]:
-    with translated(Path("reatt.db")):
+    with translated(connection.file):
         return np.fromiter(connection.execute(sql, parameters), dtype=_PLACE)  # 16 bytes a row, never a list
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 FORMAT = 1  # PRAGMA user_version; a store with a higher one was written by a newer version
 APPLICATION = 0x52654174  # PRAGMA application_id, "ReAt"
 
-_FIRST = (
+SCHEMA = (
     """CREATE TABLE documents (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         path TEXT NOT NULL,
@@ -97,7 +97,7 @@ def migrate(connection: sqlite3.Connection) -> None:
 
     @migrations()
     def m001_first(database: Database) -> None:
-        for statement in _FIRST:
+        for statement in SCHEMA:
             database.execute(statement)
 
     connection.execute("BEGIN IMMEDIATE")  # waits for another process that is just creating the same store

@@ -6,5 +6,5 @@ STOP_WORDS = frozenset(
     is are was were be been being am do does did has have had can could will would shall should may might must
     what which who whom whose when where why how
     i you he she it we they me him her us them my your his its our their this that these those there
-    """.split()  # noqa: SIM905
+    """.split()
 )

@@ -8,7 +8,7 @@ import unicodedata
 from reatt_store.connection import MATCHES_PATH, Connection
 from reatt_store.stopwords import STOP_WORDS
 
-TITLE_WEIGHT = 1.0  # of a match in the title, against 1 for the text
+TITLE_WEIGHT = 1.5  # of a match in the title, against 1 for the text: best or near it on nine sets of questions
 TERM_LIMIT = 128  # a pasted page is no question
 
 _TERM = re.compile(r"[^\W_]+")

@@ -36,8 +36,8 @@ def sweep(connection: Connection, folder: Path) -> None:
 
 def orphans(connection: Connection, folder: Path) -> list[Path]:
     """Return the files of the store that no row names."""
-    named = {folder / "segments" / name for (name,) in connection.rows("SELECT name FROM segments")}
-    named |= {folder / "cache" / name for (name,) in connection.rows("SELECT name FROM caches")}
+    named = {folder / "segments" / name for (name,) in connection.rows("SELECT name FROM segments NOT INDEXED")}
+    named |= {folder / "cache" / name for (name,) in connection.rows("SELECT name FROM caches NOT INDEXED")}
     with translated(folder):
         found = (path for part in ("segments", "cache", "tmp") for path in (folder / part).glob("*"))
         return sorted(path for path in found if path not in named)
@@ -132,11 +132,15 @@ class Writer:
         sweep(self._connection, self._folder)
 
     def compact(self) -> int:
-        """Take the vectors of removed texts off the disk; return the bytes freed. Needs room for one segment."""
+        """Take what is left of removed texts off the disk, in vectors and in the word index; return the bytes freed.
+
+        Worth a call after a removal, not after every ingest: it rewrites the word index, and segments one at a time.
+        """
         holding = "SELECT DISTINCT segment FROM dead JOIN encodings USING (digest) ORDER BY segment"
         freed = sum(self._compact(segment) for (segment,) in self._connection.rows(holding))
         with self._connection.transaction():
             self._forget_dead()
+            self._connection.execute("INSERT INTO words (words) VALUES ('optimize')")
         sweep(self._connection, self._folder)
         return freed
 

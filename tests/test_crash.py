@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reatt_store.errors import NoStore
+from reatt_store.errors import NoStore, StoreDamaged
 from reatt_store.library import Chunk, Document, Draft, Library, Problem, Writer
 from reatt_store.segments import draft
 
@@ -169,6 +169,26 @@ def test_a_reader_takes_back_a_half_written_transaction(tmp_path, ends):
         assert (tmp_path / "store" / "reatt.db-journal").stat().st_size > 0
         assert early.check().damaged == ()
     assert seen(tmp_path / "store") == seen(ends[1].folder)
+
+
+def flipped(content: bytes, rng: random.Random) -> bytes:
+    at = rng.randrange(len(content))
+    return content[:at] + bytes([content[at] ^ 1 << rng.randrange(8)]) + content[at + 1 :]
+
+
+@pytest.mark.parametrize("flips", [20, pytest.param(1000, marks=pytest.mark.slow)])
+def test_a_flipped_bit_of_the_database_is_found_or_does_no_harm(tmp_path, ends, flips):
+    shutil.copytree(ends[0].folder, tmp_path / "store")
+    content, sound = (ends[0].folder / "reatt.db").read_bytes(), seen(ends[0].folder)
+    rng = random.Random(flips)
+    for _ in range(flips):
+        (tmp_path / "store" / "reatt.db").write_bytes(flipped(content, rng))
+        try:
+            with Library.open(tmp_path / "store") as library:
+                found = not library.check().ok
+        except StoreDamaged:
+            found = True
+        assert found or seen(tmp_path / "store") == sound
 
 
 @pytest.mark.slow

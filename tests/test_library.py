@@ -204,7 +204,9 @@ def test_removed_text_is_gone_from_the_database_file(library):
     put(library, "xylophone-4711 " * 5)
     with library.writing() as writer:
         writer.remove([1])
-    assert b"xylophone-4711" not in (library.folder / "reatt.db").read_bytes()
+        assert b"xylophone-4711" not in (library.folder / "reatt.db").read_bytes()
+        writer.compact()
+    assert b"xyloph" not in (library.folder / "reatt.db").read_bytes()
 
 
 def test_status_counts(library):
@@ -220,6 +222,12 @@ def test_a_flipped_letter_is_found(library):
         with sqlite3.connect(library.folder / "reatt.db") as connection:
             connection.execute(damage)
         assert [found.what for found in library.check().damaged] == ["document"]
+
+
+def test_a_trigger_in_a_store_from_elsewhere_is_found(library):
+    with sqlite3.connect(library.folder / "reatt.db") as connection:
+        connection.execute("CREATE TRIGGER evil AFTER INSERT ON chunks BEGIN DELETE FROM documents; END")
+    assert [found.what for found in library.check().damaged] == ["database"]
 
 
 def test_a_word_index_that_lost_a_chunk_is_found(library):
