@@ -22,13 +22,16 @@ _reatt() {
         --beams) :; return ;;
         --color) mapfile -t COMPREPLY < <(compgen -W "auto always never" -- "$current"); return ;;
         --device) mapfile -t COMPREPLY < <(compgen -W "auto cpu cuda" -- "$current"); return ;;
+        --encoding) :; return ;;
         --exclude) :; return ;;
         --include) :; return ;;
         --limit) :; return ;;
+        --max-file-size) :; return ;;
         --max-tokens) :; return ;;
         --model) _reatt_values model; return ;;
         --name) :; return ;;
         --only) :; return ;;
+        --password-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --progress) mapfile -t COMPREPLY < <(compgen -W "auto never json" -- "$current"); return ;;
         --qrels) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --queries) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
@@ -36,6 +39,7 @@ _reatt() {
         --search) mapfile -t COMPREPLY < <(compgen -W "auto exact fast two-stage" -- "$current"); return ;;
         --sentences) :; return ;;
         --store) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
+        --timeout) :; return ;;
         --top) :; return ;;
         -k) :; return ;;
     esac
@@ -49,7 +53,7 @@ _reatt() {
         ;;
     " ingest")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --include --exclude --prune --reencode --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --include --exclude --prune --reencode --max-file-size --timeout --encoding --password-file --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current")
         fi

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds
+from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds, tail
 from reatt_cli.session import Session, short_path
 from reatt_cli.settings import command
 
@@ -43,8 +43,11 @@ def list_documents(session: Session, only: Only = None) -> None:
     found = [listed(stored) for stored in session.library.documents(only)]
 
     def render() -> None:
-        if found:
-            session.out.table([(d.doc, _named(d), f"{d.chunks:,}", human_bytes(d.bytes), d.added[:10]) for d in found])
+        limit = session.out.width - 36 if session.out.on_terminal else None
+        names = [tail(_named(document), limit) for document in found]
+        sizes = [(f"{d.chunks:,}", human_bytes(d.bytes), d.added[:10]) for d in found]
+        rows = zip(found, names, sizes, strict=True)
+        session.out.table([(document.doc, name, *size) for document, name, size in rows])
         session.out.note(counted(len(found), "document"))
 
     session.out.result(schemas.Documents(store=str(session.folder), documents=found), render)

@@ -46,9 +46,8 @@ def list_models(session: Session) -> None:
     from reatt_cli import schemas
     from reatt_engine import models
 
-    own = [session.model] if session.exists and session.library.generation() else []
-    known = [_described(folder) for folder in [*own, *models.installed(registry())]]
-    result = schemas.Models(models=known)
+    known = [_described(folder) for folder in [*_own(session), *models.installed(registry())]]
+    result = schemas.Models(models=known, warnings=session.warnings)
     session.out.result(result, lambda: session.out.table([_row(model) for model in known]))
     session.out.note(counted(len(known), "model"))
 
@@ -58,8 +57,11 @@ def add(session: Session, source: Added, name: Name = None) -> None:
     from reatt_cli import schemas
     from reatt_engine import convert
 
-    folder = convert.add(source, name, registry())
-    result = schemas.Models(models=[_described(folder)])
+    with session.out.progress() as on_progress:
+        added = convert.add(source, registry(), on_progress, name)
+    if added.left_out:
+        session.warn(f"left out {counted(len(added.left_out), 'weight')} that a T5 has no place for")
+    result = schemas.Models(models=[_described(added.folder)], warnings=session.warnings)
     session.out.result(result, lambda: session.out.table([_row(result.models[0])]))
 
 
@@ -74,6 +76,19 @@ def probe(session: Session, sentences: Sentences = 200) -> None:
     result = schemas.Probe(model=session.model.name, sentences=report.sentences, heads=heads)
     rows = [(f"layer {head.layer}", f"head {head.head}", f"{head.score:.3f}") for head in heads]
     session.out.result(result, lambda: session.out.table(rows))
+
+
+def _own(session: Session) -> list[ModelFolder]:
+    """Find the model of the store; one that is missing is no reason to hide the others."""
+    from reatt_store.errors import ModelError
+
+    if not session.exists or session.library.generation() is None:
+        return []
+    try:
+        return [session.model]
+    except ModelError as error:
+        session.warn(error.message)
+        return []
 
 
 def _described(folder: ModelFolder) -> schemas.KnownModel:

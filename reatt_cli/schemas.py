@@ -168,6 +168,7 @@ class Models(Part):
 
     schema_: Literal["reatt.models/1"] = Field(default="reatt.models/1", serialization_alias="schema")
     models: list[KnownModel]
+    warnings: list[str]
 
 
 class ProbedHead(Part):
