@@ -21,7 +21,7 @@ from reatt_store.library import Chunk
 WORDS = 120  # what a chunk aims at
 _LONGEST = 5 / 3  # of that: 200 words
 _WINDOW = 1 << 16  # characters whose borders are chosen together; bounds time and memory
-_CROSSING = 0.8  # cost of a heading inside a chunk: only a section of a few words joins the next
+_CROSSING = 0.95  # cost of a heading inside a chunk: only sections of a dozen words join
 _TITLE_LENGTH = 120  # characters
 _FIRST = re.compile(r"\S")
 _SPACE = re.compile(r"\s*+")
@@ -48,7 +48,7 @@ def stream(text: Text, count_tokens: Callable[[str], int], max_tokens: int, word
         line += source.count(new_line, counted, first)
         counted = first
         page = bisect_right(text.pages, first) or None
-        title = _title(text, heading_at, first)
+        title = _title(text, heading_at, first, end)
         yield Chunk(ordinal, start, end, line, page, title, source[start:end])
         start = end
 
@@ -141,12 +141,12 @@ def _first(source: str, start: int) -> int:
     return found.start()
 
 
-def _title(text: Text, heading_at: Sequence[int], first: int) -> str:
+def _title(text: Text, heading_at: Sequence[int], first: int, end: int) -> str:
     """Return the nearest heading above the chunk's first words that are no heading, or else the text's title."""
     index = bisect_right(heading_at, first) - 1
     if index < 0:
         return _short(text.title)
-    while index + 1 < len(heading_at) and heading_at[index] >= first:
+    while heading_at[index] >= first and index + 1 < len(heading_at) and heading_at[index + 1] < end:
         line_end = text.text.find("\n", heading_at[index])
         if line_end < 0 or text.text[line_end : heading_at[index + 1]].strip():
             break

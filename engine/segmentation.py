@@ -7,8 +7,8 @@ is cut inside: a sentence of a thousand words, a table, a line of 5 MB.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 # What it costs to end a chunk here; a chunk of 200 words instead of 120 costs 0.44.
@@ -39,6 +39,7 @@ _WORDS = re.compile(r"\s++")
 _SENTENCES = re.compile(r"(?:[.!?…][\"'”’)\]]*+\s++|[。！？]\s*+)")
 # Scripts that write no spaces: Thai, Lao, Burmese, Khmer, kana, Han. Two of their characters count as a word.
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
+_QUOTES = re.compile(r"[“„‟‘‚‛«»‹›「『〝《〈]")
 _ODD_SPACE = re.compile(r"[^\S \n\t\r]")
 
 
@@ -48,8 +49,9 @@ def units(text: str, start: int, end: int, headings: Sequence[int], words: int, 
     `headings` are the positions in it where a heading's line starts, `words` is what a chunk aims at.
     """
     found: list[Unit] = []
+    starts = frozenset(headings)
     for block_start, block_end, border in _blocks(text, start, end, headings, code):
-        is_heading = block_start in headings
+        is_heading = block_start in starts
         whole = count_words(text[block_start:block_end], code)
         if whole <= words // 2:
             found.append(Unit(block_end, whole, border, is_heading))
@@ -78,11 +80,11 @@ def _blocks(text: str, start: int, end: int, headings: Sequence[int], code: bool
         borders[match.end()] = INNER_PARAGRAPH if inner else PARAGRAPH
     for heading in headings:
         borders[heading] = PARAGRAPH
-        line = _LINES.search(text, _SPACE.match(text, heading).end(), end)  # type: ignore[union-attr]
+        line = _LINES.search(text, _behind_space(text, heading), end)
         if line:
             borders[line.end()] = HEADING
     borders[end] = PARAGRAPH
-    first = _SPACE.match(text, start).end()  # type: ignore[union-attr]
+    first = _behind_space(text, start)
     inside = sorted(at for at in borders if first < at <= end)
     for at, following in pairwise([start, *inside]):
         yield at, following, borders[following]
@@ -99,48 +101,46 @@ def _inside(text: str, start: int, end: int, words: int, code: bool) -> Iterator
 
 
 def _line_ends(text: str, start: int, end: int) -> list[int]:
-    first = _SPACE.match(text, start).end()  # type: ignore[union-attr]
-    return [*(m.end() for m in _LINES.finditer(text, first, end) if m.end() < end), end]
+    return _at_starts(text, start, end, (match.end() for match in _LINES.finditer(text, start, end)))
 
 
 def _sentence_ends(text: str, start: int, end: int) -> list[int]:
-    """Return where sentences end; a sentence's end is where the next one's first character stands."""
+    return _at_starts(text, start, end, accumulate(_sentences(text[start:end]), initial=start))
+
+
+def _at_starts(text: str, start: int, end: int, ends: Iterable[int]) -> list[int]:
+    """Move each end behind the white space that follows it, so that no stretch is blank."""
+    first = _behind_space(text, start)
+    return [*sorted({at for at in (_behind_space(text, at) for at in ends) if first < at < end}), end]
+
+
+def _sentences(block: str) -> list[int]:
+    """Return the lengths of a block's sentences, by sentencex or, where that is known to stumble, by their marks."""
     from sentencex import segment  # type: ignore[import-untyped]
 
-    block = text[start:end]
-    # sentencex 1.0 panics on some white space beside initials; it sees plain spaces in their place.
-    shown = block if block.isascii() else _ODD_SPACE.sub(" ", block)
-    try:
-        sentences = segment("en", shown)
-    except UnicodeEncodeError:  # lone surrogates
-        sentences = []
-    if sum(map(len, sentences)) != len(block):  # runs of line ends are not always kept
-        ends = [match.end() for match in _SENTENCES.finditer(block)]
-    else:
-        ends, at = [], 0
-        for sentence in sentences:
-            at += len(sentence)
-            ends.append(at)
-    return _at_starts(text, start, end, ends)
-
-
-def _at_starts(text: str, start: int, end: int, ends: Sequence[int]) -> list[int]:
-    """Move each end behind the white space that follows it, so that no stretch is blank."""
-    first = _SPACE.match(text, start).end()  # type: ignore[union-attr]
-    moved = (_SPACE.match(text, start + at).end() for at in ends)  # type: ignore[union-attr]
-    return [*sorted({at for at in moved if first < at < end}), end]
+    lengths: list[int] = []
+    if block.isascii() or len(_QUOTES.findall(block)) < 8 + len(block) // 16:  # else its time grows with the square
+        try:
+            # sentencex 1.0 panics on some white space beside initials; it sees plain spaces in their place.
+            lengths = [len(sentence) for sentence in segment("en", _ODD_SPACE.sub(" ", block))]
+        except UnicodeEncodeError:  # lone surrogates
+            lengths = []
+    if sum(lengths) == len(block):  # it may drop some of a run of line ends
+        return lengths
+    ends = [0, *(match.end() for match in _SENTENCES.finditer(block)), len(block)]
+    return [following - at for at, following in pairwise(ends)]
 
 
 def _pieces(text: str, start: int, end: int, longest: int) -> Iterator[tuple[int, float]]:
     """Cut what has no sentence or line ends of use after about `longest` characters; the end is not yielded."""
     at = start
     while True:
-        first = _SPACE.match(text, at, end).end()  # type: ignore[union-attr]
+        first = _behind_space(text, at)
         low, high = first + longest // 2, first + longest
         if high >= end:
             return
         cut, cost = _best(text, low, high)
-        cut = _SPACE.match(text, cut, end).end()  # type: ignore[union-attr]
+        cut = _behind_space(text, cut)
         if cut >= end:
             return
         yield cut, cost
@@ -154,3 +154,10 @@ def _best(text: str, low: int, high: int) -> tuple[int, float]:
         if places:
             return places[-1], cost
     return high, CHARACTER
+
+
+def _behind_space(text: str, at: int) -> int:
+    """Return the first position from `at` on that is not white space."""
+    found = _SPACE.match(text, at)
+    assert found is not None  # it matches nothing at all, too
+    return found.end()
