@@ -171,6 +171,22 @@ def test_a_reader_takes_back_a_half_written_transaction(tmp_path, ends):
     assert seen(tmp_path / "store") == seen(ends[1].folder)
 
 
+def test_a_reader_never_fails_and_never_sees_a_half_while_a_writer_works(tmp_path, ends):
+    shutil.copytree(ends[0].folder, tmp_path / "store")
+    command = [sys.executable, __file__, str(tmp_path / "store"), "1"]
+    reads = 0
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as writer, Library.open(tmp_path / "store") as library:
+        while writer.poll() is None:
+            for document in library.documents():
+                chunks = library.chunks_of(document.id)
+                assert [chunk.chunk.ordinal for chunk in chunks] == list(range(len(chunks)))
+            library.segments(library.generation().id)
+            assert library.words("file", 5)
+            reads += 1
+    assert reads > 0
+    assert writer.returncode == 0
+
+
 def flipped(content: bytes, rng: random.Random) -> bytes:
     at = rng.randrange(len(content))
     return content[:at] + bytes([content[at] ^ 1 << rng.randrange(8)]) + content[at + 1 :]

@@ -97,5 +97,5 @@ class StoreIsADictionary(RuleBasedStateMachine):
         assert (report.damaged, report.orphans) == ((), 0)
 
 
-StoreIsADictionary.TestCase.settings = settings(max_examples=30, stateful_step_count=12, deadline=None)
+StoreIsADictionary.TestCase.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
 TestStore = StoreIsADictionary.TestCase
