@@ -1,15 +1,18 @@
 """Generate an answer: greedy or beam search over a cached decoder, free or grounded in the evidence.
 
 Grounded, the answer is a stretch of the evidence's own text: its first token begins a word, every next token is the
-one that follows in the text, and it may end only where a word ends. So an answer always has an exact source. Questions
-that can be answered by yes or no may be answered so, without a source.
+one that follows in the text, and it may end only where a word ends; what could not end within the length limit is
+never begun. So an answer always has an exact source. Questions that can be answered by yes or no may be answered so,
+without a source.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,6 +23,7 @@ from reatt_engine.t5 import T5, Cache
 YES_NO = frozenset(
     "am are can could did do does had has have is may might must shall should was were will would".split()
 )
+NEVER = 1 << 30  # tokens until the end of a word that was cut off with its text
 
 
 @dataclass(frozen=True)
@@ -52,30 +56,41 @@ class Source:
 
     ids: tuple[int, ...]
     following: tuple[int, ...]  # the place that comes next within the same text; -1 at its end
-    preceding: tuple[int, ...]  # the place that comes before; -1 at its beginning
     begins: frozenset[int]  # places where a word begins
-    ends: frozenset[int]  # places where a word ends
+    until_end: tuple[int, ...]  # how many further tokens it takes to where a word ends; 0 there
     owner: tuple[int, ...]  # which evidence each place belongs to; -1 for yes and no
     spans: tuple[Span, ...]  # where in that evidence's text
 
-    def after(self, places: Sequence[int]) -> dict[int, tuple[int, ...]]:
-        """Map each token that may come after an answer standing at `places` to where it then stands."""
-        found: dict[int, list[int]] = defaultdict(list)
-        for place in (self.following[p] for p in places):
-            if place >= 0:
-                found[self.ids[place]].append(place)
-        return {token: tuple(at) for token, at in found.items()}
+    def after(self, places: Sequence[int], room: int) -> dict[int, tuple[int, ...]]:
+        """Map each token that may come after an answer standing at `places` to where it then stands.
 
-    def first(self) -> dict[int, tuple[int, ...]]:
+        `room` is how many tokens may still come after that one.
+        """
+        return self._by_token((self.following[place] for place in places), room)
+
+    def first(self, room: int) -> dict[int, tuple[int, ...]]:
         """Map each token that may begin an answer to where it stands."""
-        found: dict[int, list[int]] = defaultdict(list)
-        for place in sorted(self.begins):
-            found[self.ids[place]].append(place)
-        return {token: tuple(at) for token, at in found.items()}
+        return self._by_token(sorted(self.begins), room)
 
     def can_end(self, places: Sequence[int]) -> bool:
         """Whether a word ends at one of the places."""
-        return any(place in self.ends for place in places)
+        return any(self.until_end[place] == 0 for place in places)
+
+    def _by_token(self, places: Iterable[int], room: int) -> dict[int, tuple[int, ...]]:
+        found: dict[int, list[int]] = defaultdict(list)
+        for place in places:
+            if place >= 0 and self.until_end[place] <= room:
+                found[self.ids[place]].append(place)
+        return {token: tuple(at) for token, at in found.items()}
+
+
+class Step(NamedTuple):
+    """A token that an answer can be cut from."""
+
+    token: int
+    span: Span
+    begins: bool  # a word
+    ends: bool
 
 
 def source_of(
@@ -85,43 +100,55 @@ def source_of(
     extra: Sequence[Sequence[int]] = (),
 ) -> Source:
     """Lay out the evidence's text tokens (those with a span), and `extra` answers that need no source."""
-    ids: list[int] = []
+    stretches = [(number, _steps(*row)) for number, row in enumerate(zip(tokens, spans, texts, strict=True))]
+    stretches += [(-1, _whole(answer)) for answer in extra]
     following: list[int] = []
-    owner: list[int] = []
-    where: list[Span] = []
-    begins: set[int] = set()
-    ends: set[int] = set()
-    for number, (row, row_spans, text) in enumerate(zip(tokens, spans, texts, strict=True)):
-        inside = [(token, span) for token, span in zip(row, row_spans, strict=True) if span[1] > span[0]]
-        for token, (start, end) in inside:
-            if not _same_word(text, start):
-                begins.add(len(ids))
-            if not _same_word(text, end):
-                ends.add(len(ids))
-            ids.append(token)
-            following.append(len(ids))
-            owner.append(number)
-            where.append((start, end))
-        if inside:
-            following[-1] = -1
-    for answer in extra:
-        begins.add(len(ids))
-        ids += answer
-        following += [*range(len(following) + 1, len(ids)), -1]
-        owner += [-1] * len(answer)
-        where += [(0, 0)] * len(answer)
-        ends.add(len(ids) - 1)
-    preceding = [-1] * len(ids)
-    for place, after in enumerate(following):
-        if after >= 0:
-            preceding[after] = place
+    until_end: list[int] = []
+    for _, steps in stretches:
+        first = len(following)
+        following += [first + i + 1 if i + 1 < len(steps) else -1 for i in range(len(steps))]
+        until_end += _until_end(steps)
+    every = [(owner, step) for owner, steps in stretches for step in steps]
     return Source(
-        tuple(ids), tuple(following), tuple(preceding), frozenset(begins), frozenset(ends), tuple(owner), tuple(where)
+        ids=tuple(step.token for _, step in every),
+        following=tuple(following),
+        begins=frozenset(place for place, (_, step) in enumerate(every) if step.begins),
+        until_end=tuple(until_end),
+        owner=tuple(owner for owner, _ in every),
+        spans=tuple(step.span for _, step in every),
     )
 
 
-def _same_word(text: str, at: int) -> bool:
-    return 0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum()
+def _steps(tokens: Sequence[int], spans: Sequence[Span], text: str) -> list[Step]:
+    """Mark where words begin and end; a character that is spelt by several tokens is not torn apart."""
+    inside = [(token, span) for token, span in zip(tokens, spans, strict=True) if span[1] > span[0]]
+    before = [0, *(end for _, (_, end) in inside)]
+    after = [*(start for _, (start, _) in inside[1:]), len(text)]
+    return [
+        Step(token, (start, end), last <= start and not _in_word(text, start), end <= next and not _in_word(text, end))
+        for (token, (start, end)), last, next in zip(inside, before, after, strict=False)
+    ]
+
+
+def _whole(answer: Sequence[int]) -> list[Step]:
+    return [Step(token, (0, 0), i == 0, i + 1 == len(answer)) for i, token in enumerate(answer)]
+
+
+def _until_end(steps: Sequence[Step]) -> list[int]:
+    distance, found = NEVER, []
+    for step in reversed(steps):
+        distance = 0 if step.ends else distance + 1
+        found.append(distance)
+    return found[::-1]
+
+
+def _in_word(text: str, at: int) -> bool:
+    return 0 < at < len(text) and _of_word(text[at - 1]) and _of_word(text[at])
+
+
+def _of_word(character: str) -> bool:
+    """Whether words are made of it: letters, digits, and the marks that are combined with them."""
+    return character.isalnum() or unicodedata.category(character).startswith("M")
 
 
 def is_yes_no(question: str) -> bool:
@@ -157,7 +184,7 @@ def _options(
 ) -> list[tuple[Hypothesis, bool]]:
     """List the best ways on from a hypothesis, and whether each ends it."""
     end = t5.config.eos_token_id
-    places = _continuations(hypothesis, source)
+    places = _continuations(hypothesis, source, limits.max_tokens - len(hypothesis.ids) - 1)
     ended = source is None or source.can_end(hypothesis.places)
     options = []
     if must_end or (ended and hypothesis.ids):
@@ -171,10 +198,10 @@ def _options(
     return options
 
 
-def _continuations(hypothesis: Hypothesis, source: Source | None) -> dict[int, tuple[int, ...]] | None:
+def _continuations(hypothesis: Hypothesis, source: Source | None, room: int) -> dict[int, tuple[int, ...]] | None:
     if source is None:
         return None
-    return source.after(hypothesis.places) if hypothesis.ids else source.first()
+    return source.after(hypothesis.places, room) if hypothesis.ids else source.first(room)
 
 
 def _best(
@@ -188,18 +215,7 @@ def _best(
     return [(token, places[token]) for token in ordered[:count]]
 
 
-def cut_back(hypothesis: Hypothesis, source: Source) -> Hypothesis:
-    """Shorten a grounded answer that ran into the length limit inside a word to the last word's end."""
-    ids, places = list(hypothesis.ids), list(hypothesis.places)
-    while len(ids) > 1 and not source.can_end(places):
-        ids.pop()
-        places = [source.preceding[place] for place in places]
-    return Hypothesis(tuple(ids), hypothesis.log_probability, tuple(places), hypothesis.row)
-
-
 def text_span(hypothesis: Hypothesis, source: Source, place: int) -> tuple[int, Span]:
     """Say which evidence (-1: none) an answer that ends at `place` was cut from, and where in its text."""
-    first = place
-    for _ in range(len(hypothesis.ids) - 1):
-        first = source.preceding[first]
+    first = place - len(hypothesis.ids) + 1
     return source.owner[place], (source.spans[first][0], source.spans[place][1])

@@ -22,7 +22,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from reatt_engine.backbone import Answer, ChunkCode, Passage, Queries, Span
 from reatt_engine.confidence import UNCALIBRATED_THRESHOLD, Calibration, confidence, divergence, signs
-from reatt_engine.decoding import Hypothesis, Limits, Source, cut_back, generate, is_yes_no, source_of, text_span
+from reatt_engine.decoding import Hypothesis, Limits, Source, generate, is_yes_no, source_of, text_span
 from reatt_engine.t5 import T5, Cache
 from reatt_engine.tokens import NOWHERE, TextTokenizer
 
@@ -121,7 +121,7 @@ def _stands(answer: Hypothesis, source: Source | None, shares: Sequence[float]) 
     if source is None or not answer.places:
         return None, None
     number, span = max(
-        (text_span(answer, source, place) for place in answer.places if place in source.ends),
+        (text_span(answer, source, place) for place in answer.places if source.can_end([place])),
         key=lambda found: (shares[found[0]] if found[0] >= 0 else 0.0, -found[1][0]),
     )
     return (number, span) if number >= 0 else (None, None)
@@ -196,8 +196,6 @@ class ReAtt:
         source = None if limits.free else self._source(question, evidence, reading)
         found = generate(self.t5, reading.cache, limits, source)
         best = found[0] if found else Hypothesis((), 0.0)
-        if source is not None and found:
-            best = cut_back(best, source)
         number, span = _stands(best, source, shares)
         text = self.tokenizer.decode(best.ids)
         if number is not None and span is not None:
