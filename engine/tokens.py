@@ -18,9 +18,13 @@ from reatt_engine.backbone import Passage, Span
 from reatt_store.errors import ModelError
 
 NOWHERE: Span = (0, 0)
-# Line ends and tabs read as spaces, one for one: a word has the same token after a line's end, and offsets stay.
+# Line ends and tabs read as spaces, one for one: a word has the same token after a line's end, and offsets stay. Lone
+# surrogates, of which a command line can be made, have no encoding.
 SPACES = dict.fromkeys(map(ord, "\t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000"), " ")
+READ_AS = SPACES | dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}")
 QUESTION, TITLE, CONTEXT = "question: ", "title: ", " context: "
+TITLE_TOKENS = 32  # what is longer is cut, so that it cannot push text out of the chunk
+HEAD_TOKENS = TITLE_TOKENS + 16  # of a chunk that are not its text: title, marks, end
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class TextTokenizer:
             raise ModelError(f"cannot read {file}: {error}", "copy the model again", str(file)) from None
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        self._tokenizer.encode_special_tokens = True  # a text that says </s> says four characters, and ends nothing
         self.end, self.question_limit, self.chunk_limit = end, question_limit, chunk_limit
 
     @property
@@ -50,21 +55,25 @@ class TextTokenizer:
 
     def question(self, text: str) -> Tokens:
         """Encode a question as `question: Q </s>`."""
-        encoding = self._tokenizer.encode(QUESTION + text.translate(SPACES), add_special_tokens=False)
+        encoding = self._tokenizer.encode(QUESTION + text.translate(READ_AS), add_special_tokens=False)
         return self._finish(encoding, text, len(QUESTION), self.question_limit)
 
     def chunks(self, passages: Sequence[Passage]) -> list[Tokens]:
         """Encode chunks as `title: T context: X </s>`."""
-        heads = [TITLE + passage.title + CONTEXT for passage in passages]
-        texts = [passage.text.rstrip() for passage in passages]
-        whole = [(head + text).translate(SPACES) for head, text in zip(heads, texts, strict=True)]
+        heads = [TITLE + self._short(passage.title) + CONTEXT for passage in passages]
+        whole = [
+            (head + passage.text.strip()).translate(READ_AS) for head, passage in zip(heads, passages, strict=True)
+        ]
         encodings = self._tokenizer.encode_batch(whole, add_special_tokens=False)
-        rows = zip(encodings, texts, heads, strict=True)
-        return [self._finish(encoding, text, len(head), self.chunk_limit) for encoding, text, head in rows]
+        margins = [len(passage.text) - len(passage.text.lstrip()) for passage in passages]
+        rows = zip(encodings, passages, heads, margins, strict=True)
+        return [
+            self._finish(e, passage.text, len(head) - margin, self.chunk_limit) for e, passage, head, margin in rows
+        ]
 
     def answer(self, text: str) -> tuple[int, ...]:
         """Encode an answer with its end mark, as the decoder is to write it."""
-        return (*self._tokenizer.encode(text, add_special_tokens=False).ids, self.end)
+        return (*self._tokenizer.encode(text.translate(READ_AS), add_special_tokens=False).ids, self.end)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Turn generated ids back into text."""
@@ -72,11 +81,17 @@ class TextTokenizer:
 
     def count(self, text: str) -> int:
         """Count a text's tokens without prefix and end marks."""
-        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        return len(self._tokenizer.encode(text.translate(READ_AS), add_special_tokens=False).ids)
 
     def identity(self) -> str:
         """Hash the tokenizer itself, for fingerprints."""
         return hashlib.blake2b(self._tokenizer.to_str().encode(), digest_size=16).hexdigest()
+
+    def _short(self, title: str) -> str:
+        if len(title.encode("utf-8", "replace")) <= TITLE_TOKENS:  # a token is a byte at least
+            return title
+        offsets = self._tokenizer.encode(title.translate(READ_AS), add_special_tokens=False).offsets
+        return title if len(offsets) <= TITLE_TOKENS else title[: offsets[TITLE_TOKENS][0]]
 
     def _finish(self, encoding: Encoding, text: str, prefix: int, limit: int) -> Tokens:
         ids = encoding.ids[: limit - 1]
