@@ -22,6 +22,7 @@ from reatt_engine.chunking import stream
 from reatt_engine.documents import Found, ReadLimits, Text, find, read, read_stdin
 from reatt_engine.folders import ModelFolder
 from reatt_engine.models import drop_unused, keep_in_store
+from reatt_engine.tokens import HEAD_TOKENS
 from reatt_store.errors import DocumentError, EmptyDocument, ModelMismatch, NotText
 from reatt_store.library import Chunk, Document, Library, Writer
 from reatt_store.records import Problem
@@ -29,7 +30,6 @@ from reatt_store.segments import Draft, draft
 
 BATCH_CHUNKS = 512  # chunks sealed together: some seconds of encoding, which is what a kill can cost
 ENCODE_CHUNKS = 16  # chunks encoded together: on a CPU more fall out of its caches
-TITLE_ROOM = 48  # tokens of a chunk kept free for prefix, title and end mark
 SHOWN_WARNINGS = 20
 
 
@@ -93,22 +93,20 @@ def ingest(
     Raises `StoreLocked` at once if another process writes, and `ModelMismatch` if the store was encoded by another
     model and `options.reencode` does not ask to move over.
     """
-    started = time.monotonic()
-    current, fingerprint = library.generation(), backbone.fingerprint()
-    if current and current.fingerprint != fingerprint and not options.reencode:
-        fix = "leave out --model, or move the store over: reatt ingest --reencode"
-        raise ModelMismatch(f"the store was encoded by {current.model_name}, not by {model.name}", fix)
+    started, fingerprint = time.monotonic(), backbone.fingerprint()
     with library.writing() as writer:
+        current = library.generation()
+        if current and current.fingerprint != fingerprint and not options.reencode:
+            fix = "leave out --model, or move the store over: reatt ingest --reencode"
+            raise ModelMismatch(f"the store was encoded by {current.model_name}, not by {model.name}", fix)
         keep_in_store(model, library.folder)
         generation = writer.begin_generation(fingerprint, model.name, model.sha256)
         run = _Run(library, writer, backbone, IngestReport(generation), on_progress)
-        if current and current.id != generation:
-            run.reencode()
+        if current is None or current.id != generation:
+            run.reencode()  # also what a run that was killed before the first switch has left
+            writer.switch(generation)
         run.read_all(list(_files(paths, options, run.report.warnings)), options)
-        writer.switch(generation)
-        if current and current.id != generation:
-            writer.drop_generation(current.id)
-            drop_unused(library)
+        _drop_others(library, writer, generation, options)
         if options.prune:
             run.report.removed += writer.remove(_vanished(library, paths))
     status = library.status()
@@ -180,7 +178,7 @@ class _Run:
 
     def _take(self, text: Text, known: bool) -> None:
         chunks: list[Chunk] = []
-        for chunk in stream(text, self.backbone.count_tokens, self.backbone.max_chunk_tokens - TITLE_ROOM):
+        for chunk in stream(text, self.backbone.count_tokens, self.backbone.max_chunk_tokens - HEAD_TOKENS):
             chunks.append(chunk)
             self._wait_for(chunk)
         document = Document(
@@ -219,7 +217,8 @@ class _Run:
         path = str(found.path)
         digest = _digest(found.path) if found.path.is_file() and os.access(found.path, os.R_OK) else ""
         problem = Problem(path, error.id, error.message, error.fix, digest)
-        self.writer.record_problem(problem)
+        if self.library.problem(path) != problem:
+            self.writer.record_problem(problem)
         self.report.problems.append(problem)
         self.report.failed += 1
 
@@ -241,6 +240,16 @@ def _files(paths: Sequence[str], options: IngestOptions, warnings: list[str]) ->
     if named:
         links: Callable[[Path], None] = lambda link: warnings.append(f"{link}: symbolic link not followed")  # noqa: E731
         yield from find(named, options.include, options.exclude, links)
+
+
+def _drop_others(library: Library, writer: Writer, generation: int, options: IngestOptions) -> None:
+    """Drop the generations that are left behind; a later one is a move that was cut short and may yet go on."""
+    others = [made.id for made in library.generations() if made.id != generation]
+    for id in others:
+        if options.reencode or id < generation:
+            writer.drop_generation(id)
+    if others:
+        drop_unused(library)
 
 
 def _vanished(library: Library, paths: Sequence[str]) -> list[int]:
