@@ -90,6 +90,7 @@ class Retriever:
         self.library, self.generation, self.fusion = library, generation, fusion
         self.token_candidates = token_candidates
         self._backbone = backbone
+        self._version = library.version()
 
     @property
     def backbone(self) -> Backbone:
@@ -104,6 +105,7 @@ class Retriever:
         """Return the best k chunks, best first; raises `BadQuestion` if the question is blank."""
         if not question.strip():
             raise BadQuestion("the question is empty", 'reatt ask "What …?"')
+        self._catch_up()
         ways = {"attention": self._attention, "words": self._words, "hybrid": self._hybrid}
         found = ways[retriever](Asked(question, k, search, only))[:k]
         chunks = {stored.id: stored for stored in self.library.chunks([each.chunk for each in found])}
@@ -115,7 +117,7 @@ class Retriever:
         if self._backbone is None or self.generation is None:
             return []
         where = self.library.places(self.generation.id, [hit.chunk.id]).get(hit.chunk.id)
-        if where is None:
+        if where is None or where[0] not in self._segments:
             return []
         segment = self._segments[where[0]]
         start, end = segment.offsets[where[1] : where[1] + 2]
@@ -125,6 +127,17 @@ class Retriever:
         spans = self._backbone.key_spans(Passage(hit.chunk.chunk.title, hit.chunk.chunk.text))
         rows = zip(queries.spans, best.tolist(), weights.tolist(), strict=True)
         return [TokenPair(span, spans[key], weight) for span, key, weight in rows]
+
+    def _catch_up(self) -> None:
+        """Open what a writer has added since the last search and let go of what it has dropped."""
+        version = self.library.version()
+        if version == self._version:
+            return
+        self._version = version
+        for name in ("_segments", "_shards", "_tokens"):
+            self.__dict__.pop(name, None)
+        if self._backbone is not None and self.generation not in (None, self.library.generation()):
+            raise ModelMismatch("the store has moved to another model meanwhile", "run the command again")
 
     @cached_property
     def _segments(self) -> dict[int, Segment]:
@@ -158,8 +171,15 @@ class Retriever:
         chunks = sum(len(segment.digests) for segment in self._segments.values())
         auto = "fast" if chunks <= FAST_LIMIT else "two-stage"
         assert self.generation is not None
-        live = self.library.live(self.generation.id, asked.only)
+        live = self._live(self.library.live(self.generation.id, asked.only))
         return ways[auto if asked.search == "auto" else asked.search](asked, queries, live)
+
+    def _live(self, live: Live) -> Live:
+        """Hide segments that a writer has dropped since they were opened."""
+        if live is None:
+            return None
+        gone = {id: np.zeros(len(s.digests), np.bool_) for id, s in self._segments.items() if id not in live}
+        return {**live, **gone}
 
     def _exact(self, asked: Asked, queries: Queries, live: Live) -> list[Place]:
         return maxsim.top(maxsim.exact(queries.vectors, queries.weights, self._shards, live), asked.k)
@@ -192,7 +212,8 @@ class Retriever:
 
     def _rescored(self, queries: Queries, chunks: Sequence[int]) -> dict[int, float]:
         assert self.generation is not None
-        where = self.library.places(self.generation.id, chunks)
+        places = self.library.places(self.generation.id, chunks)
+        where = {chunk: place for chunk, place in places.items() if place[0] in self._segments}
         segments, positions = (np.array([place[axis] for place in where.values()], np.int64) for axis in (0, 1))
         scores = maxsim.rescore(queries.vectors, queries.weights, self._shards, segments, positions)
         return dict(zip(where, scores.tolist(), strict=True))

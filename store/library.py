@@ -84,6 +84,10 @@ class Library:
         """Hold the right to write for the length of a block; raises StoreLocked at once if another process does."""
         return writing(self.folder)
 
+    def version(self) -> int:
+        """Return a number that changes with every commit of another connection: time to look again."""
+        return int(self._connection.value("PRAGMA data_version"))
+
     def digests(self, path: str) -> dict[str | None, str]:
         """Return external id -> digest of what is stored under a path, to skip what has not changed."""
         return dict(self._connection.rows("SELECT external_id, digest FROM documents WHERE path = ?", [path]))
