@@ -1,6 +1,7 @@
 """What tests share: a home of their own, a small store, the program in this process, a tiny published model."""
 
 import json
+import random
 from dataclasses import dataclass
 
 import pytest
@@ -8,6 +9,9 @@ import pytest
 ENVIRONMENT = ("STORE", "MODEL", "DEVICE", "PROGRESS", "LOG")
 LEAVE = "Parental leave in Norway is 49 weeks at full pay.\n"
 TRAVEL = "Travel is approved by the head of department.\n"
+NOUNS = """leave Norway weeks pay travel head department telescope mirror garden rye bread oven water plot fence key
+    minutes treasurer Ada Oslo winter observatory lens dome star comet notebook ferry harbour salt flour
+    yeast""".split()
 
 
 @dataclass(frozen=True)
@@ -153,3 +157,125 @@ def write_letters(file):
     tokenizer.decoder = decoders.Metaspace()
     tokenizer.add_special_tokens(special)
     tokenizer.save(str(file))
+
+
+@pytest.fixture(scope="session")
+def write_model():
+    """Return a function that writes a tiny model with random weights; equal seeds make equal models.
+
+    Its retrieval head's keys are its queries enlarged, so that equal words match, as in a trained one.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    from reatt_engine.checkpoints import published_weights
+    from reatt_engine.t5 import T5, T5Config
+
+    def write(folder, seed=0, chunk_tokens=160):
+        folder.mkdir(parents=True, exist_ok=True)
+        vocabulary = _write_tokenizer(folder / "tokenizer.json")
+        shape = {"d_model": 32, "d_kv": 16, "d_ff": 48, "num_heads": 2, "num_layers": 2, "tie_word_embeddings": False}
+        config = {"model_type": "t5", "vocab_size": vocabulary, **shape, "feed_forward_proj": "gated-gelu"}
+        ours = {"name": f"tiny-{seed}", "question_tokens": 48, "chunk_tokens": chunk_tokens}
+        raw = {**config, "retrieval_layer": 1, "retrieval_head": 1, "reatt": ours}
+        (folder / "config.json").write_text(json.dumps(raw))
+        torch.manual_seed(seed)
+        t5 = T5(T5Config.from_json(raw))
+        attention = t5.encoder.layers()[1].attention
+        attention.k.weight.data = 4 * attention.q.weight.data
+        weights = {name: weight.detach().clone() for name, weight in published_weights(t5).items()}
+        save_file(weights, folder / "model.safetensors")
+        return folder
+
+    return write
+
+
+def _write_tokenizer(file):
+    """Train a lossless tokenizer of the bundled one's kind; return how many ids it has."""
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Prepend(" ")
+    words = pre_tokenizers.Split(Regex(r" ?[\p{L}\p{M}]+| ?\p{N}{1,4}| ?[^\s\p{L}\p{M}\p{N}]+|\s+"), "isolated")
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, byte_level])
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    marks = ["<pad>", "</s>", "<unk>"]
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=marks, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator([LEAVE, TRAVEL, " ".join(NOUNS), "title: context: question: yes no"], trainer)
+    tokenizer.save(str(file))
+    return tokenizer.get_vocab_size()
+
+
+@pytest.fixture(scope="session")
+def tiny(write_model, tmp_path_factory):
+    """Name a tiny model's folder."""
+    from reatt_engine.folders import ModelFolder
+
+    return ModelFolder(write_model(tmp_path_factory.mktemp("tiny")))
+
+
+@pytest.fixture(scope="session")
+def tiny_reatt(tiny):
+    """Load the tiny model."""
+    from reatt_engine import models
+
+    return models.load(tiny, "cpu")
+
+
+@pytest.fixture
+def ingest(tmp_path, tiny, tiny_reatt):
+    """Return a function that reads paths into a store with the tiny model, or another one's folder."""
+    from reatt_engine import indexing, models
+    from reatt_engine.folders import ModelFolder
+    from reatt_store.library import Library
+
+    def read(*paths, store=tmp_path / "store", model=None, **options):
+        folder, backbone = tiny, tiny_reatt
+        if model is not None:
+            folder = ModelFolder(model)
+            backbone = models.load(folder, "cpu")
+        with Library.create(store) as library:
+            named = [str(path) for path in paths]
+            return indexing.ingest(library, backbone, folder, named, indexing.IngestOptions(**options), lambda _: None)
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def archive(tiny, tiny_reatt, tmp_path_factory):
+    """Make a store of a few hundred chunks with the tiny model, for tests that only read it; return its folder."""
+    from reatt_engine import indexing
+    from reatt_store.library import Library
+
+    root = tmp_path_factory.mktemp("archive")
+    write_corpus(root / "corpus")
+    with Library.create(root / "store") as library:
+        options = indexing.IngestOptions()
+        indexing.ingest(library, tiny_reatt, tiny, [str(root / "corpus")], options, lambda _: None)
+    return root / "store"
+
+
+def write_corpus(folder):
+    """Write 360 records in two files, two of equal text, and a few texts with headings, lines and other scripts."""
+    folder.mkdir()
+    pick = random.Random(0)
+    texts = [sentence(pick) + sentence(pick).replace(" ", "\n", 3) for _ in range(359)]
+    rows = [{"_id": f"r{n}", "title": pick.choice(NOUNS), "text": text} for n, text in enumerate(texts)]
+    rows.append({**rows[0], "_id": "again"})
+    for name, part in (("a.jsonl", rows[:200]), ("b.jsonl", rows[200:])):
+        (folder / name).write_text("".join(json.dumps(row) + "\n" for row in part))
+    paragraphs = "\n\n".join(sentence(pick) * 3 for _ in range(20))
+    (folder / "long.md").write_text(f"# Rules\n\n{LEAVE}\n{paragraphs}\n\n## Travel\n\n{TRAVEL}")
+    (folder / "scripts.txt").write_text(
+        "Ole Ærø-Sæther (49 år) bor i Tromsø.\r\n東京は日本の首都です。 👩‍👩‍👧 naïve cafe\u0301 हिन्दी\n"
+    )
+
+
+def sentence(pick):
+    """Make up a sentence."""
+    words = [
+        pick.choice(NOUNS) if pick.random() < 0.6 else pick.choice(("is", "of", "in", "49", "the")) for _ in range(14)
+    ]
+    return " ".join(words).capitalize() + ". "
