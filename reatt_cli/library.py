@@ -81,6 +81,7 @@ def remove(
     if not dry_run:
         with session.library.writing() as writer:
             writer.remove(list(found))
+            writer.compact()
     gone = [listed(stored) for stored in found.values()]
     result = schemas.Remove(store=str(session.folder), dry_run=dry_run, removed=gone)
 
