@@ -196,9 +196,9 @@ def test_signals_end_a_running_command_with_their_code(number, code, environment
     assert child.stdout.readline() == "ready\n"
     started = time.monotonic()
     child.send_signal(number)
-    _, err = child.communicate(timeout=10)
+    _, err = child.communicate(timeout=60)
     assert (child.returncode, err) == (code, "")
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
 
 
 def test_running_in_process_leaves_signals_as_they_were(reatt):
