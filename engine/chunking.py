@@ -2,9 +2,9 @@
 
 A chunk is about 120 words and ends where a paragraph or a sentence ends. The borders are chosen together, not one by
 one: of all ways to cut a stretch into chunks of at most 200 words the cheapest is taken, where a chunk costs the
-square of its distance from 120 words and a border costs by what it cuts (nothing between paragraphs, something
-between sentences, much inside one). So a paragraph of 160 words stays whole, one of 220 becomes 110 + 110, and short
-paragraphs join. No chunk crosses a page, so its page number is exact. A heading starts a chunk.
+square of its distance from 120 words and a border costs by what it cuts: nothing before a heading, little between
+paragraphs, more between sentences, much inside one. So a paragraph of 160 words stays whole, one of 220 becomes
+110 + 110, and short paragraphs join. No chunk crosses a page, so its page number is exact.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ _LINE = frozenset("br caption dd dt li option tr".split())
 _CELL = frozenset({"td", "th"})
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _DECLARED = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
+_ANCHOR = re.compile(r"\s*[§¶#🔗]+$")  # the link to itself that many sites put behind a heading
 _ENOUGH = 200  # characters in the main part that make the rest of the page uninteresting
 _MENU_LINKS, _MENU_SHARE, _MENU_WIDTH = 5, 0.9, 40  # links at least, share of the text, mean characters a link at most
 
@@ -126,39 +127,50 @@ class _Writer:
         self.headings: list[tuple[int, str]] = []
         self._length = 0
         self._border = _NONE  # what has to stand before the next word
+        self._space = ""  # the same inside `pre`: the white space itself
         self._raw = 0  # how many open elements keep their white space
         self._heading: list[str] | None = None  # the words of the open heading
         self._heading_start = 0
 
     def mark(self, tag: str, closing: bool) -> None:
         """Note that an element opens or closes."""
-        border = _border_of(tag)
-        self._border = max(self._border, border)
+        self._separate(_border_of(tag))
         if tag == "pre":
             self._raw += -1 if closing else 1
         elif tag in _HEADINGS and not closing:
             self._heading = []
         elif tag in _HEADINGS and self._heading:
-            self.headings.append((self._heading_start, " ".join(self._heading)))
+            heading = _ANCHOR.sub("", " ".join("".join(self._heading).split()))
+            if heading:
+                self.headings.append((self._heading_start, heading))
             self._heading = None
 
     def take(self, text: str) -> None:
         """Write the text of one text node."""
-        words = text.rstrip() if self._raw else " ".join(text.split())
-        if text[:1].isspace() and not self._raw:
-            self._border = max(self._border, _SPACE)
-        if words:
-            self._write(words)
-        if text[-1:].isspace():
-            self._border = max(self._border, _NEW_LINE if self._raw and "\n" in text[len(words) :] else _SPACE)
+        if self._raw:
+            words = text.rstrip()
+            if words:
+                self._write(words)
+            self._space += text[len(words) :]
+        else:
+            if text[:1].isspace():
+                self._separate(_SPACE)
+            if words := " ".join(text.split()):
+                self._write(words)
+            if text[-1:].isspace():
+                self._separate(_SPACE)
+
+    def _separate(self, border: int) -> None:
+        self._border = max(self._border, border)
+        self._space = "" if border else self._space
 
     def _write(self, words: str) -> None:
-        border = _BORDERS[self._border] if self.parts else ""
-        self._border = _NONE
+        border = (self._space or _BORDERS[self._border]) if self.parts else ""
+        self._border, self._space = _NONE, ""
         if self._heading is not None:
             if not self._heading:
                 self._heading_start = self._length + len(border)
-            self._heading.append(words)
+            self._heading += (border, words)
         self.parts += (border, words)
         self._length += len(border) + len(words)
 
