@@ -1,7 +1,11 @@
 """Answers and passages as a person reads them."""
 
+import io
+import os
+import pty
 import re
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -103,17 +107,17 @@ def test_hostile_answers_and_passages_are_made_safe(capsys):
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 120])
 def test_every_line_fits_the_terminal(columns, monkeypatch):
-    import os
-    import pty
-
     monkeypatch.setenv("COLUMNS", str(columns))
     outer, inner = pty.openpty()
     with os.fdopen(inner, "w") as terminal:
         monkeypatch.setattr(sys, "stdout", terminal)
         long = [evidence(number, TEXT * 9, path=f"/{'folder/' * 20}{number}.pdf") for number in (1, 2)]
         answers.render_reply(Output(color="never"), reply(passages=long), explain=False, echo=False)
-    lines = os.read(outer, 65536).decode().splitlines()
-    os.close(outer)
+    received = []
+    with os.fdopen(outer, "rb", buffering=0) as shown, suppress(OSError):  # Linux ends a pty with EIO
+        while chunk := shown.read(65536):
+            received.append(chunk)
+    lines = b"".join(received).decode().splitlines()
     assert len(lines) >= 3
     assert max(len(line) for line in lines) <= columns
 
@@ -122,6 +126,6 @@ def test_every_line_fits_the_terminal(columns, monkeypatch):
     "arguments", ["ask", "ask --no-input", "ask - --json", "ask Why? --abstain often", "ask Why? -k 0"]
 )
 def test_questions_that_cannot_be_asked_are_usage_errors(arguments, reatt, store, monkeypatch):
-    monkeypatch.setattr("sys.stdin", open("/dev/null"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
     done = reatt(*arguments.split())
     assert (done.code, done.out) == (2, "")
