@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from reatt_engine.documents import Text
 from reatt_engine.segmentation import Unit, units
-from reatt_store.library import Chunk
+from reatt_store.records import Chunk
 
 WORDS = 120  # what a chunk aims at
 _LONGEST = 5 / 3  # of that: 200 words

@@ -25,7 +25,7 @@ from reatt_engine.records import read_records
 from reatt_engine.sandbox import Child, Crashed
 from reatt_store.errors import DocumentError, EmptyDocument, NotText, ParseLimit, TooBig
 
-__all__ = ["Found", "ReadLimits", "Text", "find", "read", "read_stdin"]
+__all__ = ["KINDS", "Found", "ReadLimits", "Text", "find", "read", "read_stdin"]
 
 STDIN = "-"
 _LARGE_PAGE = 1 << 16  # bytes of HTML; nested deeply, the parser's time grows with their square: a child reads those
@@ -88,7 +88,7 @@ def read_stdin(stream: BinaryIO, kind: str | None = None, limits: ReadLimits | N
         while block := stream.read(1 << 20):
             copied += len(block)
             if copied > limits.max_bytes and kind != "records":
-                raise TooBig(f"longer than {limits.max_bytes:,} bytes", "try: --max-file-size", STDIN)
+                raise TooBig(f"longer than {limits.max_bytes:,} bytes", "--max-file-size", STDIN)
             file.write(block)
         file.flush()
         file.seek(0)
@@ -122,7 +122,7 @@ def _documents(file: BinaryIO, path: str, limits: ReadLimits, kind: str | None) 
     if not size:
         raise EmptyDocument("empty file")
     if size > limits.max_bytes:
-        raise TooBig(f"{size:,} bytes; the limit is {limits.max_bytes:,}", "try: --max-file-size")
+        raise TooBig(f"{size:,} bytes; the limit is {limits.max_bytes:,}", "--max-file-size")
     digest = _digest(file)
     content = _PARSERS[kind](file, limits)
     if not content.text.strip():
@@ -212,7 +212,7 @@ def _decode(data: bytes, limits: ReadLimits, declared: str | None = None) -> enc
     try:
         return encodings.decode(data, limits.encoding, declared)
     except encodings.Undecodable as error:
-        raise NotText(f"not text: {error}", "try: --encoding NAME" if limits.encoding else "") from error
+        raise NotText(f"not text: {error}", "--encoding NAME" if limits.encoding else "") from error
 
 
 def _with_warning(content: Content, warning: str) -> Content:

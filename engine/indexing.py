@@ -156,7 +156,7 @@ class _Run:
         self._publish()
 
     def _read_file(self, found: Found, options: IngestOptions) -> None:
-        path = str(found.path)
+        path = storable(found.path)
         known = self.library.digests(path)
         if None in known and found.path.is_file() and known[None] == _digest(found.path):
             self.report.unchanged += 1
@@ -216,7 +216,7 @@ class _Run:
             self.report.skipped += 1
 
     def _fail(self, found: Found, error: DocumentError) -> None:
-        path = str(found.path)
+        path = os.fsencode(found.path).decode("utf-8", "backslashreplace")
         digest = _digest(found.path) if found.path.is_file() and os.access(found.path, os.R_OK) else ""
         problem = Problem(path, error.id, error.message, error.fix, digest)
         if self.library.problem(path) != problem:
@@ -264,6 +264,15 @@ def _vanished(library: Library, paths: Sequence[str]) -> list[int]:
         if below and not os.path.lexists(path):
             gone.append(stored.id)
     return gone
+
+
+def storable(path: Path) -> str:
+    """Return a path as the store can hold it; raises DocumentError if its bytes are not UTF-8."""
+    try:
+        return str(path).encode("utf-8").decode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+        raise DocumentError("its name is not UTF-8", "rename it", shown) from None
 
 
 def _digest(path: Path) -> str:

@@ -19,7 +19,7 @@ SCRIPT = Path(__file__).with_name("pdf_child.py")
 SECONDS_A_PAGE = 0.25  # pypdf needs 0.04; a long book is no attack
 MOSTLY_PICTURES = 0.8
 BETWEEN_PAGES = "\n\n"
-OCR = "try: ocrmypdf IN.pdf OUT.pdf"
+OCR = "ocrmypdf IN.pdf OUT.pdf"
 
 _NO_TITLE = re.compile(
     r"^(?:untitled.*|microsoft (?:word|powerpoint).*|.*\.(?:docx?|pptx?|xlsx?|tex|dvi|indd|pdf))$", re.I
@@ -59,14 +59,14 @@ def read_pdf(file: int, *, passwords: Sequence[str], seconds: float, memory: int
         raise PdfDamaged(f"the PDF parser crashed on it ({error})", "open it and print it to a new PDF") from error
     except ParseLimit as error:
         done = f"; {len(told.pages)} of {told.count} pages were read" if told.count else ""
-        raise ParseLimit(error.message + done, "try: --timeout, or split the file") from error
+        raise ParseLimit(error.message + done, "--timeout, or split the file") from error
     return _judge(told)
 
 
 def _hear(told: _Told, message: Message) -> None:
     match message:
         case {"error": "password"}:
-            raise PdfPassword("needs a password", "try: --password-file FILE")
+            raise PdfPassword("needs a password", "--password-file FILE")
         case {"error": "memory"}:
             raise ParseLimit("parsing needs more memory than allowed", "split the file")
         case {"error": _, "detail": detail}:
@@ -95,7 +95,8 @@ def _one_line(text: str) -> str:
 
 def _judge(told: _Told) -> Content:
     if not told.pages:
-        raise PdfDamaged(f"none of its {told.count} pages can be read", "open it and print it to a new PDF")
+        which = f"none of its {told.count} pages" if told.count else "no page of it"
+        raise PdfDamaged(f"{which} can be read", "open it and print it to a new PDF")
     if len(told.pictures) > MOSTLY_PICTURES * len(told.pages):
         raise PdfNoText(f"no text layer ({len(told.pictures)} of {told.count} pages are pictures)", OCR)
     if not any(page.strip() for page in told.pages.values()):

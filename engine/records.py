@@ -76,7 +76,7 @@ def _lines(file: BinaryIO, name: str, longest: int) -> Iterator[tuple[int, bytes
         while line := stream.readline(longest + 1):
             number += 1
             if len(line) > longest:
-                raise TooBig(f"{name}:{number}: a line is longer than {longest:,} bytes", "try: --max-file-size")
+                raise TooBig(f"{name}:{number}: a line is longer than {longest:,} bytes", "--max-file-size")
             if number == 1:
                 line = line.removeprefix(b"\xef\xbb\xbf")
             if not line.isspace():

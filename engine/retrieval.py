@@ -7,26 +7,20 @@ rank fusion with a weaker list lowers the better one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-
-from reatt_engine import maxsim
 from reatt_engine.backbone import Backbone, Passage, Queries, Span
-from reatt_engine.maxsim import Live, Place
 from reatt_store.errors import BadQuestion, ModelMismatch
-from reatt_store.library import Generation, Library, Segment, StoredChunk
+from reatt_store.library import Generation, Library, StoredChunk
 
 if TYPE_CHECKING:
-    from reatt_store.nearest import TokenIndex
+    from reatt_engine.attention import AttentionIndex
 
 RETRIEVERS = ("attention", "words", "hybrid")
 SEARCHES = ("auto", "exact", "fast", "two-stage")
-FAST_LIMIT = 20_000  # chunks; above, `auto` looks for candidates first
 TOKEN_CANDIDATES = 2048  # K' of section 2.4: nearest tokens per question token
 DEPTH = 100  # candidates that hybrid takes from each side
 FUSION_WEIGHT = 0.5  # of attention, where the model's config has no fitted one
@@ -116,16 +110,12 @@ class Retriever:
         """Name the token pairs whose weights sum to the hit's attention score; none where it has no vectors."""
         if self._backbone is None or self.generation is None:
             return []
-        where = self.library.places(self.generation.id, [hit.chunk.id]).get(hit.chunk.id)
-        if where is None or where[0] not in self._segments:
-            return []
-        segment = self._segments[where[0]]
-        start, end = segment.offsets[where[1] : where[1] + 2]
         queries = self._queries(question)
-        keys = torch.from_numpy(segment.keys[start:end].astype(np.float32)).to(queries.vectors.device)
-        best, weights = maxsim.pairs(queries.vectors, queries.weights, keys)
+        best = self._index.best_keys(queries, hit.chunk.id)
+        if best is None:
+            return []
         spans = self._backbone.key_spans(Passage(hit.chunk.chunk.title, hit.chunk.chunk.text))
-        rows = zip(queries.spans, best.tolist(), weights.tolist(), strict=True)
+        rows = zip(queries.spans, best.keys, best.weights, strict=True)
         return [TokenPair(span, spans[key], weight) for span, key, weight in rows]
 
     def _catch_up(self) -> None:
@@ -134,89 +124,36 @@ class Retriever:
         if version == self._version:
             return
         self._version = version
-        for name in ("_segments", "_shards", "_tokens"):
-            self.__dict__.pop(name, None)
+        self.__dict__.pop("_index", None)
         if self._backbone is not None and self.generation not in (None, self.library.generation()):
             raise ModelMismatch("the store has moved to another model meanwhile", "run the command again")
 
     @cached_property
-    def _segments(self) -> dict[int, Segment]:
-        found = self.library.segments(self.generation.id) if self.generation else []
-        return {segment.id: segment for segment in found}
-
-    @cached_property
-    def _shards(self) -> list[maxsim.Shard]:
-        device = str(self._queries("?").vectors.device)
-        return [maxsim.load(segment, device) for segment in self._segments.values()]
-
-    @cached_property
-    def _tokens(self) -> TokenIndex:
-        from reatt_store.nearest import open_index
+    def _index(self) -> AttentionIndex:
+        from reatt_engine.attention import AttentionIndex
 
         assert self.generation is not None
-        return open_index(self.library, self.generation.id, list(self._segments.values()))
+        return AttentionIndex(self.library, self.generation.id, self.token_candidates)
 
-    def _queries(self, question: str) -> Queries:
-        return self.backbone.encode_question(question)
+    @cached_property
+    def _queries(self) -> Callable[[str], Queries]:
+        return lru_cache(maxsize=8)(self.backbone.encode_question)  # a search and its explanations ask for the same
 
     def _words(self, asked: Asked) -> list[Scored]:
         found = self.library.words(asked.question, asked.k, asked.only)
         return [Scored(chunk, score, words=score) for chunk, score in found]
 
     def _attention(self, asked: Asked) -> list[Scored]:
-        return self._chunks(self._places(asked, self._queries(asked.question)), asked.only)
-
-    def _places(self, asked: Asked, queries: Queries) -> list[Place]:
-        ways = {"exact": self._exact, "fast": self._fast, "two-stage": self._two_stage}
-        chunks = sum(len(segment.digests) for segment in self._segments.values())
-        auto = "fast" if chunks <= FAST_LIMIT else "two-stage"
-        assert self.generation is not None
-        live = self._live(self.library.live(self.generation.id, asked.only))
-        return ways[auto if asked.search == "auto" else asked.search](asked, queries, live)
-
-    def _live(self, live: Live) -> Live:
-        """Hide segments that a writer has dropped since they were opened."""
-        if live is None:
-            return None
-        gone = {id: np.zeros(len(s.digests), np.bool_) for id, s in self._segments.items() if id not in live}
-        return {**live, **gone}
-
-    def _exact(self, asked: Asked, queries: Queries, live: Live) -> list[Place]:
-        return maxsim.top(maxsim.exact(queries.vectors, queries.weights, self._shards, live), asked.k)
-
-    def _fast(self, asked: Asked, queries: Queries, live: Live) -> list[Place]:
-        return maxsim.fast(queries.vectors, queries.weights, self._shards, asked.k, live)
-
-    def _two_stage(self, asked: Asked, queries: Queries, live: Live) -> list[Place]:
-        """Take the chunks that own a token near any question token, then score each of them whole (section 2.4)."""
-        _, rows = self._tokens.search(queries.vectors.cpu().numpy(), self.token_candidates, live)
-        candidates = np.unique(np.stack(self._tokens.chunk_of(np.unique(rows[rows >= 0])), 1), axis=0)  # (c, 2)
-        segments, positions = candidates[:, 0], candidates[:, 1]
-        scores = maxsim.rescore(queries.vectors, queries.weights, self._shards, segments, positions)
-        best = np.lexsort((positions, segments, -scores))[: asked.k]
-        return [Place(int(segments[i]), int(positions[i]), float(scores[i])) for i in best]
-
-    def _chunks(self, places: Sequence[Place], only: str | None) -> list[Scored]:
-        """Turn places into chunks: several where documents hold the same text."""
-        assert self.generation is not None
-        ids = self.library.chunk_ids(self.generation.id, [(p.segment, p.position) for p in places], only)
-        return [Scored(i, p.score, attention=p.score) for p, found in zip(places, ids, strict=True) for i in found]
+        found = self._index.search(self._queries(asked.question), asked.k, asked.search, asked.only)
+        return [Scored(chunk, score, attention=score) for chunk, score in found]
 
     def _hybrid(self, asked: Asked) -> list[Scored]:
-        deep = Asked(asked.question, max(DEPTH, asked.k), asked.search, asked.only)
-        queries = self._queries(asked.question)
+        deep = replace(asked, k=max(DEPTH, asked.k))
         words = {each.chunk: each.score for each in self._words(deep)}
-        attention = {each.chunk: each.score for each in self._chunks(self._places(deep, queries), asked.only)}
-        attention |= self._rescored(queries, [chunk for chunk in words if chunk not in attention])
+        attention = {each.chunk: each.score for each in self._attention(deep)}
+        unscored = [chunk for chunk in words if chunk not in attention]
+        attention |= self._index.scores(self._queries(asked.question), unscored)
         return fuse(attention, words, self.fusion)
-
-    def _rescored(self, queries: Queries, chunks: Sequence[int]) -> dict[int, float]:
-        assert self.generation is not None
-        places = self.library.places(self.generation.id, chunks)
-        where = {chunk: place for chunk, place in places.items() if place[0] in self._segments}
-        segments, positions = (np.array([place[axis] for place in where.values()], np.int64) for axis in (0, 1))
-        scores = maxsim.rescore(queries.vectors, queries.weights, self._shards, segments, positions)
-        return dict(zip(where, scores.tolist(), strict=True))
 
 
 def fuse(attention: Mapping[int, float], words: Mapping[int, float], weight: float) -> list[Scored]:
