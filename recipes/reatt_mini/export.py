@@ -21,14 +21,21 @@ from reatt_engine.folders import ModelFolder
 from reatt_engine.t5 import T5
 from recipes.reatt_mini.start import HEAD, SHAPE
 
-SETTINGS = {"name": models.BUNDLED, "question_tokens": 64, "chunk_tokens": 256}
+SETTINGS = {"name": models.BUNDLED, "question_tokens": 64, "chunk_tokens": 320}
 LARGEST = 40_000_000  # bytes of the weights file: it travels in the wheel
 
 
 def trained(checkpoint: Path) -> T5:
-    """Take the model out of a training checkpoint, in half precision."""
-    weights = {name: weight for name, weight in load_file(checkpoint).items() if name.startswith("model.")}
-    return fill(SHAPE, {name.removeprefix("model."): w for name, w in weights.items()}, torch.float16, checkpoint)
+    """Take the model out of a training checkpoint, in half precision.
+
+    The temperature that training learnt goes into the head's queries: then a softmax over scores is the distribution
+    that was trained.
+    """
+    found = load_file(checkpoint)
+    weights = {name.removeprefix("model."): w for name, w in found.items() if name.startswith("model.")}
+    head = slice(HEAD.number * SHAPE.d_kv, (HEAD.number + 1) * SHAPE.d_kv)
+    weights[f"encoder.blocks.{HEAD.layer}.attention.q.weight"][head] *= found["temperature"]
+    return fill(SHAPE, weights, torch.float16, checkpoint)
 
 
 def config(t5: T5) -> dict[str, Any]:
