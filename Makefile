@@ -69,7 +69,7 @@ smoke: $(VENV)/installed-dev ## the wheel, in an empty environment, from another
 	PYTHON=$(abspath $(BIN)/python) .ci/smoke
 
 bench: $(VENV)/installed-dev ## speed and memory, into bench/results/
-	QUICK=$(QUICK) $(BIN)/python -m bench $(ARGS)
+	$(BIN)/python -m bench.run $(if $(filter-out 0,$(QUICK)),--quick) $(ARGS)
 
 completions: $(VENV)/installed-dev ## write completions/ anew
 	mkdir -p completions

@@ -97,7 +97,7 @@ def test_batch_leaves_no_half_list_when_it_fails(world, tmp_path):
 def test_evaluate_compares_the_retrievers_on_the_small_set(world):
     done = run(world, EXAMPLES / "evaluate.sh")
     assert done.returncode == 0, done.stderr
-    assert re.findall(r"^== (.*)$", done.stdout, re.MULTILINE) == ["words", "attention", "hybrid", "hybrid, read"]
+    assert re.findall(r"^== (.*)$", done.stdout, re.MULTILINE) == ["words", "attention", "hybrid, and its answers"]
 
 
 def test_evaluate_says_what_a_folder_lacks(world, tmp_path):
