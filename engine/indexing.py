@@ -109,7 +109,7 @@ def ingest(
         _drop_others(library, writer, generation, options)
         if options.prune:
             run.report.removed += writer.remove(_vanished(library, paths))
-        if run.report.changed or run.report.removed:
+        if run.report.changed or run.report.removed or library.live(generation) is not None:
             writer.compact()  # what was replaced is to leave the disk, too
     status = library.status()
     run.report.bytes = status.bytes.sqlite + status.bytes.vectors
