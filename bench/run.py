@@ -1,0 +1,107 @@
+"""Measure speed and memory, side by side in one run, and write one table.
+
+    python -m bench.run [--quick] [--data DIR] [--model DIR] [--device cpu|cuda] [--out DIR]
+
+Goals are those of the project's design; a figure that misses its goal says so and fails nothing. What is expensive to
+make, stores of 10,000 and 100,000 encoded passages, is kept in the work folder for the next run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench import machine, table
+from bench.plan import Plan
+
+NOTES = (
+    "**1 thread, all threads**: what torch and FAISS may use; where one column is empty, nothing was set.",
+    "**ingest**: one JSON Lines file of whole articles. The bare loop finds its token ids ready and keeps nothing; "
+    "both run in one process, in turn, and the ratio is the median of the rounds' ratios.",
+    "**memory** is that of a whole process. Its model is tiny and random, with the real tokenizer and keys of real "
+    "width, since only growth with the corpus is asked: a real model adds its weights and one batch's activations.",
+    "**search**: `retriever.search` from question text to ten chunks with their texts, on keys of real passages of "
+    "70 to 100 words; questions are those people typed into a search engine. recall@10 is against exact. "
+    "bytes/token: on the disk (bm25s and dense: in memory), for each key of ours.",
+    "**start**: whole processes in turn, A B A B, after one round unmeasured; medians. Cold: a new process, files in "
+    "the system's cache.",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the stages and write the table."""
+    options = _parser().parse_args(arguments)
+    if options.device == "cuda" and not _cuda():
+        print("bench on CUDA: skipped, PyTorch sees no CUDA device", file=sys.stderr)
+        return 0
+    options.work.mkdir(parents=True, exist_ok=True)
+    data, work, model = (path and path.resolve() for path in (options.data, options.work, options.model))
+    plan = (Plan.quick if options.quick else Plan)(data, work, model, options.device)
+    stages = _stages()
+    rows: list[table.Row] = []
+    busy, started = machine.load(), time.monotonic()
+    for name in options.stages or stages:
+        print(f"bench: {name} …", file=sys.stderr, flush=True)
+        rows += stages[name](plan)
+        head = _head(plan, options.quick, busy, time.monotonic() - started)
+        page = table.write(options.out, _name(options), head, rows, _notes(plan))
+    print(page.read_text(encoding="utf-8"))
+    return 0
+
+
+def _stages() -> dict[str, Callable[[Plan], list[table.Row]]]:
+    from bench import asking, ingesting, searching, starting
+
+    return {"ingest": ingesting.measure, "search": searching.measure, "start": starting.measure, "ask": asking.measure}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench.run", description="Measure speed and memory.")
+    parser.add_argument("--quick", action="store_true", help="smaller: some minutes")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="the data folder [%(default)s]")
+    parser.add_argument("--model", type=Path, help="a model's folder [the bundled one]")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="[%(default)s]")
+    parser.add_argument("--stages", nargs="+", choices=("ingest", "search", "start", "ask"), help="[all]")
+    parser.add_argument("--work", type=Path, default=Path(".work/bench"), help="what is kept [%(default)s]")
+    parser.add_argument("--out", type=Path, default=Path("bench/results"), help="[%(default)s]")
+    return parser
+
+
+def _head(plan: Plan, quick: bool, busy: str, seconds: float) -> dict[str, str]:
+    given = sys.argv[1:] if __name__ == "__main__" else []
+    others = shlex.join(argument for argument in given if argument != "--quick")
+    again = "make bench" + " QUICK=1" * quick + (f' ARGS="{others}"' if others else "")
+    size = sum(file.stat().st_size for file in plan.model.files) / 1e6
+    return {
+        "to repeat": f"`{again}` ({seconds / 60:.0f} minutes)",
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "model": f"{plan.model.name} {plan.model.sha256[:8]}, {size:.0f} MB",
+        **machine.describe(plan.device),
+        "busy before and after": f"{busy} and {machine.load()} processes a minute",
+    }
+
+
+def _notes(plan: Plan) -> list[str]:
+    if plan.device == "cuda":
+        return [*NOTES, "**CUDA**: encoding, exact, fast and reading; FAISS, words and what stands beside use the CPU."]
+    seen = "`make gpu` measures it" if _cuda() else "skipped, PyTorch sees no CUDA device"
+    return [*NOTES, f"**CUDA**: {seen}."]
+
+
+def _name(options: argparse.Namespace) -> str:
+    parts = ["bench", options.device * (options.device != "cpu"), "quick" * options.quick]
+    return "-".join(part for part in parts if part)
+
+
+def _cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
