@@ -7,13 +7,15 @@ safetensors are read; `convert.py` turns a published `pytorch_model.bin` into th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from reatt_engine.folders import read_config, weight_files
 from reatt_engine.t5 import T5, T5Config
@@ -118,7 +120,7 @@ def fill(config: T5Config, weights: Mapping[str, Tensor], dtype: torch.dtype, so
     """
     head, shared = weights.get("lm_head.weight"), weights.get("shared.weight")
     tied = head is None or (shared is not None and torch.equal(head, shared))
-    with torch.device("meta"):
+    with torch.device("meta"), _Uninitialised():
         model = T5(replace(config, tie_word_embeddings=tied))
     expected = {name: tuple(weight.shape) for name, weight in model.state_dict().items()}
     weights = {name: w for name, w in weights.items() if not (tied and name == "lm_head.weight")}
@@ -129,6 +131,18 @@ def fill(config: T5Config, weights: Mapping[str, Tensor], dtype: torch.dtype, so
     if tied:
         model.lm_head.weight = model.shared.weight
     return model.eval().requires_grad_(False)
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Leave weights as they are made: to initialise an embedding without storage, torch imports its compiler, 1.5 s."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        if getattr(func, "__module__", "") == "torch.nn.init":
+            return given.get("tensor", args[0] if args else None)
+        return func(*args, **given)
 
 
 def _complain(expected: Mapping[str, tuple[int, ...]], weights: Mapping[str, Tensor], source: Path) -> None:

@@ -1,6 +1,8 @@
 """Weights on disk: every key that does not fit is named, shards are one model, and names can be turned back."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -144,3 +146,12 @@ def test_a_config_that_is_none_is_told(tmp_path, config, said):
     (tmp_path / "config.json").write_text(config)
     with pytest.raises(ModelError, match=said):
         load_t5(tmp_path)
+
+
+def test_loading_does_not_import_torchs_compiler(tmp_path):
+    """It takes longer than all the rest, on every start."""
+    write(tmp_path)
+    script = "import sys; from reatt_engine.checkpoints import load_t5; from pathlib import Path\n"
+    script += "load_t5(Path(sys.argv[1])); print('torch._dynamo' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
