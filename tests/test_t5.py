@@ -11,14 +11,6 @@ from reatt_engine.checkpoints import load_t5
 from reatt_engine.t5 import T5, hide, relative_bucket
 
 SHAPE = {"vocab_size": 64, "d_model": 16, "d_kv": 8, "d_ff": 24, "num_heads": 2, "num_layers": 2}
-    "vocab_size": 64,
-    "d_model": 16,
-    "d_kv": 8,
-    "d_ff": 24,
-    "num_heads": 2,
-    "num_layers": 2,
-    "num_decoder_layers": 2,
-}
 IDS = torch.tensor([[5, 9, 33, 7, 2, 1], [8, 8, 40, 1, 0, 0]])
 KEEP = IDS != 0
 ANSWER = torch.tensor([[0, 4, 6, 8], [0, 9, 9, 3]])
