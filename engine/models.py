@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import torch
 
     from reatt_engine.reatt import ReAtt
+    from reatt_engine.tokens import TextTokenizer
     from reatt_store.library import Library
 
 __all__ = [
@@ -34,11 +35,12 @@ __all__ = [
     "installed",
     "keep_in_store",
     "load",
+    "read_tokenizer",
 ]
 
 BUNDLED = "reatt-mini"
 LIMITS = {"question_tokens": 128, "chunk_tokens": 512}  # of the released models, whose configs do not say
-LONGEST = 4096
+LONGEST, LARGEST_ID = 4096, 1 << 20
 
 
 def bundled() -> ModelFolder:
@@ -118,18 +120,19 @@ def load(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = 
     import torch
 
     from reatt_engine.checkpoints import load_t5
-    from reatt_engine.confidence import Calibration
     from reatt_engine.reatt import Head, ReAtt
-    from reatt_engine.tokens import TextTokenizer
 
     where, head = torch.device(choose_device(device)), Head(*_retrieval_head(folder))
+    return ReAtt(load_t5(folder.path, dtype or torch.float32), read_tokenizer(folder), head, where)
+
+
+def read_tokenizer(folder: ModelFolder) -> TextTokenizer:
+    """Read a model's tokenizer, with the limits that its config gives or that the released models have."""
+    from reatt_engine.tokens import TextTokenizer
+
     asked, chunk = (_number(folder, key, folder.settings.get(key, usual), 8, LONGEST) for key, usual in LIMITS.items())
-    tokenizer, end = folder.files[-1], folder.config.get("eos_token_id", 1)
-    t5 = load_t5(folder.path, dtype or torch.float32)
-    fitted = folder.settings.get("confidence")
-    calibration = Calibration.from_json(fitted) if fitted else None
-    texts = TextTokenizer(tokenizer, end=end, question_limit=asked, chunk_limit=chunk)
-    return ReAtt(t5, texts, head, where, calibration)
+    end = _number(folder, "eos_token_id", folder.config.get("eos_token_id", 1), 0, LARGEST_ID)
+    return TextTokenizer(folder.path / "tokenizer.json", end=end, question_limit=asked, chunk_limit=chunk)
 
 
 def choose_device(choice: str) -> str:
