@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types smoke bench completions kills clean
+.PHONY: help setup demo test lint types smoke bench first gpu completions kills clean
 
 JOBS ?= 2
 VENV := .venv
@@ -70,6 +70,13 @@ smoke: $(VENV)/installed-dev ## the wheel, in an empty environment, from another
 
 bench: $(VENV)/installed-dev ## speed and memory, into bench/results/
 	$(BIN)/python -m bench.run $(if $(filter-out 0,$(QUICK)),--quick) $(ARGS)
+
+first: $(VENV)/installed-dev ## how well the bundled model finds and reads, into bench/results/first.md
+	$(BIN)/python -m bench.first $(ARGS)
+
+gpu: $(VENV)/installed-dev ## tests and bench on a CUDA device; without one both say that they skip
+	$(BIN)/python -m pytest -rs -m gpu
+	$(BIN)/python -m bench.run --device cuda $(if $(filter-out 0,$(QUICK)),--quick) $(ARGS)
 
 completions: $(VENV)/installed-dev ## write completions/ anew
 	mkdir -p completions

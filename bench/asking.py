@@ -30,7 +30,7 @@ def measure(plan: Plan) -> list[Row]:
         spent = [_ask(questions, answers, question) for question in others]
     p50 = statistics.median(total for total, _ in spent)
     parts = {part: statistics.median(told[part] for _, told in spent) for part in ("search", "read")}
-    also = {**{f"{part} ms": value for part, value in parts.items()}, "questions": float(len(spent))}
+    also = {**{f"{part} ms": value for part, value in parts.items()}, "questions": len(spent)}
     what = "warm reatt ask -, p50 a question, 8 passages read"
     return [Row(STAGE, what, "ms", all=1000 * p50, beside=f"the first, model loaded: {loaded:.1f} s", also=also)]
 

@@ -60,7 +60,8 @@ class Read:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and write the page."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(given)
     model = options.model and options.model.resolve()
     plan = Plan(options.data.resolve(), options.work.resolve(), model, options.device)
     folder = plan.work / "first"
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         read = _read(retriever, plan, options.read)
         status = library.status()
     options.out.mkdir(parents=True, exist_ok=True)
-    page = _page(plan, status, found, read)
+    page = _page(plan, machine.again("first", given), status, found, read)
     (options.out / f"{options.name}.md").write_text(page, encoding="utf-8")
     (options.out / f"{options.name}.json").write_text(_figures(found, read), encoding="utf-8")
     print(page)
@@ -113,7 +114,7 @@ def _read(retriever: Retriever, plan: Plan, limit: int) -> Read:
     return Read(done, tuple(confidences), right)
 
 
-def _page(plan: Plan, status: Status, found: Mapping[Way, Evaluation], read: Read) -> str:
+def _page(plan: Plan, again: str, status: Status, found: Mapping[Way, Evaluation], read: Read) -> str:
     described = machine.describe(plan.device)
     questions = found[WORDS].queries
     model = f"{plan.model.name} {plan.model.sha256[:8]}"
@@ -123,7 +124,7 @@ def _page(plan: Plan, status: Status, found: Mapping[Way, Evaluation], read: Rea
         f"- **set**: {SET.name}: {questions:,} questions on {status.documents:,} paragraphs, "
         f"{status.chunks:,} chunks, {status.tokens:,} keys; the model was trained on neither",
         f"- **model**: {model}; weight of attention in hybrid {plan.fusion:g}",
-        f"- **to repeat**: `make first`; {time.strftime('%Y-%m-%d', time.gmtime())}, commit {described['commit']}, "
+        f"- **to repeat**: `{again}`; {time.strftime('%Y-%m-%d', time.gmtime())}, commit {described['commit']}, "
         f"{described['processor']}, {plan.device}",
         "",
         "Brackets: 95 % of 1,000 resamples of the questions.",
@@ -156,14 +157,22 @@ def _reading(plan: Plan, read: Read) -> list[str]:
         ["ECE, 10 bins", f"{error:.3f}"],
         ["AUROC of the confidence", "none: all alike" if ranked is None else f"{ranked:.3f}"],
     ]
-    fitted = plan.model.settings.get("confidence")
-    how = f"fitted; held out: {json.dumps(fitted.get('cross_validated'))}" if fitted else "not fitted for this model"
     return [
         f"Reading the 8 best chunks of hybrid, {one.queries:,} questions evenly spaced, grounded, never abstaining. "
-        f"An answer with token F1 of {RIGHT} or more is right; the confidence is {how}.",
+        f"An answer with token F1 of {RIGHT} or more is right; the confidence is {_fitted(plan)}.",
         "",
         *grid(("reading", "figure"), rows),
     ]
+
+
+def _fitted(plan: Plan) -> str:
+    """Say what the confidence rests on: these questions are not wholly new to it."""
+    fitted = plan.model.settings.get("confidence")
+    if not fitted:
+        return "not fitted for this model"
+    held = fitted.get("cross_validated", {})
+    figures = ", ".join(f"{name} {value}" for name, value in held.items())
+    return f"fitted on questions of which some are in this set; held out there: {figures or 'not measured'}"
 
 
 def _goals(found: Mapping[Way, Evaluation]) -> list[list[str]]:

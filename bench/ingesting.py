@@ -76,7 +76,7 @@ def _speed(plan: Plan) -> Row:
     return Row(
         STAGE, "whole pipeline, files to findable", "tokens/s", all=ours, ratio=ratio, goal=at_least(ratio, 0.7),
         beside=f"bare loop over lower half and head keys, same batches: {bare:,.0f} tokens/s",
-        also={"chunks": float(chunks), "tokens": float(pairs[0][0].tokens), "rounds": float(plan.rounds)},
+        also={"chunks": chunks, "tokens": pairs[0][0].tokens, "rounds": plan.rounds},
     )  # fmt: skip
 
 
@@ -119,7 +119,7 @@ def _memory(plan: Plan) -> list[Row]:
         told = json.loads(done.out)
         shutil.rmtree(store)
         what = f"peak memory of `reatt ingest`, {size / 1e6:g} MB of text, tiny random model"
-        also = {"chunks": float(told["chunks"]), "tokens": float(told["tokens"]), "seconds": done.seconds}
+        also = {"chunks": told["chunks"], "tokens": told["tokens"], "seconds": done.seconds}
         beside = f"{rows[0].what.split(',')[1].strip()}: {rows[0].all:,.0f} MB" if rows else ""
         ratio = peak / 1e6 / rows[0].all if rows and rows[0].all else None
         rows.append(Row(STAGE, what, "MB", all=peak / 1e6, beside=beside, ratio=ratio, also=also))

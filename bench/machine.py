@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shlex
 import sqlite3
 import subprocess
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -38,6 +40,12 @@ def cores() -> int:
 def load() -> str:
     """Say how many processes wanted a core in the last minute: above the cores, times are too long."""
     return f"{os.getloadavg()[0]:.1f}"
+
+
+def again(target: str, arguments: Sequence[str]) -> str:
+    """Write the command that repeats a run."""
+    others = shlex.join(argument for argument in arguments if argument != "--quick")
+    return f"make {target}" + " QUICK=1" * ("--quick" in arguments) + (f' ARGS="{others}"' if others else "")
 
 
 def _processor() -> str:

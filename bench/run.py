@@ -9,7 +9,6 @@ make, stores of 10,000 and 100,000 encoded passages, is kept in the work folder 
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -34,7 +33,8 @@ NOTES = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the stages and write the table."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(given)
     if options.device == "cuda" and not _cuda():
         print("bench on CUDA: skipped, PyTorch sees no CUDA device", file=sys.stderr)
         return 0
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in options.stages or stages:
         print(f"bench: {name} …", file=sys.stderr, flush=True)
         rows += stages[name](plan)
-        head = _head(plan, options.quick, busy, time.monotonic() - started)
+        head = _head(plan, machine.again("bench", given), busy, time.monotonic() - started)
         page = table.write(options.out, _name(options), head, rows, _notes(plan))
     print(page.read_text(encoding="utf-8"))
     return 0
@@ -71,10 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _head(plan: Plan, quick: bool, busy: str, seconds: float) -> dict[str, str]:
-    given = sys.argv[1:] if __name__ == "__main__" else []
-    others = shlex.join(argument for argument in given if argument != "--quick")
-    again = "make bench" + " QUICK=1" * quick + (f' ARGS="{others}"' if others else "")
+def _head(plan: Plan, again: str, busy: str, seconds: float) -> dict[str, str]:
     size = sum(file.stat().st_size for file in plan.model.files) / 1e6
     return {
         "to repeat": f"`{again}` ({seconds / 60:.0f} minutes)",

@@ -35,7 +35,7 @@ class Engine:
 
     search: Callable[[str], Any]
     bytes: int = 0
-    also: Mapping[str, float | str] = field(default_factory=dict)
+    also: Mapping[str, float | int | str] = field(default_factory=dict)
     goal: Goal | None = None
 
 
@@ -67,7 +67,7 @@ def _ours(retriever: Retriever, library: Library, asked: Sequence[str]) -> dict[
         goal = at_least(found[way], bound) if bound else None
         engines[way] = Engine(search, kept[way], {"recall@10": found[way]} if way in found else {}, goal)
     engines["words (FTS5)"] = Engine(lambda question: retriever.search(question, TOP, "words"), size.sqlite)
-    hybrid = {"of which": "attention by auto"}
+    hybrid = {"attention": "by auto"}
     engines["hybrid (default)"] = Engine(
         lambda question: retriever.search(question, TOP), size.vectors + size.cache + size.sqlite, hybrid
     )

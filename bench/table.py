@@ -45,7 +45,7 @@ class Row:
     beside: str = ""
     ratio: float | None = None
     goal: Goal | None = None
-    also: Mapping[str, float | str] = field(default_factory=dict)
+    also: Mapping[str, float | int | str] = field(default_factory=dict)
 
 
 def write(folder: Path, name: str, head: Mapping[str, str], rows: Sequence[Row], notes: Sequence[str]) -> Path:
@@ -75,13 +75,15 @@ def grid(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return lines
 
 
-def number(value: float, unit: str = "") -> str:
-    """Write a figure with three digits that count.
+def number(value: float | int, unit: str = "") -> str:
+    """Write a figure with three digits that count, and a count as it is.
 
-    >>> [number(12345.6, "tokens/s"), number(3.14159, "ms"), number(0.998)]
-    ['12,346 tokens/s', '3.14 ms', '0.998']
+    >>> [number(12345.6, "tokens/s"), number(3.14159, "ms"), number(0.998), number(7)]
+    ['12,346 tokens/s', '3.14 ms', '0.998', '7']
     """
     size = abs(value)
+    if isinstance(value, int):
+        return f"{value:,} {unit}".strip()
     text = f"{value:,.0f}" if size >= 100 else f"{value:.1f}" if size >= 10 else f"{value:.2f}" if size >= 1 else ""
     return f"{text or f'{value:.3g}'} {unit}".strip()
 
