@@ -98,11 +98,7 @@ def probe(
 
 def choose(folder: ModelFolder, head: HeadScore) -> ModelFolder:
     """Write the head into the model's config; a store that keeps the model as it was is not touched."""
-    if folder.origin in ("bundled", "store"):
-        fix = f"reatt models add {folder.path} --name NAME, then probe that"
-        raise UsageError(
-            f"the head of a {folder.origin} model is not to be changed; reatt models add makes a copy", fix
-        )
+    refuse_shared(folder)
     config = {**folder.config, "retrieval_layer": head.layer, "retrieval_head": head.number}
     file = folder.path / "config.json"
     part = file.with_suffix(".part")
@@ -112,6 +108,15 @@ def choose(folder: ModelFolder, head: HeadScore) -> ModelFolder:
         os.fsync(stream.fileno())
     part.replace(file)  # never in place: the file may be linked from a store
     return ModelFolder(folder.path, folder.origin, folder.called)
+
+
+def refuse_shared(folder: ModelFolder) -> None:
+    """Raise UsageError for models whose config is not the user's to change."""
+    if folder.origin in ("bundled", "store"):
+        fix = f"reatt models add {folder.path} --name NAME, then probe that"
+        raise UsageError(
+            f"the head of a {folder.origin} model is not to be changed; reatt models add makes a copy", fix
+        )
 
 
 def draw_chunks(library: Library, most: int, draw: random.Random) -> list[Chunk]:

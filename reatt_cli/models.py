@@ -20,6 +20,8 @@ Added = Annotated[
 ]
 Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="What to call it; default: as it is called.")]
 Sentences = Annotated[int, typer.Option("--sentences", min=10, metavar="N", help="How many masked sentences to try.")]
+Choose = Annotated[bool, typer.Option("--choose", help="Write the best head into the model's config.")]
+SHOWN_HEADS = 10
 
 
 class ListByDefault(TyperGroup):
@@ -65,17 +67,34 @@ def add(session: Session, source: Added, name: Name = None) -> None:
     session.out.result(result, lambda: session.out.table([_row(result.models[0])]))
 
 
-def probe(session: Session, sentences: Sentences = 200) -> None:
+def probe(session: Session, sentences: Sentences = 200, choose: Choose = False) -> None:
     """Measure every head's retrieval on masked sentences of the store (paper, section 2.3); the best comes first."""
     from reatt_cli import schemas
-    from reatt_engine import probing
+    from reatt_engine import probe as probing
 
+    model, device = session.model, session.settings.device
+    if choose:
+        probing.refuse_shared(model)
     with session.out.progress() as on_progress:
-        report = probing.probe(session.library, session.model, session.settings.device, sentences, on_progress)
-    heads = [schemas.ProbedHead(layer=head.layer, head=head.head, score=head.score) for head in report.heads]
-    result = schemas.Probe(model=session.model.name, sentences=report.sentences, heads=heads)
-    rows = [(f"layer {head.layer}", f"head {head.head}", f"{head.score:.3f}") for head in heads]
-    session.out.result(result, lambda: session.out.table(rows))
+        report = probing.probe(session.library, model, on_progress, sentences=sentences, device=device)
+    if choose:
+        probing.choose(model, report.heads[0])
+    heads = [schemas.ProbedHead(layer=h.layer, head=h.number, hit=h.hit, mrr=h.mrr) for h in report.heads]
+    result = schemas.Probe(
+        model=model.name, sentences=report.sentences, chunks=report.chunks, heads=heads, chosen=choose
+    )
+    session.out.result(result, lambda: _render_probe(session, result))
+
+
+def _render_probe(session: Session, result: schemas.Probe) -> None:
+    """Print the best heads, and what to do with the first."""
+    rows = [
+        (f"retrieval_layer {head.layer}", f"retrieval_head {head.head}", f"MRR {head.mrr:.3f}", f"hit@1 {head.hit:.3f}")
+        for head in result.heads[:SHOWN_HEADS]
+    ]
+    session.out.table(rows)
+    done = "written into its config.json" if result.chosen else "with --choose, the first is written into its config"
+    session.out.note(f"{result.model}: {result.sentences} sentences among {result.chunks} chunks; {done}")
 
 
 def _own(session: Session) -> list[ModelFolder]:

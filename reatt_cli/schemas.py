@@ -174,9 +174,10 @@ class Models(Part):
 class ProbedHead(Part):
     """How well one attention head retrieves masked sentences."""
 
-    layer: int
-    head: int
-    score: FiniteFloat
+    layer: int = Field(description="`retrieval_layer` in config.json")
+    head: int = Field(description="`retrieval_head` in config.json")
+    hit: FiniteFloat = Field(description="share of sentences whose own chunk scores highest")
+    mrr: FiniteFloat = Field(description="mean of 1 / rank of the sentence's own chunk; heads are sorted by it")
 
 
 class Probe(Part):
@@ -185,7 +186,9 @@ class Probe(Part):
     schema_: Literal["reatt.probe/1"] = Field(default="reatt.probe/1", serialization_alias="schema")
     model: str
     sentences: int
+    chunks: int = Field(description="among which each sentence had to find its own")
     heads: list[ProbedHead]
+    chosen: bool = Field(description="whether the first head was written into the model's config")
 
 
 class Completion(Part):

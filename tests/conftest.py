@@ -122,7 +122,9 @@ def released():
 
 def write_released(folder, **changes):
     import torch
-    from transformers import T5Config, T5ForConditionalGeneration
+
+    from reatt_engine.checkpoints import published_weights
+    from reatt_engine.t5 import T5, T5Config
 
     shape = {"vocab_size": 100, "d_model": 32, "d_ff": 64, "d_kv": 8, "num_heads": 4, "num_layers": 4}
     config = {
@@ -132,9 +134,8 @@ def write_released(folder, **changes):
         "retrieval_layer": 2, "retrieval_head": 3, "distillation_tau": 0.001, **changes,
     }  # fmt: skip
     torch.manual_seed(0)
-    model = T5ForConditionalGeneration(T5Config(**config))
-    weights = {name: weight.clone() for name, weight in model.state_dict().items()}
-    weights["lm_head.weight"] = torch.randn_like(weights["lm_head.weight"])
+    weights = {name: weight.clone() for name, weight in published_weights(T5(T5Config.from_json(config))).items()}
+    weights |= {f"{side}.embed_tokens.weight": weights["shared.weight"].clone() for side in ("encoder", "decoder")}
     for side in ("encoder", "decoder"):
         table = f"{side}.block.{{}}.layer.0.SelfAttention.relative_attention_bias.weight"
         weights |= {table.format(i): weights[table.format(0)].clone() for i in range(1, 4)}
