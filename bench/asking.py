@@ -13,7 +13,7 @@ from typing import IO, cast
 from bench import corpus, processes
 from bench.plan import Plan
 from bench.stores import store
-from bench.table import Row
+from bench.table import Row, at_most
 
 STAGE = "ask"
 
@@ -32,7 +32,9 @@ def measure(plan: Plan) -> list[Row]:
     parts = {part: statistics.median(told[part] for _, told in spent) for part in ("search", "read")}
     also = {**{f"{part} ms": value for part, value in parts.items()}, "questions": len(spent)}
     what = "warm reatt ask -, p50 a question, 8 passages read"
-    return [Row(STAGE, what, "ms", all=1000 * p50, beside=f"the first, model loaded: {loaded:.1f} s", also=also)]
+    goal = at_most(1000 * p50, 300, "ms") if plan.device == "cuda" else None
+    beside = f"the first, model loaded: {loaded:.1f} s"
+    return [Row(STAGE, what, "ms", all=1000 * p50, beside=beside, goal=goal, also=also)]
 
 
 @contextmanager

@@ -197,9 +197,9 @@ def _goals(found: Mapping[Way, Evaluation]) -> list[list[str]]:
 def _ahead(after: Evaluation, before: Evaluation, name: str) -> tuple[float, tuple[float, float]]:
     """Return the mean difference on the same questions, and its interval."""
     ids = list(before.per_question[name])
-    values = [[one.per_question[name][id] for id in ids] for one in (after, before)]
-    mean = sum(a - b for a, b in zip(*values, strict=True)) / len(ids)
-    return mean, metrics.paired_interval(*values)
+    now, then = ([one.per_question[name][id] for id in ids] for one in (after, before))
+    mean = sum(a - b for a, b in zip(now, then, strict=True)) / len(ids)
+    return mean, metrics.paired_interval(now, then)
 
 
 def _figures(found: Mapping[Way, Evaluation], read: Read) -> str:

@@ -109,7 +109,7 @@ def _bare_loop(reatt: ReAtt, batches: Sequence[Sequence[Passage]]) -> Pace:
 def _memory(plan: Plan) -> list[Row]:
     """Ingest little and much text, each in a process of its own."""
     model = tiny_model(plan.work / "tiny-model", plan.model.path / "tokenizer.json")
-    rows = []
+    rows: list[Row] = []
     for size in plan.memory_bytes:
         file = corpus.write_articles(plan.data, plan.work / f"articles-{size}.jsonl", size)
         store = plan.work / "memory"
