@@ -27,17 +27,17 @@ setup: $(VENV)/installed-dev ## make .venv with everything that tests, lint and 
 
 # Two stamps, so that the demo of a stranger installs no test tools; the second one implies the first.
 $(BIN)/python:
-	python="$(PYTHON)"; python="$${python:-$$($(FIND_PYTHON))}"; \
+	@python="$(PYTHON)"; python="$${python:-$$($(FIND_PYTHON))}"; \
 	[ -n "$$python" ] || { echo "No Python 3.11, 3.12 or 3.13 found; name one: make PYTHON=/path/to/python" >&2; exit 1; }; \
-	"$$python" -m venv $(VENV)
+	echo "$$python -m venv $(VENV)"; "$$python" -m venv $(VENV)
 
 $(VENV)/installed: $(INPUTS) | $(BIN)/python
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[cpu]'
-	touch $@
+	@touch $@
 
 $(VENV)/installed-dev: $(INPUTS) | $(BIN)/python
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[cpu,dev]'
-	touch $(VENV)/installed $@
+	@touch $(VENV)/installed $@
 
 demo: $(VENV)/installed ## read examples/documents, ask three questions
 	@rm -rf .work/demo; mkdir -p .work
