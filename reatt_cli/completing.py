@@ -114,7 +114,7 @@ def values(kind: str = "", current: str = "", *words: str) -> None:
 
 def _models(current: str) -> list[tuple[str, str]]:
     try:
-        folders = sorted(path for path in registry().iterdir() if path.is_dir())
+        folders = sorted(path for path in registry().iterdir() if path.is_dir() and not path.name.startswith("."))
     except OSError:
         folders = []
     names = ["reatt-mini", *(path.name for path in folders if path.name.replace("-", "").replace(".", "").isalnum())]
