@@ -114,21 +114,25 @@ def status(
 def check(session: Session) -> int:
     """Verify every checksum of the store; exit 12 if something is damaged."""
     from reatt_cli import schemas_store as schemas
+    from reatt_engine import models
     from reatt_store.errors import StoreDamaged
 
     report = session.library.check()
     damaged = [schemas.Damage(what=d.what, id=d.id, detail=d.detail, repairable=d.repairable) for d in report.damaged]
+    for model in models.damaged(session.library):
+        gone = "its files are missing or are not those that the store was made with"
+        damaged.append(schemas.Damage(what="model", id=model.path.name, detail=gone, repairable=False))
     result = schemas.Check(
-        ok=report.ok, checked=report.checked, damaged=damaged, orphans=report.orphans, seconds=report.seconds
+        ok=not damaged, checked=report.checked, damaged=damaged, orphans=report.orphans, seconds=report.seconds
     )
 
     def render() -> None:
         session.out.table([(d.what, d.id, d.detail) for d in damaged])
-        verdict = "ok" if report.ok else f"damaged: {counted(len(damaged), 'part')}"
+        verdict = "ok" if not damaged else f"damaged: {counted(len(damaged), 'part')}"
         session.out.say(f"{verdict}; {human_count(report.checked)} parts checked in {human_seconds(report.seconds)}")
 
     session.out.result(result, render)
-    return 0 if report.ok else StoreDamaged.exit_code
+    return StoreDamaged.exit_code if damaged else 0
 
 
 def init(

@@ -131,6 +131,14 @@ def test_check_finds_a_changed_text(reatt, store):
     assert json.loads(done.out)["ok"] is False
 
 
+def test_check_finds_a_changed_model(reatt, library):
+    assert reatt("check").code == 0
+    (config,) = library.glob("models/*/config.json")
+    config.write_text(config.read_text() + " ")
+    done = reatt("check", "--json")
+    assert (done.code, json.loads(done.out)["damaged"][0]["what"]) == (12, "model")
+
+
 def test_init_makes_a_store_once_and_leaves_it_alone_after(reatt, home):
     assert reatt("init").out == ".reatt  made\n"
     assert reatt("init").out == ".reatt  was already there\n"

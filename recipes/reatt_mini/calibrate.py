@@ -65,6 +65,7 @@ def load(folder: Path, questions: int, documents: int) -> Judged:
 
 def store(backbone: ReAtt, model: ModelFolder, documents: list[dict[str, Any]], folder: Path) -> Retriever:
     """Ingest documents into a store of their own."""
+    folder.mkdir()
     corpus = folder / "corpus.jsonl"
     corpus.write_text("".join(json.dumps(d) + "\n" for d in documents), encoding="utf-8")
     library = Library.create(folder / "store")
