@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types smoke bench first gpu completions kills clean
+.PHONY: help setup demo test lint types smoke bench first gpu reatt-mini completions kills clean
 
 JOBS ?= 2
 VENV := .venv
@@ -21,7 +21,7 @@ FIND_PYTHON = for p in python3.11 python3.12 python3.13 python3; do \
 RUN_TESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 setup: $(VENV)/installed-dev ## make .venv with everything that tests, lint and bench need
 
@@ -77,6 +77,17 @@ first: $(VENV)/installed-dev ## how well the bundled model finds and reads, into
 gpu: $(VENV)/installed-dev ## tests and bench on a CUDA device; without one both say that they skip
 	$(BIN)/python -m pytest -rs -m gpu
 	$(BIN)/python -m bench.run --device cuda $(if $(filter-out 0,$(QUICK)),--quick) $(ARGS)
+
+RECIPE = $(BIN)/python -m recipes.reatt_mini
+DATA ?= ../shared/data
+DEVICE ?= cpu
+MINUTES ?= 72
+
+reatt-mini: $(VENV)/installed-dev ## train the bundled model anew, resuming (DATA, DEVICE, MINUTES)
+	[ -f .work/reatt-mini/tokenizer.json ] || $(RECIPE).tokenizer --data $(DATA)
+	$(RECIPE).train --data $(DATA) --device $(DEVICE) --minutes $(MINUTES)
+	$(RECIPE).export
+	$(RECIPE).calibrate --data $(DATA)
 
 completions: $(VENV)/installed-dev ## write completions/ anew
 	mkdir -p completions
