@@ -22,7 +22,7 @@ def evidence(number=1, text=TEXT, share=0.74, tokens=(), **fields):
         for (a, b), (start, end), weight in tokens
     ]
     retrieval = schemas.Retrieval(score=1.5, rank=number, attention=1.5, bm25=None, tokens=pairs)
-    place = {"path": f"/tmp/nowhere/{number}.pdf", "external_id": None, "title": "Leave", "page": 12, "line_start": 3}
+    place = {"path": f"/nowhere/{number}.pdf", "external_id": None, "title": "Leave", "page": 12, "line_start": 3}
     where = {"chunk": f"C-{number}", "doc": f"D-{number}", "char_start": 100, "char_end": 100 + len(text), "text": text}
     share = schemas.Attribution(share=share)
     return schemas.Evidence(**{**place, **where, **fields}, retrieval=retrieval, attribution=share)
@@ -52,8 +52,8 @@ def shown(capsys, told, explain=False, echo=False):
 def test_an_answer_comes_first_with_its_confidence_and_then_its_passages(capsys):
     lines = shown(capsys, reply())
     assert lines[0] == "49 weeks   confidence 0.86"
-    assert re.fullmatch(r"  1  /tmp/nowhere/1\.pdf p\.12  .*\[49 weeks\].*  74 %", lines[1])
-    assert re.fullmatch(r"  2  /tmp/nowhere/2\.pdf p\.12  Something else\. +26 %", lines[2])
+    assert re.fullmatch(r"  1  /nowhere/1\.pdf p\.12  .*\[49 weeks\].*  74 %", lines[1])
+    assert re.fullmatch(r"  2  /nowhere/2\.pdf p\.12  Something else\. +26 %", lines[2])
 
 
 def test_where_the_model_is_unsure_the_passages_come_first(capsys):
