@@ -19,6 +19,7 @@ from reatt_store.errors import DeviceError, ModelError, UsageError
 if TYPE_CHECKING:
     import torch
 
+    from reatt_engine.confidence import Calibration
     from reatt_engine.reatt import ReAtt
     from reatt_engine.tokens import TextTokenizer
     from reatt_store.library import Library
@@ -123,7 +124,8 @@ def load(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = 
     from reatt_engine.reatt import Head, ReAtt
 
     where, head = torch.device(choose_device(device)), Head(*_retrieval_head(folder))
-    return ReAtt(load_t5(folder.path, dtype or torch.float32), read_tokenizer(folder), head, where)
+    t5 = load_t5(folder.path, dtype or torch.float32)
+    return ReAtt(t5, read_tokenizer(folder), head, where, _calibration(folder))
 
 
 def read_tokenizer(folder: ModelFolder) -> TextTokenizer:
@@ -133,6 +135,22 @@ def read_tokenizer(folder: ModelFolder) -> TextTokenizer:
     asked, chunk = (_number(folder, key, folder.settings.get(key, usual), 8, LONGEST) for key, usual in LIMITS.items())
     end = _number(folder, "eos_token_id", folder.config.get("eos_token_id", 1), 0, LARGEST_ID)
     return TextTokenizer(folder.path / "tokenizer.json", end=end, question_limit=asked, chunk_limit=chunk)
+
+
+def _calibration(folder: ModelFolder) -> Calibration | None:
+    """Read how the model's confidence was fitted; None where its config does not say."""
+    from reatt_engine.confidence import Calibration
+
+    fitted = folder.settings.get("confidence")
+    if fitted is None:
+        return None
+    try:
+        return Calibration.from_json(fitted)
+    except (TypeError, KeyError, ValueError) as error:
+        file = folder.path / "config.json"
+        raise ModelError(
+            f"{file}: confidence is not a calibration: {error}", "copy the model again", str(file)
+        ) from None
 
 
 def choose_device(choice: str) -> str:
