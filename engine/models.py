@@ -76,7 +76,8 @@ def keep_in_store(folder: ModelFolder, store: Path) -> ModelFolder:
     """Keep a model in the store it encodes, so that the store can be copied whole and outlives upgrades.
 
     To be called under the store's lock. A registered model's weights are linked where the disk allows: nothing writes
-    into those in place. Other folders are copied, for a training run may go on in them.
+    into those in place. Small files, which a person may edit, are copied, and so are other folders, for a training run
+    may go on in them.
     """
     shelf = store / "models"
     kept = ModelFolder(shelf / _kept_name(folder.name, folder.sha256), "store", folder.name)
@@ -88,7 +89,8 @@ def keep_in_store(folder: ModelFolder, store: Path) -> ModelFolder:
         part = Path(tempfile.mkdtemp(prefix=".part-", dir=shelf))
         try:
             for file in _to_copy(folder):
-                place(file, part / file.name, link=folder.origin in ("bundled", "added"))
+                linked = folder.origin in ("bundled", "added") and file.suffix == ".safetensors"
+                place(file, part / file.name, link=linked)
             sync_folder(part)
             part.rename(kept.path)
         except BaseException:
@@ -146,7 +148,7 @@ def _calibration(folder: ModelFolder) -> Calibration | None:
         return None
     try:
         return Calibration.from_json(fitted)
-    except (TypeError, KeyError, ValueError) as error:
+    except (AttributeError, TypeError, KeyError, ValueError) as error:
         file = folder.path / "config.json"
         raise ModelError(
             f"{file}: confidence is not a calibration: {error}", "copy the model again", str(file)

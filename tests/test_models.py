@@ -130,6 +130,13 @@ def test_what_goes_on_changing_is_copied_and_what_is_registered_is_linked(regist
     assert inode(copied) != inode(loose)
 
 
+def test_what_is_written_into_a_registered_config_leaves_the_store_as_it_was(registry, library):
+    kept = made_with(library, models.find("tiny", registry, None))
+    change(models.find("tiny", registry, None), reatt={"fusion": 0.1})
+    assert models.damaged(library) == []
+    assert "reatt" not in ModelFolder(kept.path).config
+
+
 def test_a_disk_without_links_gets_a_copy(registry, library, monkeypatch):
     def refuse(*_):
         raise OSError(18, "Invalid cross-device link")
