@@ -36,7 +36,8 @@ class Calibration:
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Calibration:
         """Read what a model's config holds under `reatt.confidence`."""
-        return cls(float(raw["bias"]), Signs(**{k: float(v) for k, v in raw["weights"].items()}), raw["threshold"])
+        weights = Signs(**{name: float(weight) for name, weight in raw["weights"].items()})
+        return cls(float(raw["bias"]), weights, float(raw["threshold"]))
 
 
 def confidence(signs: Signs, calibration: Calibration | None) -> float:
