@@ -158,7 +158,7 @@ class _Run:
     def _read_file(self, found: Found, options: IngestOptions) -> None:
         path = storable(found.path)
         known = self.library.digests(path)
-        if None in known and found.path.is_file() and known[None] == _digest(found.path):
+        if None in known and known[None] == _digest(found.path):
             self.report.unchanged += 1
             return
         kept: set[str | None] = set()
@@ -214,11 +214,11 @@ class _Run:
             self._fail(found, error)
         else:
             self.report.skipped += 1
+            self.report.removed += self.writer.forget_path(storable(found.path))  # of when it still held text
 
     def _fail(self, found: Found, error: DocumentError) -> None:
         path = os.fsencode(found.path).decode("utf-8", "backslashreplace")
-        digest = _digest(found.path) if found.path.is_file() and os.access(found.path, os.R_OK) else ""
-        problem = Problem(path, error.id, error.message, error.fix, digest)
+        problem = Problem(path, error.id, error.message, error.fix, _digest(found.path))
         if self.library.problem(path) != problem:
             self.writer.record_problem(problem)
         self.report.problems.append(problem)
@@ -276,5 +276,11 @@ def storable(path: Path) -> str:
 
 
 def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    """Digest a file's bytes; "" for what is no file or cannot be read: reading it will say why."""
+    try:
+        if not path.is_file():
+            return ""
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError:
+        return ""

@@ -71,7 +71,7 @@ class Problem:
     id: str  # of the error, such as PDF_PASSWORD
     detail: str
     fix: str
-    digest: str  # of the bytes that failed: equal bytes need no second attempt
+    digest: str  # of the bytes that failed; "" where even those cannot be read
 
 
 @dataclass(frozen=True)

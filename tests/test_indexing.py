@@ -93,6 +93,29 @@ def test_a_record_whose_text_is_gone_is_removed(files, ingest, texts):
     assert texts() == {("faq.jsonl", "r0"): "one"}
 
 
+@pytest.mark.parametrize("content", [b"", b" \n", b"\x7fELF\0\1\2"])
+def test_a_file_that_holds_no_text_any_more_is_removed(files, ingest, texts, content):
+    folder = files(leave__md=LEAVE, travel__md=TRAVEL)
+    ingest(folder)
+    (folder / "travel.md").write_bytes(content)
+    assert counts(ingest(folder)) == {"seen": 2, "unchanged": 1, "removed": 1, "skipped": 1}
+    assert set(texts()) == {("leave.md", None)}
+
+
+def test_a_file_that_can_no_longer_be_opened_stops_nothing(files, ingest, texts, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    folder = files(leave__md=LEAVE)
+    ingest(folder)
+    monkeypatch.setattr(indexing, "open", refuse, raising=False)
+    monkeypatch.setattr("reatt_engine.documents._open", refuse)
+    report = ingest(folder / "leave.md")
+    monkeypatch.undo()
+    assert (counts(report), report.problems[0].id) == ({"seen": 1, "failed": 1}, "UNREADABLE")
+    assert set(texts().values()) == {LEAVE}
+
+
 def test_of_a_repeated_id_the_later_line_counts_and_a_warning_says_so(files, ingest, texts):
     rows = [{"_id": "a", "text": "old"}, {"_id": "b", "text": "other"}, {"_id": "a", "text": "new"}]
     for expected in ({"seen": 1, "added": 2}, {"seen": 1, "unchanged": 2}):
