@@ -65,7 +65,9 @@ def looks_binary(sample: bytes) -> bool:
 
 def _strictly(data: bytes, encoding: str) -> Decoded:
     try:
-        return Decoded(data.decode(encoding).removeprefix("\ufeff"), encoding)
+        text = data.decode(encoding).removeprefix("\ufeff")
+        text.encode()  # UTF-7 and the escapes of Python can spell lone surrogates, which no store can hold
+        return Decoded(text, encoding)
     except LookupError:
         raise Undecodable(f"no encoding is called {encoding!r}") from None
     except UnicodeError as error:

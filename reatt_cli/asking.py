@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from collections.abc import Iterator
@@ -123,6 +124,8 @@ def _questions(session: Session, question: str | None, jsonl: bool) -> Iterator[
 
     if session.out.json and not jsonl:
         raise UsageError("--json is for one question; many need one object a line", "--jsonl")
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # one line that is no text must not end the others
     if question == "-":
         return (line.rstrip("\r\n") for line in sys.stdin)
     if session.settings.no_input or not sys.stdin.isatty():

@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from reatt_store.errors import DiskFull, NoStore, ReadOnly, StoreDamaged, StoreError, StoreLocked, StoreNewer
+from reatt_store.errors import (
+    DiskFull,
+    NoStore,
+    ReadOnly,
+    StoreDamaged,
+    StoreError,
+    StoreLocked,
+    StoreNewer,
+    UsageError,
+)
 from reatt_store.migrations import APPLICATION, FORMAT, migrate
 
 DATABASE = "reatt.db"
@@ -100,6 +109,8 @@ def translated(path: Path) -> Iterator[None]:
         raise _from_sqlite(error, path) from error
     except OSError as error:
         raise _from_system(error, path) from error
+    except UnicodeEncodeError as error:  # a word of the command line whose bytes are no text
+        raise UsageError(f"not UTF-8: {error.object[:80]!r}", "patterns and paths in UTF-8", str(path)) from error
 
 
 def sync_folder(folder: Path) -> None:

@@ -143,6 +143,20 @@ def test_many_questions_for_people_repeat_each(reatt, library, monkeypatch):
     assert [line for line in out.splitlines() if line.startswith("? ")] == ["? Why?", "? When?"]
 
 
+def test_a_line_that_is_no_text_does_not_end_the_others(reatt, library, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9?\nWhy?\n"), encoding="utf-8"))
+    done = reatt("ask", "-", "--jsonl")
+    assert [json.loads(line)["question"] for line in done.out.splitlines()] == ["caf\ufffd?", "Why?"]
+    assert (done.code, done.err) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["search leave --retriever words --only", "list --only", "remove"])
+def test_a_pattern_that_is_no_text_is_a_usage_error(reatt, store, command):
+    done = reatt(*command.split(), "\udcff*")
+    assert (done.code, done.err.count("\n")) == (2, 2)
+    assert "reatt: not UTF-8: " in done.err
+
+
 def test_a_blank_question_is_a_usage_error(reatt, library):
     assert reatt("ask", " ").code == 2
 

@@ -50,6 +50,8 @@ def test_a_guess_is_a_warning_and_the_users_word_is_obeyed(tmp_path: Path) -> No
     assert (told.text, told.warnings) == (LATIN, ())
     with pytest.raises(NotText, match="no encoding is called"):
         read_bytes(tmp_path, "a.txt", b"a", ReadLimits(encoding="utf-9"))
+    with pytest.raises(NotText, match="surrogates"):
+        read_bytes(tmp_path, "a.txt", b"+2AA-", ReadLimits(encoding="utf-7"))
 
 
 def test_one_broken_byte_does_not_turn_utf8_into_another_encoding(tmp_path: Path) -> None:
