@@ -46,6 +46,8 @@ def holder(folder: Path) -> Holder | None:
         note = Holder(**json.loads((folder / LOCK).read_text()))
     except (OSError, ValueError, TypeError):
         return None
+    if type(note.pid) is not int or not all(isinstance(each, str) for each in (note.host, note.command, note.since)):
+        return None  # not written by `locked`
     if note.host == socket.gethostname() and not _alive(note.pid):
         return None  # killed before it could clear the note
     return note

@@ -140,6 +140,12 @@ def test_a_second_writer_is_refused_at_once_and_told_who_holds_the_store(library
     assert library.status().holder is None
 
 
+@pytest.mark.parametrize("note", ["", "7", "[]", '{"pid": 1}', '{"pid": "x", "host": 1, "command": "", "since": ""}'])
+def test_a_note_about_the_writer_that_is_none_is_passed_over(library, note):
+    (library.folder / "lock").write_text(note)
+    assert library.status().holder is None
+
+
 def test_readers_work_while_a_writer_is_open(library):
     put(library, "apple")
     with library.writing() as writer:
