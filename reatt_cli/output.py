@@ -155,7 +155,7 @@ class Output:
     def _print(self, console: Console, parts: Sequence[str | Text]) -> None:
         from rich.text import Text
 
-        line = Text.assemble(*(rendering.visible(part) if isinstance(part, str) else part for part in parts))
+        line = Text.assemble(*(_on_its_line(part) if isinstance(part, str) else part for part in parts))
         with console.capture() as captured:
             console.print(line, soft_wrap=True)
         _write(console.file, captured.get())
@@ -177,6 +177,11 @@ class Output:
                 shown.update(tasks[step.phase], completed=step.done, total=step.total, description=text)
 
             yield advance
+
+
+def _on_its_line(text: str) -> str:
+    """Make a text safe, line ends included: a file's name may hold one, and what looks like a line of ours after it."""
+    return rendering.visible(text).replace("\n", "\\n")
 
 
 def encode(value: Any) -> str:

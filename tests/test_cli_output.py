@@ -54,6 +54,12 @@ def test_every_way_to_print_makes_text_safe(write, capsys):
     assert not CONTROL.search(printed)
 
 
+@pytest.mark.parametrize("write", ["say", "note", "warn"])
+def test_a_line_end_in_a_text_begins_no_line(write, capsys):
+    getattr(Output(), write)("a\nreatt: b")
+    assert "".join(capsys.readouterr()).endswith("a\\nreatt: b\n")
+
+
 def test_tables_and_markup_like_text_are_printed_as_text(capsys):
     Output().table([("src/[id].tsx", "[/nested] :smile: \x1b[31m"), ("b", "[bold]x[/bold]")])
     assert capsys.readouterr().out == "src/[id].tsx  [/nested] :smile: \\x1b[31m\nb             [bold]x[/bold]\n"
