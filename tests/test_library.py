@@ -230,9 +230,10 @@ def test_a_flipped_letter_is_found(library):
         assert [found.what for found in library.check().damaged] == ["document"]
 
 
-def test_a_trigger_in_a_store_from_elsewhere_is_found(library):
+@pytest.mark.parametrize("name", ["evil", "words_x", "x_sqlite_x"])
+def test_a_trigger_in_a_store_from_elsewhere_is_found(library, name):
     with sqlite3.connect(library.folder / "reatt.db") as connection:
-        connection.execute("CREATE TRIGGER evil AFTER INSERT ON chunks BEGIN DELETE FROM documents; END")
+        connection.execute(f"CREATE TRIGGER {name} AFTER INSERT ON chunks BEGIN DELETE FROM documents; END")
     assert [found.what for found in library.check().damaged] == ["database"]
 
 
