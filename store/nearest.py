@@ -101,8 +101,12 @@ class TokenIndex:
         return self._rows.owners(rows)
 
     def save(self, path: Path) -> None:
-        """Write the index for `cached`."""
-        _faiss().write_index(self._index, os.fspath(path))
+        """Write the index to a file, for the cache."""
+        try:
+            _faiss().write_index(self._index, os.fspath(path))
+        except RuntimeError as error:  # all that FAISS says of a file that it cannot write
+            path.unlink(missing_ok=True)
+            raise DiskFull(f"cannot write {path}: {error}", "free some space", str(path)) from error
 
     def _parameters(self, bits: NDArray[np.uint8] | None) -> Any:
         faiss = _faiss()

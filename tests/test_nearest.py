@@ -133,6 +133,19 @@ def test_a_cache_belongs_to_its_segments_and_replaces_the_one_before(library, mo
     assert library.check().orphans == 0
 
 
+def test_a_full_disk_answers_without_a_cache(library, monkeypatch):
+    monkeypatch.setattr(nearest, "FLAT_LIMIT", 10)
+    save = TokenIndex.save
+
+    def save_to_full_disk(index, path):
+        path.symlink_to("/dev/full")
+        save(index, path)
+
+    monkeypatch.setattr(TokenIndex, "save", save_to_full_disk)
+    assert len(open_index(library, 1, library.segments(1))) > 0
+    assert (list((library.folder / "cache").iterdir()), list((library.folder / "tmp").iterdir())) == ([], [])
+
+
 def test_a_busy_store_answers_without_a_cache(library, monkeypatch):
     monkeypatch.setattr(nearest, "FLAT_LIMIT", 10)
     with library.writing():
