@@ -19,8 +19,6 @@ from reatt_store.library import Generation, Library, StoredChunk
 if TYPE_CHECKING:
     from reatt_engine.attention import AttentionIndex
 
-RETRIEVERS = ("attention", "words", "hybrid")
-SEARCHES = ("auto", "exact", "fast", "two-stage")
 TOKEN_CANDIDATES = 2048  # K' of section 2.4: nearest tokens per question token
 DEPTH = 100  # candidates that hybrid takes from each side
 FUSION_WEIGHT = 0.5  # of attention, where the model's config has no fitted one
