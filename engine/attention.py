@@ -41,6 +41,10 @@ class AttentionIndex:
         self._segments: dict[int, Segment] = {segment.id: segment for segment in library.segments(generation)}
         self._loaded: dict[str, list[maxsim.Shard]] = {}  # by device
 
+    def whole(self) -> bool:
+        """Say whether the store still has all segments that were opened."""
+        return self._segments.keys() <= {segment.id for segment in self._library.segments(self._generation)}
+
     def search(self, queries: Queries, k: int, search: str, only: str | None) -> list[tuple[int, float]]:
         """Return (chunk id, score) of the best k places, best first; equal texts share a place."""
         ways = {"exact": self._exact, "fast": self._fast, "two-stage": self._two_stage}

@@ -100,6 +100,9 @@ class Retriever:
         self._catch_up()
         ways = {"attention": self._attention, "words": self._words, "hybrid": self._hybrid}
         found = ways[retriever](Asked(question, k, search, only))[:k]
+        if self._overtaken():
+            self._catch_up()
+            found = ways[retriever](Asked(question, k, search, only))[:k]
         chunks = {stored.id: stored for stored in self.library.chunks([each.chunk for each in found])}
         present = [each for each in found if each.chunk in chunks]
         return [Hit(chunks[s.chunk], s.score, rank, s.words, s.attention) for rank, s in enumerate(present, 1)]
@@ -125,6 +128,12 @@ class Retriever:
         self.__dict__.pop("_index", None)
         if self._backbone is not None and self.generation not in (None, self.library.generation()):
             raise ModelMismatch("the store has moved to another model meanwhile", "run the command again")
+
+    def _overtaken(self) -> bool:
+        """Say whether a writer has dropped a segment during a search: places in it name no chunk any more."""
+        if "_index" not in self.__dict__ or self.library.version() == self._version:
+            return False
+        return not self._index.whole()
 
     @cached_property
     def _index(self) -> AttentionIndex:

@@ -245,6 +245,24 @@ def test_a_compacted_store_is_searched_as_before(open_store, copy, search):
         assert found == expected
 
 
+@pytest.mark.parametrize("search", ["exact", "fast", "two-stage"])
+def test_a_store_compacted_during_a_search_loses_no_hit(open_store, copy, monkeypatch, search):
+    retriever, other = open_store(copy), open_store(copy)
+    expected = [hit.chunk.id for hit in retriever.search("rye bread", 9, "attention", search)]
+    others = {found.document_id for found in other.library.every_chunk()}
+    others -= {found.document_id for found in other.library.chunks(expected)}
+    ids_of = retriever.library.chunk_ids
+
+    def compact_first(*given):
+        with other.library.writing() as writer:
+            writer.remove(others)
+            writer.compact()
+        return ids_of(*given)
+
+    monkeypatch.setattr(retriever.library, "chunk_ids", compact_first)
+    assert ids(retriever.search("rye bread", 9, "attention", search)) == expected
+
+
 @pytest.mark.parametrize("retriever_name", ["attention", "words", "hybrid"])
 def test_what_is_added_meanwhile_is_found(open_store, copy, ingest, tmp_path, retriever_name):
     retriever = open_store(copy)
