@@ -4,7 +4,7 @@ Each class is one row of the error catalogue: a stable `id`, the process's exit 
 found, and `fix`: what to type next. Only the command line turns one into text; nothing below it prints.
 
     ReattError
-    ├── UsageError            2   BadQuestion, NothingFound, NoSuchPath, QueriesFormat, QrelsFormat
+    ├── UsageError            2   BadQuestion, NothingFound, NoSuchPath, NoSuchId, QueriesFormat
     ├── DocumentError         3   one file could not be read; the run goes on
     ├── StoreError            10-15, 22
     ├── ModelError            13, 14
