@@ -89,7 +89,7 @@ def _below(root: Path, walk: _Walk) -> Iterator[Found]:
         folder = pending.pop()
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except PermissionError:
+        except OSError:  # no permission, a bad disk, or it has just gone
             yield Found(folder, explicit=True)  # reading it will say why it cannot be read
             continue
         if any(entry.name == _STORE_MARK for entry in entries):

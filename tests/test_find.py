@@ -1,5 +1,6 @@
 """Laws of finding files."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,22 @@ def test_globs_choose(tmp_path: Path) -> None:
 def test_a_name_with_brackets_is_itself(tmp_path: Path) -> None:
     tree(tmp_path, "src/[id].tsx", "src/i.tsx")
     assert names(tmp_path, "src/[id].tsx") == ["src/[id].tsx"]
+
+
+@pytest.mark.parametrize("number", [5, 13])
+def test_a_folder_that_cannot_be_listed_is_given_to_be_read_and_stops_nothing(
+    tmp_path: Path, monkeypatch, number
+) -> None:
+    def refuse(folder: Path) -> list[os.DirEntry[str]]:
+        if folder.name == "bad":
+            raise OSError(number, "no")
+        return scandir(folder)
+
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "a.txt").write_text("a")
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert [found.path.name for found in find([str(tmp_path)])] == ["a.txt", "bad"]
 
 
 def test_links_inside_a_folder_are_not_followed_and_said(tmp_path: Path) -> None:
