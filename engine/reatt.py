@@ -24,7 +24,7 @@ from reatt_engine.backbone import Answer, ChunkCode, Passage, Queries, Span
 from reatt_engine.confidence import UNCALIBRATED_THRESHOLD, Calibration, confidence, divergence, signs
 from reatt_engine.decoding import Hypothesis, Limits, Source, generate, is_yes_no, source_of, text_span
 from reatt_engine.t5 import T5, Cache
-from reatt_engine.tokens import NOWHERE, TextTokenizer
+from reatt_engine.tokens import TextTokenizer
 
 KEYS_VERSION = b"1"  # to be raised when the same weights come to give other keys
 
@@ -219,7 +219,7 @@ class ReAtt:
         return source_of(reading.tokens, reading.spans, [passage.text for passage in evidence], extra)
 
     def fingerprint(self) -> str:
-        """Hash what the stored keys depend on: embeddings, lower half, the head's key projection, tokenizer, limits."""
+        """Hash what the stored keys depend on: lower half, the head's key projection, their form, tokenizer, limits."""
         block, width = self.t5.encoder.layers()[self.head.layer], self.t5.config.d_kv
         rows = slice(self.head.number * width, (self.head.number + 1) * width)
         weights = [self.t5.shared.weight, self.t5.encoder.position.weight, block.attention_norm.weight]
@@ -228,5 +228,7 @@ class ReAtt:
         total = hashlib.blake2b(KEYS_VERSION, digest_size=16)
         for weight in weights:
             total.update(weight.detach().float().cpu().contiguous().numpy().data)
-        total.update(repr((self.tokenizer.identity(), self.max_chunk_tokens, NOWHERE)).encode())
+        shape = self.t5.config
+        form = (shape.feed_forward_proj, shape.layer_norm_epsilon, shape.relative_attention_max_distance)
+        total.update(repr((self.tokenizer.identity(), self.max_chunk_tokens, *form)).encode())
         return total.hexdigest()

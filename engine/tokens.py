@@ -45,7 +45,7 @@ class TextTokenizer:
             raise ModelError(f"cannot read {file}: {error}", "copy the model again", str(file)) from None
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self._tokenizer.encode_special_tokens = True  # a text that says </s> says four characters, and ends nothing
+        self._tokenizer.encode_special_tokens = True  # </s> in a text is no end mark, where the tokenizer's kind allows
         self.end, self.question_limit, self.chunk_limit = end, question_limit, chunk_limit
 
     @property

@@ -223,7 +223,9 @@ def _matching(library: Library, target: str) -> list[StoredDocument]:
     if kind == "D":
         return [library.document(number)]
     path = glob.escape(os.path.abspath(os.path.expanduser(target)))
-    for pattern in (path, f"{path.rstrip('/')}/*", target):
+    # A bare name is a file of this folder: only what is written as a glob reaches others of that name.
+    patterns = [path, f"{path.rstrip('/')}/*", *([target] if glob.has_magic(target) else [])]
+    for pattern in patterns:
         if found := list(library.documents(pattern)):
             return found
     raise NoSuchId(f"no document in this store matches {target}", "reatt list")

@@ -124,7 +124,7 @@ def test_an_answer_is_a_span_of_its_document(reatt, library):
 def test_abstaining_is_4_unless_that_is_fine_and_shows_passages(options, code, reatt, library):
     done = reatt("ask", "Why?", "--abstain", "1", *options)
     assert done.code == code
-    assert done.out.startswith("not in the documents")
+    assert done.out.startswith("no answer found")
     assert len(done.out.splitlines()) == 4
 
 
@@ -167,7 +167,7 @@ def test_a_person_without_a_question_is_prompted(library, monkeypatch):
     session = pexpect.spawn(PROGRAM[0], [*PROGRAM[1:], "ask"], encoding="utf-8", timeout=90, dimensions=(24, 100))
     session.expect(r"\? ")
     session.sendline("When is tea?")
-    session.expect(r"confidence|not in the documents")
+    session.expect(r"confidence|no answer found")
     session.expect(r"\? ")
     session.sendeof()
     session.expect(pexpect.EOF)

@@ -48,7 +48,7 @@ def test_show_of_nothing_is_a_usage_error(id, reatt, store):
         ("D-1", ["D-2", "D-3"]),
         ("hr/leave.md", ["D-2", "D-3"]),
         ("hr", ["D-2", "D-3"]),
-        ("leave.md", ["D-2", "D-3"]),
+        ("*leave.md", ["D-2", "D-3"]),
         ("*.jsonl", ["D-1", "D-3"]),
         (".", []),
     ],
@@ -66,6 +66,11 @@ def test_remove_names_a_file_itself_before_others_of_its_name(reatt, store):
         writer.publish([(here, [])], None, 0)
     assert reatt("remove", "leave.md", "--dry-run").out == "D-4  leave.md\n"
     assert reatt("remove", "*leave.md", "--dry-run").out == "D-1  hr/leave.md\nD-4  leave.md\n"
+
+
+def test_a_bare_name_never_removes_files_of_other_folders(reatt, store):
+    assert reatt("remove", "leave.md").code == 2
+    assert reatt("list").out.count("leave.md") == 1
 
 
 def test_a_dry_run_removes_nothing(reatt, store):

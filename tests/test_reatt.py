@@ -1,5 +1,8 @@
 """ReAtt's two halves are one dense model under the block mask of the paper, and its reader is transformers' T5."""
 
+import copy
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -191,3 +194,12 @@ def test_target_attention_sums_to_one_and_to_its_tokens(owners, seed):
     shares = target_attention(scores, torch.tensor(owners), 4)
     assert float(shares.sum()) == pytest.approx(1, abs=1e-5)
     assert all((float(share) > 0) == (chunk in owners) for chunk, share in enumerate(shares))
+
+
+@pytest.mark.parametrize("change", [{"layer_norm_epsilon": 1e-5}, {"relative_attention_max_distance": 64}])
+def test_a_fingerprint_covers_the_form_that_the_config_gives_the_weights(tiny_reatt, change):
+    before = tiny_reatt.fingerprint()
+    other = copy.copy(tiny_reatt)
+    other.t5 = copy.copy(tiny_reatt.t5)
+    other.t5.config = replace(tiny_reatt.t5.config, **change)
+    assert other.fingerprint() != before == tiny_reatt.fingerprint()

@@ -31,6 +31,7 @@ from reatt_engine.folders import ModelFolder
 from reatt_engine.reatt import ReAtt
 from reatt_engine.retrieval import Retriever, fuse
 from reatt_store.library import Library
+from recipes.reatt_mini.export import replace_text
 
 FUSION_SETS = ("squad11_train", "nq_qed_train", "hotpotqa_train_sample", "musique_train_sample", "fairytaleqa_train")
 FUSION_QUESTIONS, FUSION_DOCUMENTS = 150, 1200
@@ -183,7 +184,7 @@ def main() -> None:
         shutil.rmtree(scratch)
     config = json.loads((options.model / "config.json").read_text(encoding="utf-8"))
     config["reatt"] |= {"fusion": weight, "confidence": fitted}
-    (options.model / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    replace_text(options.model / "config.json", json.dumps(config, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -66,8 +65,15 @@ def export(checkpoint: Path, tokenizer: Path, folder: Path) -> None:
         raise SystemExit(f"{part} has {part.stat().st_size / 1e6:.1f} MB, more than {LARGEST / 1e6:.0f}")
     part.chmod(0o644)
     part.replace(folder / "model.safetensors")
-    shutil.copyfile(tokenizer, folder / "tokenizer.json")
-    (folder / "config.json").write_text(json.dumps(config(t5), indent=1) + "\n", encoding="utf-8")
+    replace_text(folder / "tokenizer.json", tokenizer.read_text(encoding="utf-8"))
+    replace_text(folder / "config.json", json.dumps(config(t5), indent=1) + "\n")
+
+
+def replace_text(file: Path, text: str) -> None:
+    """Put a new file in place of the old one, which a store may hold a link to."""
+    part = file.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(file)
 
 
 def main() -> None:
