@@ -18,7 +18,7 @@ from bench import corpus, processes
 from bench.plan import Plan
 from bench.table import Row, at_least
 from reatt_engine import indexing
-from reatt_engine.backbone import ChunkCode, Passage
+from reatt_engine.backbone import ChunkCode, ChunkText
 from reatt_engine.checkpoints import published_weights
 from reatt_engine.reatt import ReAtt, head_keys, lower_half, pad
 from reatt_engine.t5 import T5, T5Config
@@ -46,12 +46,12 @@ class Recorder:
 
     def __init__(self, reatt: ReAtt) -> None:
         self._reatt = reatt
-        self.batches: list[list[Passage]] = []
+        self.batches: list[list[ChunkText]] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._reatt, name)
 
-    def encode_chunks(self, passages: Sequence[Passage]) -> list[ChunkCode]:
+    def encode_chunks(self, passages: Sequence[ChunkText]) -> list[ChunkCode]:
         """Encode as the model does."""
         self.batches.append(list(passages))
         return self._reatt.encode_chunks(passages)
@@ -94,7 +94,7 @@ def _pipeline(plan: Plan, backbone: Any, file: Path) -> Pace:
 
 
 @torch.inference_mode()
-def _bare_loop(reatt: ReAtt, batches: Sequence[Sequence[Passage]]) -> Pace:
+def _bare_loop(reatt: ReAtt, batches: Sequence[Sequence[ChunkText]]) -> Pace:
     """Encode the same batches from token ids that lie ready, and throw the keys away."""
     tokens = [reatt.tokenizer.chunks(batch) for batch in batches]
     padded = [pad([chunk.ids for chunk in batch], reatt.device) for batch in tokens]

@@ -22,7 +22,7 @@ Span = tuple[int, int]  # [start, end) in characters
 
 
 @dataclass(frozen=True)
-class Passage:
+class ChunkText:
     """What the encoder reads of one chunk: its title and its text."""
 
     title: str
@@ -66,19 +66,19 @@ class Backbone(Protocol):
     key_width: int  # d
     max_chunk_tokens: int
 
-    def encode_chunks(self, passages: Sequence[Passage]) -> list[ChunkCode]:
+    def encode_chunks(self, passages: Sequence[ChunkText]) -> list[ChunkCode]:
         """Encode chunks apart into the keys that the store keeps."""
 
     def encode_question(self, question: str) -> Queries:
         """Encode a question into the queries that score those keys."""
 
-    def key_spans(self, passage: Passage) -> tuple[Span, ...]:
+    def key_spans(self, passage: ChunkText) -> tuple[Span, ...]:
         """Say where in `passage.text` each key comes from; (0, 0) for title, prefix and end marks."""
 
     def count_tokens(self, text: str) -> int:
         """Count the tokens of a text without prefix and end marks."""
 
-    def answer(self, question: str, evidence: Sequence[Passage], scores: Sequence[float], limits: Limits) -> Answer:
+    def answer(self, question: str, evidence: Sequence[ChunkText], scores: Sequence[float], limits: Limits) -> Answer:
         """Read the evidence jointly and answer; `scores` are the evidence's retrieval scores."""
 
     def fingerprint(self) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reatt_engine.backbone import Backbone, Passage
+from reatt_engine.backbone import Backbone, ChunkText
 from reatt_engine.chunking import stream
 from reatt_engine.documents import Found, ReadLimits, Text, find, read, read_stdin
 from reatt_engine.folders import ModelFolder
@@ -131,7 +131,7 @@ class _Run:
     ) -> None:
         self.library, self.writer, self.backbone, self.report, self.tell = library, writer, backbone, report, tell
         self.documents: list[tuple[Document, list[Chunk]]] = []
-        self.waiting: dict[bytes, Passage] = {}
+        self.waiting: dict[bytes, ChunkText] = {}
 
     def read_all(self, files: Sequence[Found], options: IngestOptions) -> None:
         """Read every file, going on after one that cannot be read."""
@@ -194,7 +194,7 @@ class _Run:
             self.report.added += 1
 
     def _wait_for(self, chunk: Chunk) -> None:
-        self.waiting[chunk.digest] = Passage(chunk.title, chunk.text)
+        self.waiting[chunk.digest] = ChunkText(chunk.title, chunk.text)
         if len(self.waiting) >= BATCH_CHUNKS:
             self._publish()
 
@@ -225,7 +225,7 @@ class _Run:
         self.report.failed += 1
 
 
-def encode(backbone: Backbone, passages: dict[bytes, Passage]) -> Draft:
+def encode(backbone: Backbone, passages: dict[bytes, ChunkText]) -> Draft:
     """Encode chunks in groups of like length, so that little is padded, and gather their keys in the order given."""
     order = sorted(passages, key=lambda digest: len(passages[digest].text))
     codes: dict[bytes, NDArray[np.float32]] = {}

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from reatt_engine.backbone import Passage
+from reatt_engine.backbone import ChunkText
 from reatt_engine.checkpoints import load_t5
 from reatt_engine.folders import ModelFolder
 from reatt_engine.indexing import Progress
@@ -82,7 +82,7 @@ def probe(
     tokenizer, t5 = read_tokenizer(folder), load_t5(folder.path).to(choose_device(device))
     where = t5.shared.weight.device
     order = sorted(range(len(sample)), key=lambda number: len(sample[number].text))
-    tokens = tokenizer.chunks([Passage(sample[number].title, sample[number].text) for number in order])
+    tokens = tokenizer.chunks([ChunkText(sample[number].title, sample[number].text) for number in order])
     groups = [embed(t5, [t.ids for t in tokens[at : at + TOGETHER]], where) for at in range(0, len(tokens), TOGETHER)]
     questions = embed(t5, [tokenizer.question(sentence.text).ids for sentence in asked], where)
     own = torch.tensor([order.index(sentence.chunk) for sentence in asked], device=where)  # (S,)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from reatt_engine.backbone import Answer, Passage
+from reatt_engine.backbone import Answer, ChunkText
 from reatt_engine.decoding import Limits
 from reatt_engine.retrieval import Hit, Retriever, TokenPair
 
@@ -69,7 +69,7 @@ def ask(retriever: Retriever, question: str, options: AskOptions) -> Reply:
     if not hits:
         return _nothing(question, timing)
     with _timed(timing, "read"):
-        passages = [Passage(hit.chunk.chunk.title, hit.chunk.chunk.text) for hit in hits]
+        passages = [ChunkText(hit.chunk.chunk.title, hit.chunk.chunk.text) for hit in hits]
         scores = [sum(pair.weight for pair in terms) for terms in pairs]
         limits = Limits(options.max_tokens, options.beams, options.free)
         told = backbone.answer(question, passages, scores, limits)

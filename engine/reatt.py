@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from reatt_engine.backbone import Answer, ChunkCode, Passage, Queries, Span
+from reatt_engine.backbone import Answer, ChunkCode, ChunkText, Queries, Span
 from reatt_engine.confidence import UNCALIBRATED_THRESHOLD, Calibration, confidence, divergence, signs
 from reatt_engine.decoding import Hypothesis, Limits, Source, generate, is_yes_no, source_of, text_span
 from reatt_engine.t5 import T5, Cache
@@ -147,12 +147,12 @@ class ReAtt:
         """Count the tokens of a text without prefix and end marks."""
         return self.tokenizer.count(text)
 
-    def key_spans(self, passage: Passage) -> tuple[Span, ...]:
+    def key_spans(self, passage: ChunkText) -> tuple[Span, ...]:
         """Say where in `passage.text` each key comes from; (0, 0) for title, prefix and end marks."""
         return self.tokenizer.chunks([passage])[0].spans
 
     @torch.inference_mode()
-    def encode_chunks(self, passages: Sequence[Passage]) -> list[ChunkCode]:
+    def encode_chunks(self, passages: Sequence[ChunkText]) -> list[ChunkCode]:
         """Encode chunks apart into the keys that the store keeps; best given in batches of like length."""
         tokens = self.tokenizer.chunks(passages)
         lower = lower_half(self.t5, self.head.layer, pad([t.ids for t in tokens], self.device))
@@ -168,7 +168,7 @@ class ReAtt:
         return Queries(vectors, torch.full((len(vectors),), 1 / len(vectors), device=self.device), tokens.spans)
 
     @torch.inference_mode()
-    def read(self, question: str, evidence: Sequence[Passage]) -> Reading:
+    def read(self, question: str, evidence: Sequence[ChunkText]) -> Reading:
         """Encode each question-chunk pair jointly and fuse them as one memory (section 2.2).
 
         The joint input has the question without its end mark, as in the released models.
@@ -189,7 +189,7 @@ class ReAtt:
         return target_attention(self.t5.target_scores(reading.cache)[0], reading.owner, len(reading.tokens))
 
     @torch.inference_mode()
-    def answer(self, question: str, evidence: Sequence[Passage], scores: Sequence[float], limits: Limits) -> Answer:
+    def answer(self, question: str, evidence: Sequence[ChunkText], scores: Sequence[float], limits: Limits) -> Answer:
         """Read the evidence jointly and answer; `scores` (C) are its retrieval scores. Empty text: nothing to say."""
         reading = self.read(question, evidence)
         shares = self.shares(reading).tolist()
@@ -214,7 +214,7 @@ class ReAtt:
             signs=signed,
         )
 
-    def _source(self, question: str, evidence: Sequence[Passage], reading: Reading) -> Source:
+    def _source(self, question: str, evidence: Sequence[ChunkText], reading: Reading) -> Source:
         extra = [self.tokenizer.answer(word)[:-1] for word in ("yes", "no")] if is_yes_no(question) else []
         return source_of(reading.tokens, reading.spans, [passage.text for passage in evidence], extra)
 

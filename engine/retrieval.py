@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from reatt_engine.backbone import Backbone, Passage, Queries, Span
+from reatt_engine.backbone import Backbone, ChunkText, Queries, Span
 from reatt_store.errors import BadQuestion, ModelMismatch
 from reatt_store.library import Generation, Library, StoredChunk
 
@@ -115,7 +115,7 @@ class Retriever:
         best = self._index.best_keys(queries, hit.chunk.id)
         if best is None:
             return []
-        spans = self._backbone.key_spans(Passage(hit.chunk.chunk.title, hit.chunk.chunk.text))
+        spans = self._backbone.key_spans(ChunkText(hit.chunk.chunk.title, hit.chunk.chunk.text))
         rows = zip(queries.spans, best.keys, best.weights, strict=True)
         return [TokenPair(span, spans[key], weight) for span, key, weight in rows]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tokenizers import Encoding, Tokenizer
 
-from reatt_engine.backbone import Passage, Span
+from reatt_engine.backbone import ChunkText, Span
 from reatt_store.errors import ModelError
 
 NOWHERE: Span = (0, 0)
@@ -58,7 +58,7 @@ class TextTokenizer:
         encoding = self._tokenizer.encode(QUESTION + text.translate(READ_AS), add_special_tokens=False)
         return self._finish(encoding, text, len(QUESTION), self.question_limit)
 
-    def chunks(self, passages: Sequence[Passage]) -> list[Tokens]:
+    def chunks(self, passages: Sequence[ChunkText]) -> list[Tokens]:
         """Encode chunks as `title: T context: X </s>`."""
         heads = [TITLE + self._short(passage.title) + CONTEXT for passage in passages]
         whole = [

@@ -27,7 +27,7 @@ Weight = tuple[int, int, float]
 
 
 @dataclass(frozen=True)
-class Passage:
+class Shown:
     """A passage as it is to be shown."""
 
     found: schemas.Hit
@@ -69,7 +69,7 @@ def reply(told: Reply, generation: Generation, warnings: Sequence[str]) -> schem
 def render_hits(out: Output, question: str, hits: Sequence[schemas.Hit], explain: bool) -> None:
     """Print hits, best first."""
     _passages(
-        out, [Passage(each, _weights(question, each), None, f"{each.retrieval.score:.3f}") for each in hits], explain
+        out, [Shown(each, _weights(question, each), None, f"{each.retrieval.score:.3f}") for each in hits], explain
     )
     if not hits:
         out.note("nothing matches")
@@ -85,7 +85,7 @@ def render_reply(out: Output, reply: schemas.Ask, explain: bool, echo: bool) -> 
     else:
         headline = Text.assemble((rendering.one_line(reply.answer), "bold"), f"   {confidence}")
     shown = reply.evidence[:NEAREST] if reply.answer is None else reply.evidence
-    passages = [Passage(each, _weights(reply.question, each), _answer(reply, each), _percent(each)) for each in shown]
+    passages = [Shown(each, _weights(reply.question, each), _answer(reply, each), _percent(each)) for each in shown]
     if reply.answer is not None and reply.confidence < UNSURE:
         _passages(out, passages, explain)
         out.say("unsure: ", headline)
@@ -96,7 +96,7 @@ def render_reply(out: Output, reply: schemas.Ask, explain: bool, echo: bool) -> 
         out.warn(warning)
 
 
-def _passages(out: Output, passages: Sequence[Passage], explain: bool) -> None:
+def _passages(out: Output, passages: Sequence[Shown], explain: bool) -> None:
     """Print passages in one table, or on a narrow terminal with a line of its own for each text."""
     narrow = out.width < NARROW
     limit = (out.width - 14 if narrow else out.width // 3) if out.on_terminal else None

@@ -8,7 +8,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from reatt_engine.backbone import Passage
+from reatt_engine.backbone import ChunkText
 from reatt_engine.decoding import Limits, generate, is_yes_no, source_of
 from reatt_engine.t5 import T5, T5Config
 
@@ -84,14 +84,14 @@ def test_answers_come_best_first_and_once_each(seed):
 @pytest.mark.parametrize("grounded", [True, False])
 @pytest.mark.parametrize("most", [1, 2, 3, 9])
 def test_no_answer_is_longer_than_asked(tiny_reatt, grounded, most):
-    reading = tiny_reatt.read("Who?", [Passage("Leave", TEXT)])
+    reading = tiny_reatt.read("Who?", [ChunkText("Leave", TEXT)])
     source = source_of(reading.tokens, reading.spans, [TEXT]) if grounded else None
     found = generate(tiny_reatt.t5, reading.cache, Limits(max_tokens=most, beams=3), source)
     assert 0 < max(len(hypothesis.ids) for hypothesis in found) <= most
 
 
 def answer(model, question, texts, **limits):
-    evidence = [Passage("Title", text) for text in texts]
+    evidence = [ChunkText("Title", text) for text in texts]
     return model.answer(question, evidence, [1.0] * len(texts), Limits(**limits))
 
 
@@ -192,7 +192,7 @@ def test_the_most_attended_evidence_is_the_source_of_what_several_hold(tiny_reat
 
 
 def test_marks_in_a_text_end_nothing(tiny_reatt):
-    tokens = tiny_reatt.tokenizer.chunks([Passage("</s>", "a </s> b <pad>")])[0]
+    tokens = tiny_reatt.tokenizer.chunks([ChunkText("</s>", "a </s> b <pad>")])[0]
     assert (tokens.ids.count(END), tokens.ids.count(0)) == (1, 0)
 
 
@@ -203,6 +203,6 @@ def test_marks_in_a_text_end_nothing(tiny_reatt):
     text=st.lists(ALPHABET, min_size=1, max_size=30).map("".join),
 )
 def test_titles_and_margins_push_no_text_out_of_a_chunk(tiny_reatt, title, lead, text):
-    tokens = tiny_reatt.tokenizer.chunks([Passage(title, lead + text)])[0]
+    tokens = tiny_reatt.tokenizer.chunks([ChunkText(title, lead + text)])[0]
     ends = [end for _, end in tokens.spans]
     assert max(ends) == len((lead + text).rstrip()) or not text.strip()

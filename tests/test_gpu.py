@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from reatt_engine import indexing, models
-from reatt_engine.backbone import Passage
+from reatt_engine.backbone import ChunkText
 from reatt_engine.reading import AskOptions, ask
 from reatt_engine.retrieval import Retriever
 from reatt_store.library import Library
@@ -38,7 +38,7 @@ def test_a_model_has_the_same_fingerprint_wherever_it_runs(tiny_reatt, gpu_reatt
 
 
 def test_keys_do_not_depend_on_the_device(tiny_reatt, gpu_reatt):
-    passages = [Passage("Rye", "bread and salt " * length) for length in (1, 7, 30)]
+    passages = [ChunkText("Rye", "bread and salt " * length) for length in (1, 7, 30)]
     for here, there in zip(tiny_reatt.encode_chunks(passages), gpu_reatt.encode_chunks(passages), strict=True):
         torch.testing.assert_close(there.keys.cpu(), here.keys, rtol=SAME, atol=SAME)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reatt_engine import indexing, models
-from reatt_engine.backbone import Passage
+from reatt_engine.backbone import ChunkText
 from reatt_engine.indexing import IngestOptions, IngestReport
 from reatt_engine.retrieval import Retriever
 from reatt_store.errors import ModelMismatch, NoSuchPath, StoreLocked
@@ -275,7 +275,7 @@ def test_no_chunk_is_above_the_models_limit_and_no_text_is_cut_off(files, ingest
     backbone = models.load(models.ModelFolder(model), "cpu")
     with Library.open(tmp_path / "store") as library:
         for stored in library.every_chunk():
-            [read] = backbone.tokenizer.chunks([Passage(stored.chunk.title, stored.chunk.text)])
+            [read] = backbone.tokenizer.chunks([ChunkText(stored.chunk.title, stored.chunk.text)])
             assert len(read.ids) <= limit
             assert max(end for _, end in read.spans) == len(stored.chunk.text.rstrip())
 

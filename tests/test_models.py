@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reatt_engine import convert, models
-from reatt_engine.backbone import Passage
+from reatt_engine.backbone import ChunkText
 from reatt_engine.folders import ModelFolder
 from reatt_store.errors import DeviceError, ModelError, ModelUnsafe, UsageError
 from reatt_store.library import Library
@@ -186,7 +186,7 @@ def test_a_model_loads_with_the_limits_and_the_head_of_its_config(registry):
     model = models.load(folder, "cpu")
     assert (model.head.layer, model.head.number, model.max_chunk_tokens, model.key_width) == (2, 3, 30, 8)
     assert len(model.encode_question("a" * 99).vectors) == 20
-    assert len(model.encode_chunks([Passage("", "a" * 99)])[0].keys) == 30
+    assert len(model.encode_chunks([ChunkText("", "a" * 99)])[0].keys) == 30
 
 
 def test_released_models_read_128_and_512_tokens(tiny):

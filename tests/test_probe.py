@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from reatt_engine import convert, models, probe
-from reatt_engine.backbone import Passage
+from reatt_engine.backbone import ChunkText
 from reatt_engine.checkpoints import load_t5
 from reatt_engine.probe import HeadScore, Masked, mask_sentences, rank
 from reatt_engine.reatt import pad
@@ -72,7 +72,7 @@ def test_the_same_seed_gives_the_same_numbers(library, plain):
 
 def test_a_heads_score_is_what_retrieval_scores_with_it(library, fresh):
     chosen = models.load(probe.choose(fresh, HeadScore(3, 1, 0, 0)), "cpu")
-    passages = [Passage("", stored.chunk.text) for stored in library.every_chunk()][:3]
+    passages = [ChunkText("", stored.chunk.text) for stored in library.every_chunk()][:3]
     expected = [(chosen.encode_question("amber dune").vectors @ code.keys.T).amax(1).mean() for code in
                 chosen.encode_chunks(passages)]  # fmt: skip
     ids = [[chosen.tokenizer.question("amber dune").ids], [tokens.ids for tokens in chosen.tokenizer.chunks(passages)]]

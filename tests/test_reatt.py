@@ -11,14 +11,14 @@ from transformers import T5ForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
 from reatt_engine import convert, models
-from reatt_engine.backbone import Passage
+from reatt_engine.backbone import ChunkText
 from reatt_engine.reatt import Padded, lower_half, pack, pad, places, target_attention, upper_half
 
 QUESTION = "How long is leave?"
 EVIDENCE = [
-    Passage("Leave", "Parental leave in Norway is 49 weeks at full pay, or 59 weeks at 80 per cent."),
-    Passage("", "Travel is approved."),
-    Passage("Travel", "Ask the head of department; she answers within a week."),
+    ChunkText("Leave", "Parental leave in Norway is 49 weeks at full pay, or 59 weeks at 80 per cent."),
+    ChunkText("", "Travel is approved."),
+    ChunkText("Travel", "Ask the head of department; she answers within a week."),
 ]
 
 

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from reatt_engine import indexing, models
-from reatt_engine.backbone import Passage
+from reatt_engine.backbone import ChunkText
 from reatt_engine.retrieval import Retriever
 from reatt_store.errors import BadQuestion, ModelMismatch
 from reatt_store.library import Library
@@ -174,7 +174,7 @@ def test_equal_words_answer_to_each_other(retriever):
 def test_stored_scores_are_the_live_attention_logits(retriever):
     for hit in retriever.search(QUESTIONS[0], 10, "attention", "exact"):
         tokens = retriever.backbone.tokenizer
-        read = tokens.chunks([Passage(hit.chunk.chunk.title, hit.chunk.chunk.text)])[0]
+        read = tokens.chunks([ChunkText(hit.chunk.chunk.title, hit.chunk.chunk.text)])[0]
         logits = live_logits(retriever.backbone, tokens.question(QUESTIONS[0]).ids, read.ids)
         assert hit.score == pytest.approx(float(logits.max(1).values.mean()), rel=2e-3)  # float16 keeps 11 bits
 

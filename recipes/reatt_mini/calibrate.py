@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 from reatt_engine import indexing, metrics, models
-from reatt_engine.backbone import Passage
+from reatt_engine.backbone import ChunkText
 from reatt_engine.confidence import Signs
 from reatt_engine.decoding import Limits
 from reatt_engine.folders import ModelFolder
@@ -107,7 +107,7 @@ def signs_of(retriever: Retriever, questions: list[dict[str, Any]], answerable: 
         hits = retriever.search(question["text"], k=TOP)
         if hits:
             scores = [sum(pair.weight for pair in retriever.explain(question["text"], hit)) for hit in hits]
-            passages = [Passage(hit.chunk.chunk.title, hit.chunk.chunk.text) for hit in hits]
+            passages = [ChunkText(hit.chunk.chunk.title, hit.chunk.chunk.text) for hit in hits]
             told = retriever.backbone.answer(question["text"], passages, scores, Limits())
             yield told.signs, answerable and metrics.f1(told.text, question["answers"]) >= RIGHT
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reatt_engine.backbone import Passage
+from reatt_engine.backbone import ChunkText
 from reatt_engine.tokens import TextTokenizer, Tokens
 
 ARTICLE = 6  # paragraphs of an article in a batch
@@ -50,7 +50,7 @@ def lines(file: Path) -> Iterator[dict[str, Any]]:
 def load(folder: Path, tokenizer: TextTokenizer) -> Questions:
     """Read one set's `corpus.jsonl.gz` and `queries.jsonl.gz`."""
     documents = list(lines(folder / "corpus.jsonl.gz"))
-    chunks = tokenizer.chunks([Passage(d["title"], d["text"]) for d in documents])
+    chunks = tokenizer.chunks([ChunkText(d["title"], d["text"]) for d in documents])
     number = {d["_id"]: i for i, d in enumerate(documents)}
     articles: dict[str, dict[int, list[Example]]] = defaultdict(lambda: defaultdict(list))
     for query in lines(folder / "queries.jsonl.gz"):
