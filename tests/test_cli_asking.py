@@ -253,7 +253,7 @@ def test_a_pattern_that_no_document_matches_is_named(reatt, library):
 
 def test_what_to_do_next_names_the_store_that_was_named(reatt, home, model):
     (home / "work" / "a.md").write_text("Tea is at four.\n")
-    (home / "work" / "b.bin").write_bytes(b"\0\1")
+    (home / "work" / "b.bin").write_bytes(bytes(range(256)))
     done = reatt("ingest", ".", "--store", "my store", "--model", model)
     assert done.err.endswith(
         "1 file passed over: empty, or of a kind that is not read\nnext: reatt ask --store 'my store' \"…\"\n"
