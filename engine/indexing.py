@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -132,11 +132,14 @@ class _Run:
         self.library, self.writer, self.backbone, self.report, self.tell = library, writer, backbone, report, tell
         self.documents: list[tuple[Document, list[Chunk]]] = []
         self.waiting: dict[bytes, ChunkText] = {}
+        self.encoded = 0  # chunks
+        self.at = Progress("read", 0, None)
 
     def read_all(self, files: Sequence[Found], options: IngestOptions) -> None:
         """Read every file, going on after one that cannot be read."""
         for number, found in enumerate(files):
-            self.tell(Progress("read", number, len(files), found.path.name))
+            self.at = Progress("read", number, len(files), found.path.name)
+            self.tell(self.at)
             self.report.seen += 1
             try:
                 self._read_file(found, options)
@@ -151,8 +154,8 @@ class _Run:
         """Encode what the store holds anew, for a generation of another model."""
         total = self.library.status().chunks
         for number, stored in enumerate(self.library.unencoded(self.report.generation)):
+            self.at = Progress("encode", number, total)
             self._wait_for(stored.chunk)
-            self.tell(Progress("encode", number, total))
         self._publish()
 
     def _read_file(self, found: Found, options: IngestOptions) -> None:
@@ -204,10 +207,15 @@ class _Run:
             return
         missing = self.library.missing(self.report.generation, self.waiting)
         passages = {digest: passage for digest, passage in self.waiting.items() if digest in missing}
-        segment = encode(self.backbone, passages) if passages else None
+        segment = encode(self.backbone, passages, self._encoded) if passages else None
         self.report.tokens += len(segment.keys) if segment else 0
         self.writer.publish(self.documents, segment, self.report.generation)
         self.documents, self.waiting = [], {}
+
+    def _encoded(self, chunks: int) -> None:
+        """Show a sign of life, and let whoever listens stop the run, some times a second."""
+        self.encoded += chunks
+        self.tell(replace(self.at, note=f"{self.at.note}  {self.encoded:,} passages".strip()))
 
     def _pass_over(self, found: Found, error: DocumentError) -> None:
         if found.explicit and isinstance(error, NotText):
@@ -225,13 +233,17 @@ class _Run:
         self.report.failed += 1
 
 
-def encode(backbone: Backbone, passages: dict[bytes, ChunkText]) -> Draft:
-    """Encode chunks in groups of like length, so that little is padded, and gather their keys in the order given."""
+def encode(backbone: Backbone, passages: dict[bytes, ChunkText], on_chunks: Callable[[int], None]) -> Draft:
+    """Encode chunks in groups of like length, so that little is padded, and gather their keys in the order given.
+
+    `on_chunks` hears the size of each group when it is done.
+    """
     order = sorted(passages, key=lambda digest: len(passages[digest].text))
     codes: dict[bytes, NDArray[np.float32]] = {}
     for group in (order[at : at + ENCODE_CHUNKS] for at in range(0, len(order), ENCODE_CHUNKS)):
         encoded = backbone.encode_chunks([passages[digest] for digest in group])
         codes |= {digest: code.keys.cpu().numpy() for digest, code in zip(group, encoded, strict=True)}
+        on_chunks(len(group))
     return draft(list(passages), [codes[digest] for digest in passages])
 
 

@@ -81,7 +81,7 @@ def render_reply(out: Output, reply: schemas.Ask, explain: bool, echo: bool) -> 
         out.say(f"? {reply.question}")
     confidence = f"confidence {reply.confidence:.2f}"
     if reply.answer is None:
-        headline = Text(f"no answer found   {confidence}" + ("; nearest passages:" if reply.evidence else ""))
+        headline = Text(f"no confident answer   {confidence}" + ("; nearest passages:" if reply.evidence else ""))
     else:
         headline = Text.assemble((rendering.one_line(reply.answer), "bold"), f"   {confidence}")
     shown = reply.evidence[:NEAREST] if reply.answer is None else reply.evidence

@@ -52,6 +52,7 @@ def search(
     """Find the passages that match a question best; no answer is read from them."""
     from reatt_cli import answers, schemas
 
+    _not_blank(question, "search")
     finder = session.retriever(with_model=retriever != "words")
     started = time.monotonic()
     hits = finder.search(question, k=top, retriever=retriever, search=how, only=only)
@@ -59,6 +60,8 @@ def search(
     found = [answers.hit(question, each, finder.explain(question, each)) for each in hits]
     result = schemas.Search(question=question, hits=found, timing_ms=spent, warnings=session.warnings)
     session.out.result(result, lambda: answers.render_hits(session.out, question, found, explain))
+    if not found:
+        _say_if_none(session, only)
     return 0 if found or ok_empty else NO_ANSWER
 
 
@@ -82,6 +85,8 @@ def ask(
     many = _questions(session, question, jsonl) if question in (None, "-") else None
     if jsonl:
         session.out = replace(session.out, json=True)
+    if many is None:
+        _not_blank(question or "", "ask")
     _ = session.library  # before torch is loaded: a missing store is told at once
     from reatt_engine.reading import AskOptions
 
@@ -92,6 +97,8 @@ def ask(
     if many is not None:
         return _ask_many(session, many, options, explain)
     reply = _ask_one(session, question or "", options, explain)
+    if not reply.evidence:
+        _say_if_none(session, only)
     return NO_ANSWER if reply.abstained and not ok_empty else 0
 
 
@@ -131,6 +138,20 @@ def _questions(session: Session, question: str | None, jsonl: bool) -> Iterator[
     if session.settings.no_input or not sys.stdin.isatty():
         raise UsageError("no question was given", 'reatt ask "QUESTION", or reatt ask - < questions.txt')
     return session.out.prompts("? ")
+
+
+def _not_blank(question: str, command: str) -> None:
+    """Refuse an empty question before a model is loaded for it."""
+    from reatt_store.errors import BadQuestion
+
+    if not question.strip():
+        raise BadQuestion("the question is empty", f'reatt {command} "QUESTION"')
+
+
+def _say_if_none(session: Session, only: str | None) -> None:
+    """Tell a pattern that no document matches from a question that none answers."""
+    if next(session.library.documents(only), None) is None:
+        session.out.note("the store is empty" if only is None else f"no document matches --only {only}")
 
 
 def _threshold(abstain: str) -> float | None:

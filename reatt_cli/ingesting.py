@@ -107,7 +107,7 @@ def _lines(path: str) -> list[str]:
 
 @contextmanager
 def _stops_between_batches(session: Session, show: Callable[[Progress], None]) -> Iterator[Callable[[Progress], None]]:
-    """Let the first Ctrl-C wait for the batch at hand; a second one stops at once. The store is whole either way."""
+    """Let the first Ctrl-C wait for a safe place; a second one stops at once. The store is whole either way."""
     asked = False
 
     def ask(signum: int, frame: FrameType | None) -> None:
@@ -115,7 +115,7 @@ def _stops_between_batches(session: Session, show: Callable[[Progress], None]) -
         if asked:
             raise KeyboardInterrupt
         asked = True
-        session.out.note("stopping after this batch; Ctrl-C again to stop now")
+        session.out.note("stopping at the next safe place; Ctrl-C again to stop now")
 
     def step(progress: Progress) -> None:
         if asked:
@@ -163,5 +163,8 @@ def _render(session: Session, result: schemas.Ingest) -> None:
         out.note(f"{counted(len(result.problems), 'file')} not read:")
         for row in problem_rows(result.problems[:SHOWN_PROBLEMS]):
             out.note("  " + "   ".join(part for part in row if part))
-        out.note("all of them: reatt status --problems")
-    out.note('next: reatt ask "…"')
+        out.note(f"all of them: {session.again('status', '--problems')}")
+    if files.skipped:
+        out.note(f"{counted(files.skipped, 'file')} passed over: empty, or of a kind that is not read")
+    if files.added or files.changed or files.unchanged:
+        out.note("next: " + session.again("ask", '"…"'))

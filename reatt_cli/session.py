@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import time
 from collections.abc import Iterator
@@ -61,6 +62,11 @@ class Session:
         library = Library.open(self.folder)
         self.out.note(f"store  {short_path(self.folder)}")
         return library
+
+    def again(self, command: str, *arguments: str) -> str:
+        """Write a command that a person could go on with, for the store of this run."""
+        named = [] if self.settings.store is None else ["--store", shlex.quote(self.settings.store)]
+        return " ".join(["reatt", command, *named, *arguments])
 
     def library_or_new(self) -> Library:
         """The store, made now if there is none."""

@@ -123,8 +123,12 @@ def sync_folder(folder: Path) -> None:
 
 
 def _make(folder: Path) -> None:
-    for each in (folder, *(folder / name for name in FOLDERS)):
-        each.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        for each in (folder, *(folder / name for name in FOLDERS)):
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (FileNotFoundError, FileExistsError, NotADirectoryError) as error:  # below a file, or in /proc
+        message = f"no store can be made in {folder}: {error.strerror}"
+        raise ReadOnly(message, "name another folder with --store", str(folder)) from error
     # SQLite would create the file readable for all; its journals take over the mode of the file.
     os.close(os.open(folder / DATABASE, os.O_RDWR | os.O_CREAT, 0o600))
 

@@ -65,7 +65,7 @@ def test_where_the_model_is_unsure_the_passages_come_first(capsys):
 def test_abstaining_says_so_and_shows_the_three_nearest_passages(capsys):
     passages = [evidence(number) for number in range(1, 6)]
     lines = shown(capsys, reply(None, 0.1, None, passages))
-    assert lines[0] == "no answer found   confidence 0.10; nearest passages:"
+    assert lines[0] == "no confident answer   confidence 0.10; nearest passages:"
     assert [line.split()[0] for line in lines[1:]] == ["1", "2", "3"]
 
 

@@ -124,7 +124,7 @@ def test_an_answer_is_a_span_of_its_document(reatt, library):
 def test_abstaining_is_4_unless_that_is_fine_and_shows_passages(options, code, reatt, library):
     done = reatt("ask", "Why?", "--abstain", "1", *options)
     assert done.code == code
-    assert done.out.startswith("no answer found")
+    assert done.out.startswith("no confident answer")
     assert len(done.out.splitlines()) == 4
 
 
@@ -167,7 +167,7 @@ def test_a_person_without_a_question_is_prompted(library, monkeypatch):
     session = pexpect.spawn(PROGRAM[0], [*PROGRAM[1:], "ask"], encoding="utf-8", timeout=90, dimensions=(24, 100))
     session.expect(r"\? ")
     session.sendline("When is tea?")
-    session.expect(r"confidence|no answer found")
+    session.expect(r"confidence|no confident answer")
     session.expect(r"\? ")
     session.sendeof()
     session.expect(pexpect.EOF)
@@ -237,3 +237,31 @@ def test_interrupting_an_ingest_leaves_a_whole_store(home, model, monkeypatch):
     assert "Ctrl-C again to stop now" in err
     assert "Traceback" not in err
     assert subprocess.run([*PROGRAM, "check", "--store", "s"], capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("command", ["ask", "search"])
+def test_an_empty_question_is_refused_before_a_model_is_loaded(reatt, library, monkeypatch, command):
+    monkeypatch.setenv("REATT_MODEL", "/nowhere")
+    done = reatt(command, "  ")
+    assert (done.code, done.err) == (2, f'reatt: the question is empty   try: reatt {command} "QUESTION"\n')
+
+
+def test_a_pattern_that_no_document_matches_is_named(reatt, library):
+    assert "no document matches --only *.docx\n" in reatt("search", "leave", "--only", "*.docx").err
+    assert "no document matches" not in reatt("search", "zebra", "--retriever", "words").err
+
+
+def test_what_to_do_next_names_the_store_that_was_named(reatt, home, model):
+    (home / "work" / "a.md").write_text("Tea is at four.\n")
+    (home / "work" / "b.bin").write_bytes(bytes(range(256)))
+    done = reatt("ingest", ".", "--store", "my store", "--model", model)
+    assert done.err.endswith(
+        "1 file passed over: empty, or of a kind that is not read\nnext: reatt ask --store 'my store' \"…\"\n"
+    )
+
+
+def test_a_store_where_none_can_be_is_one_clear_line(reatt, home, model):
+    (home / "work" / "a.md").write_text("Tea is at four.\n")
+    done = reatt("ingest", "a.md", "--store", "a.md/store", "--model", model)
+    assert done.code == 22
+    assert "no store can be made in" in done.err

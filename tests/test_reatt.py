@@ -1,6 +1,7 @@
 """ReAtt's two halves are one dense model under the block mask of the paper, and its reader is transformers' T5."""
 
 import copy
+import json
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from transformers import T5ForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
+from reatt_cli.settings import registry
 from reatt_engine import convert, models
 from reatt_engine.backbone import ChunkText
 from reatt_engine.reatt import Padded, lower_half, pack, pad, places, target_attention, upper_half
@@ -43,10 +45,10 @@ def dense_states(theirs, ids, asked, layer, stop):
     return states  # (1, n, D)
 
 
-def dense_memory(ours, theirs):
+def dense_memory(ours, theirs, evidence=EVIDENCE):
     """All evidence as transformers' decoder sees it: each pair encoded densely, one after another."""
     asked = ours.tokenizer.question(QUESTION).ids[:-1]
-    pairs = [asked + chunk.ids for chunk in ours.tokenizer.chunks(EVIDENCE)]
+    pairs = [asked + chunk.ids for chunk in ours.tokenizer.chunks(evidence)]
     states = [dense_states(theirs, ids, len(asked), ours.head.layer, None)[0] for ids in pairs]
     return theirs.encoder.final_layer_norm(torch.cat(states)), [len(ids) for ids in pairs]  # (t, D)
 
@@ -104,6 +106,21 @@ def test_the_greedy_answer_is_transformers(twins):
         ids.append(int(ours.t5.logits(ours.t5.decode(torch.tensor([ids[-1:]]), cache)).argmax()))
     assert ids == expected[0].tolist()
     assert len(set(ids)) > 2
+
+
+def test_a_released_checkpoint_is_added_ingests_and_answers_as_transformers_does(reatt, home, released):
+    released(home / "source" / "tiny")
+    assert reatt("models", "add", home / "source" / "tiny").code == 0
+    (home / "work" / "leave.md").write_text("\n\n".join(f"# {each.title}\n\n{each.text}" for each in EVIDENCE))
+    assert reatt("ingest", "leave.md", "--model", "tiny").code == 0
+    told = json.loads(reatt("ask", QUESTION, "--json", "--free", "--abstain", "never", "--max-tokens", "12").out)
+    folder = models.find("tiny", registry(), None)
+    ours, theirs = models.load(folder, "cpu"), T5ForConditionalGeneration.from_pretrained(folder.path).eval()
+    memory, _ = dense_memory(ours, theirs, [ChunkText(each["title"], each["text"]) for each in told["evidence"]])
+    with torch.no_grad():
+        limits = {"max_new_tokens": 12, "min_new_tokens": 1, "suppress_tokens": [0], "do_sample": False}
+        expected = theirs.generate(encoder_outputs=BaseModelOutput(memory[None]), **limits)[0, 1:].tolist()
+    assert told["answer"] == ours.tokenizer.decode([id for id in expected if id != 1])
 
 
 def test_shares_are_the_eager_cross_attention_summed_over_each_chunk(twins):
