@@ -191,8 +191,9 @@ def test_signals_end_a_running_command_with_their_code(number, code, environment
         "sys.argv = ['reatt', 'list']; app.main()"
     )
     child = subprocess.Popen(
-        [sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a test run in the background ignores it
+    )  # fmt: skip
     assert child.stdout.readline() == "ready\n"
     started = time.monotonic()
     child.send_signal(number)
