@@ -1,10 +1,26 @@
-"""What one training step sees: questions, their answers, and one pool of chunks that all questions share."""
+"""What one training step sees: questions, their answers, and one pool of chunks that all questions share.
+
+Which examples make a step, and which of its answers each is given, follows from the seed and the step's number alone.
+"""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reatt_engine.backbone import ChunkText
+from reatt_engine.examples import Example
+from reatt_engine.tokens import TextTokenizer
+from reatt_store.library import Library
 
 Ids = tuple[int, ...]
+ANSWER_TOKENS = 64  # what is longer is cut
+WINDOW = 16  # batches whose examples are sorted by length before they are cut
 
 
 @dataclass(frozen=True)
@@ -15,3 +31,79 @@ class TrainingBatch:
     answers: tuple[Ids, ...]  # one sampled answer each, with end mark
     chunks: tuple[Ids, ...]  # the pool: every chunk of the batch once (close of anyone)
     close: tuple[tuple[int, ...], ...]  # per question numbers in `chunks`, best first; the rest is random to it
+
+
+class Corpus:
+    """A store's chunks as token ids, encoded when first asked for and kept: four bytes a token."""
+
+    def __init__(self, library: Library, tokenizer: TextTokenizer) -> None:
+        self._library, self._tokenizer = library, tokenizer
+        self._ids: dict[int, NDArray[np.int32]] = {}
+        self.characters = {stored.id: len(stored.chunk.text) for stored in library.every_chunk()}
+
+    def ids(self, chunks: Sequence[int]) -> list[Ids]:
+        """Return the token ids of some chunks, by chunk id."""
+        unknown = list({chunk for chunk in chunks if chunk not in self._ids})
+        stored = self._library.chunks(unknown)
+        encoded = self._tokenizer.chunks([ChunkText(each.chunk.title, each.chunk.text) for each in stored])
+        for each, tokens in zip(stored, encoded, strict=True):
+            self._ids[each.id] = np.array(tokens.ids, np.int32)
+        return [tuple(self._ids[chunk].tolist()) for chunk in chunks]
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """All that is learnt from in one round: examples with their close chunks, best first."""
+
+    examples: Sequence[Example]
+    close: Sequence[Sequence[int]]  # store chunk ids, at least one for each example
+    corpus: Corpus
+    tokenizer: TextTokenizer
+    size: int  # questions of a step
+    seed: int
+
+    def batch(self, step: int) -> TrainingBatch:
+        """Make the batch of a step."""
+        chosen = order(self.lengths, self.size, self.seed, step)
+        draw = random.Random(f"{self.seed} answers {step}")  # noqa: S311
+        picked = [self.examples[number] for number in chosen]
+        answers = [self.tokenizer.answer(draw.choice(example.answers)) for example in picked]
+        return gather(
+            [self.tokenizer.masked(example.question).ids for example in picked],
+            [(*ids[:-1][: ANSWER_TOKENS - 1], ids[-1]) for ids in answers],
+            [self.corpus.ids(self.close[number]) for number in chosen],
+        )
+
+    @cached_property
+    def lengths(self) -> tuple[int, ...]:
+        """Say how much there is to read for each example, in characters."""
+        return tuple(sum(self.corpus.characters[chunk] for chunk in chunks) for chunks in self.close)
+
+
+def gather(questions: Sequence[Ids], answers: Sequence[Ids], close: Sequence[Sequence[Ids]]) -> TrainingBatch:
+    """Put the close chunks of all questions into one pool, equal ones once: a shared chunk is no one's negative twice.
+
+    >>> gather([(5, 1)], [(6, 1)], [[(7, 1), (8, 1), (7, 1)]]).close
+    ((0, 1),)
+    """
+    pool: dict[Ids, int] = {}
+    numbers = [tuple(dict.fromkeys(pool.setdefault(ids, len(pool)) for ids in chunks)) for chunks in close]
+    return TrainingBatch(tuple(questions), tuple(answers), tuple(pool), tuple(numbers))
+
+
+def order(lengths: tuple[int, ...], size: int, seed: int, step: int) -> tuple[int, ...]:
+    """Name the examples of a step: every epoch shuffles anew, batches hold like lengths, the odd ones wait an epoch."""
+    size = min(size, len(lengths))
+    epoch, number = divmod(step, len(lengths) // size)
+    return _epoch(lengths, size, seed, epoch)[number]
+
+
+@lru_cache(maxsize=1)
+def _epoch(lengths: tuple[int, ...], size: int, seed: int, epoch: int) -> list[tuple[int, ...]]:
+    draw = random.Random(f"{seed} order {epoch}")  # noqa: S311
+    shuffled = draw.sample(range(len(lengths)), len(lengths))
+    batches = []
+    for at in range(0, len(shuffled), WINDOW * size):
+        window = sorted(shuffled[at : at + WINDOW * size], key=lengths.__getitem__)
+        batches += [tuple(window[i : i + size]) for i in range(0, len(window) - size + 1, size)]
+    return draw.sample(batches, len(batches))

@@ -1,0 +1,230 @@
+"""Learning retrieval and reading together (ReAtt, section 3): one step after the other, and what may interrupt them.
+
+A step's randomness (which examples, which of their answers, dropout) is a function of the seed and the step's number
+alone: so a run that goes on from a checkpoint is the run that was never interrupted, bit by bit on the same threads.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from reatt_engine import resuming
+from reatt_engine.batching import Corpus, Lessons, TrainingBatch
+from reatt_engine.examples import Example
+from reatt_engine.freezing import Freeze
+from reatt_engine.grad_cache import accumulate
+from reatt_engine.objective import HeadSelector, Learned, Objective
+from reatt_engine.plans import PRESETS, Budget, Plan, Row, Seconds, Steps, TrainingLog, rate
+from reatt_engine.reatt import Head, ReAtt
+from reatt_store.errors import OutOfMemory, UsageError
+
+__all__ = ["PRESETS", "Exam", "Plan", "Seconds", "Steps", "Trainer", "TrainingLog", "train"]
+
+SAVE_EVERY = 120.0  # seconds between two checkpoints: what a kill can cost
+EXAM_EVERY = 25  # steps between two looks at the teacher
+SEEDS = 1 << 20  # more than any run has steps
+
+
+@dataclass(frozen=True)
+class Exam:
+    """Examples whose gold chunk is known, to see whether the decoder's attention knows it, too.
+
+    `ask` returns how often the close chunk that the model attends to most is the gold one; `words_hit` how often
+    the first one in the order of BM25 is.
+    """
+
+    words_hit: float
+    ask: Callable[[ReAtt], float]
+
+    def passed(self, teacher_hit: float, lead: float) -> bool:
+        """Say whether the teacher knows more than words do: where 5 points are not left, half of what is."""
+        return teacher_hit >= self.words_hit + min(lead, (1 - self.words_hit) / 2)
+
+
+class Trainer:
+    """A copy of a model that learns: its weights, head weights, moments, and where the run stands."""
+
+    def __init__(self, model: ReAtt, plan: Plan, objective: Objective, freeze: Freeze, identity: str = "") -> None:
+        t5 = copy.deepcopy(model.t5).float()
+        t5.recompute = plan.recompute
+        freeze.apply(t5, model.head)
+        self.plan, self.identity = plan, identity
+        self.objective = replace(objective, cross_document=objective.cross_document and freeze.retrieves)
+        self._model = ReAtt(t5, model.tokenizer, model.head, model.device, model.calibration)
+        self.selector = HeadSelector(t5.config.num_heads, None if plan.learn_head else model.head.number)
+        self.selector.to(model.device)
+        self.weights = [w for module in (t5, self.selector) for w in module.parameters() if w.requires_grad]
+        self.optimizer = torch.optim.AdamW(self.weights, lr=plan.rate, weight_decay=0.0)
+        self.micro = plan.micro
+        self.done, self.spent, self.round = 0, 0.0, -1
+        self.teaching = plan.lead is None
+        self.rows: list[Row] = []
+        self.close: list[list[int]] = []  # of each example, in this round
+
+    @property
+    def model(self) -> ReAtt:
+        """The model as it is now, with the head that weighs most."""
+        self._model.head = Head(self._model.head.layer, self.selector.best())
+        self._model.t5.eval()
+        return self._model
+
+    def step(self, batch: TrainingBatch, rate: float) -> Learned:
+        """Take one step at a learning rate."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        learned = self._gradients(batch)
+        torch.nn.utils.clip_grad_norm_(self.weights, self.plan.clip)
+        self.optimizer.step()
+        self.done += 1
+        return learned
+
+    def _gradients(self, batch: TrainingBatch) -> Learned:
+        """Leave the batch's gradients in the weights; where memory runs out, with half as many questions at a time."""
+        objective = replace(self.objective, cross_document=self.objective.cross_document and self.teaching)
+        t5, device = self._model.t5.train(), self._model.device
+        while True:
+            self.optimizer.zero_grad(set_to_none=True)
+            torch.manual_seed(self.plan.seed * SEEDS + self.done)
+            try:
+                # No cache: what a pass without gradients casts would serve the one that needs them.
+                with torch.autocast(device.type, torch.bfloat16, enabled=self.plan.half, cache_enabled=False):
+                    return accumulate(t5, self.selector, self._model.head.layer, batch, objective, micro=self.micro)
+            except (MemoryError, RuntimeError) as error:
+                self._halve(error)
+
+    def _halve(self, error: MemoryError | RuntimeError) -> None:
+        """Read half as many questions at a time, if it was memory that ran out and there is a half."""
+        if not _out_of_memory(error):
+            raise error
+        if self.micro == 1:
+            message = f"one question with its {self.plan.close} close passages does not fit into memory"
+            raise OutOfMemory(message, "reatt adapt --preset laptop, or --device cpu") from error
+        self.micro //= 2
+        self.optimizer.zero_grad(set_to_none=True)
+        if self._model.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def save(self, folder: Path) -> None:
+        """Write all that a step depends on, in place of the checkpoints before."""
+        tensors = {f"model.{name}": weight for name, weight in self._model.t5.named_parameters()}
+        tensors |= {f"selector.{name}": weight for name, weight in self.selector.named_parameters()}
+        for index, slot in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in slot.items()}
+        tensors["close"] = _rectangle(self.close)
+        state = {
+            "identity": self.identity, "done": self.done, "spent": self.spent, "round": self.round,
+            "micro": self.micro, "teaching": self.teaching, "rows": [asdict(row) for row in self.rows],
+        }  # fmt: skip
+        resuming.save(folder, self.done, resuming.Checkpoint(tensors, state))
+
+    def resume(self, folder: Path) -> bool:
+        """Go on from the newest checkpoint; False where there is none, UsageError where it is another run's."""
+        found = resuming.load(folder)
+        if found is None:
+            return False
+        if found.state["identity"] != self.identity:
+            message = "the run that was interrupted had other settings, another model or other documents"
+            raise UsageError(message, "the options it had, or run without --resume", str(folder))
+        for prefix, module in (("model", self._model.t5), ("selector", self.selector)):
+            for name, weight in module.named_parameters():
+                weight.data.copy_(found.tensors[f"{prefix}.{name}"])
+        whole = self.optimizer.state_dict()
+        for key, value in found.tensors.items():
+            if key.startswith("optimizer."):
+                _, index, name = key.split(".")
+                whole["state"].setdefault(int(index), {})[name] = value
+        self.optimizer.load_state_dict(whole)
+        self.close = [[chunk for chunk in row if chunk >= 0] for row in found.tensors["close"].tolist()]
+        self.done, self.spent, self.round = (found.state[name] for name in ("done", "spent", "round"))
+        self.micro, self.teaching = found.state["micro"], found.state["teaching"]
+        self.rows = [Row(**row) for row in found.state["rows"]]
+        return True
+
+
+@dataclass(frozen=True)
+class Course:
+    """What is learnt from, and who is asked about it."""
+
+    examples: Sequence[Example]
+    corpus: Corpus
+    mine: Callable[[int, ReAtt], list[list[int]]]  # (round, the model as it is) -> close chunks of each example
+    exam: Exam | None  # None where no example's gold chunk is known: then the teacher never passes
+
+
+def train(
+    trainer: Trainer,
+    course: Course,
+    budget: Budget,
+    folder: Path,
+    on_row: Callable[[Row, float], None],
+    stop: Callable[[], bool],
+    save_every: float = SAVE_EVERY,
+) -> TrainingLog:
+    """Learn until the budget is spent or `stop` says so, with a checkpoint every `save_every` seconds and at the end.
+
+    `on_row` hears of every step, and what share of the run is done.
+    """
+    began, saved = time.monotonic() - trainer.spent, time.monotonic()
+    lessons = _lessons(trainer, course) if trainer.close else None
+    while (share := budget.share(trainer.done, trainer.spent)) < 1 and not stop():
+        now = min(int(share * trainer.plan.rounds), trainer.plan.rounds - 1)
+        if lessons is None or now > trainer.round:
+            trainer.close, trainer.round = course.mine(now, trainer.model), now
+            lessons = _lessons(trainer, course)
+        row = _next(trainer, course, lessons, rate(trainer.plan, share))
+        trainer.spent = time.monotonic() - began
+        trainer.rows.append(replace(row, seconds=trainer.spent))
+        on_row(trainer.rows[-1], share)
+        if time.monotonic() - saved > save_every:
+            trainer.save(folder)
+            saved = time.monotonic()
+    trainer.save(folder)
+    stopped = budget.share(trainer.done, trainer.spent) < 1
+    return TrainingLog(tuple(trainer.rows), course.exam.words_hit if course.exam else None, stopped)
+
+
+def _lessons(trainer: Trainer, course: Course) -> Lessons:
+    usable = [(example, close) for example, close in zip(course.examples, trainer.close, strict=True) if close]
+    examples, close = zip(*usable, strict=True)
+    plan = trainer.plan
+    return Lessons(examples, close, course.corpus, trainer.model.tokenizer, plan.batch, plan.seed)
+
+
+def _next(trainer: Trainer, course: Course, lessons: Lessons, rate: float) -> Row:
+    """Look at the teacher where it is time, then take a step."""
+    hit = trainer.rows[-1].teacher_hit if trainer.rows else None
+    if course.exam and trainer.done % EXAM_EVERY == 0:
+        hit = course.exam.ask(trainer.model)
+        trainer.teaching |= trainer.plan.lead is not None and course.exam.passed(hit, trainer.plan.lead)
+    started, batch = time.monotonic(), lessons.batch(trainer.done)
+    learned = trainer.step(batch, rate)
+    speed = _tokens(batch) / (time.monotonic() - started)
+    told = learned.cross_document if trainer.teaching and trainer.objective.cross_document else None
+    return Row(trainer.done, 0.0, rate, speed, learned.answer, told, hit)
+
+
+def _tokens(batch: TrainingBatch) -> int:
+    """Count the tokens of all pairs that are read jointly."""
+    return sum(
+        len(question) + len(batch.chunks[chunk])
+        for question, close in zip(batch.questions, batch.close, strict=True)
+        for chunk in close
+    )
+
+
+def _rectangle(rows: Sequence[Sequence[int]]) -> Tensor:
+    """Put rows of ids into one tensor, -1 where a row ends early."""
+    width = max(map(len, rows), default=0)
+    return torch.tensor([[*row, *[-1] * (width - len(row))] for row in rows], dtype=torch.int64).view(len(rows), width)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Tell a full memory, of whatever device, from a bug."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
