@@ -118,6 +118,16 @@ def ingest(
     return run.report
 
 
+def complete(
+    library: Library, writer: Writer, backbone: Backbone, generation: int, on_progress: Callable[[Progress], None]
+) -> int:
+    """Encode what a generation lacks of the store, so that it can come into force; return how many keys were made."""
+    assert backbone.fingerprint() in {made.fingerprint for made in library.generations() if made.id == generation}
+    run = _Run(library, writer, backbone, IngestReport(generation), on_progress)
+    run.reencode()
+    return run.report.tokens
+
+
 class _Run:
     """One ingest: the batch that is being gathered, and what has been done."""
 
@@ -257,10 +267,14 @@ def _files(paths: Sequence[str], options: IngestOptions, warnings: list[str]) ->
 
 
 def _drop_others(library: Library, writer: Writer, generation: int, options: IngestOptions) -> None:
-    """Drop the generations that are left behind; a later one is a move that was cut short and may yet go on."""
+    """Drop the generations that are left behind.
+
+    Kept are those of earlier models, for a rollback, and later ones: moves that were cut short and may yet go on.
+    """
     others = [made.id for made in library.generations() if made.id != generation]
+    kept = {model.generation for model in library.models()}
     for id in others:
-        if options.reencode or id < generation:
+        if options.reencode or (id < generation and id not in kept):
             writer.drop_generation(id)
     if others:
         drop_unused(library)

@@ -33,6 +33,7 @@ __all__ = [
     "damaged",
     "drop_unused",
     "find",
+    "in_store",
     "installed",
     "keep_in_store",
     "load",
@@ -101,8 +102,8 @@ def keep_in_store(folder: ModelFolder, store: Path) -> ModelFolder:
 
 
 def drop_unused(store: Library) -> None:
-    """Remove the models of generations that are gone; to be called under the store's lock."""
-    used = {_kept_name(made.model_name, made.model_sha256) for made in store.generations()}
+    """Remove the models that no generation was or is read by; to be called under the store's lock."""
+    used = {_kept_name(*made) for made in _kept(store)}
     for path in (store.folder / "models").iterdir():
         if path.name not in used:
             shutil.rmtree(path)
@@ -110,9 +111,13 @@ def drop_unused(store: Library) -> None:
 
 def damaged(store: Library) -> list[ModelFolder]:
     """List the models in a store whose files are missing or not those that the store was made with."""
-    kept = {(made.model_name, made.model_sha256) for made in store.generations()}
-    found = [(ModelFolder(store.folder / "models" / _kept_name(*made), "store", made[0]), made[1]) for made in kept]
+    found = [(in_store(store, *made), made[1]) for made in _kept(store)]
     return [folder for folder, sha256 in sorted(found, key=str) if not _has_hash(folder, sha256)]
+
+
+def in_store(store: Library, name: str, sha256: str) -> ModelFolder:
+    """Name the copy of a model that a store keeps."""
+    return ModelFolder(store.folder / "models" / _kept_name(name, sha256), "store", name)
 
 
 def load(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = None) -> ReAtt:
@@ -186,14 +191,20 @@ def _of_store(store: Library | None, registry: Path) -> ModelFolder | None:
     made = store.generation() if store else None
     if store is None or made is None:
         return None
-    kept = store.folder / "models" / _kept_name(made.model_name, made.model_sha256)
-    if kept.is_dir():
-        return ModelFolder(kept, "store", made.model_name)
+    kept = in_store(store, made.model_name, made.model_sha256)
+    if kept.path.is_dir():
+        return kept
     for folder in installed(registry):
         if _has_hash(folder, made.model_sha256):
             return folder
-    message = f"the store's own model, {made.model_name} ({made.model_sha256[:8]}), is missing from {kept.parent}"
-    raise ModelError(message, "reatt ingest --reencode PATH", str(kept))
+    message = f"the store's own model, {made.model_name} ({made.model_sha256[:8]}), is missing from {kept.path.parent}"
+    raise ModelError(message, "reatt ingest --reencode PATH", str(kept.path))
+
+
+def _kept(store: Library) -> set[tuple[str, str]]:
+    """Return name and hash of the models that a store keeps: all that are, were, or are about to be in force."""
+    begun = {(made.model_name, made.model_sha256) for made in store.generations()}
+    return begun | {(model.name, model.sha256) for model in store.models()}
 
 
 def _has_hash(folder: ModelFolder, sha256: str) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from reatt_store import segments
 from reatt_store.connection import DATABASE, Connection, open_writer, translated
 from reatt_store.errors import ReadOnly, StoreDamaged
-from reatt_store.migrations import SCHEMA
+from reatt_store.migrations import schema
 from reatt_store.records import DIGEST_BYTES, CheckReport, Chunk, Damage, Document, seal
 from reatt_store.writing import orphans
 
@@ -55,7 +55,7 @@ def _structure(connection: Connection) -> list[Damage]:
     # FTS5 and sqlite-utils make tables of their own, but neither triggers nor views, whatever their names.
     ours = """SELECT sql FROM sqlite_schema WHERE sql NOT NULL AND (
                   type IN ('trigger', 'view') OR name NOT GLOB 'words_*' AND name NOT GLOB '*sqlite_*')"""
-    expected = {statement for statement in SCHEMA if statement.startswith("CREATE")}
+    expected = schema(connection.value("PRAGMA user_version"))
     faults = [text for (text,) in rows if text != "ok"]
     if {statement for (statement,) in connection.rows(ours)} != expected:
         faults.append("its schema is not the one this version makes")

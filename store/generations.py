@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from reatt_store.connection import MATCHES_PATH, Connection, translated
 from reatt_store.errors import StoreDamaged
-from reatt_store.records import Generation
+from reatt_store.records import Generation, StoreModel
 from reatt_store.segments import Segment, open_segment
 
 _BATCH = 500  # parameters of one statement
@@ -38,6 +38,31 @@ def current(connection: Connection) -> Generation | None:
     return next((each for each in generations(connection) if each.current), None)
 
 
+def models(connection: Connection) -> list[StoreModel]:
+    """Return the models that are or were in force and whose vectors are still there, oldest first."""
+    made = current(connection)
+    if made is not None and connection.value("PRAGMA user_version") < 2:  # not written to since an upgrade
+        return [StoreModel(1, made.id, made.model_name, made.model_sha256, made.created_at, True)]
+    rows = connection.rows("SELECT id, generation, name, sha256, added_at FROM models ORDER BY id") if made else []
+    now = (made.id, made.model_sha256) if made else None
+    return [
+        StoreModel(id, generation, name, sha256, added_at, (generation, sha256) == now)
+        for id, generation, name, sha256, added_at in rows
+    ]
+
+
+def put_in_force(connection: Connection, generation: int, name: str, sha256: str, now: str) -> None:
+    """Make a generation and the model that reads it current, inside the caller's transaction.
+
+    The model need not be the one that encoded: all models of one fingerprint make the same vectors.
+    """
+    sql = "INSERT OR IGNORE INTO models (generation, name, sha256, added_at) VALUES (?, ?, ?, ?)"
+    connection.execute(sql, [generation, name, sha256, now])
+    named = "UPDATE generations SET model_name = ?, model_sha256 = ? WHERE id = ?"
+    connection.execute(named, [name, sha256, generation])
+    connection.execute("INSERT OR REPLACE INTO current_generation VALUES (1, ?)", [generation])
+
+
 def missing(connection: Connection, generation: int, digests: Iterable[bytes]) -> set[bytes]:
     """Return those of the digests that a generation has not encoded."""
     left = set(digests)
@@ -47,6 +72,13 @@ def missing(connection: Connection, generation: int, digests: Iterable[bytes]) -
         sql = f"SELECT digest FROM encodings WHERE generation = ? AND digest IN ({marks})"  # noqa: S608
         left.difference_update(digest for (digest,) in connection.rows(sql, [generation, *batch]))
     return left
+
+
+def lacking(connection: Connection, generation: int) -> int:
+    """Count the chunks that a generation has not encoded; it can come into force when there are none."""
+    sql = """SELECT count(*) FROM chunks WHERE NOT EXISTS (
+                 SELECT 1 FROM encodings WHERE generation = ? AND encodings.digest = chunks.digest)"""
+    return int(connection.value(sql, [generation]))
 
 
 def open_segments(connection: Connection, folder: Path, generation: int) -> list[Segment]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reatt_store import checking, generations, words
+from reatt_store import checking, generations, runs, words
 from reatt_store.connection import DATABASE, MATCHES_PATH, open_reader, open_writer
 from reatt_store.errors import NoSuchId
 from reatt_store.locking import holder
@@ -21,10 +21,12 @@ from reatt_store.records import (
     Document,
     Generation,
     Problem,
+    Run,
     Sizes,
     Status,
     StoredChunk,
     StoredDocument,
+    StoreModel,
 )
 from reatt_store.segments import Draft, Segment
 from reatt_store.writing import Writer, writing
@@ -146,9 +148,28 @@ class Library:
         """Return all generations, oldest first."""
         return generations.generations(self._connection)
 
+    def models(self) -> list[StoreModel]:
+        """Return the models that are or were in force and can be again, oldest first."""
+        return generations.models(self._connection)
+
+    def runs(self) -> list[Run]:
+        """Return the training runs, oldest first."""
+        return runs.every(self._connection)
+
+    def run(self, id: int) -> Run:
+        """Return a training run; raises NoSuchId."""
+        for run in self.runs():
+            if run.id == id:
+                return run
+        raise NoSuchId(f"no run has the id R-{id}", "reatt adapt")
+
     def missing(self, generation: int, digests: Iterable[bytes]) -> set[bytes]:
         """Return those of the digests that a generation has not encoded."""
         return generations.missing(self._connection, generation, digests)
+
+    def lacking(self, generation: int) -> int:
+        """Count the chunks that a generation has not encoded."""
+        return generations.lacking(self._connection, generation)
 
     def segments(self, generation: int) -> list[Segment]:
         """Map all segments of a generation, oldest first."""

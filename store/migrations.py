@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-FORMAT = 1  # PRAGMA user_version; a store with a higher one was written by a newer version
+FORMAT = 2  # PRAGMA user_version; a store with a higher one was written by a newer version
 APPLICATION = 0x52654174  # PRAGMA application_id, "ReAt"
 
-SCHEMA = (
+FIRST = (
     """CREATE TABLE documents (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         path TEXT NOT NULL,
@@ -85,6 +85,39 @@ SCHEMA = (
     f"PRAGMA application_id = {APPLICATION}",
 )
 
+# What has been tried on a store, and every model that was ever in force. A generation says which model reads its
+# vectors now; models that differ in their reader alone share one.
+SECOND = (
+    """CREATE TABLE models (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        generation INTEGER NOT NULL REFERENCES generations (id),
+        name TEXT NOT NULL,
+        sha256 TEXT NOT NULL,
+        added_at TEXT NOT NULL,
+        UNIQUE (generation, sha256))""",
+    """CREATE TABLE runs (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        started_at TEXT NOT NULL,
+        ended_at TEXT,
+        mode TEXT NOT NULL,
+        settings TEXT NOT NULL,
+        before TEXT NOT NULL,
+        after TEXT NOT NULL,
+        accepted INTEGER,
+        reason TEXT NOT NULL,
+        parent_sha256 TEXT,
+        model_sha256 TEXT)""",
+    """INSERT INTO models (generation, name, sha256, added_at)
+       SELECT generations.id, model_name, model_sha256, created_at
+       FROM current_generation JOIN generations ON generations.id = generation""",
+)
+STEPS = (FIRST, SECOND)
+
+
+def schema(format: int) -> set[str]:
+    """Return the statements that made a store of a format, word for word as SQLite keeps them."""
+    return {statement for step in STEPS[:format] for statement in step if statement.startswith("CREATE")}
+
 
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the schema up to date; the import of sqlite-utils (0.2 s) is paid only when there is something to do."""
@@ -97,7 +130,12 @@ def migrate(connection: sqlite3.Connection) -> None:
 
     @migrations()
     def m001_first(database: Database) -> None:
-        for statement in SCHEMA:
+        for statement in FIRST:
+            database.execute(statement)
+
+    @migrations()
+    def m002_runs_and_models(database: Database) -> None:
+        for statement in SECOND:
             database.execute(statement)
 
     connection.execute("BEGIN IMMEDIATE")  # waits for another process that is just creating the same store

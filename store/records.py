@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 DIGEST_BYTES = 16
 
@@ -105,6 +106,42 @@ class Generation:
     method: str
     created_at: str  # UTC, ISO 8601
     current: bool
+
+
+@dataclass(frozen=True)
+class StoreModel:
+    """A model that is or was in force, with the generation whose vectors it searches."""
+
+    id: int  # by age: the larger came later
+    generation: int
+    name: str
+    sha256: str
+    added_at: str  # UTC, ISO 8601
+    current: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a training run ended: figures by name, and whether its model is to be used."""
+
+    before: dict[str, float]
+    after: dict[str, float]
+    accepted: bool
+    reason: str
+    model_sha256: str | None  # of the model that it made; None where it made none
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training run on a store."""
+
+    id: int
+    started_at: str  # UTC, ISO 8601
+    ended_at: str | None  # None while it runs, and for ever if it was killed
+    mode: str
+    settings: dict[str, Any]
+    parent_sha256: str | None  # of the model in force when it began
+    outcome: Outcome | None
 
 
 @dataclass(frozen=True)

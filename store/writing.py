@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from reatt_store import sealing
+from reatt_store import generations, runs, sealing
 from reatt_store.connection import Connection, open_writer, translated
-from reatt_store.generations import missing
 from reatt_store.locking import locked
-from reatt_store.records import Chunk, Document, Problem, seal
+from reatt_store.records import Chunk, Document, Outcome, Problem, seal
 from reatt_store.segments import Draft, checksum, open_segment
 
 
@@ -70,7 +70,7 @@ class Writer:
                 self._bury(draft.digests)
             if generation:
                 digests = [chunk.digest for _, chunks in newest.values() for chunk in chunks]
-                if lost := missing(self._connection, generation, digests):
+                if lost := generations.missing(self._connection, generation, digests):
                     raise ValueError(f"{len(lost)} chunks have no vectors in generation {generation}")
 
     def remove(self, document_ids: Iterable[int]) -> int:
@@ -116,16 +116,53 @@ class Writer:
             return int(self._connection.execute(sql, row).lastrowid or 0)
 
     def switch(self, generation: int) -> None:
-        """Bring a generation into force: one row."""
+        """Bring a generation into force, with the model that made it."""
+        [made] = (each for each in generations.generations(self._connection) if each.id == generation)
         with self._connection.transaction():
-            self._connection.execute("INSERT OR REPLACE INTO current_generation VALUES (1, ?)", [generation])
+            self._put_in_force(generation, made.model_name, made.model_sha256)
+
+    def use(self, model: int) -> None:
+        """Bring a model that was in force into force again, with its vectors; raises ValueError if texts lack some."""
+        [chosen] = (each for each in generations.models(self._connection) if each.id == model)
+        with self._connection.transaction():
+            if lacking := generations.lacking(self._connection, chosen.generation):
+                raise ValueError(f"{lacking} chunks have no vectors in generation {chosen.generation}")
+            self._put_in_force(chosen.generation, chosen.name, chosen.sha256)
+
+    def forget_model(self, model: int) -> None:
+        """Let go of an earlier model, and of its vectors where no other model reads them; never of the one in force."""
+        [gone] = (each for each in generations.models(self._connection) if each.id == model)
+        if gone.current:
+            raise ValueError(f"model {model} is in force")
+        with self._connection.transaction():
+            self._connection.execute("DELETE FROM models WHERE id = ?", [model])
+        left = {each.generation for each in generations.models(self._connection)}
+        if gone.generation not in left:
+            self.drop_generation(gone.generation)
+
+    def begin_run(self, mode: str, settings: Mapping[str, Any]) -> int:
+        """Note that a training run begins, and with which settings; return its id."""
+        with self._connection.transaction():
+            return runs.begin(self._connection, mode, settings, _now())
+
+    def end_run(self, run: int, outcome: Outcome, generation: int | None = None, name: str = "") -> None:
+        """Note how a run ended; given a generation, its model comes into force in the same transaction.
+
+        `name` is what the model is called; its hash is the outcome's. Ending a run twice keeps the first end.
+        """
+        with self._connection.transaction():
+            ended = runs.end(self._connection, run, outcome, _now())
+            if ended and generation is not None and outcome.model_sha256 is not None:
+                if lacking := generations.lacking(self._connection, generation):
+                    raise ValueError(f"{lacking} chunks have no vectors in generation {generation}")
+                self._put_in_force(generation, name, outcome.model_sha256)
 
     def drop_generation(self, generation: int) -> None:
         """Remove a generation and its vectors; the one in force cannot be dropped."""
         if self._connection.rows("SELECT 1 FROM current_generation WHERE generation = ?", [generation]):
             raise ValueError(f"generation {generation} is in force")
         with self._connection.transaction():
-            for table in ("encodings", "segments", "caches"):
+            for table in ("encodings", "segments", "caches", "models"):
                 self._connection.execute(f"DELETE FROM {table} WHERE generation = ?", [generation])  # noqa: S608
             self._connection.execute("DELETE FROM generations WHERE id = ?", [generation])
             self._forget_dead()
@@ -153,6 +190,9 @@ class Writer:
             self._connection.execute("DELETE FROM caches WHERE generation = ?", [generation])
             self._connection.execute("INSERT INTO caches VALUES (?, ?, ?, ?)", row)
         sweep(self._connection, self._folder)
+
+    def _put_in_force(self, generation: int, name: str, sha256: str) -> None:
+        generations.put_in_force(self._connection, generation, name, sha256, _now())
 
     def _replace(self, document: Document, chunks: Sequence[Chunk]) -> None:
         identity = [document.path, document.external_id]

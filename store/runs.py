@@ -1,0 +1,46 @@
+"""Training runs as rows: what was tried, with which settings, what it gave. Figures alone, never a document's text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from reatt_store.connection import Connection
+from reatt_store.records import Outcome, Run
+
+_COLUMNS = """id, started_at, ended_at, mode, settings, parent_sha256,
+              before, after, accepted, reason, model_sha256"""
+
+
+def begin(connection: Connection, mode: str, settings: Mapping[str, Any], now: str) -> int:
+    """Insert a run that has begun, inside the caller's transaction; its parent is the model in force."""
+    sql = """INSERT INTO runs (started_at, mode, settings, before, after, reason, parent_sha256)
+             VALUES (?, ?, ?, '{}', '{}', '', (SELECT model_sha256 FROM current_generation
+             JOIN generations ON generations.id = generation))"""
+    return int(connection.execute(sql, [now, mode, _json(settings)]).lastrowid or 0)
+
+
+def end(connection: Connection, run: int, outcome: Outcome, now: str) -> bool:
+    """Write how a run ended, inside the caller's transaction; False if that has been written already."""
+    sql = """UPDATE runs SET ended_at = ?, before = ?, after = ?, accepted = ?, reason = ?, model_sha256 = ?
+             WHERE id = ? AND ended_at IS NULL"""
+    told = (_json(outcome.before), _json(outcome.after), outcome.accepted, outcome.reason, outcome.model_sha256)
+    return connection.execute(sql, [now, *told, run]).rowcount == 1
+
+
+def every(connection: Connection) -> list[Run]:
+    """Return all runs, oldest first."""
+    if connection.value("PRAGMA user_version") < 2:  # not written to since an upgrade
+        return []
+    return [_run(*row) for row in connection.rows(f"SELECT {_COLUMNS} FROM runs ORDER BY id")]  # noqa: S608
+
+
+def _run(id: int, started: str, ended: str | None, mode: str, settings: str, parent: str | None, *outcome: Any) -> Run:
+    before, after, accepted, reason, sha256 = outcome
+    told = Outcome(json.loads(before), json.loads(after), bool(accepted), reason, sha256) if ended else None
+    return Run(id, started, ended, mode, json.loads(settings), parent, told)
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(dict(value), allow_nan=False, sort_keys=True)
