@@ -65,6 +65,17 @@ def units(text: str, start: int, end: int, headings: Sequence[int], words: int, 
     return found
 
 
+def sentences(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the sentences of a prose text as [start, end), without the space around them; blank lines end one, too."""
+    at = 0
+    for end in [*(match.end() for match in _BLANK_LINES.finditer(text)), len(text)]:
+        for cut in _sentence_ends(text, at, end):
+            start, stop = _behind_space(text, at), at + len(text[at:cut].rstrip())
+            if start < stop:
+                yield start, stop
+            at = cut
+
+
 def count_words(text: str, code: bool) -> int:
     """Count words: between spaces, in pairs of characters where a script has none, and by length where neither fits."""
     text = text.strip()

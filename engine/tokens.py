@@ -23,6 +23,7 @@ NOWHERE: Span = (0, 0)
 SPACES = dict.fromkeys(map(ord, "\t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000"), " ")
 READ_AS = SPACES | dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}")
 QUESTION, TITLE, CONTEXT = "question: ", "title: ", " context: "
+MASK = "<extra_id_0>"  # T5's first sentinel: what the model is to write
 TITLE_TOKENS = 32  # what is longer is cut, so that it cannot push text out of the chunk
 HEAD_TOKENS = TITLE_TOKENS + 16  # of a chunk that are not its text: title, marks, end
 
@@ -57,6 +58,35 @@ class TextTokenizer:
         """Encode a question as `question: Q </s>`."""
         encoding = self._tokenizer.encode(QUESTION + text.translate(READ_AS), add_special_tokens=False)
         return self._finish(encoding, text, len(QUESTION), self.question_limit)
+
+    def masked(self, parts: Sequence[str]) -> Tokens:
+        """Encode a text with gaps as `question: A <extra_id_0> B </s>`; spans are places in the parts joined by `MASK`.
+
+        The mask is the special id itself, never text, so that no text can forge one. What is too long loses words at
+        the end that is further from the first mask, never the mask. One part is an ordinary question.
+        """
+        if len(parts) == 1:
+            return self.question(parts[0])
+        mask = self._tokenizer.token_to_id(MASK)
+        if mask is None:
+            raise ModelError(f"the model's tokenizer has no {MASK} to mask words with", "use a model of the T5 family")
+        prefix = self._tokenizer.encode(QUESTION.strip(), add_special_tokens=False).ids
+        ids: list[int] = []
+        spans: list[Span] = []
+        at = first = 0
+        for number, part in enumerate(parts):
+            if number:
+                first = first or len(ids)
+                ids.append(mask)
+                spans.append((at, at + len(MASK)))
+                at += len(MASK)
+            margin = len(part) - len(part.lstrip())
+            encoding = self._tokenizer.encode(part.strip().translate(READ_AS), add_special_tokens=False)
+            ids += encoding.ids
+            spans += [_moved(_inside(part, start + margin, end + margin), at) for start, end in encoding.offsets]
+            at += len(part)
+        kept = _window(len(ids), first, self.question_limit - len(prefix) - 1)
+        return Tokens((*prefix, *ids[kept], self.end), (*[NOWHERE] * len(prefix), *spans[kept], NOWHERE))
 
     def chunks(self, passages: Sequence[ChunkText]) -> list[Tokens]:
         """Encode chunks as `title: T context: X </s>`."""
@@ -105,3 +135,13 @@ def _inside(text: str, start: int, end: int) -> Span:
     while start < end and text[start].isspace():
         start += 1
     return (start, end) if end > start else NOWHERE
+
+
+def _moved(span: Span, by: int) -> Span:
+    return span if span == NOWHERE else (span[0] + by, span[1] + by)
+
+
+def _window(length: int, mask: int, limit: int) -> slice:
+    """Choose at most `limit` tokens with the mask among them: all that come before it if they fit into half."""
+    start = max(0, min(mask - limit // 2, length - limit))
+    return slice(start, start + limit)

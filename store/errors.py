@@ -4,7 +4,7 @@ Each class is one row of the error catalogue: a stable `id`, the process's exit 
 found, and `fix`: what to type next. Only the command line turns one into text; nothing below it prints.
 
     ReattError
-    ├── UsageError            2   BadQuestion, NothingFound, NoSuchPath, NoSuchId, QueriesFormat
+    ├── UsageError            2   BadQuestion, NothingFound, NoSuchPath, NoSuchId, QueriesFormat, TooFewSpans
     ├── DocumentError         3   one file could not be read; the run goes on
     ├── StoreError            10-15, 22
     ├── ModelError            13, 14
@@ -69,9 +69,15 @@ class NoSuchId(UsageError):
 
 
 class QueriesFormat(UsageError):
-    """A queries or qrels file has a line that cannot be read."""
+    """A file of questions or judgements has a line that cannot be read."""
 
     id = "QA_FORMAT"
+
+
+class TooFewSpans(UsageError):
+    """A corpus holds too little to learn from, or too little to tell whether it helped."""
+
+    id = "TOO_FEW_SPANS"
 
 
 class DocumentError(ReattError):
