@@ -17,6 +17,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
@@ -147,6 +148,10 @@ class Block(nn.Module):
         self.feed_forward_norm, self.feed_forward = norms[-1], FeedForward(config)
         self.dropout = nn.Dropout(config.dropout_rate)
 
+    def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        """Run an encoder's block on states (B, n, D)."""
+        return self.think(self.attend(x, bias))
+
     def attend(self, x: Tensor, bias: Tensor | None) -> Tensor:
         """Add self-attention over `x` (B, n, D) itself."""
         normed = self.attention_norm(x)
@@ -229,6 +234,7 @@ class T5(nn.Module):
     def __init__(self, config: T5Config) -> None:
         super().__init__()
         self.config = config
+        self.recompute = False  # keep one state a block for the backward pass, and compute the rest again
         self.shared = nn.Embedding(config.vocab_size, config.d_model)
         self.encoder = Stack(config, decoder=False)
         self.decoder = Stack(config, decoder=True)
@@ -254,7 +260,7 @@ class T5(nn.Module):
     def encode_range(self, x: Tensor, bias: Tensor, blocks: slice) -> Tensor:
         """Run some of the encoder's blocks on states (B, n, D)."""
         for block in self.encoder.layers(blocks):
-            x = block.think(block.attend(x, bias))
+            x = checkpoint(block, x, bias, use_reentrant=False) if self.recompute else block(x, bias)
         return x
 
     def finish(self, x: Tensor) -> Tensor:

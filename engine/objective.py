@@ -1,0 +1,116 @@
+"""What is learnt (ReAtt, section 3): the answer, and retrieval from what reading attended to.
+
+    L = L_QA + alpha * L_cross-doc,    L_cross-doc = mean over questions of KL(P_target || P_retrieval)
+
+`P_target` is the teacher's share of each close chunk, and 0 for the chunks that are in the batch for other questions;
+`P_retrieval` is the softmax over all chunks of the batch of the retrieval attention (equation 1). `L_QA` is the mean
+negative log likelihood of the batch's answer tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from reatt_engine.evidence import at_least_float
+from reatt_engine.teachers import TEACHERS, Teacher
+
+TAU = 0.001  # temperature of the head weights, section 3.2
+NEGLIGIBLE = 1e-6  # a head that weighs less is not computed
+BLOCK = 1 << 23  # products <q, k> held at once
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is learnt; each part can be switched off."""
+
+    answers: bool = True  # L_QA
+    cross_document: bool = True  # alpha * L_cross-doc
+    in_batch: bool = True  # whether the other questions' chunks are in the retrieval distribution
+    alpha: float = 8.0
+    teacher: Teacher = TEACHERS["attention"]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a step's log says; 0 for the losses of parts that are off."""
+
+    answer: float  # mean negative log likelihood of an answer token
+    cross_document: float  # mean KL of a question, before alpha
+    agreement: float  # questions for which retrieval puts first, of all chunks, the one that the teacher does
+
+
+class HeadSelector(nn.Module):
+    """Learns which head of block B retrieves: softmax(w / tau) over its heads (section 3.2).
+
+    At tau = 0.001 a difference of 0.003 gives one head 95 % of the weight: the choice is made in tens of steps. No
+    weight decay belongs on `w`.
+    """
+
+    def __init__(self, heads: int, chosen: int | None = None, tau: float = TAU) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.zeros(heads))
+        self.tau = tau
+        if chosen is not None:
+            self.choose(chosen)
+
+    def choose(self, head: int) -> None:
+        """Give one head all the weight; the softmax is then so steep that no gradient comes back."""
+        with torch.no_grad():
+            self.w.zero_()[head] = 1.0
+
+    def weights(self) -> Tensor:
+        """Return what each head counts: (h,), sums to 1."""
+        return (self.w / self.tau).softmax(0)
+
+    def kept(self) -> list[int]:
+        """Name the heads that count at all: soon a single one, whose keys are a sixteenth of all."""
+        return (self.weights().detach() >= NEGLIGIBLE).nonzero().flatten().tolist()
+
+    def best(self) -> int:
+        """Name the head to export as `retrieval_head`."""
+        return int(self.w.argmax())
+
+
+def retrieval_scores(queries: Tensor, asked: Tensor, keys: Tensor, kept: Tensor, head_weights: Tensor) -> Tensor:
+    """Score all chunks for all questions: r = sum_h P_h mean_i max_j <q_i, k_j> (equation 1) -> (Q, C).
+
+    `queries` (Q, m, h, d) of which `asked` (Q, m) are no padding, `keys` (C, n, h, d) of which `kept` (C, n) are none.
+    Products are made for a block of chunks at a time, and made again in the backward pass: never all at once.
+    """
+    per_chunk = queries[..., 0].numel() * keys.shape[1]
+    size = max(1, BLOCK // per_chunk)
+    blocks = [slice(start, start + size) for start in range(0, len(keys), size)]
+    found = [checkpoint(_scores, queries, asked, keys[b], kept[b], head_weights, use_reentrant=False) for b in blocks]
+    return torch.cat(found, 1)
+
+
+def _scores(queries: Tensor, asked: Tensor, keys: Tensor, kept: Tensor, head_weights: Tensor) -> Tensor:
+    with torch.autocast(queries.device.type, enabled=False):  # half precision would blur a softmax over scores
+        products = torch.einsum("qmhd,cnhd->qchmn", at_least_float(queries), at_least_float(keys))
+        best = products.masked_fill(~kept[None, :, None, None, :], -torch.inf).amax(-1)  # (Q, C, h, m)
+        total = best.masked_fill(~asked[:, None, None, :], 0).sum(-1) / asked.sum(1)[:, None, None]  # (Q, C, h)
+        return (total * head_weights).sum(-1)
+
+
+def target_matrix(shares: Sequence[Tensor], close: Sequence[Sequence[int]], columns: int) -> Tensor:
+    """Lay each question's shares (K,) into its row, at the columns of its close chunks; 0 elsewhere -> (Q, C)."""
+    target = torch.zeros(len(shares), columns, dtype=shares[0].dtype, device=shares[0].device)
+    for row, given, numbers in zip(target, shares, close, strict=True):
+        row.index_add_(0, torch.tensor(numbers, device=row.device), given.detach())
+    return target
+
+
+def cross_document_loss(scores: Tensor, target: Tensor) -> Tensor:
+    """KL(target || softmax(scores)), both (Q, C): summed over chunks, mean over questions.
+
+    `torch.nn.KLDivLoss` would by default average over chunks as well, and alpha would mean something else.
+    """
+    log_retrieval = scores.log_softmax(1)
+    wanted = target > 0  # a score may be -inf elsewhere
+    terms = torch.where(wanted, target * log_retrieval.masked_fill(~wanted, 0), 0)
+    return (torch.xlogy(target, target) - terms).sum(1).mean()
