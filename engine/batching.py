@@ -9,14 +9,16 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reatt_engine.backbone import ChunkText
-from reatt_engine.examples import Example
+from reatt_engine.corpus import Corpus
 from reatt_engine.tokens import TextTokenizer
-from reatt_store.library import Library
+
+if TYPE_CHECKING:
+    from reatt_engine.examples import Example
 
 Ids = tuple[int, ...]
 ANSWER_TOKENS = 64  # what is longer is cut
@@ -33,22 +35,23 @@ class TrainingBatch:
     close: tuple[tuple[int, ...], ...]  # per question numbers in `chunks`, best first; the rest is random to it
 
 
-class Corpus:
-    """A store's chunks as token ids, encoded when first asked for and kept: four bytes a token."""
+class ChunkIds:
+    """A corpus's chunks as token ids, encoded when first asked for and kept: four bytes a token."""
 
-    def __init__(self, library: Library, tokenizer: TextTokenizer) -> None:
-        self._library, self._tokenizer = library, tokenizer
-        self._ids: dict[int, NDArray[np.int32]] = {}
-        self.characters = {stored.id: len(stored.chunk.text) for stored in library.every_chunk()}
+    def __init__(self, corpus: Corpus, tokenizer: TextTokenizer) -> None:
+        self._corpus, self._tokenizer = corpus, tokenizer
+        self._known: dict[int, NDArray[np.int32]] = {}
 
-    def ids(self, chunks: Sequence[int]) -> list[Ids]:
-        """Return the token ids of some chunks, by chunk id."""
-        unknown = list({chunk for chunk in chunks if chunk not in self._ids})
-        stored = self._library.chunks(unknown)
-        encoded = self._tokenizer.chunks([ChunkText(each.chunk.title, each.chunk.text) for each in stored])
-        for each, tokens in zip(stored, encoded, strict=True):
-            self._ids[each.id] = np.array(tokens.ids, np.int32)
-        return [tuple(self._ids[chunk].tolist()) for chunk in chunks]
+    def of(self, chunks: Sequence[int]) -> list[Ids]:
+        """Return the token ids of some chunks, by store id."""
+        unknown = list({chunk for chunk in chunks if chunk not in self._known})
+        encoded = self._tokenizer.chunks([self._corpus.passages[self._corpus.number[chunk]] for chunk in unknown])
+        self._known |= {chunk: np.array(tokens.ids, np.int32) for chunk, tokens in zip(unknown, encoded, strict=True)}
+        return [tuple(self._known[chunk].tolist()) for chunk in chunks]
+
+    def characters(self, chunk: int) -> int:
+        """Return how long a chunk's text is."""
+        return len(self._corpus.passages[self._corpus.number[chunk]].text)
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Lessons:
 
     examples: Sequence[Example]
     close: Sequence[Sequence[int]]  # store chunk ids, at least one for each example
-    corpus: Corpus
+    chunks: ChunkIds
     tokenizer: TextTokenizer
     size: int  # questions of a step
     seed: int
@@ -67,17 +70,21 @@ class Lessons:
         chosen = order(self.lengths, self.size, self.seed, step)
         draw = random.Random(f"{self.seed} answers {step}")  # noqa: S311
         picked = [self.examples[number] for number in chosen]
-        answers = [self.tokenizer.answer(draw.choice(example.answers)) for example in picked]
         return gather(
             [self.tokenizer.masked(example.question).ids for example in picked],
-            [(*ids[:-1][: ANSWER_TOKENS - 1], ids[-1]) for ids in answers],
-            [self.corpus.ids(self.close[number]) for number in chosen],
+            [short(self.tokenizer.answer(draw.choice(example.answers))) for example in picked],
+            [self.chunks.of(self.close[number]) for number in chosen],
         )
 
     @cached_property
     def lengths(self) -> tuple[int, ...]:
         """Say how much there is to read for each example, in characters."""
-        return tuple(sum(self.corpus.characters[chunk] for chunk in chunks) for chunks in self.close)
+        return tuple(sum(map(self.chunks.characters, close)) for close in self.close)
+
+
+def short(answer: Ids) -> Ids:
+    """Cut an answer that is longer than a decoder is worth; its end mark stays."""
+    return (*answer[:-1][: ANSWER_TOKENS - 1], answer[-1])
 
 
 def gather(questions: Sequence[Ids], answers: Sequence[Ids], close: Sequence[Sequence[Ids]]) -> TrainingBatch:

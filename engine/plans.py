@@ -81,7 +81,8 @@ class Row:
     tokens_per_second: float
     answer: float
     cross_document: float | None  # None while the teacher may not teach
-    teacher_hit: float | None  # at the last look
+    agreement: float  # questions for which retrieval and the teacher prefer the same chunk
+    teacher_hit: float | None  # at the last look: how often the teacher prefers the gold chunk
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from reatt_engine import resuming
-from reatt_engine.batching import Corpus, Lessons, TrainingBatch
+from reatt_engine.batching import ChunkIds, Lessons, TrainingBatch
 from reatt_engine.examples import Example
+from reatt_engine.exams import Exam
 from reatt_engine.freezing import Freeze
 from reatt_engine.grad_cache import accumulate
 from reatt_engine.objective import HeadSelector, Learned, Objective
@@ -25,27 +26,11 @@ from reatt_engine.plans import PRESETS, Budget, Plan, Row, Seconds, Steps, Train
 from reatt_engine.reatt import Head, ReAtt
 from reatt_store.errors import OutOfMemory, UsageError
 
-__all__ = ["PRESETS", "Exam", "Plan", "Seconds", "Steps", "Trainer", "TrainingLog", "train"]
+__all__ = ["PRESETS", "Course", "Plan", "Seconds", "Steps", "Trainer", "TrainingLog", "train"]
 
 SAVE_EVERY = 120.0  # seconds between two checkpoints: what a kill can cost
 EXAM_EVERY = 25  # steps between two looks at the teacher
 SEEDS = 1 << 20  # more than any run has steps
-
-
-@dataclass(frozen=True)
-class Exam:
-    """Examples whose gold chunk is known, to see whether the decoder's attention knows it, too.
-
-    `ask` returns how often the close chunk that the model attends to most is the gold one; `words_hit` how often
-    the first one in the order of BM25 is.
-    """
-
-    words_hit: float
-    ask: Callable[[ReAtt], float]
-
-    def passed(self, teacher_hit: float, lead: float) -> bool:
-        """Say whether the teacher knows more than words do: where 5 points are not left, half of what is."""
-        return teacher_hit >= self.words_hit + min(lead, (1 - self.words_hit) / 2)
 
 
 class Trainer:
@@ -153,7 +138,7 @@ class Course:
     """What is learnt from, and who is asked about it."""
 
     examples: Sequence[Example]
-    corpus: Corpus
+    chunks: ChunkIds
     mine: Callable[[int, ReAtt], list[list[int]]]  # (round, the model as it is) -> close chunks of each example
     exam: Exam | None  # None where no example's gold chunk is known: then the teacher never passes
 
@@ -194,7 +179,7 @@ def _lessons(trainer: Trainer, course: Course) -> Lessons:
     usable = [(example, close) for example, close in zip(course.examples, trainer.close, strict=True) if close]
     examples, close = zip(*usable, strict=True)
     plan = trainer.plan
-    return Lessons(examples, close, course.corpus, trainer.model.tokenizer, plan.batch, plan.seed)
+    return Lessons(examples, close, course.chunks, trainer.model.tokenizer, plan.batch, plan.seed)
 
 
 def _next(trainer: Trainer, course: Course, lessons: Lessons, rate: float) -> Row:
@@ -207,7 +192,7 @@ def _next(trainer: Trainer, course: Course, lessons: Lessons, rate: float) -> Ro
     learned = trainer.step(batch, rate)
     speed = _tokens(batch) / (time.monotonic() - started)
     told = learned.cross_document if trainer.teaching and trainer.objective.cross_document else None
-    return Row(trainer.done, 0.0, rate, speed, learned.answer, told, hit)
+    return Row(trainer.done, 0.0, rate, speed, learned.answer, told, learned.agreement, hit)
 
 
 def _tokens(batch: TrainingBatch) -> int:

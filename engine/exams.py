@@ -1,0 +1,72 @@
+"""Is there a teacher? How often what reading attends to most is the chunk that holds the answer (`teacher_hit@1`).
+
+Among K close chunks, the gold one included. Until reading knows better than the words that found them, what it says
+about them is noise, and nothing may be learnt from it: this is what the paper's warm-up on answers alone is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from reatt_engine.batching import ChunkIds, TrainingBatch, gather, short
+from reatt_engine.corpus import Corpus
+from reatt_engine.examples import Example
+from reatt_engine.mining import Search, close_chunks, with_gold
+from reatt_engine.reatt import ReAtt
+from reatt_engine.teachers import Teacher, teacher_hit
+
+QUESTIONS = 64
+CLOSE = 20
+
+
+@dataclass(frozen=True)
+class Exam:
+    """Questions whose gold chunk is known.
+
+    `ask` returns how often the chunk that a model attends to most is the gold one; `words_hit` how often the first one
+    in the order of BM25 is.
+    """
+
+    questions: int
+    words_hit: float
+    ask: Callable[[ReAtt], float]
+
+    def passed(self, hit: float, lead: float) -> bool:
+        """Say whether the teacher knows more than words do, by `lead`; where not so much is left, by half of what is.
+
+        >>> Exam(64, 0.6, lambda _: 0.0).passed(0.64, 0.05), Exam(64, 0.98, lambda _: 0.0).passed(0.99, 0.05)
+        (False, True)
+        """
+        return hit >= self.words_hit + min(lead, (1 - self.words_hit) / 2)
+
+
+def exam(
+    examples: Sequence[Example], corpus: Corpus, chunks: ChunkIds, search: Search, model: ReAtt, teacher: Teacher
+) -> Exam | None:
+    """Set an exam from the first examples whose gold chunk is known; None where there is no such example."""
+    known = [example for example in examples if example.chunk is not None][:QUESTIONS]
+    if not known:
+        return None
+    found = close_chunks(known, corpus, search, CLOSE)
+    close = [with_gold(each, example, corpus) for each, example in zip(found, known, strict=True)]
+    gold = [_gold(each, example, corpus) for each, example in zip(close, known, strict=True)]
+    batch = gather(
+        [model.tokenizer.masked(example.question).ids for example in known],
+        [short(model.tokenizer.answer(example.answers[0])) for example in known],
+        [chunks.of(each) for each in close],
+    )
+    numbers = [_number(batch, chunks.of([chunk])[0]) for chunk in gold]
+    first = sum(each[0] == chunk for each, chunk in zip(close, gold, strict=True))
+    layer = model.head.layer
+    return Exam(len(known), first / len(known), lambda now: teacher_hit(now.t5, layer, batch, numbers, teacher))
+
+
+def _gold(close: Sequence[int], example: Example, corpus: Corpus) -> int:
+    """Name the close chunk whose text is the gold one's."""
+    same = set(corpus.same(example.chunk if example.chunk is not None else close[0]))
+    return next(chunk for chunk in close if chunk in same)
+
+
+def _number(batch: TrainingBatch, ids: tuple[int, ...]) -> int:
+    return batch.chunks.index(ids)
