@@ -243,7 +243,7 @@ def _retrieval(
     close = [[own[c] for c in numbers] for numbers in step.batch.close]
     rows = list(firsts.values()) if len(firsts) < len(pooled.names) else slice(None)
     asked = pad_sequence([torch.ones(len(q), dtype=torch.bool, device=q.device) for q in queries], batch_first=True)
-    vectors, weights = pad_sequence(list(queries), batch_first=True), step.selector.weights()[heads]
+    vectors, weights = pad_sequence(list(queries), batch_first=True), step.selector.weights(heads)
     scores = retrieval_scores(vectors, asked, pooled.keys[rows], pooled.keep[rows], weights)  # (Q, C)
     target = target_matrix(told, close, len(firsts))
     if not step.objective.in_batch:

@@ -20,7 +20,7 @@ from reatt_engine.evidence import at_least_float
 from reatt_engine.teachers import TEACHERS, Teacher
 
 TAU = 0.001  # temperature of the head weights, section 3.2
-NEGLIGIBLE = 1e-6  # a head that weighs less is not computed
+NEGLIGIBLE = 0.01  # of the best head's weight: a head that weighs less is out
 BLOCK = 1 << 23  # products <q, k> held at once
 
 
@@ -63,13 +63,14 @@ class HeadSelector(nn.Module):
         with torch.no_grad():
             self.w.zero_()[head] = 1.0
 
-    def weights(self) -> Tensor:
-        """Return what each head counts: (h,), sums to 1."""
-        return (self.w / self.tau).softmax(0)
+    def weights(self, heads: Sequence[int] | None = None) -> Tensor:
+        """Return what each head counts among all, or among some: (h,), sums to 1."""
+        return ((self.w if heads is None else self.w[list(heads)]) / self.tau).softmax(0)
 
     def kept(self) -> list[int]:
-        """Name the heads that count at all: soon a single one, whose keys are a sixteenth of all."""
-        return (self.weights().detach() >= NEGLIGIBLE).nonzero().flatten().tolist()
+        """Name the heads that are still in the running: soon a single one, and only its keys are computed."""
+        weights = self.weights().detach()
+        return (weights >= NEGLIGIBLE * weights.max()).nonzero().flatten().tolist()
 
     def best(self) -> int:
         """Name the head to export as `retrieval_head`."""

@@ -1,13 +1,22 @@
 """The gradient cache is the loss of the whole batch, whatever fits into memory, with dropout and over processes."""
 
 import random
+from collections import Counter
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch.nn import functional as F
 
+from reatt_engine import evidence, grad_cache
 from reatt_engine.batching import TrainingBatch
 from reatt_engine.grad_cache import accumulate, at_once
 from reatt_engine.objective import HeadSelector, Objective
+from reatt_engine.ranks import Distributed
 from reatt_engine.t5 import T5, T5Config
 from reatt_engine.teachers import TEACHERS
 
@@ -80,3 +89,144 @@ def test_dropout_is_on_in_both():
     assert (
         abs(whole(t5, selector, batch(), Objective())[0] - whole(t5.eval(), selector, batch(), Objective())[0]) > 0.01
     )
+
+
+def test_without_dropout_it_makes_no_difference_how_much_is_read_at_a_time():
+    t5, selector = learner(dropout=0.0)
+    assert_same(cached(t5, selector, batch(), Objective(), 2), whole(t5, selector, batch(), Objective()))
+
+
+def test_an_encoding_that_drops_otherwise_would_show(monkeypatch):
+    t5, selector = learner()
+    expected = whole(t5, selector, batch(), Objective(), 1)
+    monkeypatch.setattr(grad_cache, "seeded", lambda seed, t5: nullcontext())
+    found = cached(t5, selector, batch(), Objective(), 1)
+    assert abs(found[0] - expected[0]) > 1e-4
+
+
+def test_each_chunk_is_encoded_once_without_and_once_with_gradients(monkeypatch):
+    t5, selector = learner(dropout=0.0)
+    given, seen = batch(), Counter()
+    run = evidence.lower_half
+
+    def counted(t5, layer, ids):
+        rows = zip(ids.values.tolist(), ids.keep.sum(1).tolist(), strict=True)
+        seen.update((tuple(row[:n]), torch.is_grad_enabled()) for row, n in rows)
+        return run(t5, layer, ids)
+
+    monkeypatch.setattr(evidence, "lower_half", counted)
+    cached(t5, selector, given, Objective(), 1)
+    assert [seen[ids, grad] for ids in given.chunks for grad in (False, True)] == [1] * 12
+
+
+def naive(t5, selector, given, objective):
+    """State the loss of the paper pair by pair, with nothing shared, padded or cached."""
+    answer, divergence, tokens = 0.0, 0.0, sum(map(len, given.answers))
+
+    def encode(x, blocks):
+        return t5.encode_range(x[None], t5.encoder.bias(len(x), len(x)), blocks)
+
+    def alone(ids):
+        return encode(t5.embed(torch.tensor(ids)), slice(0, LAYER))[0]
+
+    block = t5.encoder.layers()[LAYER]
+
+    def split(side, ids):
+        return side(block.attention_norm(alone(ids))).view(len(ids), 3, -1)
+
+    for question, wanted, close in zip(given.questions, given.answers, given.close, strict=True):
+        pairs = [torch.cat((alone(question[:-1]), alone(given.chunks[c]))) for c in close]
+        read = [t5.finish(encode(x, slice(LAYER, None)))[0] for x in pairs]
+        cache = t5.remember(torch.cat(read)[None])
+        logits = t5.logits(t5.decode(torch.tensor([[0, *wanted[:-1]]]), cache))[0]
+        answer = answer + F.cross_entropy(logits, torch.tensor(wanted), reduction="sum")
+        weights = t5.target_scores(cache)[0].softmax(-1).mean(0).detach().split([len(x) for x in pairs])
+        target = torch.zeros(len(given.chunks), dtype=torch.float64)
+        target[list(close)] = torch.stack([part.sum() for part in weights])
+        products = [
+            torch.einsum("mhd,nhd->hmn", split(block.attention.q, question), split(block.attention.k, ids))
+            for ids in given.chunks
+        ]
+        scores = torch.stack([(p.amax(2).mean(1) * selector.weights()).sum() for p in products])
+        divergence = divergence + (torch.xlogy(target, target) - target * scores.log_softmax(0)).sum()
+    return answer / tokens + objective.alpha * divergence / len(given.questions)
+
+
+def test_the_loss_is_the_papers_pair_by_pair():
+    t5, selector = learner(dropout=0.0)
+    found = whole(t5, selector, batch(), Objective())
+    t5.zero_grad(), selector.zero_grad()
+    loss = naive(t5, selector, batch(), Objective())
+    loss.backward()
+    assert_same((loss.item(), gradients(t5, selector)), found, 2e-6)
+
+
+def test_a_shared_chunk_counts_once():
+    t5, selector = learner(dropout=0.0)
+    given = TrainingBatch(((5, 1), (6, 7, 1)), ((8, 1), (9, 1)), ((20, 21, 1), (22, 1), (23, 24, 1)), ((0, 1), (1, 2)))
+    twice = replace(given, chunks=(*given.chunks, (22, 1)), close=((0, 1), (3, 2)))
+    expected = whole(t5, selector, given, Objective())
+    assert_same(whole(t5, selector, twice, Objective()), expected)
+    assert_same(cached(t5, selector, twice, Objective(), 1), expected)
+    assert naive(t5, selector, twice, Objective()).item() > expected[0] + 0.01
+
+
+def test_no_gradient_flows_into_the_target():
+    t5, selector = learner(dropout=0.0)
+    _, found = whole(t5, selector, batch(), Objective(answers=False))
+    lower = {"shared.weight", "encoder.position.weight", "w", f"encoder.blocks.{LAYER}.attention_norm.weight"}
+    lower |= {f"encoder.blocks.{LAYER}.attention.{side}.weight" for side in "qk"}
+    reached = {name for name, gradient in found.items() if gradient.any()}
+    assert reached == lower | {name for name in found if name.startswith("encoder.blocks.0.")}
+
+
+def test_parts_are_switched_off_one_by_one():
+    t5, selector = learner(dropout=0.0)
+    loss = {name: whole(t5, selector, batch(), each)[0] for name, each in OBJECTIVES.items()}
+    assert loss["all"] == pytest.approx(loss["answers"] + loss["retrieval"])
+    assert loss["own chunks"] < loss["all"] - 0.1
+    assert abs(loss["likelihood"] - loss["all"]) > 0.1
+    off = accumulate(t5, selector, LAYER, batch(), OBJECTIVES["answers"], micro=2)
+    assert (off.cross_document, off.agreement) == (0, 0)
+
+
+def test_under_autocast_it_is_the_whole_batch_too():
+    t5, selector = learner()
+    t5.float(), selector.float()
+    with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
+        found, expected = (run(t5, selector, batch(), Objective(), 2) for run in (cached, whole))
+    assert_same(found, expected, 0.02)
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_activations_may_be_computed_again(recompute):
+    t5, selector = learner()
+    expected = cached(t5, selector, batch(), Objective(), 2)
+    t5.recompute = recompute
+    assert_same(cached(t5, selector, batch(), Objective(), 2), expected)
+
+
+def part(given, questions):
+    """Make the batch of one process: some questions, and the chunks close to them."""
+    pool = sorted({c for q in questions for c in given.close[q]})
+    close = tuple(tuple(pool.index(c) for c in given.close[q]) for q in questions)
+    rows = [[row[q] for q in questions] for row in (given.questions, given.answers)]
+    return TrainingBatch(*map(tuple, rows), tuple(given.chunks[c] for c in pool), close)
+
+
+def process(rank, folder):
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    t5, selector = learner(dropout=0.0)
+    own = part(batch(), [(0, 1, 2), (3, 4)][rank])
+    learned = accumulate(t5, selector, LAYER, own, Objective(), micro=2, ranks=Distributed())
+    torch.save((learned.answer + 8 * learned.cross_document, gradients(t5, selector)), Path(folder) / f"{rank}")
+    dist.destroy_process_group()
+
+
+def test_two_processes_are_one(tmp_path):
+    mp.spawn(process, (str(tmp_path),), nprocs=2)
+    t5, selector = learner(dropout=0.0)
+    expected = whole(t5, selector, batch(), Objective())
+    for rank in "01":
+        assert_same(torch.load(tmp_path / rank), expected)

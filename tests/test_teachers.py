@@ -1,6 +1,5 @@
 """Teachers say what was worth reading: the decoder's own attention, by three ways the same, and without a gradient."""
 
-
 import pytest
 import torch
 from transformers import T5ForConditionalGeneration
