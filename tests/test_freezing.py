@@ -1,0 +1,70 @@
+"""What is frozen stays: the keys of a store outlive learning by the reader, or by the question's side, alone."""
+
+import copy
+
+import pytest
+import torch
+
+from reatt_engine.batching import TrainingBatch
+from reatt_engine.freezing import FREEZES
+from reatt_engine.grad_cache import accumulate
+from reatt_engine.objective import HeadSelector, Objective
+from reatt_engine.reatt import ReAtt
+
+BATCH = TrainingBatch(
+    questions=((25, 26, 1), (27, 28, 29, 1)),
+    answers=((31, 32, 1), (33, 1)),
+    chunks=((40, 41, 42, 43, 1), (44, 1), (45, 46, 47, 1)),
+    close=((0, 1), (2, 1)),
+)
+
+
+def learnt(reatt, name):
+    """Take three steps of a copy under a freeze."""
+    model = ReAtt(copy.deepcopy(reatt.t5).train(), reatt.tokenizer, reatt.head, reatt.device)
+    FREEZES[name].apply(model.t5, model.head)
+    selector = HeadSelector(model.t5.config.num_heads, model.head.number)
+    weights = [w for w in model.t5.parameters() if w.requires_grad]
+    optimizer = torch.optim.AdamW(weights, lr=1e-2, weight_decay=0.0)
+    objective = Objective(cross_document=FREEZES[name].retrieves)
+    for _ in range(3):
+        optimizer.zero_grad()
+        accumulate(model.t5, selector, model.head.layer, BATCH, objective, micro=1)
+        optimizer.step()
+    assert selector.best() == model.head.number
+    model.t5.eval()
+    return model
+
+
+def changed(before, after):
+    pairs = zip(before.t5.named_parameters(), after.t5.parameters(), strict=True)
+    return {name for (name, old), new in pairs if not torch.equal(old, new)}
+
+
+@pytest.mark.parametrize("name", FREEZES)
+def test_a_freeze_that_keeps_keys_keeps_the_fingerprint(tiny_reatt, name):
+    same = learnt(tiny_reatt, name).fingerprint() == tiny_reatt.fingerprint()
+    assert same == FREEZES[name].keeps_keys == (name != "none")
+
+
+def test_with_the_retriever_frozen_questions_and_chunks_keep_their_vectors_and_the_reader_learns(tiny_reatt):
+    after = learnt(tiny_reatt, "retriever")
+    assert torch.equal(after.encode_question("leave?").vectors, tiny_reatt.encode_question("leave?").vectors)
+    layer = tiny_reatt.head.layer
+    names = changed(tiny_reatt, after)
+    assert {"lm_head.weight", "encoder.final_norm.weight", f"encoder.blocks.{layer}.attention.v.weight"} <= names
+    assert sum(name.startswith("decoder.") for name in names) > 10
+
+
+def test_with_chunks_frozen_the_heads_queries_alone_learn(tiny_reatt):
+    after, head = learnt(tiny_reatt, "chunks"), tiny_reatt.head
+    assert changed(tiny_reatt, after) == {f"encoder.blocks.{head.layer}.attention.q.weight"}
+    old, new = (model.t5.encoder.layers()[head.layer].attention.q.weight for model in (tiny_reatt, after))
+    rows = torch.zeros(len(old), dtype=torch.bool)
+    rows[head.number * tiny_reatt.key_width : (head.number + 1) * tiny_reatt.key_width] = True
+    assert torch.equal((old != new).any(1), rows)
+
+
+def test_with_chunks_frozen_questions_move(tiny_reatt):
+    after = learnt(tiny_reatt, "chunks")
+    assert not torch.allclose(after.encode_question("leave?").vectors, tiny_reatt.encode_question("leave?").vectors)
