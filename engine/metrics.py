@@ -11,13 +11,15 @@ import re
 import string
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 RESAMPLES = 1000
+GROUP_RESAMPLES = 4000  # what a decision hangs on: the 2.5 % quantile is to be steady
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _END = "\0"  # a control character, so no token contains it
@@ -125,6 +127,62 @@ def paired_interval(after: ArrayLike, before: ArrayLike, seed: int = 0, level: f
     """Return the same of the mean difference on the same questions: each is drawn with both its values."""
     difference: NDArray[np.float64] = np.subtract(after, before, dtype=np.float64)
     return interval(difference, seed, level)
+
+
+def group_interval(values: ArrayLike, groups: Sequence[str], seed: int = 0, level: float = 0.95) -> tuple[float, float]:
+    """Return the bootstrap interval of a mean over questions when whole groups of them are drawn.
+
+    With few groups plain quantiles are too narrow (of four, one null in ten lies outside at one end), so they are
+    taken further out, as Student's t is wider than the normal (Hesterberg 2015, "expanded percentile").
+    """
+    sums, sizes = _by_group(values, groups)  # (G,)
+    count = len(sums)
+    random = np.random.default_rng(seed)
+    drawn = (random.multinomial(count, np.full(count, 1 / count), rows) for rows in _blocks(GROUP_RESAMPLES))
+    means = np.concatenate([(times @ sums) / (times @ sizes) for times in drawn])
+    tail = _expanded_tail((1 - level) / 2, count)
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def chance_of_gain(values: ArrayLike, groups: Sequence[str], seed: int = 0) -> float:
+    """Return how often so large a mean difference comes about if before and after could change places, by group.
+
+    A randomisation test, exact whatever the number of groups, and where but a few questions differ: there a bootstrap
+    finds four groups that happen to agree certain. Groups that differ in nothing say nothing; fewer than six that do
+    never get below 0.0156.
+    """
+    sums, _ = _by_group(values, groups)
+    moved = sums[sums != 0]
+    random = np.random.default_rng(seed)
+    signs = (random.integers(0, 2, (rows, len(moved)), np.int8) * 2 - 1 for rows in _blocks(GROUP_RESAMPLES))
+    least = moved.sum() * (1 - 1e-12) if moved.sum() > 0 else moved.sum()  # equal sums, added in another order
+    as_large = sum(int(np.count_nonzero(each @ moved >= least)) for each in signs)
+    return (as_large + 1) / (GROUP_RESAMPLES + 1)
+
+
+def _by_group(values: ArrayLike, groups: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Add up the values of each group, and count them."""
+    _, places = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
+    sums: NDArray[np.float64] = np.bincount(places, np.asarray(values, np.float64)).astype(np.float64)
+    return sums, np.bincount(places).astype(np.float64)
+
+
+def _blocks(total: int, rows: int = 500) -> Iterator[int]:
+    """Cut resamples into blocks, so that memory is flat in their number."""
+    return (min(rows, total - at) for at in range(0, total, rows))
+
+
+def _expanded_tail(tail: float, count: int) -> float:
+    """Return the quantile to take for `tail` with so many groups: as much further out as Student's t is wider."""
+    if count < 2:
+        return 0.0
+    normal, free = NormalDist(), count - 1
+    z = -normal.inv_cdf(tail)
+    # Cornish and Fisher's expansion of Student's quantile; at 2.5 % within 2 % from four groups on.
+    terms = ((z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96, (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384)
+    student = z + sum(term / free**power for power, term in enumerate(terms, 1))
+    return normal.cdf(-student * math.sqrt(count / free))
 
 
 def _discounted(grades: Sequence[int]) -> float:

@@ -24,7 +24,7 @@ from reatt_engine.backbone import Answer, ChunkCode, ChunkText, Queries, Span
 from reatt_engine.confidence import UNCALIBRATED_THRESHOLD, Calibration, confidence, divergence, signs
 from reatt_engine.decoding import Hypothesis, Limits, Source, generate, is_yes_no, source_of, text_span
 from reatt_engine.t5 import T5, Cache
-from reatt_engine.tokens import TextTokenizer
+from reatt_engine.tokens import TextTokenizer, Tokens
 
 KEYS_VERSION = b"1"  # to be raised when the same weights come to give other keys
 
@@ -162,20 +162,24 @@ class ReAtt:
     @torch.inference_mode()
     def encode_question(self, question: str) -> Queries:
         """Encode a question into the queries that score those keys: the mean over its tokens."""
-        tokens = self.tokenizer.question(question)
-        lower = lower_half(self.t5, self.head.layer, pad([tokens.ids], self.device))
-        vectors = head_queries(self.t5, self.head, lower.values[0]).float()  # (m, d)
-        return Queries(vectors, torch.full((len(vectors),), 1 / len(vectors), device=self.device), tokens.spans)
+        return self.queries(self.tokenizer.question(question))
 
     @torch.inference_mode()
-    def read(self, question: str, evidence: Sequence[ChunkText]) -> Reading:
+    def queries(self, asked: Tokens) -> Queries:
+        """Encode a question that is tokens already, such as a sentence with a mask."""
+        lower = lower_half(self.t5, self.head.layer, pad([asked.ids], self.device))
+        vectors = head_queries(self.t5, self.head, lower.values[0]).float()  # (m, d)
+        return Queries(vectors, torch.full((len(vectors),), 1 / len(vectors), device=self.device), asked.spans)
+
+    @torch.inference_mode()
+    def read(self, question: str | Tokens, evidence: Sequence[ChunkText]) -> Reading:
         """Encode each question-chunk pair jointly and fuse them as one memory (section 2.2).
 
         The joint input has the question without its end mark, as in the released models.
         """
-        asked = self.tokenizer.question(question).ids[:-1]
+        asked = self.tokenizer.question(question) if isinstance(question, str) else question
         chunks = self.tokenizer.chunks(evidence)
-        apart = lower_half(self.t5, self.head.layer, pad([asked, *(c.ids for c in chunks)], self.device))
+        apart = lower_half(self.t5, self.head.layer, pad([asked.ids[:-1], *(c.ids for c in chunks)], self.device))
         first, *others = places(apart)
         joined = pack(apart.values.flatten(0, 1), [first + chunk for chunk in others])
         memory = upper_half(self.t5, self.head.layer, joined)[joined.keep]  # (t, D)
@@ -193,7 +197,7 @@ class ReAtt:
         """Read the evidence jointly and answer; `scores` (C) are its retrieval scores. Empty text: nothing to say."""
         reading = self.read(question, evidence)
         shares = self.shares(reading).tolist()
-        source = None if limits.free else self._source(question, evidence, reading)
+        source = None if limits.free else self.source(question, evidence, reading)
         found = generate(self.t5, reading.cache, limits, source)
         best = found[0] if found else Hypothesis((), 0.0)
         number, span = _stands(best, source, shares)
@@ -214,7 +218,8 @@ class ReAtt:
             signs=signed,
         )
 
-    def _source(self, question: str, evidence: Sequence[ChunkText], reading: Reading) -> Source:
+    def source(self, question: str, evidence: Sequence[ChunkText], reading: Reading) -> Source:
+        """Say what a grounded answer may be made of: runs of the evidence's tokens, and yes or no where asked for."""
         extra = [self.tokenizer.answer(word)[:-1] for word in ("yes", "no")] if is_yes_no(question) else []
         return source_of(reading.tokens, reading.spans, [passage.text for passage in evidence], extra)
 
