@@ -48,7 +48,7 @@ def _question_side(t5: T5, head: Head) -> None:
         kept[rows] = gradient[rows]
         return kept
 
-    weight.register_hook(only_its_rows)
+    weight.register_hook(only_its_rows)  # type: ignore[no-untyped-call]
 
 
 FREEZES = {

@@ -78,6 +78,7 @@ class Row:
     step: int
     seconds: float  # since the run began, pauses left out
     rate: float
+    tokens: int  # read, of pairs of question and chunk
     tokens_per_second: float
     answer: float
     cross_document: float | None  # None while the teacher may not teach

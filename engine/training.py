@@ -29,7 +29,7 @@ from reatt_store.errors import OutOfMemory, UsageError
 __all__ = ["PRESETS", "Course", "Plan", "Seconds", "Steps", "Trainer", "TrainingLog", "train"]
 
 SAVE_EVERY = 120.0  # seconds between two checkpoints: what a kill can cost
-EXAM_EVERY = 25  # steps between two looks at the teacher
+EXAM_EVERY = 25  # steps between two looks at the teacher; a quarter as often once it teaches
 SEEDS = 1 << 20  # more than any run has steps
 
 
@@ -70,6 +70,11 @@ class Trainer:
         self.done += 1
         return learned
 
+    def rehearse(self, batch: TrainingBatch) -> None:
+        """Do the work of a step without taking it."""
+        self._gradients(batch)
+        self.optimizer.zero_grad(set_to_none=True)
+
     def _gradients(self, batch: TrainingBatch) -> Learned:
         """Leave the batch's gradients in the weights; where memory runs out, with half as many questions at a time."""
         objective = replace(self.objective, cross_document=self.objective.cross_document and self.teaching)
@@ -98,7 +103,7 @@ class Trainer:
 
     def save(self, folder: Path) -> None:
         """Write all that a step depends on, in place of the checkpoints before."""
-        tensors = {f"model.{name}": weight for name, weight in self._model.t5.named_parameters()}
+        tensors: dict[str, Tensor] = {f"model.{name}": weight for name, weight in self._model.t5.named_parameters()}
         tensors |= {f"selector.{name}": weight for name, weight in self.selector.named_parameters()}
         for index, slot in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in slot.items()}
@@ -185,14 +190,15 @@ def _lessons(trainer: Trainer, course: Course) -> Lessons:
 def _next(trainer: Trainer, course: Course, lessons: Lessons, rate: float) -> Row:
     """Look at the teacher where it is time, then take a step."""
     hit = trainer.rows[-1].teacher_hit if trainer.rows else None
-    if course.exam and trainer.done % EXAM_EVERY == 0:
+    if course.exam and trainer.done % (4 * EXAM_EVERY if trainer.teaching else EXAM_EVERY) == 0:
         hit = course.exam.ask(trainer.model)
         trainer.teaching |= trainer.plan.lead is not None and course.exam.passed(hit, trainer.plan.lead)
     started, batch = time.monotonic(), lessons.batch(trainer.done)
     learned = trainer.step(batch, rate)
-    speed = _tokens(batch) / (time.monotonic() - started)
+    tokens = _tokens(batch)
+    speed = tokens / (time.monotonic() - started)
     told = learned.cross_document if trainer.teaching and trainer.objective.cross_document else None
-    return Row(trainer.done, 0.0, rate, speed, learned.answer, told, learned.agreement, hit)
+    return Row(trainer.done, 0.0, rate, tokens, speed, learned.answer, told, learned.agreement, hit)
 
 
 def _tokens(batch: TrainingBatch) -> int:

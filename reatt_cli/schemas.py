@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, FiniteFloat
 
+from reatt_cli.schemas_adapt import Adapt
 from reatt_cli.schemas_store import Check, Documents, Init, Part, Problem, Remove, Show, Status
 
 
@@ -220,8 +221,8 @@ class Error(Part):
 PUBLISHED: dict[str, type[Part]] = {
     model.model_fields["schema_"].default.removeprefix("reatt.").partition("/")[0]: model
     for model in (
-        Ingest, Search, Ask, Eval, Documents, Show, Remove, Status, Check, Init, Models, Probe, Completion, SchemaNames,
-        Error,
+        Ingest, Search, Ask, Adapt, Eval, Documents, Show, Remove, Status, Check, Init, Models, Probe, Completion,
+        SchemaNames, Error,
     )
 }  # fmt: skip
 

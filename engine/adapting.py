@@ -1,0 +1,300 @@
+"""From a store to a better model of it: examples, close chunks, training, new keys, and a verdict (section 4.3).
+
+Nothing that a search sees changes before the verdict, and then one transaction changes it all: the store answers with
+the old model and its keys or with the new one and its own. What a killed run leaves is taken up by `--resume`, or
+dropped by the next run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from reatt_engine import adapted, exams, indexing, models, resuming
+from reatt_engine.batching import ChunkIds, Lessons
+from reatt_engine.comparison import READING, RETRIEVAL, Asked, Verdict, compare
+from reatt_engine.examples import Example
+from reatt_engine.folders import ModelFolder
+from reatt_engine.freezing import FREEZES
+from reatt_engine.indexing import Progress
+from reatt_engine.material import Material, Sources, gather
+from reatt_engine.measuring import StoredSearch, measure
+from reatt_engine.mining import WordSearch, close_chunks, search_from, with_gold
+from reatt_engine.objective import Objective
+from reatt_engine.plans import Budget, Plan, Row, Seconds, Steps, TrainingLog
+from reatt_engine.reatt import ReAtt
+from reatt_engine.teachers import TEACHERS
+from reatt_engine.training import Course, Trainer, train
+from reatt_store.errors import DiskFull, ModelMismatch, UsageError
+from reatt_store.library import Generation, Library, Writer
+from reatt_store.records import Outcome
+
+__all__ = ["Adaptation", "Adapter", "Forecast", "Material", "Method", "Sources", "gather"]
+
+TRAINING, ADAPTED = "training", "training-model"  # folders of a store, gone when a run has ended
+
+SOME = 128  # texts that are encoded to see how long all take
+FEW = 8  # questions that are asked to see how long all take
+TOGETHER = 256  # examples searched for between two signs of life
+
+Tell = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Method:
+    """How it is learnt, and when the result is used."""
+
+    plan: Plan
+    freeze: str = "none"
+    close_from: str = "words"  # a name in CLOSE_FROM, or a file
+    teacher: str = "attention"
+    accept: str = "if-better"
+    minutes: float | None = 20.0  # all included
+    steps: int | None = None  # instead of minutes
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run would take."""
+
+    steps: int
+    step_seconds: float
+    seconds: float  # of training, encoding and measuring
+    bytes: int  # on the disk, for a while
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """What a run did, and what came of it."""
+
+    run: int
+    material: Material
+    log: TrainingLog
+    verdict: Verdict
+    before: Sequence[Asked]
+    after: Sequence[Asked]
+    parent: ModelFolder
+    model: ModelFolder | None  # where it is kept; None where it was not accepted
+    reencoded: int  # keys
+    seconds: float
+    warnings: tuple[str, ...]
+
+
+@dataclass
+class Adapter:
+    """A store, its model, and what it is to learn from; `run` does it all, `forecast` says what that would take."""
+
+    library: Library
+    folder: ModelFolder
+    model: ReAtt
+    material: Material
+    method: Method
+    tell: Tell = lambda _: None
+    on_row: Callable[[Row, float], None] = lambda row, share: None
+    stop: Callable[[], bool] = lambda: False
+    began: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self._generation = _in_force(self.library, self.model)
+        self._chunks = ChunkIds(self.material.corpus, self.model.tokenizer)
+        self._words = WordSearch(self.material.corpus)
+        self._training = self.library.folder / TRAINING
+
+    def forecast(self) -> Forecast:
+        """Take one step for nothing, encode some chunks and ask some questions, to say what all of it would take."""
+        trainer = self._trainer()
+        step, encode = self._rehearse(trainer), self._encoding_seconds()
+        held = self.material.split.held
+        some = held[:: max(1, len(held) // FEW)]
+        _, took = self._measured(self.model, self._generation.id, some)
+        compare = 2 * took * len(held) / len(some)
+        steps = self.method.steps or max(0, int((self._seconds() - encode - compare) / step))
+        return Forecast(steps, step, steps * step + encode + compare, self._bytes(trainer))
+
+    def run(self, resume: bool = False) -> Adaptation:
+        """Train, encode, compare, and switch or keep; raises StoreLocked at once if another process writes."""
+        with self.library.writing() as writer:
+            warnings = self._clean(writer, resume)
+            trainer = self._trainer()
+            if resume:
+                trainer.resume(self._training)
+            run = writer.begin_run(self.material.mode, _settings(self.method))
+            before, took = self._measured(self.model, self._generation.id, self.material.split.held)
+            log = self._train(trainer, took)
+            made = adapted.write(trainer.model, self.folder, self.library.folder / ADAPTED)
+            learnt = models.load(made, str(self.model.device))
+            generation, keys = self._encode(writer, made, learnt)
+            after, _ = self._measured(learnt, generation, self.material.split.held)
+            primary = RETRIEVAL if FREEZES[self.method.freeze].retrieves else READING
+            verdict = compare(before, after, primary=primary, policy=self.method.accept, seed=self.method.plan.seed)
+            kept = self._conclude(writer, run, verdict, made, generation)
+        told = (*self.material.warnings, *warnings)
+        seconds = time.monotonic() - self.began
+        return Adaptation(run, self.material, log, verdict, before, after, self.folder, kept, keys, seconds, told)
+
+    def _clean(self, writer: Writer, resume: bool) -> list[str]:
+        """Drop what an earlier run has left half done, unless this one is to go on from it."""
+        if resume:
+            return []
+        kept = {model.generation for model in self.library.models()}
+        for made in self.library.generations():
+            if made.id not in kept:
+                writer.drop_generation(made.id)
+        models.drop_unused(self.library)
+        left = resuming.load(self._training) is not None
+        self._tidy()
+        return ["an interrupted run was dropped; with --resume it would have gone on"] if left else []
+
+    def _tidy(self) -> None:
+        resuming.forget(self._training)
+        shutil.rmtree(self.library.folder / ADAPTED, ignore_errors=True)
+
+    def _trainer(self) -> Trainer:
+        method = self.method
+        objective = Objective(teacher=TEACHERS[method.teacher])
+        trainer = Trainer(self.model, method.plan, objective, FREEZES[method.freeze], self._identity())
+        free, needed = shutil.disk_usage(self.library.folder).free, self._bytes(trainer)
+        if needed > free:
+            message = f"a run needs {needed / 1e9:.1f} GB on the disk for a while, and {free / 1e9:.1f} GB are free"
+            raise DiskFull(message, "free some space", str(self.library.folder))
+        return trainer
+
+    def _bytes(self, trainer: Trainer) -> int:
+        """Add up what lies on the disk at the worst moment: two checkpoints, the new model twice, its keys."""
+        weights = 4 * sum(weight.numel() for weight in trainer.model.t5.parameters())
+        moments = 8 * sum(weight.numel() for weight in trainer.weights)
+        keys = 0 if FREEZES[self.method.freeze].keeps_keys else self.library.status().bytes.vectors
+        return 2 * (weights + moments) + 2 * weights + keys
+
+    def _identity(self) -> str:
+        """Name what a checkpoint belongs to: model, method, and what is learnt from."""
+        method = replace(self.method, minutes=None, accept="")
+        split = self.material.split
+        learnt = (self.folder.sha256, asdict(method), self.material.corpus.ids, split.train, split.held)
+        return hashlib.blake2b(repr(learnt).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+    def _seconds(self) -> float:
+        """Return how much of the time given is left."""
+        return 60 * (self.method.minutes or 0) - (time.monotonic() - self.began)
+
+    def _measured(self, model: ReAtt, generation: int, held: Sequence[Example]) -> tuple[list[Asked], float]:
+        started = time.monotonic()
+        search = StoredSearch(self.library, generation, model, self.material.corpus)
+        asked = measure(model, self.material.corpus, search, held, self.tell)
+        return asked, time.monotonic() - started
+
+    def _train(self, trainer: Trainer, measuring: float) -> TrainingLog:
+        """Learn for the steps asked, or for what is left when encoding and measuring have been put aside."""
+        examples, budget = self.material.split.train, self._budget(trainer, measuring)
+        examples = examples[: len(trainer.close) or self._enough(trainer)]  # as many as before it was interrupted
+        held = self.material.split.held
+        test = exams.exam(held, self.material.corpus, self._chunks, self._words, self.model, trainer.objective.teacher)
+        course = Course(examples, self._chunks, partial(self._mine, examples), test)
+        log = train(trainer, course, budget, self._training, self.on_row, self.stop)
+        if not log.rows:
+            raise KeyboardInterrupt  # before anything was learnt
+        return log
+
+    def _budget(self, trainer: Trainer, measuring: float) -> Budget:
+        if self.method.steps is not None:
+            return Steps(self.method.steps)
+        aside = 1.1 * measuring + self._encoding_seconds()
+        left = self._seconds() - aside
+        if left <= 0:
+            needed = math.ceil((60 * (self.method.minutes or 0) - left) / 60 * 1.5)
+            message = f"{self.method.minutes:g} minutes are too few: encoding and measuring alone take most of them"
+            raise UsageError(message, f"--minutes {needed}")
+        return Seconds(trainer.spent + left)
+
+    def _enough(self, trainer: Trainer) -> int:
+        """Say how many examples the budget can use; more would only have to be searched for."""
+        steps = self.method.steps or 1.5 * self._seconds() / self._rehearse(trainer)
+        return math.ceil(steps + 1) * self.method.plan.batch
+
+    def _rehearse(self, trainer: Trainer) -> float:
+        """Measure how long a step takes, without taking it."""
+        examples = self.material.split.train[: self.method.plan.batch]
+        close = close_chunks(examples, self.material.corpus, self._words, self.method.plan.close)
+        lessons = Lessons(examples, close, self._chunks, self.model.tokenizer, len(examples), 0)
+        started = time.monotonic()
+        trainer.rehearse(lessons.batch(0))
+        return time.monotonic() - started
+
+    def _mine(self, examples: Sequence[Example], number: int, model: ReAtt) -> list[list[int]]:
+        """Find close chunks for a round: the first as asked, the later ones by the attention of the model as it is."""
+        corpus, how = self.material.corpus, self.method.close_from if number == 0 else "attention"
+        search = {"words": self._words}.get(how) or search_from(how, corpus, model, self.tell)
+        close = []
+        for at in range(0, len(examples), TOGETHER):
+            self.tell(Progress("search", at, len(examples)))
+            close += close_chunks(examples[at : at + TOGETHER], corpus, search, self.method.plan.close)
+        self.tell(Progress("search", len(examples), len(examples)))
+        return [with_gold(each, example, corpus) for each, example in zip(close, examples, strict=True)]
+
+    def _encoding_seconds(self) -> float:
+        """Estimate how long encoding the corpus anew takes, from a few of its texts."""
+        passages = self.material.corpus.passages
+        if FREEZES[self.method.freeze].keeps_keys:
+            return 0.0
+        some = passages[:: max(1, len(passages) // SOME)][:SOME]
+        started = time.monotonic()
+        for at in range(0, len(some), indexing.ENCODE_CHUNKS):
+            self.model.encode_chunks(some[at : at + indexing.ENCODE_CHUNKS])
+        return (time.monotonic() - started) / len(some) * len(passages)
+
+    def _encode(self, writer: Writer, made: ModelFolder, learnt: ReAtt) -> tuple[int, int]:
+        """Return the generation that the new model reads, and how many keys had to be made for it.
+
+        The model is kept first: no generation may name a model that is not there.
+        """
+        fingerprint = learnt.fingerprint()
+        if fingerprint == self._generation.fingerprint:
+            return self._generation.id, 0
+        models.keep_in_store(made, self.library.folder)
+        generation = writer.begin_generation(fingerprint, made.name, made.sha256)
+        return generation, indexing.complete(self.library, writer, learnt, generation, self.tell)
+
+    def _conclude(
+        self, writer: Writer, run: int, verdict: Verdict, made: ModelFolder, generation: int
+    ) -> ModelFolder | None:
+        """Bring the new model into force, or drop it; either way what is left is one earlier model to go back to."""
+        outcome = Outcome(
+            {name: change.before for name, change in verdict.figures.items()},
+            {name: change.after for name, change in verdict.figures.items()},
+            verdict.accepted, verdict.reason, made.sha256,
+        )  # fmt: skip
+        if verdict.accepted:
+            models.keep_in_store(made, self.library.folder)
+            writer.end_run(run, outcome, generation, made.name)
+            for earlier in self.library.models():
+                if not earlier.current and earlier.sha256 != self._generation.model_sha256:
+                    writer.forget_model(earlier.id)
+        else:
+            writer.end_run(run, outcome)
+            if generation not in {model.generation for model in self.library.models()}:
+                writer.drop_generation(generation)
+        models.drop_unused(self.library)
+        self._tidy()
+        return models.in_store(self.library, made.name, made.sha256) if verdict.accepted else None
+
+
+def _in_force(library: Library, model: ReAtt) -> Generation:
+    """Name the generation whose keys the model reads; raises ModelMismatch where that is not the one in force."""
+    made = library.generation()
+    if made is None:
+        raise UsageError("the store holds no vectors yet", "reatt ingest PATH", str(library.folder))
+    if made.fingerprint != model.fingerprint():
+        message = f"the store's vectors were made by {made.model_name}, not by this model"
+        raise ModelMismatch(message, "leave out --model, or move the store over first: reatt ingest --reencode")
+    return made
+
+
+def _settings(method: Method) -> dict[str, Any]:
+    """Give the settings of a run as plain values, for its row."""
+    return {**asdict(method), "plan": asdict(method.plan)}

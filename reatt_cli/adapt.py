@@ -1,0 +1,270 @@
+"""`adapt`: make the store's model better at the store's documents, and use it if it is."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds
+from reatt_cli.session import Session
+from reatt_cli.settings import command
+
+if TYPE_CHECKING:
+    from reatt_cli import schemas_adapt
+    from reatt_engine.adapting import Adaptation, Forecast, Material, Method
+    from reatt_engine.indexing import Progress
+    from reatt_engine.plans import Plan, Row
+
+KEPT = 5  # the exit code where the old model stays
+MINUTES = 20.0
+
+File = str | None
+Qa = Annotated[File, typer.Option("--qa", metavar="FILE", help="Questions with answers, JSON Lines.")]
+Judged = Annotated[
+    File, typer.Option("--judged", metavar="FILE", help="Questions with relevant documents, JSON Lines.")
+]
+Spans = Annotated[File, typer.Option("--spans", metavar="FILE", help="Names and terms to ask for first, one a line.")]
+Masked = Annotated[bool, typer.Option("--masked", help="Learn from masked sentences beside the files, too.")]
+Minutes = Annotated[float | None, typer.Option("--minutes", min=0.1, metavar="N", help="All included [20].")]
+StepCount = Annotated[int | None, typer.Option("--steps", min=1, metavar="N", help="Train N steps, however long.")]
+Freeze = Annotated[
+    Literal["none", "retriever", "chunks"],
+    typer.Option("--freeze", help="What may not learn: with retriever or chunks nothing is encoded anew."),
+]
+HoldOut = Annotated[str, typer.Option("--hold-out", metavar="SHARE", help="Documents kept apart to measure on.")]
+CloseFrom = Annotated[
+    str, typer.Option("--close-from", metavar="words|attention|FILE", help="What finds the passages to read.")
+]
+Preset = Annotated[
+    Literal["auto", "paper", "gpu", "laptop"], typer.Option("--preset", help="How much to read at a step.")
+]
+Teacher = Annotated[Literal["attention", "likelihood"], typer.Option("--teacher", help="What retrieval learns from.")]
+Wait = Annotated[
+    bool, typer.Option("--wait-for-teacher/--teach-at-once", help="Teach retrieval only once reading beats word order.")
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Equal seeds, equal runs.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what a run would do and take; change nothing.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run that was interrupted.")]
+Accept = Annotated[Literal["if-better", "always", "never"], typer.Option("--accept", help="When to use the new model.")]
+Exclude = Annotated[bool, typer.Option("--exclude-source", help="Never read the passage that a sentence comes from.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command to the program."""
+    command(app, "adapt", example="reatt adapt --minutes 30", model=True)(adapt)
+
+
+def adapt(
+    session: Session,
+    qa: Qa = None,
+    judged: Judged = None,
+    spans: Spans = None,
+    masked: Masked = False,
+    minutes: Minutes = None,
+    steps: StepCount = None,
+    freeze: Freeze = "none",
+    hold_out: HoldOut = "5%",
+    close_from: CloseFrom = "words",
+    preset: Preset = "auto",
+    teacher: Teacher = "attention",
+    wait: Wait = True,
+    seed: Seed = 0,
+    dry_run: DryRun = False,
+    resume: Resume = False,
+    accept: Accept = "if-better",
+    exclude_source: Exclude = False,
+) -> int:
+    """Train the model on the store's documents, with questions or without, and use it if it got better."""
+    from reatt_engine import adapting
+
+    began = time.monotonic()
+    sources = adapting.Sources(
+        _path(qa), _path(judged), _path(spans), masked, exclude_source, hold_out=_share(hold_out)
+    )  # fmt: skip
+    model = session.backbone(session.model)
+    plan = _plan(preset, model.device.type, seed, wait)
+    method = adapting.Method(plan, freeze, close_from, teacher, accept, _minutes(minutes, steps), steps)
+    material = adapting.gather(session.library, sources, seed)
+    with session.out.progress() as show, _stoppable(session) as stop:
+        adapter = adapting.Adapter(
+            session.library, session.model, model, material, method, show, _rows(show), stop, began
+        )  # fmt: skip
+        if dry_run:
+            result = _planned(session, material, adapter.forecast())
+        else:
+            _tell_plan(session, material, method)
+            result = _done(session, adapter.run(resume))
+    session.out.result(result, lambda: _render(session, result))
+    return 0 if dry_run or result.accepted else KEPT
+
+
+def _path(name: str | None) -> Path | None:
+    return None if name is None else Path(name)
+
+
+def _share(text: str) -> float:
+    """Read a share such as 5% or 0.05."""
+    from reatt_store.errors import UsageError
+
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise UsageError(f"--hold-out {text}: expected a share of the documents", "--hold-out 5%")
+    return share
+
+
+def _minutes(minutes: float | None, steps: int | None) -> float | None:
+    from reatt_store.errors import UsageError
+
+    if minutes is not None and steps is not None:
+        raise UsageError("--minutes and --steps both say how long", "leave one of them out")
+    return minutes if steps is not None else minutes or MINUTES
+
+
+def _plan(preset: str, device: str, seed: int, wait: bool) -> Plan:
+    from reatt_engine.plans import PRESETS
+
+    usual = {"cpu": "laptop", "cuda": "gpu"}
+    plan = PRESETS[usual[device] if preset == "auto" else preset]
+    return replace(plan, seed=seed, lead=plan.lead if wait else None)
+
+
+@contextmanager
+def _stoppable(session: Session) -> Iterator[Callable[[], bool]]:
+    """Let the first Ctrl-C end the training and keep what was learnt; a second one stops at once."""
+    asked = False
+
+    def ask(signum: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        session.out.note("stopping after this step, then comparing what was learnt; Ctrl-C again to stop now")
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda: asked
+    except KeyboardInterrupt:
+        session.out.note(f"stopped; the store is as it was. To go on: {session.again('adapt', '--resume')}")
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _rows(show: Callable[[Progress], None]) -> Callable[[Row, float], None]:
+    """Show a step of training as progress."""
+    from reatt_engine.indexing import Progress
+
+    def tell(row: Row, share: float) -> None:
+        teacher = "" if row.teacher_hit is None else f"  teacher {row.teacher_hit:.2f}"
+        retrieval = "" if row.cross_document is None else f"  retrieval {row.cross_document:.3f}"
+        note = f"answer {row.answer:.3f}{retrieval}{teacher}  agreement {row.agreement:.2f}"
+        show(Progress("train", row.step, max(row.step, round(row.step / share)), note))
+
+    return tell
+
+
+def _tell_plan(session: Session, material: Material, method: Method) -> None:
+    total = sum(material.kinds.values())
+    held, how = material.split, f"{method.steps} steps" if method.steps else f"{method.minutes:g} min"
+    out = f"hold-out {counted(len(held.groups), 'group')}, {counted(len(held.held), 'question')}"
+    session.out.note(f"plan   {human_count(total)} examples ({_mix(material.kinds)}), {out}, {how}")
+
+
+def _common(session: Session, material: Material) -> dict[str, Any]:
+    """Give the parts of the result that a plan has, too."""
+    return {
+        "store": str(session.folder),
+        "mode": material.mode,
+        "spans": dict(material.kinds),
+        "held_out_documents": len(material.split.groups),
+        "held_out_questions": len(material.split.held),
+    }
+
+
+def _planned(session: Session, material: Material, forecast: Forecast) -> schemas_adapt.Adapt:
+    from reatt_cli import schemas_adapt
+
+    return schemas_adapt.Adapt(
+        run=None, dry_run=True, accepted=False, reason="nothing was trained: --dry-run", before={}, after={},
+        delta_ci95={}, teacher=None, steps=0, tokens=0, stopped=False, seconds=0.0, reencoded=0, report=None,
+        model=schemas_adapt.Learnt(
+            name=session.model.name, parent_sha256=session.model.sha256, sha256=None, path=None
+        ),
+        forecast=schemas_adapt.Forecast(**asdict(forecast)), warnings=[*session.warnings, *material.warnings],
+        **_common(session, material),
+    )  # fmt: skip
+
+
+def _done(session: Session, done: Adaptation) -> schemas_adapt.Adapt:
+    from reatt_cli import schemas_adapt
+
+    figures, rows, model = done.verdict.figures, done.log.rows, done.model
+    hits = [row.teacher_hit for row in rows if row.teacher_hit is not None]
+    teacher = None
+    if done.log.words_hit is not None and hits:
+        teacher = schemas_adapt.Teacher(words_hit=done.log.words_hit, before=hits[0], after=hits[-1])
+    return schemas_adapt.Adapt(
+        run=f"R-{done.run}", dry_run=False, accepted=done.verdict.accepted, reason=done.verdict.reason,
+        before={name: change.before for name, change in figures.items()},
+        after={name: change.after for name, change in figures.items()},
+        delta_ci95={name: (change.low, change.high) for name, change in figures.items()},
+        teacher=teacher, steps=rows[-1].step, tokens=sum(row.tokens for row in rows), stopped=done.log.stopped,
+        seconds=done.seconds, reencoded=done.reencoded, forecast=None, report=None,
+        model=schemas_adapt.Learnt(
+            name=model.name if model else done.parent.name, parent_sha256=done.parent.sha256,
+            sha256=model.sha256 if model else None, path=str(model.path) if model else None,
+        ),
+        warnings=[*session.warnings, *done.warnings], **_common(session, done.material),
+    )  # fmt: skip
+
+
+def _render(session: Session, result: schemas_adapt.Adapt) -> None:
+    out = session.out
+    for warning in result.warnings:
+        out.warn(warning)
+    if result.forecast is not None:
+        plan = result.forecast
+        out.say(f"learns from {human_count(sum(result.spans.values()))} examples: {_mix(result.spans)}")
+        held = f"{counted(result.held_out_questions, 'question')} of {counted(result.held_out_documents, 'group')}"
+        out.say(f"measures on {held} that nothing is learnt from")
+        out.say(
+            f"takes {counted(plan.steps, 'step')} of {plan.step_seconds:.1f}s, {human_seconds(plan.seconds)} in all"
+        )
+        out.say(f"needs {human_bytes(plan.bytes)} on the disk for a while")
+        return
+    from reatt_engine.comparison import NAMES
+
+    out.table([("held-out", "before", "after", "change (95 % CI)"), *(_figure(result, name) for name in NAMES)])
+    if result.accepted:
+        again = session.again("models", "rollback")
+        made = f"{human_count(result.reencoded)} keys made anew" if result.reencoded else "nothing encoded anew"
+        out.say(f"accepted: {result.reason}; {made}; to go back: {again}")
+    else:
+        out.say(f"the old model stays: {result.reason}")
+    took = f"{counted(result.steps, 'step')}, {human_count(result.tokens)} tokens in {human_seconds(result.seconds)}"
+    out.note(f"{result.run}   {took}")
+
+
+def _mix(spans: Mapping[str, int]) -> str:
+    total = sum(spans.values())
+    return ", ".join(f"{kind} {count / total:.0%}" for kind, count in spans.items())
+
+
+def _figure(result: schemas_adapt.Adapt, name: str) -> tuple[str, ...]:
+    from reatt_engine.comparison import NAMES
+
+    if name not in result.after:
+        return NAMES[name], "", "", "not measured"
+    before, after, (low, high) = result.before[name], result.after[name], result.delta_ci95[name]
+    return NAMES[name], f"{before:.3f}", f"{after:.3f}", f"{after - before:+.3f} ({low:+.3f}, {high:+.3f})"
