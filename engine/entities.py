@@ -64,8 +64,9 @@ _RULES = (
     ("date", re.compile(rf"(?<![\w$€£])(?:{_DATES})(?!\w)")),
     ("number", re.compile(rf"(?<![\w.-])(?:{_NUMBERS})(?![\w-])")),
     ("id", re.compile(r"(?<![\w-])(?=[\w/-]*\d)(?=[\w/-]*[A-Z])[A-Za-z0-9]+(?:[-/][A-Za-z0-9]+)*(?![\w-])")),
-    ("name", re.compile(r"(?<=[“\"„«])[^“”\"„«»\n.!?,;]{2,60}(?=[”\"»])")),
 )
+# Speech is passed over as a whole: else what stands between two quotations would be taken for one.
+_QUOTED = re.compile(r"[“\"„«](?:([^“”\"„«»\n.!?,;]{2,60})|[^“”\"„«»\n]*)[”\"»]")
 _INNER = frozenset("of the de la le du van von der den del della di da al bin ibn".split())  # within a name
 _GAPS = frozenset((" ", "\n", "-", "’", "'", ". ", " & "))
 _SPACY_KINDS = dict.fromkeys(("DATE", "TIME"), "date") | dict.fromkeys(
@@ -93,7 +94,8 @@ def unspaced(token: Token) -> bool:
 
 def by_rules(text: str) -> list[Salient]:
     """Find numbers, dates, identifiers and quotations; some lie within others."""
-    return [Salient(*match.span(), kind) for kind, rule in _RULES for match in rule.finditer(text)]
+    quoted = [Salient(*match.span(1), "name") for match in _QUOTED.finditer(text) if match.group(1)]
+    return quoted + [Salient(*match.span(), kind) for kind, rule in _RULES for match in rule.finditer(text)]
 
 
 def by_capitals(texts: Texts, is_name: IsName) -> Iterator[list[Salient]]:

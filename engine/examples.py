@@ -30,7 +30,7 @@ ENOUGH_MASKED = 5_000  # below, phrases may be more than their share
 STATISTICS_CHUNKS = 20_000  # enough to know a language's words by
 SENTENCE_WORDS = range(6, 61)
 REPEATS = 4  # of an example in one round, where supervisions are mixed
-LARGEST_HELD = 0.2  # share of the documents
+LARGEST_HELD = 1 / 3  # share of the groups, and of the documents
 RELEVANCE = "relevance: {label}. {text}"  # what a judged document is generated as
 _YES_NO = frozenset({"yes", "no", "maybe"})
 
@@ -159,31 +159,29 @@ def hold_out(
     corpus: Corpus,
     *,
     share: float = 0.05,
-    documents: int = 50,
+    groups: int = 50,
     questions: int = 300,
     seed: int = 0,
 ) -> Split:
-    """Keep whole groups apart: `share` of the documents, and more until there are `documents` and `questions`.
+    """Keep whole groups apart: `share` of them, more until there are `groups` and `questions`, at most a third.
 
-    Of each supervision `questions` are drawn from them, the same number of every group as far as it has them, and the
-    others are dropped. Never more than a fifth of the documents is held out, but one group always. A group that alone
-    is more is learnt from. Raises TooFewSpans where all examples are of one group.
+    Groups, not documents, are what an interval is resampled by, so many small ones are worth more than one large one:
+    the rare group that is a third of the documents by itself is learnt from. Of each supervision `questions` are
+    drawn, of every group as many, and the others of these groups dropped. Raises TooFewSpans where there is one group.
     """
     draw = random.Random(seed)  # noqa: S311
     having = Counter(example.group for example in examples)
     sizes = {group: corpus.group_documents.get(group, 1) for group in having}
-    total = sum(sizes.values())
-    order = sorted(sizes)
-    draw.shuffle(order)
-    order.sort(key=lambda group: sizes[group] > total * LARGEST_HELD)  # stable: those that fit come first
+    most = sum(sizes.values()) * LARGEST_HELD
+    order = draw.sample(sorted(sizes), len(sizes))
+    order.sort(key=lambda group: sizes[group] > most)  # stable: those that fit come first
     if len(order) < 2:
         raise TooFewSpans("all questions are about one document: none can be kept apart", "ingest more documents")
-    held, found, asked = {order[0]}, sizes[order[0]], having[order[0]]
-    for group in order[1:-1]:
-        enough = found >= max(documents, share * total) and asked >= questions
-        if not enough and found + sizes[group] <= total * LARGEST_HELD:
+    held = {order[0]}
+    for group in order[1 : max(1, int(len(order) * LARGEST_HELD))]:
+        enough = len(held) >= max(groups, share * len(order)) and sum(having[each] for each in held) >= questions
+        if not enough and sum(sizes[each] for each in held) + sizes[group] <= most:
             held.add(group)
-            found, asked = found + sizes[group], asked + having[group]
     train = tuple(example for example in examples if example.group not in held)
     sources = _by(lambda example: example.source, (example for example in examples if example.group in held))
     chosen = [example for own in sources.values() for example in islice(_in_turn(own, draw), questions)]

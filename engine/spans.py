@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import random
 from array import array
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -81,13 +81,13 @@ class PhraseBook:
     """Known phrases, found in a text in one pass: first word -> lengths -> words in a row."""
 
     def __init__(self, phrases: Iterable[str]) -> None:
-        self._lengths: dict[str, set[int]] = defaultdict(set)
+        self._lengths: dict[str, set[int]] = {}
         self._known: set[tuple[str, ...]] = set()
         for phrase in phrases:
             words = tuple(token.word for token in tokens(phrase))
             if words:
                 self._known.add(words)
-                self._lengths[words[0]].add(len(words))
+                self._lengths.setdefault(words[0], set()).add(len(words))
 
     def __len__(self) -> int:
         return len(self._known)
@@ -96,7 +96,8 @@ class PhraseBook:
         """Yield where known phrases stand, as [start, end) in words."""
         for start, token in enumerate(words):
             for length in self._lengths.get(token.word, ()):
-                if tuple(each.word for each in words[start : start + length]) in self._known:
+                row = tuple(each.word for each in words[start : start + length])
+                if len(row) == length and row in self._known:
                     yield start, start + length
 
 

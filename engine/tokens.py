@@ -81,7 +81,8 @@ class TextTokenizer:
                 spans.append((at, at + len(MASK)))
                 at += len(MASK)
             margin = len(part) - len(part.lstrip())
-            encoding = self._tokenizer.encode(part.strip().translate(READ_AS), add_special_tokens=False)
+            plain = part.strip().replace(MASK, " " * len(MASK)).translate(READ_AS)
+            encoding = self._tokenizer.encode(plain, add_special_tokens=False)
             ids += encoding.ids
             spans += [_moved(_inside(part, start + margin, end + margin), at) for start, end in encoding.offsets]
             at += len(part)
