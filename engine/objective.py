@@ -85,8 +85,8 @@ def retrieval_scores(queries: Tensor, asked: Tensor, keys: Tensor, kept: Tensor,
     """
     per_chunk = queries[..., 0].numel() * keys.shape[1]
     size = max(1, BLOCK // per_chunk)
-    blocks = [slice(start, start + size) for start in range(0, len(keys), size)]
-    found = [checkpoint(_scores, queries, asked, keys[b], kept[b], head_weights, use_reentrant=False) for b in blocks]
+    blocks = zip(torch.split(keys, size), torch.split(kept, size), strict=True)
+    found = [checkpoint(_scores, queries, asked, *block, head_weights, use_reentrant=False) for block in blocks]
     return torch.cat(found, 1)
 
 

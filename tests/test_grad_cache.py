@@ -206,6 +206,37 @@ def test_activations_may_be_computed_again(recompute):
     assert_same(cached(t5, selector, batch(), Objective(), 2), expected)
 
 
+class Held:
+    """A tensor that a graph holds, counted while it does."""
+
+    now = most = 0
+
+    def __init__(self, tensor):
+        self.tensor = tensor
+        Held.now += tensor.nbytes
+        Held.most = max(Held.most, Held.now)
+
+    def __del__(self):
+        Held.now -= self.tensor.nbytes
+
+
+def most_held(run):
+    """Return how many bytes graphs held at most while something ran."""
+    Held.now = Held.most = 0
+    with torch.autograd.graph.saved_tensors_hooks(Held, lambda held: held.tensor):
+        run()
+    return Held.most
+
+
+def test_sixteen_questions_take_the_memory_of_two():
+    t5, selector = learner()
+    few, many = (batch(tuple((3 * q, 3 * q + 1, 3 * q + 2) for q in range(n))) for n in (2, 16))
+    cache = [most_held(lambda given=given: cached(t5, selector, given, Objective(), 2)) for given in (few, many)]
+    graph = [most_held(lambda given=given: whole(t5, selector, given, Objective())) for given in (few, many)]
+    assert cache[1] < 1.3 * cache[0]
+    assert graph[1] > 4 * graph[0]
+
+
 def part(given, questions):
     """Make the batch of one process: some questions, and the chunks close to them."""
     pool = sorted({c for q in questions for c in given.close[q]})
