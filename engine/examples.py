@@ -12,6 +12,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate, islice
 from pathlib import Path
 
@@ -32,6 +33,7 @@ SENTENCE_WORDS = range(6, 61)
 REPEATS = 4  # of an example in one round, where supervisions are mixed
 LARGEST_HELD = 1 / 3  # share of the groups, and of the documents
 RELEVANCE = "relevance: {label}. {text}"  # what a judged document is generated as
+KEPT_CHUNKS = 50_000  # whose words are kept while questions are matched to them
 _YES_NO = frozenset({"yes", "no", "maybe"})
 
 
@@ -126,7 +128,8 @@ def qa_examples(corpus: Corpus, path: Path) -> Labelled:
         (nowhere, "questions have answers that occur nowhere in the documents"),
         (known.count(False), "questions name documents that are not in the store"),
     )
-    examples = tuple(_question(corpus, row, chunks) for row, chunks in zip(rows, standing, strict=True))
+    nearest = _Nearest(corpus)
+    examples = tuple(_question(corpus, nearest, row, chunks) for row, chunks in zip(rows, standing, strict=True))
     return Labelled(examples, tuple(f"{path}: {count:,} of {len(rows):,} {what}" for count, what in told if count))
 
 
@@ -144,11 +147,12 @@ def judged_examples(corpus: Corpus, path: Path) -> Labelled:
             "ingest the documents that were judged; they are named by _id, path or file name",
             str(path),
         )
+    nearest = _Nearest(corpus)
     irrelevant: dict[str, list[int]] = defaultdict(list)
     for row in known:
         if row.relevance == 0:
-            irrelevant[row.question].append(_nearest(corpus, row.question, corpus.by_name[row.document]))
-    examples = tuple(_relevance(corpus, row, irrelevant[row.question]) for row in relevant)
+            irrelevant[row.question].append(nearest(row.question, corpus.by_name[row.document]))
+    examples = tuple(_relevance(corpus, nearest, row, irrelevant[row.question]) for row in relevant)
     lost = len(rows) - len(known)
     warning = f"{path}: {lost:,} of {len(rows):,} judgements name documents that are not in the store"
     return Labelled(examples, (warning,) if lost else ())
@@ -177,11 +181,13 @@ def hold_out(
     order.sort(key=lambda group: sizes[group] > most)  # stable: those that fit come first
     if len(order) < 2:
         raise TooFewSpans("all questions are about one document: none can be kept apart", "ingest more documents")
-    held = {order[0]}
+    held, documents, asked = {order[0]}, sizes[order[0]], having[order[0]]
     for group in order[1 : max(1, int(len(order) * LARGEST_HELD))]:
-        enough = len(held) >= max(groups, share * len(order)) and sum(having[each] for each in held) >= questions
-        if not enough and sum(sizes[each] for each in held) + sizes[group] <= most:
+        if len(held) >= max(groups, share * len(order)) and asked >= questions:
+            break
+        if documents + sizes[group] <= most:
             held.add(group)
+            documents, asked = documents + sizes[group], asked + having[group]
     train = tuple(example for example in examples if example.group not in held)
     sources = _by(lambda example: example.source, (example for example in examples if example.group in held))
     chosen = [example for own in sources.values() for example in islice(_in_turn(own, draw), questions)]
@@ -253,30 +259,37 @@ def _standing(corpus: Corpus, rows: Sequence[Answered]) -> list[list[int]]:
     return standing
 
 
-def _question(corpus: Corpus, row: Answered, standing: Sequence[int]) -> Example:
+def _question(corpus: Corpus, nearest: _Nearest, row: Answered, standing: Sequence[int]) -> Example:
     within = corpus.by_name.get(row.document or "", ())
-    number = _nearest(corpus, row.question, standing or within) if within or len(standing) == 1 else None
+    number = nearest(row.question, standing or within) if within or len(standing) == 1 else None
     group = row.question if number is None else corpus.groups[number]
     chunk = None if number is None else corpus.ids[number]
     return Example((row.question,), row.answers, group, chunk, "question", id=row.id)
 
 
-def _relevance(corpus: Corpus, row: Judged, irrelevant: Sequence[int]) -> Example:
-    number = _nearest(corpus, row.question, corpus.by_name[row.document])
+def _relevance(corpus: Corpus, nearest: _Nearest, row: Judged, irrelevant: Sequence[int]) -> Example:
+    number = nearest(row.question, corpus.by_name[row.document])
     text = " ".join(corpus.passages[number].text.split())
     answer = RELEVANCE.format(label=row.relevance, text=text)
     close = (corpus.ids[number], *(corpus.ids[other] for other in irrelevant))
     return Example((row.question,), (answer,), corpus.groups[number], close[0], "relevance", close)
 
 
-def _nearest(corpus: Corpus, question: str, numbers: Sequence[int]) -> int:
-    """Choose the chunk, of one document's, that shares most words with a question; of equal ones the first."""
-    if len(numbers) == 1:
-        return numbers[0]
-    asked = {token.word for token in tokens(question)} - STOP_WORDS
-    return max(
-        numbers, key=lambda number: len(asked.intersection(t.word for t in tokens(corpus.passages[number].text)))
-    )
+class _Nearest:
+    """Chooses the chunk, of one document's, that shares most words with a question; of equal ones the first."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self._corpus = corpus
+        self._words_of = lru_cache(KEPT_CHUNKS)(self._words)  # of a long document many questions may be asked
+
+    def __call__(self, question: str, numbers: Sequence[int]) -> int:
+        if len(numbers) == 1:
+            return numbers[0]
+        asked = {token.word for token in tokens(question)} - STOP_WORDS
+        return max(numbers, key=lambda number: len(asked & self._words_of(number)))
+
+    def _words(self, number: int) -> frozenset[str]:
+        return frozenset(token.word for token in tokens(self._corpus.passages[number].text))
 
 
 def _by(key: Callable[[Example], str], examples: Iterable[Example]) -> dict[str, list[Example]]:

@@ -23,7 +23,6 @@ from reatt_engine.examples import Example
 from reatt_engine.indexing import Progress
 from reatt_engine.labels import CloseLine, read_close
 from reatt_engine.reatt import ReAtt, head_queries, lower_half, pad
-from reatt_engine.spans import PhraseBook
 from reatt_store.errors import QueriesFormat
 from reatt_store.segments import quantise
 from reatt_store.stopwords import STOP_WORDS
@@ -58,17 +57,6 @@ def with_gold(close: Sequence[int], example: Example, corpus: Corpus) -> list[in
     if example.chunk is None or not close or set(corpus.same(example.chunk)) & set(close):
         return list(close)
     return [*close[:-1], example.chunk]
-
-
-def holding(example: Example, chunks: Sequence[int], corpus: Corpus) -> list[int]:
-    """Return those of some chunks, by store id, in which one of an example's answers stands, word for word.
-
-    Where the source is excluded this is the evidence that is left; a measure of search that counted the source alone
-    would be at its ceiling, since a sentence is found by its own words.
-    """
-    book = PhraseBook(example.answers)
-    texts = ((id, corpus.passages[corpus.number[id]].text) for id in chunks)
-    return [id for id, text in texts if any(book.find(tokens(text)))]
 
 
 def _close(example: Example, corpus: Corpus, found: Sequence[int], k: int) -> list[int]:

@@ -1,7 +1,10 @@
 """Questions made of a corpus, of a file, of judgements; what is held out of them, and how they are mixed."""
 
 import json
+import os
 import random
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -103,6 +106,19 @@ def test_equal_texts_are_asked_about_once(corpus_of):
 def test_equal_seeds_make_equal_examples(corpus):
     assert masked_examples(corpus, seed=3) == masked_examples(corpus, seed=3)
     assert masked_examples(corpus, seed=3) != masked_examples(corpus, seed=4)
+
+
+def test_another_process_makes_the_same_examples(corpus, tmp_path):
+    program = """
+from pathlib import Path
+from reatt_engine.corpus import Corpus
+from reatt_engine.examples import masked_examples
+from reatt_store.library import Library
+print(masked_examples(Corpus.of(Library.open(Path("STORE")))))
+""".replace("STORE", str(tmp_path / "store"))
+    run = [sys.executable, "-c", program]
+    other = subprocess.run(run, env={**os.environ, "PYTHONHASHSEED": "7"}, capture_output=True, text=True, check=True)
+    assert other.stdout.strip() == str(masked_examples(corpus))
 
 
 def test_phrases_keep_to_their_share_where_there_is_enough(corpus, monkeypatch):
