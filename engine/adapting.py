@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from typing import Any
+
+import torch
 
 from reatt_engine import adapted, exams, indexing, models, resuming
 from reatt_engine.batching import ChunkIds, Lessons
@@ -29,15 +30,17 @@ from reatt_engine.mining import WordSearch, close_chunks, search_from, with_gold
 from reatt_engine.objective import Objective
 from reatt_engine.plans import Budget, Plan, Row, Seconds, Steps, TrainingLog
 from reatt_engine.reatt import ReAtt
+from reatt_engine.report import Named, Report, save
 from reatt_engine.teachers import TEACHERS
 from reatt_engine.training import Course, Trainer, train
 from reatt_store.errors import DiskFull, ModelMismatch, UsageError
 from reatt_store.library import Generation, Library, Writer
 from reatt_store.records import Outcome
 
-__all__ = ["Adaptation", "Adapter", "Forecast", "Material", "Method", "Sources", "gather"]
+__all__ = ["Adapter", "Forecast", "Material", "Method", "Sources", "gather"]
 
 TRAINING, ADAPTED = "training", "training-model"  # folders of a store, gone when a run has ended
+REPORTS = "reports"
 
 SOME = 128  # texts that are encoded to see how long all take
 FEW = 8  # questions that are asked to see how long all take
@@ -67,23 +70,6 @@ class Forecast:
     step_seconds: float
     seconds: float  # of training, encoding and measuring
     bytes: int  # on the disk, for a while
-
-
-@dataclass(frozen=True)
-class Adaptation:
-    """What a run did, and what came of it."""
-
-    run: int
-    material: Material
-    log: TrainingLog
-    verdict: Verdict
-    before: Sequence[Asked]
-    after: Sequence[Asked]
-    parent: ModelFolder
-    model: ModelFolder | None  # where it is kept; None where it was not accepted
-    reencoded: int  # keys
-    seconds: float
-    warnings: tuple[str, ...]
 
 
 @dataclass
@@ -117,7 +103,7 @@ class Adapter:
         steps = self.method.steps or max(0, int((self._seconds() - encode - compare) / step))
         return Forecast(steps, step, steps * step + encode + compare, self._bytes(trainer))
 
-    def run(self, resume: bool = False) -> Adaptation:
+    def run(self, resume: bool = False) -> Report:
         """Train, encode, compare, and switch or keep; raises StoreLocked at once if another process writes."""
         with self.library.writing() as writer:
             warnings = self._clean(writer, resume)
@@ -127,16 +113,24 @@ class Adapter:
             run = writer.begin_run(self.material.mode, _settings(self.method))
             before, took = self._measured(self.model, self._generation.id, self.material.split.held)
             log = self._train(trainer, took)
-            made = adapted.write(trainer.model, self.folder, self.library.folder / ADAPTED)
+            made = adapted.write(trainer.current(), self.folder, self.library.folder / ADAPTED)
             learnt = models.load(made, str(self.model.device))
             generation, keys = self._encode(writer, made, learnt)
             after, _ = self._measured(learnt, generation, self.material.split.held)
             primary = RETRIEVAL if FREEZES[self.method.freeze].retrieves else READING
             verdict = compare(before, after, primary=primary, policy=self.method.accept, seed=self.method.plan.seed)
             kept = self._conclude(writer, run, verdict, made, generation)
-        told = (*self.material.warnings, *warnings)
-        seconds = time.monotonic() - self.began
-        return Adaptation(run, self.material, log, verdict, before, after, self.folder, kept, keys, seconds, told)
+        material = self.material
+        file = self.library.folder / REPORTS / f"R-{run}.html"
+        report = Report(
+            run=run, store=str(self.library.folder), mode=material.mode, settings=_settings(self.method),
+            examples=material.kinds, verdict=verdict, before=before, after=after, log=log,
+            parent=Named(self.folder.name, self.folder.sha256), model=kept, reencoded=keys,
+            seconds=time.monotonic() - self.began, peak_vram=_peak_bytes(self.model),
+            warnings=(*material.warnings, *warnings), report=str(file),
+        )  # fmt: skip
+        save(report, file)
+        return report
 
     def _clean(self, writer: Writer, resume: bool) -> list[str]:
         """Drop what an earlier run has left half done, unless this one is to go on from it."""
@@ -167,7 +161,7 @@ class Adapter:
 
     def _bytes(self, trainer: Trainer) -> int:
         """Add up what lies on the disk at the worst moment: two checkpoints, the new model twice, its keys."""
-        weights = 4 * sum(weight.numel() for weight in trainer.model.t5.parameters())
+        weights = 4 * sum(weight.numel() for weight in trainer.current().t5.parameters())
         moments = 8 * sum(weight.numel() for weight in trainer.weights)
         keys = 0 if FREEZES[self.method.freeze].keeps_keys else self.library.status().bytes.vectors
         return 2 * (weights + moments) + 2 * weights + keys
@@ -260,9 +254,7 @@ class Adapter:
         generation = writer.begin_generation(fingerprint, made.name, made.sha256)
         return generation, indexing.complete(self.library, writer, learnt, generation, self.tell)
 
-    def _conclude(
-        self, writer: Writer, run: int, verdict: Verdict, made: ModelFolder, generation: int
-    ) -> ModelFolder | None:
+    def _conclude(self, writer: Writer, run: int, verdict: Verdict, made: ModelFolder, generation: int) -> Named | None:
         """Bring the new model into force, or drop it; either way what is left is one earlier model to go back to."""
         outcome = Outcome(
             {name: change.before for name, change in verdict.figures.items()},
@@ -281,7 +273,9 @@ class Adapter:
                 writer.drop_generation(generation)
         models.drop_unused(self.library)
         self._tidy()
-        return models.in_store(self.library, made.name, made.sha256) if verdict.accepted else None
+        if not verdict.accepted:
+            return None
+        return Named(made.name, made.sha256, str(models.in_store(self.library, made.name, made.sha256).path))
 
 
 def _in_force(library: Library, model: ReAtt) -> Generation:
@@ -295,6 +289,12 @@ def _in_force(library: Library, model: ReAtt) -> Generation:
     return made
 
 
-def _settings(method: Method) -> dict[str, Any]:
-    """Give the settings of a run as plain values, for its row."""
-    return {**asdict(method), "plan": asdict(method.plan)}
+def _settings(method: Method) -> dict[str, str | int | float | bool | None]:
+    """Give the settings of a run as plain values, for its row and its report."""
+    settings = {**asdict(method), **asdict(method.plan)}
+    return {name: value for name, value in settings.items() if name != "plan"}
+
+
+def _peak_bytes(model: ReAtt) -> int | None:
+    """Return the most memory of the GPU that was used at once; None without one."""
+    return torch.cuda.max_memory_allocated(model.device) if model.device.type == "cuda" else None

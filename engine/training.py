@@ -24,7 +24,7 @@ from reatt_engine.grad_cache import accumulate
 from reatt_engine.objective import HeadSelector, Learned, Objective
 from reatt_engine.plans import PRESETS, Budget, Plan, Row, Seconds, Steps, TrainingLog, rate
 from reatt_engine.reatt import Head, ReAtt
-from reatt_store.errors import OutOfMemory, UsageError
+from reatt_store.errors import OutOfMemory, TooFewSpans, UsageError
 
 __all__ = ["PRESETS", "Course", "Plan", "Seconds", "Steps", "Trainer", "TrainingLog", "train"]
 
@@ -53,9 +53,8 @@ class Trainer:
         self.rows: list[Row] = []
         self.close: list[list[int]] = []  # of each example, in this round
 
-    @property
-    def model(self) -> ReAtt:
-        """The model as it is now, with the head that weighs most."""
+    def current(self) -> ReAtt:
+        """Return the model as it is now, at rest, with the head that weighs most."""
         self._model.head = Head(self._model.head.layer, self.selector.best())
         self._model.t5.eval()
         return self._model
@@ -166,7 +165,7 @@ def train(
     while (share := budget.share(trainer.done, trainer.spent)) < 1 and not stop():
         now = min(int(share * trainer.plan.rounds), trainer.plan.rounds - 1)
         if lessons is None or now > trainer.round:
-            trainer.close, trainer.round = course.mine(now, trainer.model), now
+            trainer.close, trainer.round = course.mine(now, trainer.current()), now
             lessons = _lessons(trainer, course)
         row = _next(trainer, course, lessons, rate(trainer.plan, share))
         trainer.spent = time.monotonic() - began
@@ -182,16 +181,18 @@ def train(
 
 def _lessons(trainer: Trainer, course: Course) -> Lessons:
     usable = [(example, close) for example, close in zip(course.examples, trainer.close, strict=True) if close]
+    if not usable:
+        raise TooFewSpans("no question has a passage that may be read for it", "ingest more documents")
     examples, close = zip(*usable, strict=True)
     plan = trainer.plan
-    return Lessons(examples, close, course.chunks, trainer.model.tokenizer, plan.batch, plan.seed)
+    return Lessons(examples, close, course.chunks, trainer.current().tokenizer, plan.batch, plan.seed)
 
 
 def _next(trainer: Trainer, course: Course, lessons: Lessons, rate: float) -> Row:
     """Look at the teacher where it is time, then take a step."""
     hit = trainer.rows[-1].teacher_hit if trainer.rows else None
     if course.exam and trainer.done % (4 * EXAM_EVERY if trainer.teaching else EXAM_EVERY) == 0:
-        hit = course.exam.ask(trainer.model)
+        hit = course.exam.ask(trainer.current())
         trainer.teaching |= trainer.plan.lead is not None and course.exam.passed(hit, trainer.plan.lead)
     started, batch = time.monotonic(), lessons.batch(trainer.done)
     learned = trainer.step(batch, rate)

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds
-from reatt_cli.session import Session
+from reatt_cli.session import Session, short_path
 from reatt_cli.settings import command
 
 if TYPE_CHECKING:
     from reatt_cli import schemas_adapt
-    from reatt_engine.adapting import Adaptation, Forecast, Material, Method
+    from reatt_engine.adapting import Forecast, Material, Method
     from reatt_engine.indexing import Progress
     from reatt_engine.plans import Plan, Row
+    from reatt_engine.report import Report
 
 KEPT = 5  # the exit code where the old model stays
 MINUTES = 20.0
@@ -206,54 +207,42 @@ def _planned(session: Session, material: Material, forecast: Forecast) -> schema
     )  # fmt: skip
 
 
-def _done(session: Session, done: Adaptation) -> schemas_adapt.Adapt:
+def _done(session: Session, report: Report) -> schemas_adapt.Adapt:
     from reatt_cli import schemas_adapt
+    from reatt_engine.report import to_json
 
-    figures, rows, model = done.verdict.figures, done.log.rows, done.model
-    hits = [row.teacher_hit for row in rows if row.teacher_hit is not None]
-    teacher = None
-    if done.log.words_hit is not None and hits:
-        teacher = schemas_adapt.Teacher(words_hit=done.log.words_hit, before=hits[0], after=hits[-1])
-    return schemas_adapt.Adapt(
-        run=f"R-{done.run}", dry_run=False, accepted=done.verdict.accepted, reason=done.verdict.reason,
-        before={name: change.before for name, change in figures.items()},
-        after={name: change.after for name, change in figures.items()},
-        delta_ci95={name: (change.low, change.high) for name, change in figures.items()},
-        teacher=teacher, steps=rows[-1].step, tokens=sum(row.tokens for row in rows), stopped=done.log.stopped,
-        seconds=done.seconds, reencoded=done.reencoded, forecast=None, report=None,
-        model=schemas_adapt.Learnt(
-            name=model.name if model else done.parent.name, parent_sha256=done.parent.sha256,
-            sha256=model.sha256 if model else None, path=str(model.path) if model else None,
-        ),
-        warnings=[*session.warnings, *done.warnings], **_common(session, done.material),
-    )  # fmt: skip
+    told = to_json(report)
+    return schemas_adapt.Adapt.model_validate({**told, "warnings": [*session.warnings, *told["warnings"]]})
 
 
 def _render(session: Session, result: schemas_adapt.Adapt) -> None:
+    from reatt_engine.comparison import NAMES
+
     out = session.out
     for warning in result.warnings:
         out.warn(warning)
     if result.forecast is not None:
-        plan = result.forecast
-        out.say(f"learns from {human_count(sum(result.spans.values()))} examples: {_mix(result.spans)}")
-        held = f"{counted(result.held_out_questions, 'question')} of {counted(result.held_out_documents, 'group')}"
-        out.say(f"measures on {held} that nothing is learnt from")
-        out.say(
-            f"takes {counted(plan.steps, 'step')} of {plan.step_seconds:.1f}s, {human_seconds(plan.seconds)} in all"
-        )
-        out.say(f"needs {human_bytes(plan.bytes)} on the disk for a while")
-        return
-    from reatt_engine.comparison import NAMES
-
+        return _render_plan(session, result, result.forecast)
     out.table([("held-out", "before", "after", "change (95 % CI)"), *(_figure(result, name) for name in NAMES)])
     if result.accepted:
-        again = session.again("models", "rollback")
         made = f"{human_count(result.reencoded)} keys made anew" if result.reencoded else "nothing encoded anew"
-        out.say(f"accepted: {result.reason}; {made}; to go back: {again}")
+        out.say(f"accepted: {result.reason}; {made}; previous model kept ({session.again('models', 'rollback')})")
     else:
         out.say(f"the old model stays: {result.reason}")
+    if result.teacher is not None:
+        hit = f"{result.teacher.before:.2f} before, {result.teacher.after:.2f} after"
+        out.note(f"teacher_hit@1 {hit}; word order {result.teacher.words_hit:.2f}")
     took = f"{counted(result.steps, 'step')}, {human_count(result.tokens)} tokens in {human_seconds(result.seconds)}"
-    out.note(f"{result.run}   {took}")
+    out.note(f"{result.run}   {took}   report: {short_path(result.report or '')}")
+
+
+def _render_plan(session: Session, result: schemas_adapt.Adapt, plan: schemas_adapt.Forecast) -> None:
+    out = session.out
+    out.say(f"learns from {human_count(sum(result.spans.values()))} examples: {_mix(result.spans)}")
+    held = f"{counted(result.held_out_questions, 'question')} of {counted(result.held_out_documents, 'group')}"
+    out.say(f"measures on {held} that nothing is learnt from")
+    out.say(f"takes {human_seconds(plan.seconds)}: {counted(plan.steps, 'step')} of {plan.step_seconds:.1f}s each")
+    out.say(f"needs {human_bytes(plan.bytes)} on the disk for a while")
 
 
 def _mix(spans: Mapping[str, int]) -> str:
