@@ -14,31 +14,43 @@ _reatt() {
     fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         case "$path ${COMP_WORDS[i]}" in
-        " ingest"|" search"|" ask"|" list"|" show"|" remove"|" status"|" check"|" init"|" eval"|" schema"|" completion"|" models"|" models list"|" models add"|" models probe") path+=" ${COMP_WORDS[i]}" ;;
+        " ingest"|" search"|" ask"|" adapt"|" list"|" show"|" remove"|" status"|" check"|" init"|" eval"|" schema"|" completion"|" models"|" models list"|" models add"|" models use"|" models rollback"|" models probe") path+=" ${COMP_WORDS[i]}" ;;
         esac
     done
     case "$previous" in
         --abstain) :; return ;;
+        --accept) mapfile -t COMPREPLY < <(compgen -W "if-better always never" -- "$current"); return ;;
         --beams) :; return ;;
+        --close-from) :; return ;;
         --color) mapfile -t COMPREPLY < <(compgen -W "auto always never" -- "$current"); return ;;
         --device) mapfile -t COMPREPLY < <(compgen -W "auto cpu cuda" -- "$current"); return ;;
         --encoding) :; return ;;
         --exclude) :; return ;;
+        --freeze) mapfile -t COMPREPLY < <(compgen -W "none retriever chunks" -- "$current"); return ;;
+        --hold-out) :; return ;;
         --include) :; return ;;
+        --judged) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --limit) :; return ;;
         --max-file-size) :; return ;;
         --max-tokens) :; return ;;
+        --minutes) :; return ;;
         --model) _reatt_values model; return ;;
         --name) :; return ;;
         --only) :; return ;;
         --password-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+        --preset) mapfile -t COMPREPLY < <(compgen -W "auto paper gpu laptop" -- "$current"); return ;;
         --progress) mapfile -t COMPREPLY < <(compgen -W "auto never json" -- "$current"); return ;;
+        --qa) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --qrels) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --queries) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --retriever) mapfile -t COMPREPLY < <(compgen -W "attention words hybrid" -- "$current"); return ;;
         --search) mapfile -t COMPREPLY < <(compgen -W "auto exact fast two-stage" -- "$current"); return ;;
+        --seed) :; return ;;
         --sentences) :; return ;;
+        --spans) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+        --steps) :; return ;;
         --store) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
+        --teacher) mapfile -t COMPREPLY < <(compgen -W "attention likelihood" -- "$current"); return ;;
         --timeout) :; return ;;
         --top) :; return ;;
         -k) :; return ;;
@@ -48,7 +60,7 @@ _reatt() {
         if [[ $current == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W "-h --help --version" -- "$current")
         else
-            mapfile -t COMPREPLY < <(compgen -W "ingest search ask list show remove status check init eval schema completion models" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "ingest search ask adapt list show remove status check init eval schema completion models" -- "$current")
         fi
         ;;
     " ingest")
@@ -68,6 +80,13 @@ _reatt() {
     " ask")
         if [[ $current == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --free --beams --max-tokens --abstain --explain --jsonl --ok-empty --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+        else
+            :
+        fi
+        ;;
+    " adapt")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --qa --judged --spans --masked --minutes --steps --freeze --hold-out --close-from --preset --teacher --wait-for-teacher --seed --dry-run --resume --accept --exclude-source --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
         fi
@@ -139,7 +158,7 @@ _reatt() {
         if [[ $current == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W "-h --help" -- "$current")
         else
-            mapfile -t COMPREPLY < <(compgen -W "list add probe" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "list add use rollback probe" -- "$current")
         fi
         ;;
     " models list")
@@ -154,6 +173,20 @@ _reatt() {
             mapfile -t COMPREPLY < <(compgen -W "-h --help --name --store --json --quiet -q --verbose -v --color --progress --no-input --debug" -- "$current")
         else
             compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current")
+        fi
+        ;;
+    " models use")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --store --json --quiet -q --verbose -v --color --progress --no-input --debug" -- "$current")
+        else
+            :
+        fi
+        ;;
+    " models rollback")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --store --json --quiet -q --verbose -v --color --progress --no-input --debug" -- "$current")
+        else
+            :
         fi
         ;;
     " models probe")

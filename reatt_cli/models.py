@@ -1,4 +1,4 @@
-"""`models`: which models there are, adding one, and finding the head of a plain T5 that retrieves best."""
+"""`models`: which there are, adding one, going back to an earlier one of the store, and probing a plain T5's heads."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from reatt_cli.settings import command, registry
 if TYPE_CHECKING:
     from reatt_cli import schemas
     from reatt_engine.folders import ModelFolder
+    from reatt_store.records import StoreModel
 
 Added = Annotated[
     str, typer.Argument(metavar="DIR|HUB_NAME", help="A model folder, or a name on the Hugging Face hub.")
@@ -21,6 +22,7 @@ Added = Annotated[
 Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="What to call it; default: as it is called.")]
 Sentences = Annotated[int, typer.Option("--sentences", min=10, metavar="N", help="How many masked sentences to try.")]
 Choose = Annotated[bool, typer.Option("--choose", help="Write the best head into the model's config.")]
+Kept = Annotated[str, typer.Argument(metavar="NAME|HASH", help="A model of the store, as `models list` shows it.")]
 SHOWN_HEADS = 10
 
 
@@ -39,16 +41,18 @@ def register(app: typer.Typer) -> None:
     models = typer.Typer(cls=ListByDefault, rich_markup_mode=None)
     command(models, "list", example="reatt models list")(list_models)
     command(models, "add", example="reatt models add neulab/reatt-large-nq")(add)
+    command(models, "use", example="reatt models use reatt-mini-adapted")(use)
+    command(models, "rollback", example="reatt models rollback")(rollback)
     command(models, "probe", example="reatt models probe --model ~/models/t5-base", model=True)(probe)
-    app.add_typer(models, name="models", help="List the models there are, add one, or probe one for its best head.")
+    app.add_typer(models, name="models", help="List the models there are, add one, go back to one, probe one.")
 
 
 def list_models(session: Session) -> None:
-    """List the models that --model accepts by name, after the one of the store."""
+    """List the models of the store, the one in force first, then those that --model accepts by name."""
     from reatt_cli import schemas
     from reatt_engine import models
 
-    known = [_described(folder) for folder in [*_own(session), *models.installed(registry())]]
+    known = [*_own(session), *(_described(folder) for folder in models.installed(registry()))]
     result = schemas.Models(models=known, warnings=session.warnings)
     session.out.result(result, lambda: session.out.table([_row(model) for model in known]))
     session.out.note(counted(len(known), "model"))
@@ -65,6 +69,32 @@ def add(session: Session, source: Added, name: Name = None) -> None:
         session.warn(f"left out {counted(len(added.left_out), 'weight')} that a T5 has no place for")
     result = schemas.Models(models=[_described(added.folder)], warnings=session.warnings)
     session.out.result(result, lambda: session.out.table([_row(result.models[0])]))
+
+
+def use(session: Session, chosen: Kept) -> None:
+    """Bring another model that the store keeps into force, with its vectors: an earlier one, or a later one again."""
+    from reatt_engine import switching
+
+    _bring_back(session, switching.named(session.library.models(), chosen))
+
+
+def rollback(session: Session) -> None:
+    """Go back to the model that was in force before; `models use` goes forth again."""
+    from reatt_engine import switching
+
+    _bring_back(session, switching.before(session.library.models()))
+
+
+def _bring_back(session: Session, model: StoreModel) -> None:
+    from reatt_cli import schemas
+    from reatt_engine import models, switching
+
+    with session.out.progress() as on_progress:
+        made = switching.bring_back(session.library, model, session.settings.device, on_progress)
+    now = _described(models.in_store(session.library, model.name, model.sha256), model.generation, in_force=True)
+    result = schemas.Models(models=[now], warnings=session.warnings)
+    session.out.result(result, lambda: session.out.table([_row(now)]))
+    session.out.note(f"{counted(made, 'key')} made for what has come since" if made else "nothing had to be encoded")
 
 
 def probe(session: Session, sentences: Sentences = 200, choose: Choose = False) -> None:
@@ -97,24 +127,29 @@ def _render_probe(session: Session, result: schemas.Probe) -> None:
     session.out.note(f"{result.model}: {result.sentences} sentences among {result.chunks} chunks; {done}")
 
 
-def _own(session: Session) -> list[ModelFolder]:
-    """Find the model of the store; one that is missing is no reason to hide the others."""
+def _own(session: Session) -> list[schemas.KnownModel]:
+    """Describe the models of the store; one that is missing is no reason to hide the others."""
+    from reatt_engine import models
     from reatt_store.errors import ModelError
 
-    if not session.exists or session.library.generation() is None:
-        return []
-    try:
-        return [session.model]
-    except ModelError as error:
-        session.warn(error.message)
-        return []
+    found = []
+    kept = session.library.models() if session.exists else []
+    for model in sorted(kept, key=lambda model: (not model.current, -model.id)):
+        try:
+            folder = session.model if model.current else models.in_store(session.library, model.name, model.sha256)
+            found.append(_described(folder, model.generation, in_force=model.current))
+        except ModelError as error:
+            session.warn(error.message)
+    return found
 
 
-def _described(folder: ModelFolder) -> schemas.KnownModel:
+def _described(folder: ModelFolder, generation: int | None = None, in_force: bool = False) -> schemas.KnownModel:
     from reatt_cli import schemas
 
-    return schemas.KnownModel(name=folder.name, path=str(folder.path), sha256=folder.sha256, origin=folder.origin)
+    known = {"name": folder.name, "path": str(folder.path), "sha256": folder.sha256, "origin": folder.origin}
+    return schemas.KnownModel.model_validate({**known, "generation": generation, "in_force": in_force})
 
 
 def _row(model: schemas.KnownModel) -> tuple[str, str, str, str]:
-    return model.name, model.origin, model.sha256[:12], short_path(model.path)
+    origin = "in force" if model.in_force else model.origin
+    return model.name, origin, model.sha256[:12], short_path(model.path)

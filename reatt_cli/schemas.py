@@ -156,16 +156,18 @@ class Eval(Part):
 
 
 class KnownModel(Part):
-    """A model that `--model` accepts."""
+    """A model of the store, or one that `--model` accepts by name."""
 
     name: str
     path: str
     sha256: str
     origin: Literal["bundled", "added", "store", "folder"]
+    generation: int | None = Field(default=None, description="of the store whose vectors it reads; null if none")
+    in_force: bool = Field(default=False, description="whether the store answers with it")
 
 
 class Models(Part):
-    """`reatt models list --json`, and `add` with the one it added."""
+    """`reatt models list --json`; `add`, `use` and `rollback` give the one that they added or brought into force."""
 
     schema_: Literal["reatt.models/1"] = Field(default="reatt.models/1", serialization_alias="schema")
     models: list[KnownModel]
