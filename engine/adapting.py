@@ -37,7 +37,7 @@ from reatt_store.errors import DiskFull, ModelMismatch, UsageError
 from reatt_store.library import Generation, Library, Writer
 from reatt_store.records import Outcome
 
-__all__ = ["Adapter", "Forecast", "Material", "Method", "Sources", "gather"]
+__all__ = ["Adapter", "Forecast", "Material", "Method", "Sources", "gather", "in_force"]
 
 TRAINING, ADAPTED = "training", "training-model"  # folders of a store, gone when a run has ended
 REPORTS = "reports"
@@ -87,7 +87,7 @@ class Adapter:
     began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        self._generation = _in_force(self.library, self.model)
+        self._generation = _read_by(self.library, self.model)
         self._chunks = ChunkIds(self.material.corpus, self.model.tokenizer)
         self._words = WordSearch(self.material.corpus)
         self._training = self.library.folder / TRAINING
@@ -278,11 +278,17 @@ class Adapter:
         return Named(made.name, made.sha256, str(models.in_store(self.library, made.name, made.sha256).path))
 
 
-def _in_force(library: Library, model: ReAtt) -> Generation:
-    """Name the generation whose keys the model reads; raises ModelMismatch where that is not the one in force."""
+def in_force(library: Library) -> Generation:
+    """Name the generation in force; raises UsageError where there is none."""
     made = library.generation()
     if made is None:
         raise UsageError("the store holds no vectors yet", "reatt ingest PATH", str(library.folder))
+    return made
+
+
+def _read_by(library: Library, model: ReAtt) -> Generation:
+    """Name the generation in force; raises ModelMismatch where its keys are not the model's."""
+    made = in_force(library)
     if made.fingerprint != model.fingerprint():
         message = f"the store's vectors were made by {made.model_name}, not by this model"
         raise ModelMismatch(message, "leave out --model, or move the store over first: reatt ingest --reencode")

@@ -90,6 +90,7 @@ def adapt(
     sources = adapting.Sources(
         _path(qa), _path(judged), _path(spans), masked, exclude_source, hold_out=_share(hold_out)
     )  # fmt: skip
+    adapting.in_force(session.library)
     model = session.backbone(session.model)
     plan = _plan(preset, model.device.type, seed, wait)
     method = adapting.Method(plan, freeze, close_from, teacher, accept, _minutes(minutes, steps), steps)
