@@ -80,8 +80,7 @@ class Report:
 
 def to_json(report: Report) -> dict[str, Any]:
     """Give the object that `reatt schema adapt` describes."""
-    verdict, rows = report.verdict, report.log.rows
-    made = report.model
+    rows, made = report.log.rows, report.model
     return {
         "schema": "reatt.adapt/1",
         "run": f"R-{report.run}",
@@ -90,16 +89,8 @@ def to_json(report: Report) -> dict[str, Any]:
         "forecast": None,
         "mode": report.mode,
         "settings": dict(report.settings),
-        "accepted": verdict.accepted,
-        "better": verdict.better,
-        "reason": verdict.reason,
-        "primary": verdict.primary,
         "spans": dict(report.examples),
-        "held_out_documents": verdict.groups,
-        "held_out_questions": verdict.questions,
-        "before": {name: change.before for name, change in verdict.figures.items()},
-        "after": {name: change.after for name, change in verdict.figures.items()},
-        "delta_ci95": {name: (change.low, change.high) for name, change in verdict.figures.items()},
+        **_measured(report),
         "teacher": _teacher(report.log),
         "steps": rows[-1].step if rows else 0,
         "tokens": sum(row.tokens for row in rows),
@@ -114,8 +105,6 @@ def to_json(report: Report) -> dict[str, Any]:
             "path": made.path if made else None,
         },
         "reencoded": report.reencoded,
-        "better_examples": [_pair(pair) for pair in _moved(report)],
-        "worse_examples": [_pair(pair) for pair in _moved(report, worse=True)],
         "report": report.report,
         "warnings": list(report.warnings),
     }
@@ -238,6 +227,24 @@ def _examples(title: str, pairs: Sequence[tuple[Asked, Asked]]) -> str:
 def _told(asked: Asked) -> str:
     place = f"found at {asked.rank}" if asked.rank else "not found"
     return place if asked.answer is None else f"{place}<br>{_quoted(asked.answer or 'no answer')}"
+
+
+def _measured(report: Report) -> dict[str, Any]:
+    """Give the part of the object that is about the held-out questions."""
+    verdict = report.verdict
+    return {
+        "accepted": verdict.accepted,
+        "better": verdict.better,
+        "reason": verdict.reason,
+        "primary": verdict.primary,
+        "held_out_documents": verdict.groups,
+        "held_out_questions": verdict.questions,
+        "before": {name: change.before for name, change in verdict.figures.items()},
+        "after": {name: change.after for name, change in verdict.figures.items()},
+        "delta_ci95": {name: (change.low, change.high) for name, change in verdict.figures.items()},
+        "better_examples": [_pair(pair) for pair in _moved(report)],
+        "worse_examples": [_pair(pair) for pair in _moved(report, worse=True)],
+    }
 
 
 def _pair(pair: tuple[Asked, Asked]) -> dict[str, Any]:
