@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types smoke bench first gpu reatt-mini completions kills clean
+.PHONY: help setup demo test lint types smoke bench first eval-mini gpu reatt-mini completions kills clean
 
 JOBS ?= 2
 VENV := .venv
@@ -73,6 +73,9 @@ bench: $(VENV)/installed-dev ## speed and memory, into bench/results/
 
 first: $(VENV)/installed-dev ## how well the bundled model finds and reads, into bench/results/first.md
 	$(BIN)/python -m bench.first $(ARGS)
+
+eval-mini: $(VENV)/installed-dev ## reatt-mini on all judged sets beside BM25, MiniLM and their fusion, into mini.md
+	$(BIN)/python -m bench.mini --data $(DATA) $(ARGS)
 
 gpu: $(VENV)/installed-dev ## tests and bench on a CUDA device; without one both say that they skip
 	$(BIN)/python -m pytest -rs -m gpu
