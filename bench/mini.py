@@ -29,7 +29,7 @@ from reatt_engine.reatt import ReAtt
 from reatt_engine.retrieval import Retriever
 
 MAIN = "reatt-mini"
-READ = 50  # questions of a set: with 400 to search by, all of it takes some ten minutes on two cores
+READ = 40  # questions of a set: with 400 to search by, all of it takes some ten minutes on two cores
 _NAMES = tuple(dev.name for dev in SETS)
 
 

@@ -217,7 +217,6 @@ def _by_model(measured: Measured, cells: Callable[[Sequence[Reading]], list[Cell
 
 def _goals(measured: Measured) -> Sheet:
     """Compare with what was asked for; means are over the sets that were measured."""
-
     of = {way: mean for way in measured.columns if (mean := measured.mean(way)) is not None}
     bm25, hybrid, attention = (of.get(way, 0.0) for way in (BESIDE, "hybrid", "attention"))
     asked = [
