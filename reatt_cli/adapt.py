@@ -87,23 +87,18 @@ def adapt(
     from reatt_engine import adapting
 
     began = time.monotonic()
-    sources = adapting.Sources(
-        _path(qa), _path(judged), _path(spans), masked, exclude_source, hold_out=_share(hold_out)
-    )  # fmt: skip
+    files = (_path(qa), _path(judged), _path(spans))
+    sources = adapting.Sources(*files, masked, exclude_source, _share(hold_out))
     adapting.in_force(session.library)
     model = session.backbone(session.model)
     plan = _plan(preset, model.device.type, seed, wait)
     method = adapting.Method(plan, freeze, close_from, teacher, accept, _minutes(minutes, steps), steps)
     material = adapting.gather(session.library, sources, seed)
     with session.out.progress() as show, _stoppable(session) as stop:
-        adapter = adapting.Adapter(
-            session.library, session.model, model, material, method, show, _rows(show), stop, began
-        )  # fmt: skip
-        if dry_run:
-            result = _planned(session, material, adapter.forecast())
-        else:
-            _tell_plan(session, material, method)
-            result = _done(session, adapter.run(resume))
+        what = (session.library, session.model, model, material, method)
+        adapter = adapting.Adapter(*what, show, _rows(show), stop, began)
+        _tell_plan(session, material, method)
+        result = _planned(session, material, adapter.forecast()) if dry_run else _done(session, adapter.run(resume))
     session.out.result(result, lambda: _render(session, result))
     return 0 if dry_run or result.accepted else KEPT
 
