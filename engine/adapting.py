@@ -17,7 +17,7 @@ from functools import partial
 
 import torch
 
-from reatt_engine import adapted, exams, indexing, models, resuming
+from reatt_engine import adapted, exams, indexing, models, resuming, room
 from reatt_engine.batching import ChunkIds, Lessons
 from reatt_engine.comparison import READING, RETRIEVAL, Asked, Verdict, compare
 from reatt_engine.examples import Example
@@ -33,7 +33,7 @@ from reatt_engine.reatt import ReAtt
 from reatt_engine.report import Named, Report, save
 from reatt_engine.teachers import TEACHERS
 from reatt_engine.training import Course, Trainer, train
-from reatt_store.errors import DiskFull, ModelMismatch, UsageError
+from reatt_store.errors import ModelMismatch, UsageError
 from reatt_store.library import Generation, Library, Writer
 from reatt_store.records import Outcome
 
@@ -141,7 +141,7 @@ class Adapter:
             if made.id not in kept:
                 writer.drop_generation(made.id)
         models.drop_unused(self.library)
-        left = resuming.load(self._training) is not None
+        left = resuming.exists(self._training)
         self._tidy()
         return ["an interrupted run was dropped; with --resume it would have gone on"] if left else []
 
@@ -152,19 +152,15 @@ class Adapter:
     def _trainer(self) -> Trainer:
         method = self.method
         objective = Objective(teacher=TEACHERS[method.teacher])
-        trainer = Trainer(self.model, method.plan, objective, FREEZES[method.freeze], self._identity())
-        free, needed = shutil.disk_usage(self.library.folder).free, self._bytes(trainer)
-        if needed > free:
-            message = f"a run needs {needed / 1e9:.1f} GB on the disk for a while, and {free / 1e9:.1f} GB are free"
-            raise DiskFull(message, "free some space", str(self.library.folder))
+        freeze, model = FREEZES[method.freeze], self.model
+        trainer = Trainer(model, method.plan, objective, freeze, self._identity())
+        room.check_disk(self.library.folder, self._bytes(trainer))
+        room.check_memory(model.device, room.in_memory(trainer.weights))
         return trainer
 
     def _bytes(self, trainer: Trainer) -> int:
-        """Add up what lies on the disk at the worst moment: two checkpoints, the new model twice, its keys."""
-        weights = 4 * sum(weight.numel() for weight in trainer.current().t5.parameters())
-        moments = 8 * sum(weight.numel() for weight in trainer.weights)
         keys = 0 if FREEZES[self.method.freeze].keeps_keys else self.library.status().bytes.vectors
-        return 2 * (weights + moments) + 2 * weights + keys
+        return room.on_disk(self.model.t5, trainer.weights, keys)
 
     def _identity(self) -> str:
         """Name what a checkpoint belongs to: model, method, and what is learnt from."""

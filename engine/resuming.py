@@ -68,6 +68,11 @@ def load(folder: Path) -> Checkpoint | None:
     return None
 
 
+def exists(folder: Path) -> bool:
+    """Say whether there is a run to go on with."""
+    return bool(_complete(folder))
+
+
 def forget(folder: Path) -> None:
     """Remove all checkpoints: the run is over."""
     for each in _complete(folder):

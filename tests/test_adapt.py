@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from reatt_cli import schemas
-from reatt_engine import models
+from reatt_engine import models, room
 from reatt_engine.retrieval import Retriever
 from reatt_store.library import Library
 
@@ -220,6 +220,14 @@ def test_a_full_disk_is_told_before_training(adapt, store, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))
     code, told = adapt(*FAST)
     assert (code, told["id"]) == (22, "DISK_FULL")
+    assert left_over(store) == []
+
+
+def test_a_model_too_large_to_train_is_told_before_training(adapt, store, monkeypatch):
+    monkeypatch.setattr(room, "free_memory", lambda device: 10)
+    code, told = adapt(*FAST)
+    assert (code, told["id"]) == (21, "OUT_OF_MEMORY")
+    assert "0.00 GB free" in told["message"]
     assert left_over(store) == []
 
 
