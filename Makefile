@@ -84,12 +84,17 @@ gpu: $(VENV)/installed-dev ## tests and bench on a CUDA device; without one both
 RECIPE = $(BIN)/python -m recipes.reatt_mini
 DATA ?= ../shared/data
 DEVICE ?= cpu
-MINUTES ?= 72
+MINUTES ?= 60
+PROCESSES ?= 2
+WORK = .work/reatt-mini
+TRAIN = $(BIN)/torchrun --nproc-per-node $(PROCESSES) -m recipes.reatt_mini.train --out $(WORK) --device $(DEVICE)
 
-reatt-mini: $(VENV)/installed-dev ## train the bundled model anew, resuming (DATA, DEVICE, MINUTES)
-	[ -f .work/reatt-mini/tokenizer.json ] || $(RECIPE).tokenizer --data $(DATA)
-	$(RECIPE).train --data $(DATA) --device $(DEVICE) --minutes $(MINUTES)
-	$(RECIPE).export
+reatt-mini: $(VENV)/installed-dev ## train the bundled model anew, resuming (DATA, DEVICE, PROCESSES, MINUTES, TEACHER)
+	[ -f $(WORK)/tokenizer.json ] || $(RECIPE).tokenizer --data $(DATA) --out $(WORK)
+	[ -f $(WORK)/squad11_train.safetensors ] || $(RECIPE).data --data $(DATA) --out $(WORK)
+	$(TRAIN) $(if $(TEACHER),--teacher $(TEACHER)) --stage windows --minutes $(MINUTES)
+	$(TRAIN) --stage whole --minutes $(MINUTES)
+	$(RECIPE).export --out $(WORK)
 	$(RECIPE).calibrate --data $(DATA)
 
 completions: $(VENV)/installed-dev ## write completions/ anew

@@ -8,7 +8,7 @@ from transformers import T5Config, T5ForConditionalGeneration
 from transformers.models.t5.modeling_t5 import T5Attention
 
 from reatt_engine.checkpoints import load_t5
-from reatt_engine.t5 import T5, hide, relative_bucket
+from reatt_engine.t5 import T5, hide, plain_attention, relative_bucket
 
 SHAPE = {"vocab_size": 64, "d_model": 16, "d_kv": 8, "d_ff": 24, "num_heads": 2, "num_layers": 2}
 IDS = torch.tensor([[5, 9, 33, 7, 2, 1], [8, 8, 40, 1, 0, 0]])
@@ -78,3 +78,14 @@ def test_position_buckets_equal_transformers(bidirectional: bool) -> None:
 
 def test_hidden_positions_are_minus_infinity() -> None:
     assert hide(torch.tensor([[True, False]]), torch.float32).tolist() == [[[[0.0, -torch.inf]]]]
+
+
+def test_plain_attention_is_the_fused_one_forward_and_backward():
+    torch.manual_seed(5)
+    queries, keys, values = (torch.randn(2, 3, 7, 8, requires_grad=True) for _ in range(3))
+    mask = hide(torch.arange(7)[None] < torch.tensor([[7], [4]]), torch.float32)  # (2, 1, 1, 7)
+    fused = torch.nn.functional.scaled_dot_product_attention(queries, keys, values, mask, scale=1.0)
+    plain = plain_attention(queries, keys, values, mask)
+    torch.testing.assert_close(plain, fused)
+    gradients = [torch.autograd.grad(out.square().sum(), (queries, keys, values)) for out in (plain, fused)]
+    torch.testing.assert_close(*gradients)

@@ -1,4 +1,4 @@
-"""Stage 3: write the trained model as a folder in the published T5 layout, in half precision.
+"""Stage 4: write the trained model as a folder in the published T5 layout, in half precision.
 
 python -m recipes.reatt_mini.export --out WORK --model engine/reatt-mini
 """
@@ -33,7 +33,7 @@ def trained(checkpoint: Path) -> T5:
     found = load_file(checkpoint)
     weights = {name.removeprefix("model."): w for name, w in found.items() if name.startswith("model.")}
     head = slice(HEAD.number * SHAPE.d_kv, (HEAD.number + 1) * SHAPE.d_kv)
-    weights[f"encoder.blocks.{HEAD.layer}.attention.q.weight"][head] *= found["temperature"]
+    weights[f"encoder.blocks.{HEAD.layer}.attention.q.weight"][head] *= found["marks.temperature"]
     return fill(SHAPE, weights, torch.float16, checkpoint)
 
 

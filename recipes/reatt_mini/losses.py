@@ -1,21 +1,26 @@
-"""What the first bundled model learns from: retrieval, answers, and where in the paragraph the answer stands."""
+"""What the bundled model learns from: which paragraph answers, where in it the answer stands, and its words.
+
+Four losses on one pass over a batch: in-batch retrieval by the head of block B (equation 1); where the answer starts
+and ends, read off the joint encoding by two vectors that only training has; the last decoder block's attention at each
+step against the place of the token to be written; the answer's likelihood.
+"""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.rnn import pad_sequence
 
 from reatt_engine.reatt import Head, Padded, head_keys, head_queries, lower_half, pack, pad, places, upper_half
 from reatt_engine.t5 import T5, Cache
-from reatt_engine.tokens import TextTokenizer
-from recipes.reatt_mini.data import Example, Questions, answer_starts
+from recipes.reatt_mini.data import Example, Ids, Questions
 
-IGNORE = -100
+OTHERS = 1500  # random tokens that an answer's tokens compete with, beside the batch's own
+ANSWER_LIMIT = 16  # tokens; longer answers are learnt by their beginning
 
 
 @dataclass(frozen=True)
@@ -23,32 +28,70 @@ class Losses:
     """The parts of a step's loss, and how well it did."""
 
     retrieval: Tensor
-    answer: Tensor
+    marks: Tensor
     pointer: Tensor
+    answer: Tensor
     hit: float  # questions whose own paragraph scored highest in the batch
+    start: float  # questions with the most attended token at an answer's start
     token_accuracy: float
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Token ids of a batch; row i of everything belongs to question i."""
+    """Token ids; question i stands in chunk `owner[i]`, its answer there from starts[i][n] to ends[i][n]."""
 
-    questions: list[tuple[int, ...]]
-    chunks: list[tuple[int, ...]]
-    answers: list[tuple[int, ...]]  # with end mark
-    starts: list[list[int]]  # token positions in the chunk where the answer begins
+    questions: list[Ids]  # with end mark
+    chunks: list[Ids]
+    owner: list[int]
+    starts: list[Ids]
+    ends: list[Ids]
+
+    def answer(self, row: int) -> Ids:
+        """The answer's tokens as they stand in the chunk."""
+        return self.chunks[self.owner[row]][self.starts[row][0] : self.ends[row][0] + 1][:ANSWER_LIMIT]
 
 
-def collate(questions: Questions, examples: list[Example], tokenizer: TextTokenizer) -> Batch:
-    """Turn examples into token ids; the answer is what the paragraph itself says, token for token."""
-    rows = [questions.chunks[e.chunk] for e in examples]
-    starts = [answer_starts(t, questions.texts[e.chunk], e.answer) for t, e in zip(rows, examples, strict=True)]
+class Marks(nn.Module):
+    """Two directions of the joint states: an answer starts here, an answer ends here."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(2, width) * 0.02)
+        self.temperature = nn.Parameter(torch.tensor(1.0))  # of retrieval scores
+
+
+def whole(questions: Questions, examples: list[Example]) -> Batch:
+    """Put whole paragraphs into a batch, each once."""
+    chunks = list(dict.fromkeys(e.chunk for e in examples))
+    number = {chunk: i for i, chunk in enumerate(chunks)}
     return Batch(
-        [tokenizer.question(e.question).ids for e in examples],
-        [t.ids for t in rows],
-        [tokenizer.answer(e.answer)[:24] for e in examples],
-        starts,
+        [e.question for e in examples],
+        [questions.chunks[c] for c in chunks],
+        [number[e.chunk] for e in examples],
+        [e.starts for e in examples],
+        [e.ends for e in examples],
     )
+
+
+def windows(questions: Questions, examples: list[Example], width: int, end: int, draw: random.Random) -> Batch:
+    """Cut a window around one place of each answer: short, so that reading is learnt faster at first."""
+    batch = Batch([], [], [], [], [])
+    for example in examples:
+        chunk = questions.chunks[example.chunk][:-1]
+        place = draw.randrange(len(example.starts))
+        first, last = example.starts[place], example.ends[place]
+        low = max(0, min(last + 1 - width, len(chunk) - width))
+        begin = draw.randint(min(low, first), max(min(first, len(chunk) - width), min(low, first), 0))
+        cut = chunk[begin : max(begin + width, last + 1)]
+        inside = [
+            (s, e) for s, e in zip(example.starts, example.ends, strict=True) if begin <= s and e < begin + len(cut)
+        ]
+        batch.owner.append(len(batch.chunks))
+        batch.questions.append(example.question)
+        batch.chunks.append((*cut, end))
+        batch.starts.append(tuple(s - begin for s, _ in inside))
+        batch.ends.append(tuple(e - begin for _, e in inside))
+    return batch
 
 
 @dataclass(frozen=True)
@@ -63,7 +106,9 @@ def encode_by_length(run: Callable[[list[int]], Padded], lengths: list[int], gro
     """Encode sequences in groups of like length, so that little is padded; `run` encodes those with given numbers."""
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     size = -(-len(order) // groups)
-    states, rows, offset = [], {}, 0
+    states: list[Tensor] = []
+    rows: dict[int, list[int]] = {}
+    offset = 0
     for numbers in (order[at : at + size] for at in range(0, len(order), size)):
         done = run(numbers)
         rows |= dict(zip(numbers, places(done, offset), strict=True))
@@ -72,23 +117,26 @@ def encode_by_length(run: Callable[[list[int]], Padded], lengths: list[int], gro
     return Pool(torch.cat(states), [rows[i] for i in range(len(lengths))])
 
 
-def losses(t5: T5, head: Head, temperature: Tensor, batch: Batch, extra: float, device: torch.device) -> Losses:
-    """One step's losses: in-batch retrieval, and answers read from the question's own paragraph or from two."""
+def losses(t5: T5, head: Head, marks: Marks, batch: Batch, extra: float, device: torch.device) -> Losses:
+    """One step's losses; the share `extra` of the questions is read with a second paragraph beside its own."""
 
-    def lower(sequences: list[tuple[int, ...]]) -> Callable[[list[int]], Padded]:
+    def lower(sequences: list[Ids]) -> Callable[[list[int]], Padded]:
         return lambda numbers: lower_half(t5, head.layer, pad([sequences[n] for n in numbers], device))
 
     chunks = encode_by_length(lower(batch.chunks), [len(ids) for ids in batch.chunks])
     asked = lower_half(t5, head.layer, pad(batch.questions, device))
     keys = pack(head_keys(t5, head, chunks.states), chunks.rows)
     scores = maxsim(head_queries(t5, head, asked.values), asked.keep, keys.values, keys.keep)
-    own = torch.arange(len(scores), device=device)
-    retrieval = F.cross_entropy(scores * temperature, own)
-    without_end = lower_half(t5, head.layer, pad([ids[:-1] for ids in batch.questions], device))
-    cache, length = read(t5, head, without_end, chunks, others_of(scores.detach(), extra))
-    answer, pointer, accuracy = answering(t5, cache, batch, length)
+    own = torch.tensor(batch.owner, device=device)
+    retrieval = F.cross_entropy(scores * marks.temperature, own)
     hit = float((scores.detach().argmax(1) == own).float().mean())
-    return Losses(retrieval, answer, pointer, hit, accuracy)
+    evidence = [[n, *more] for n, more in zip(batch.owner, others_of(scores.detach(), own, extra), strict=True)]
+    without_end = lower_half(t5, head.layer, pad([ids[:-1] for ids in batch.questions], device))
+    memory, hidden = read(t5, head, without_end, chunks, evidence)
+    placed = where(batch, memory.keep.shape[1])
+    marking = mark_loss(marks, memory, hidden, placed.to(device))
+    answer, pointer, start, accuracy = answering(t5, memory, batch)
+    return Losses(retrieval, marking, pointer, answer, hit, start, accuracy)
 
 
 def maxsim(queries: Tensor, asked: Tensor, keys: Tensor, kept: Tensor) -> Tensor:
@@ -98,61 +146,99 @@ def maxsim(queries: Tensor, asked: Tensor, keys: Tensor, kept: Tensor) -> Tensor
     return best.sum(2) / asked.sum(1)[:, None]
 
 
-def others_of(scores: Tensor, extra: float) -> list[list[int]]:
-    """Give the share `extra` of the questions the paragraph of another question that scores best for them."""
-    best = scores.clone().fill_diagonal_(-torch.inf).argmax(1).tolist()
+def others_of(scores: Tensor, own: Tensor, extra: float) -> list[list[int]]:
+    """Give the share `extra` of the questions the other chunk that scores best for them."""
+    best = scores.scatter(1, own[:, None], -torch.inf).argmax(1).tolist()
     return [[n] if torch.rand(()) < extra else [] for n in best]
 
 
-def read(t5: T5, head: Head, asked: Padded, chunks: Pool, others: list[list[int]]) -> tuple[Cache, Tensor]:
-    """Read each question's paragraphs jointly: the decoder's memory, its own paragraph's pair first, and its length."""
+def read(t5: T5, head: Head, asked: Padded, chunks: Pool, evidence: list[list[int]]) -> tuple[Padded, Tensor]:
+    """Read each question's chunks jointly, its own first -> the decoder's memory, and which tokens are no chunk's."""
     pool = torch.cat((asked.values.flatten(0, 1), chunks.states))  # (N, D)
     before = places(asked)
     after = [[asked.keep.numel() + p for p in row] for row in chunks.rows]
-    evidence = [[i, *more] for i, more in enumerate(others)]
     pairs = [before[i] + after[n] for i, numbers in enumerate(evidence) for n in numbers]
 
     def upper(numbers: list[int]) -> Padded:
         joined = pack(pool, [pairs[n] for n in numbers])
         return Padded(upper_half(t5, head.layer, joined), joined.keep)
 
-    memory = encode_by_length(upper, [len(pair) for pair in pairs])
-    rows = iter(memory.rows)
-    fused = pack(memory.states, [[p for _ in numbers for p in next(rows)] for numbers in evidence])
-    return t5.remember(fused.values, fused.keep), fused.keep.sum(1)
+    states = encode_by_length(upper, [len(pair) for pair in pairs])
+    rows, asking = iter(states.rows), []
+    fused = []
+    for i, numbers in enumerate(evidence):
+        together = [next(rows) for _ in numbers]
+        fused.append([p for row in together for p in row])
+        asking.append([int(at < len(before[i])) for row in together for at in range(len(row))])
+    hidden = pad(asking, asked.keep.device)
+    memory = pack(states.states, fused)
+    return memory, ~memory.keep | hidden.values.bool()
 
 
-def answering(t5: T5, cache: Cache, batch: Batch, length: Tensor) -> tuple[Tensor, Tensor, float]:
+def where(batch: Batch, width: int) -> Tensor:
+    """Answer starts and ends as positions of the memory: (B, 2, t) bool."""
+    placed = torch.zeros(len(batch.questions), 2, width, dtype=torch.bool)
+    for row, (starts, ends) in enumerate(zip(batch.starts, batch.ends, strict=True)):
+        before = len(batch.questions[row]) - 1
+        placed[row, 0, [before + s for s in starts]] = True
+        placed[row, 1, [before + e for e in ends]] = True
+    return placed
+
+
+def mark_loss(marks: Marks, memory: Padded, hidden: Tensor, placed: Tensor) -> Tensor:
+    """Likelihood of the answers' starts and ends among all tokens of the chunks read, their places summed."""
+    scores = F.linear(memory.values, marks.weight).float().transpose(1, 2)  # (B, 2, t)
+    known = scores.masked_fill(hidden[:, None], -torch.inf).log_softmax(2)
+    return -known.masked_fill(~placed, -torch.inf).logsumexp(2).mean()
+
+
+def answering(t5: T5, memory: Padded, batch: Batch) -> tuple[Tensor, Tensor, float, float]:
     """Answer likelihood, and the last block's attention at each step against the place of the token to be written."""
-    device = t5.shared.weight.device
-    answers = pad_sequence([torch.tensor(a) for a in batch.answers], batch_first=True, padding_value=IGNORE).to(device)
-    inputs = torch.cat((torch.zeros_like(answers[:, :1]), answers[:, :-1]), 1).clamp(min=0)
-    states, attention = decode_with_attention(t5, inputs, cache)
-    logits = t5.logits(states)
-    answer = F.cross_entropy(logits.flatten(0, 1).float(), answers.flatten(), ignore_index=IGNORE)
-    known = answers != IGNORE
-    accuracy = float(((logits.argmax(-1) == answers) & known).sum() / known.sum())
-    target = torch.zeros_like(attention)  # (B, T, t)
-    for row, (at, ids) in enumerate(zip(batch.starts, batch.answers, strict=True)):
-        for start in (len(batch.questions[row]) - 1 + s for s in at):
-            for step in range(min(len(ids) - 1, int(length[row]) - start)):
-                target[row, step, start + step] = 1
-    mass = (attention * target).sum(2)  # (B, T)
+    device, end = t5.shared.weight.device, t5.config.eos_token_id
+    rows = [(*batch.answer(row), end) for row in range(len(batch.questions))]
+    padded = pad(rows, device)
+    answers = padded.values
+    inputs = torch.cat((torch.zeros_like(answers[:, :1]), answers[:, :-1]), 1)
+    states, scores = decode_with_attention(t5, inputs, t5.remember(memory.values, memory.keep))
+    answer, accuracy = likelihood(t5, states[padded.keep], answers[padded.keep], batch)
+    attention = scores.softmax(3).mean(1)  # (B, T, t)
+    target = torch.zeros(attention.shape, dtype=torch.bool)
+    for row, ids in enumerate(rows):
+        before = len(batch.questions[row]) - 1
+        for start in batch.starts[row]:
+            for step in range(len(ids) - 1):
+                target[row, step, before + start + step] = True
+    target = target.to(device)
+    surprise = -(attention * target).sum(2).clamp(min=1e-6).log()  # (B, T)
     pointed = target.any(2)
-    pointer = -mass[pointed].clamp(min=1e-6).log().mean() if pointed.any() else answer.new_zeros(())
-    return answer, pointer, accuracy
+    first = attention[:, 0].detach().argmax(1)
+    begun = float(target[torch.arange(len(rows)), 0, first].float().mean())
+    pointer = surprise[:, 0].mean() + 0.5 * surprise[:, 1:][pointed[:, 1:]].sum() / max(1, int(pointed[:, 1:].sum()))
+    return answer, pointer, begun, accuracy
+
+
+def likelihood(t5: T5, states: Tensor, answers: Tensor, batch: Batch) -> tuple[Tensor, float]:
+    """Cross-entropy of answer tokens (N,) given decoder states (N, D), and how many come first.
+
+    They compete with the batch's own tokens, which is what grounded decoding chooses from, and OTHERS more: the whole
+    vocabulary would cost more than the encoder.
+    """
+    others = torch.randint(t5.config.vocab_size, (OTHERS,), device=answers.device)
+    mine = torch.tensor([t for ids in batch.chunks for t in ids], device=answers.device)
+    words = torch.unique(torch.cat((mine, answers, others)))
+    scores = F.linear(states * t5.config.d_model**-0.5, t5.shared.weight[words]).float()  # (N, words)
+    target = torch.searchsorted(words, answers)
+    right = (scores.detach().argmax(1) == target).float().mean()
+    return F.cross_entropy(scores, target), float(right)
 
 
 def decode_with_attention(t5: T5, inputs: Tensor, cache: Cache) -> tuple[Tensor, Tensor]:
-    """Run the decoder on whole answers -> states (B, T, D) and the last block's mean cross-attention (B, T, t)."""
+    """Run the decoder on whole answers -> states (B, T, D) and the last block's cross-attention logits (B, h, T, t)."""
     x, bias = t5.decoder.dropout(t5.shared(inputs)), t5.decoder.bias(inputs.shape[1], inputs.shape[1])
-    attention = x.new_zeros(())
     for number, block in enumerate(t5.decoder.layers()):
         x = block.attend(x, bias)
         keys, values = cache.memory[number]
-        if number == t5.config.num_decoder_layers - 1:
-            queries = block.cross.split(block.cross.q(block.cross_norm(x)))  # (B, h, T, d)
-            scores = (queries @ keys.transpose(2, 3)).float() + cache.memory_bias
-            attention = scores.softmax(-1).mean(1)
+        queries = block.cross.split(block.cross.q(block.cross_norm(x)))  # (B, h, T, d)
         x = block.think(block.read(x, keys, values, cache.memory_bias))
-    return t5.decoder.final_norm(x), attention
+    scores = (queries @ keys.transpose(2, 3)).float()
+    return t5.decoder.final_norm(x), scores if cache.memory_bias is None else scores + cache.memory_bias

@@ -1,8 +1,10 @@
-"""Stage 2: train the first bundled model on questions with their paragraphs.
+"""Stage 3: train the bundled model on questions with their paragraphs, first on windows of them, then on the whole.
 
-    python -m recipes.reatt_mini.train --data DATA --out WORK --minutes 80
+    python -m recipes.reatt_mini.train --data DATA --out WORK --stage windows --minutes 40
+    torchrun --nproc-per-node 2 -m recipes.reatt_mini.train --out WORK --stage whole --minutes 60
 
-Resumes from WORK/checkpoint.safetensors; the learning rate follows the share of the minutes that is spent.
+Resumes from WORK/checkpoint.safetensors; the learning rate follows the share of the stage's minutes that is spent.
+Several processes average their gradients, each on batches of its own.
 """
 
 from __future__ import annotations
@@ -10,26 +12,72 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
+import random
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from reatt_engine.t5 import T5
-from reatt_engine.tokens import TextTokenizer
-from recipes.reatt_mini.data import Questions, batches, load
-from recipes.reatt_mini.losses import Losses, collate, losses
-from recipes.reatt_mini.start import HEAD, initialise
+from recipes.reatt_mini.data import Draw, Questions, load
+from recipes.reatt_mini.losses import Batch, Losses, Marks, losses, whole, windows
+from recipes.reatt_mini.start import HEAD, SHAPE, initialise
 
-SETS = {"squad11_train": 0.8, "nq_qed_train": 0.1, "fairytaleqa_train": 0.1}
-BATCH = 48
-EXTRA = 0.4  # share of questions that are read with another question's paragraph beside their own
-RATE, WARM_UP, DECAY = 1.5e-3, 100, 0.01
-POINTER, ANSWER, RETRIEVAL = 1.0, 1.0, 1.0
-SAVE_EVERY = 300.0  # seconds
+WARM_UP, DECAY = 100, 0.01
+EMBEDDING_RATE = 0.3  # of the others': rows are seen rarely, and Adam steps are of one size
+SAVE_EVERY = 240.0  # seconds
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a stage draws and what it weighs."""
+
+    draw: Draw
+    width: int | None  # tokens of a window around the answer; None: the whole paragraph
+    sets: dict[str, float]
+    rate: float
+    last: float  # share of the rate that the stage ends at
+    extra: float  # share of questions read with a second paragraph
+    retrieval: float
+    marks: float
+    pointer: float
+    answer: float
+
+
+STAGES = {
+    "windows": Stage(
+        Draw(32, 4, 1),
+        64,
+        {"squad11_train": 0.8, "qamr": 0.08, "nq_qed_train": 0.08, "fairytaleqa_train": 0.04},
+        5e-4,
+        0.6,
+        0.0,
+        0.3,
+        1.0,
+        0.5,
+        0.5,
+    ),
+    "whole": Stage(
+        Draw(16, 5, 3),
+        None,
+        {"squad11_train": 0.7, "nq_qed_train": 0.12, "fairytaleqa_train": 0.06, "distant_wiki_train": 0.12},
+        4e-4,
+        0.03,
+        0.3,
+        1.0,
+        0.5,
+        0.5,
+        1.0,
+    ),
+}
 
 
 @dataclass
@@ -37,127 +85,171 @@ class State:
     """All that a step changes."""
 
     model: T5
-    temperature: torch.nn.Parameter
+    marks: Marks
     optimizer: torch.optim.Optimizer
+    stage: str = ""
     step: int = 0
-    spent: float = 0.0  # seconds of training
+    spent: float = 0.0  # seconds of this stage
     log: list[dict[str, float]] = field(default_factory=list)
 
     def save(self, file: Path) -> None:
         """Write everything that a resumed run needs."""
-        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()} | {"temperature": self.temperature.data}
+        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items() if k != "lm_head.weight"}
+        tensors |= {f"marks.{k}": v for k, v in self.marks.state_dict().items()}
         for index, slot in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in slot.items()}
-        meta = {"step": str(self.step), "spent": str(self.spent), "log": json.dumps(self.log)}
+        meta = {"stage": self.stage, "step": str(self.step), "spent": str(self.spent), "log": json.dumps(self.log)}
         save_file({k: v.contiguous().clone() for k, v in tensors.items()}, file.with_suffix(".part"), meta)
         file.with_suffix(".part").replace(file)
 
 
-def fresh(seed: int, device: torch.device) -> State:
-    """Begin with the initial weights."""
-    model = initialise(seed).to(device)
-    temperature = torch.nn.Parameter(torch.tensor(0.5, device=device))
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim < 2]
+def fresh(model: T5, device: torch.device) -> State:
+    """Begin with the initial weights; the encoder's position bias stays as it was wired, which is far faster."""
+    model, marks = model.to(device), Marks(SHAPE.d_model).to(device)
+    model.encoder.position.weight.requires_grad_(False)
+    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad and name != "shared.weight"]
     groups = [
-        {"params": matrices, "weight_decay": DECAY},
-        {"params": vectors, "weight_decay": 0.0},
-        {"params": [temperature], "weight_decay": 0.0},
+        {"params": [p for _, p in named if p.ndim > 1], "weight_decay": DECAY, "share": 1.0},
+        {"params": [p for _, p in named if p.ndim < 2], "weight_decay": 0.0, "share": 1.0},
+        {"params": [model.shared.weight], "weight_decay": 0.0, "share": EMBEDDING_RATE},
+        {"params": list(marks.parameters()), "weight_decay": 0.0, "share": 1.0},
     ]
-    return State(model, temperature, torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98), fused=True))
+    return State(model, marks, torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.98), fused=True))
 
 
 def resume(state: State, file: Path) -> None:
     """Go on from a checkpoint."""
-    from safetensors import safe_open
-
     tensors = load_file(file)
     with safe_open(file, "pt") as stream:
         meta = stream.metadata()
-    state.model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
-    state.temperature.data.copy_(tensors["temperature"])
-    whole = state.optimizer.state_dict()
+    model = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+    state.model.load_state_dict(model, strict=False)
+    state.marks.load_state_dict({k.removeprefix("marks."): v for k, v in tensors.items() if k.startswith("marks.")})
+    kept = state.optimizer.state_dict()
     for key, value in tensors.items():
         if key.startswith("optimizer."):
             _, index, name = key.split(".")
-            whole["state"].setdefault(int(index), {})[name] = value
-    state.optimizer.load_state_dict(whole)
-    state.step, state.spent, state.log = int(meta["step"]), float(meta["spent"]), json.loads(meta["log"])
+            kept["state"].setdefault(int(index), {})[name] = value
+    state.optimizer.load_state_dict(kept)
+    state.stage, state.step, state.spent = meta["stage"], int(meta["step"]), float(meta["spent"])
+    state.log = json.loads(meta["log"])
 
 
-def rate(step: int, share: float) -> float:
-    """Warm up, then fall along a cosine to a twentieth over the time given."""
-    return RATE * min(1.0, (step + 1) / WARM_UP) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(share, 1.0))))
+def rate(step: int, share: float, last: float) -> float:
+    """Warm up, then fall along a cosine over the time given."""
+    return min(1.0, (step + 1) / WARM_UP) * (last + (1 - last) * 0.5 * (1 + math.cos(math.pi * min(share, 1.0))))
 
 
-def step(state: State, found: Losses) -> float:
-    """Take one step; returns the gradient's norm."""
-    loss = RETRIEVAL * found.retrieval + ANSWER * found.answer + POINTER * found.pointer
+def share_gradients(parameters: list[Tensor]) -> None:
+    """Average gradients over the processes, in one message."""
+    if not dist.is_initialized():
+        return
+    grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
+    flat = torch.cat([g.flatten() for g in grads]) / dist.get_world_size()
+    dist.all_reduce(flat)
+    for p, piece in zip(parameters, torch.split(flat, [p.numel() for p in parameters]), strict=True):
+        p.grad = piece.view_as(p)
+
+
+def step(state: State, stage: Stage, found: Losses) -> None:
+    """Take one step."""
+    loss = stage.retrieval * found.retrieval + stage.marks * found.marks
+    loss = loss + stage.pointer * found.pointer + stage.answer * found.answer
     state.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    norm: Tensor = torch.nn.utils.clip_grad_norm_(state.model.parameters(), 1.0)
+    torch.autograd.backward(loss)
+    parameters = [p for group in state.optimizer.param_groups for p in group["params"]]
+    share_gradients(parameters)
+    torch.nn.utils.clip_grad_norm_(parameters, 1.0)
     state.optimizer.step()
     state.step += 1
-    return float(norm)
 
 
-def report(state: State, recent: list[Losses], seconds: float) -> None:
+def report(state: State, recent: list[Losses], questions: int, seconds: float) -> None:
     """Log the means of the last steps."""
-    names = ("retrieval", "answer", "pointer", "hit", "token_accuracy")
+    names = ("retrieval", "marks", "pointer", "answer", "hit", "start", "token_accuracy")
     row = {name: sum(float(getattr(r, name)) for r in recent) / len(recent) for name in names}
-    row |= {"step": state.step, "minutes": state.spent / 60, "per_second": len(recent) * BATCH / seconds}
+    row |= {"step": state.step, "minutes": state.spent / 60, "per_second": questions / seconds}
     state.log.append(row)
     print(json.dumps({k: round(v, 4) for k, v in row.items()}), flush=True)
 
 
-def train(state: State, sets: list[tuple[Questions, float]], options: argparse.Namespace) -> None:
-    """Train until the minutes are spent, saving every few."""
-    tokenizer = read_tokenizer(options.out)
-    device = torch.device(options.device)
+def drawn(stage: Stage, sets: list[tuple[Questions, float]], seed: int) -> Iterator[Batch]:
+    """Draw the stage's batches for ever."""
+    draw = random.Random(seed)
+    for questions, examples in stage.draw.batches(sets, seed):
+        if stage.width is None:
+            yield whole(questions, examples)
+        else:
+            yield windows(questions, examples, stage.width, SHAPE.eos_token_id, draw)
+
+
+def train(state: State, options: argparse.Namespace, rank: int, ranks: int) -> None:
+    """Train until the stage's minutes are spent, saving every few."""
+    stage, device = STAGES[options.stage], torch.device(options.device)
+    sets = [(load(options.out / f"{name}.safetensors"), weight) for name, weight in stage.sets.items()]
     budget, saved, recent = options.minutes * 60, time.monotonic(), []
-    reported = time.monotonic()
-    for questions, examples in batches(sets, BATCH, seed=options.seed + state.step):
+    reported, questions = time.monotonic(), 0
+    for batch in drawn(stage, sets, options.seed + ranks * state.step + rank):
         begun = time.monotonic()
         for group in state.optimizer.param_groups:
-            group["lr"] = rate(state.step, state.spent / budget)
+            group["lr"] = (
+                options.rate * stage.rate * group["share"] * rate(state.step, state.spent / budget, stage.last)
+            )
         with torch.autocast(device.type, torch.bfloat16):
-            found = losses(state.model, HEAD, state.temperature, collate(questions, examples, tokenizer), EXTRA, device)
-        step(state, found)
+            found = losses(state.model, HEAD, state.marks, batch, stage.extra, device)
+        step(state, stage, found)
         state.spent += time.monotonic() - begun
         recent.append(found)
-        if len(recent) == options.report:
-            report(state, recent, time.monotonic() - reported)
-            recent, reported = [], time.monotonic()
-        if time.monotonic() - saved > SAVE_EVERY or state.spent > budget:
+        questions += len(batch.questions)
+        if len(recent) == options.report and not rank:
+            report(state, recent, questions * ranks, time.monotonic() - reported)
+            recent, reported, questions = [], time.monotonic(), 0
+        over = torch.tensor(float(state.spent > budget))
+        if dist.is_initialized():
+            dist.broadcast(over, 0)
+        if not rank and (time.monotonic() - saved > SAVE_EVERY or over):
             state.save(options.out / "checkpoint.safetensors")
             saved = time.monotonic()
-        if state.spent > budget:
+        if over:
             return
 
 
-def read_tokenizer(folder: Path) -> TextTokenizer:
-    """Read stage 1's tokenizer, with the lengths that training uses."""
-    return TextTokenizer(folder / "tokenizer.json", end=1, question_limit=48, chunk_limit=256)
+def begin(options: argparse.Namespace) -> State:
+    """Take up the checkpoint, or wire a new model."""
+    tokenizer = Tokenizer.from_file(str(options.out / "tokenizer.json"))
+    chunks = load(options.out / "squad11_train.safetensors").chunks.flat
+    frequencies = torch.bincount(torch.from_numpy(chunks), minlength=SHAPE.vocab_size) / len(chunks)
+    state = fresh(initialise(options.seed, tokenizer, frequencies, options.teacher), torch.device(options.device))
+    if (options.out / "checkpoint.safetensors").exists():
+        resume(state, options.out / "checkpoint.safetensors")
+    order = ["", *STAGES]
+    if order.index(state.stage) > order.index(options.stage):
+        raise SystemExit(f"{options.out} is already in stage {state.stage}")
+    if state.stage != options.stage:
+        state.stage, state.step, state.spent = options.stage, 0, 0.0
+    return state
 
 
 def main() -> None:
     """Train, or go on training."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path, default=Path(".work/reatt-mini"))
-    parser.add_argument("--minutes", type=float, default=80)
+    parser.add_argument("--stage", choices=STAGES, required=True)
+    parser.add_argument("--teacher", type=Path, help="folder of a sentence encoder whose token embeddings are taken up")
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--rate", type=float, default=1.0, help="times the stage's learning rate")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--report", type=int, default=50, help="steps between two lines of the log")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    state = fresh(options.seed, torch.device(options.device))
-    if (options.out / "checkpoint.safetensors").exists():
-        resume(state, options.out / "checkpoint.safetensors")
-    tokenizer = read_tokenizer(options.out)
-    sets = [(load(options.data / "train" / name, tokenizer), weight) for name, weight in SETS.items()]
-    train(state, sets, options)
+    if "RANK" in os.environ:
+        dist.init_process_group("gloo")
+    rank, ranks = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    state = begin(options)
+    torch.manual_seed(options.seed + rank)
+    train(state, options, rank, ranks)
 
 
 if __name__ == "__main__":
