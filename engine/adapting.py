@@ -95,13 +95,9 @@ class Adapter:
     def forecast(self) -> Forecast:
         """Take one step for nothing, encode some chunks and ask some questions, to say what all of it would take."""
         trainer = self._trainer()
-        step, encode = self._rehearse(trainer), self._encoding_seconds()
-        held = self.material.split.held
-        some = held[:: max(1, len(held) // FEW)]
-        _, took = self._measured(self.model, self._generation.id, some)
-        compare = 2 * took * len(held) / len(some)
-        steps = self.method.steps or max(0, int((self._seconds() - encode - compare) / step))
-        return Forecast(steps, step, steps * step + encode + compare, self._bytes(trainer))
+        step, aside = self._rehearse(trainer), self._aside()
+        steps = self.method.steps or max(0, int((self._seconds() - aside) / step))
+        return Forecast(steps, step, steps * step + aside, self._bytes(trainer))
 
     def run(self, resume: bool = False) -> Report:
         """Train, encode, compare, and switch or keep; raises StoreLocked at once if another process writes."""
@@ -110,6 +106,8 @@ class Adapter:
             trainer = self._trainer()
             if resume:
                 trainer.resume(self._training)
+            if self.method.steps is None:
+                self._left(self._aside())  # a mistake is told before minutes are spent on it
             run = writer.begin_run(self.material.mode, _settings(self.method))
             before, took = self._measured(self.model, self._generation.id, self.material.split.held)
             log = self._train(trainer, took)
@@ -194,13 +192,22 @@ class Adapter:
     def _budget(self, trainer: Trainer, measuring: float) -> Budget:
         if self.method.steps is not None:
             return Steps(self.method.steps)
-        aside = 1.1 * measuring + self._encoding_seconds()
-        left = self._seconds() - aside
+        return Seconds(trainer.spent + self._left(1.1 * measuring + self._encoding_seconds()))
+
+    def _left(self, aside: float) -> float:
+        """Return the seconds that are left to learn in; raises UsageError where there are none."""
+        minutes, left = self.method.minutes or 0, self._seconds() - aside
         if left <= 0:
-            needed = math.ceil((60 * (self.method.minutes or 0) - left) / 60 * 1.5)
-            message = f"{self.method.minutes:g} minutes are too few: encoding and measuring alone take most of them"
-            raise UsageError(message, f"--minutes {needed}")
-        return Seconds(trainer.spent + left)
+            message = f"{minutes:g} minutes are too few: encoding and measuring alone take longer"
+            raise UsageError(message, f"--minutes {math.ceil(1.5 * (minutes - left / 60))}")
+        return left
+
+    def _aside(self) -> float:
+        """Estimate the seconds that go to encoding and to measuring twice, from some texts and a few questions."""
+        held = self.material.split.held
+        some = held[:: max(1, len(held) // FEW)]
+        _, took = self._measured(self.model, self._generation.id, some)
+        return 2 * took * len(held) / len(some) + self._encoding_seconds()
 
     def _enough(self, trainer: Trainer) -> int:
         """Say how many examples the budget can use; more would only have to be searched for."""

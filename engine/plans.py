@@ -19,7 +19,7 @@ class Plan:
     rounds: int = 4  # each but the first begins with close chunks that the model's own attention finds
     learn_head: bool = True  # else the model's retrieval head is kept
     lead: float | None = 0.05  # of the teacher over the words' order, before it may teach; None: from the start
-    half: bool = True  # multiply in bfloat16
+    half: bool = True  # multiply in bfloat16 where the device can
     recompute: bool = True  # keep one state a block for the backward pass
     seed: int = 0
 
@@ -27,7 +27,7 @@ class Plan:
 PRESETS = {
     "paper": Plan(),
     "gpu": Plan(close=20, micro=4, rounds=1, learn_head=False, recompute=False),
-    "laptop": Plan(batch=16, close=8, micro=4, rounds=1, learn_head=False, half=False, recompute=False),
+    "laptop": Plan(batch=16, close=8, micro=4, rounds=1, learn_head=False, recompute=False),
 }
 
 

@@ -47,6 +47,7 @@ class Trainer:
         self.selector.to(model.device)
         self.weights = [w for module in (t5, self.selector) for w in module.parameters() if w.requires_grad]
         self.optimizer = torch.optim.AdamW(self.weights, lr=plan.rate, weight_decay=0.0)
+        self.half = plan.half and _multiplies_half(model.device)
         self.micro = plan.micro
         self.done, self.spent, self.round = 0, 0.0, -1
         self.teaching = plan.lead is None
@@ -83,7 +84,7 @@ class Trainer:
             torch.manual_seed(self.plan.seed * SEEDS + self.done)
             try:
                 # No cache: what a pass without gradients casts would serve the one that needs them.
-                with torch.autocast(device.type, torch.bfloat16, enabled=self.plan.half, cache_enabled=False):
+                with torch.autocast(device.type, torch.bfloat16, enabled=self.half, cache_enabled=False):
                     return accumulate(t5, self.selector, self._model.head.layer, batch, objective, micro=self.micro)
             except (MemoryError, RuntimeError) as error:
                 self._halve(error)
@@ -215,6 +216,11 @@ def _rectangle(rows: Sequence[Sequence[int]]) -> Tensor:
     """Put rows of ids into one tensor, -1 where a row ends early."""
     width = max(map(len, rows), default=0)
     return torch.tensor([[*row, *[-1] * (width - len(row))] for row in rows], dtype=torch.int64).view(len(rows), width)
+
+
+def _multiplies_half(device: torch.device) -> bool:
+    """Say whether a device multiplies bfloat16 itself: then a step takes 0.4 of the time, else more than before."""
+    return device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from reatt_cli import schemas
+from reatt_engine import adapting as adapting_engine
 from reatt_engine import models, room
 from reatt_engine.retrieval import Retriever
 from reatt_store.library import Library
@@ -267,3 +268,11 @@ def test_a_kill_leaves_the_old_model_or_the_new_one_and_never_a_mix(kills, store
             shutil.copytree(ready, store)
     assert subprocess.run(adapting(store, "--resume"), capture_output=True).returncode == 0
     assert (state(store)[1:], answers(store)) == (new[0][1:], new[1])
+
+
+def test_too_few_minutes_are_told_with_the_number_that_would_do(adapt, store, monkeypatch):
+    monkeypatch.setattr(adapting_engine.Adapter, "_aside", lambda self: 600.0)
+    code, told = adapt("--minutes", "5")
+    assert (code, told["fix"]) == (2, "--minutes 16")
+    with Library.open(store) as library:
+        assert library.runs() == []
