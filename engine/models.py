@@ -33,6 +33,7 @@ __all__ = [
     "damaged",
     "drop_unused",
     "find",
+    "has_hash",
     "in_store",
     "installed",
     "keep_in_store",
@@ -112,12 +113,20 @@ def drop_unused(store: Library) -> None:
 def damaged(store: Library) -> list[ModelFolder]:
     """List the models in a store whose files are missing or not those that the store was made with."""
     found = [(in_store(store, *made), made[1]) for made in _kept(store)]
-    return [folder for folder, sha256 in sorted(found, key=str) if not _has_hash(folder, sha256)]
+    return [folder for folder, sha256 in sorted(found, key=str) if not has_hash(folder, sha256)]
 
 
 def in_store(store: Library, name: str, sha256: str) -> ModelFolder:
     """Name the copy of a model that a store keeps."""
     return ModelFolder(store.folder / "models" / _kept_name(name, sha256), "store", name)
+
+
+def has_hash(folder: ModelFolder, sha256: str) -> bool:
+    """Say whether a model's files are whole, and those that a hash names."""
+    try:
+        return folder.sha256 == sha256
+    except (ModelError, OSError):
+        return False
 
 
 def load(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = None) -> ReAtt:
@@ -195,7 +204,7 @@ def _of_store(store: Library | None, registry: Path) -> ModelFolder | None:
     if kept.path.is_dir():
         return kept
     for folder in installed(registry):
-        if _has_hash(folder, made.model_sha256):
+        if has_hash(folder, made.model_sha256):
             return folder
     message = f"the store's own model, {made.model_name} ({made.model_sha256[:8]}), is missing from {kept.path.parent}"
     raise ModelError(message, "reatt ingest --reencode PATH", str(kept.path))
@@ -205,13 +214,6 @@ def _kept(store: Library) -> set[tuple[str, str]]:
     """Return name and hash of the models that a store keeps: all that are, were, or are about to be in force."""
     begun = {(made.model_name, made.model_sha256) for made in store.generations()}
     return begun | {(model.name, model.sha256) for model in store.models()}
-
-
-def _has_hash(folder: ModelFolder, sha256: str) -> bool:
-    try:
-        return folder.sha256 == sha256
-    except (ModelError, OSError):
-        return False
 
 
 def _kept_name(name: str, sha256: str) -> str:

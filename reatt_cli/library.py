@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +15,7 @@ import typer
 
 from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds, tail
 from reatt_cli.session import Session, short_path
-from reatt_cli.settings import command
+from reatt_cli.settings import command, registry
 
 if TYPE_CHECKING:
     from reatt_cli import schemas_store as schemas
@@ -32,7 +33,7 @@ def register(app: typer.Typer) -> None:
     command(app, "show", example="reatt show C-12")(show)
     command(app, "remove", example="reatt remove drafts/old.md")(remove)
     command(app, "status", example="reatt status --problems")(status)
-    command(app, "check", example="reatt check --json")(check)
+    command(app, "check", example="reatt check --repair")(check)
     command(app, "init", example="reatt init ~/handbook")(init)
 
 
@@ -111,28 +112,32 @@ def status(
     session.out.result(result, lambda: _render_status(session, result, problems))
 
 
-def check(session: Session) -> int:
-    """Verify every checksum of the store; exit 12 if something is damaged."""
+def check(
+    session: Session,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Make good what is damaged, from stored texts and files.")
+    ] = False,
+) -> int:
+    """Verify every checksum of the store; exit 12 if something is damaged, and stays so."""
     from reatt_cli import schemas_store as schemas
-    from reatt_engine import models
     from reatt_store.errors import StoreDamaged
 
-    report = session.library.check()
-    damaged = [schemas.Damage(what=d.what, id=d.id, detail=d.detail, repairable=d.repairable) for d in report.damaged]
-    for model in models.damaged(session.library):
-        gone = "its files are missing or are not those that the store was made with"
-        damaged.append(schemas.Damage(what="model", id=model.path.name, detail=gone, repairable=False))
+    started = time.monotonic()
+    checked, orphans, found = _checked(session)
+    left = found
+    if repair and found:
+        from reatt_engine import repairing
+
+        with session.out.progress() as show:
+            repairing.repair(session.library, registry(), session.settings.device, show)
+        checked, orphans, left = _checked(session)
+    still = {(damage.what, damage.id) for damage in left}
     result = schemas.Check(
-        ok=not damaged, checked=report.checked, damaged=damaged, orphans=report.orphans, seconds=report.seconds
-    )
-
-    def render() -> None:
-        session.out.table([(d.what, d.id, d.detail) for d in damaged])
-        verdict = "ok" if not damaged else f"damaged: {counted(len(damaged), 'part')}"
-        session.out.say(f"{verdict}; {human_count(report.checked)} parts checked in {human_seconds(report.seconds)}")
-
-    session.out.result(result, render)
-    return StoreDamaged.exit_code if damaged else 0
+        ok=not left, checked=checked, damaged=left, orphans=orphans, seconds=time.monotonic() - started,
+        repaired=[damage for damage in found if (damage.what, damage.id) not in still],
+    )  # fmt: skip
+    session.out.result(result, lambda: _render_check(session, result, repair))
+    return StoreDamaged.exit_code if left else 0
 
 
 def init(
@@ -200,6 +205,31 @@ def _render_status(session: Session, status: schemas.Status, problems: bool) -> 
     session.out.table(rows)
     if problems:
         session.out.table(problem_rows(status.problems))
+
+
+def _checked(session: Session) -> tuple[int, int, list[schemas.Damage]]:
+    """Check the store and its models: how many parts, how many stray files, what is damaged."""
+    from reatt_cli import schemas_store as schemas
+    from reatt_engine import models
+
+    report = session.library.check()
+    damaged = [schemas.Damage(what=d.what, id=d.id, detail=d.detail, repairable=d.repairable) for d in report.damaged]
+    for model in models.damaged(session.library):
+        gone = "its files are missing or are not those that the store was made with"
+        damaged.append(schemas.Damage(what="model", id=model.path.name, detail=gone, repairable=False))
+    return report.checked, report.orphans, damaged
+
+
+def _render_check(session: Session, result: schemas.Check, repair: bool) -> None:
+    session.out.table([("repaired", d.what, d.id) for d in result.repaired])
+    session.out.table([(d.what, d.id, d.detail) for d in result.damaged])
+    verdict = "ok" if result.ok else f"damaged: {counted(len(result.damaged), 'part')}"
+    took = f"{human_count(result.checked)} parts checked in {human_seconds(result.seconds)}"
+    session.out.say(f"{verdict}; {took}")
+    if repair and not result.ok:
+        session.out.note("texts whose files are gone stay as they are; see them: reatt show ID, or: reatt remove ID")
+    elif not result.ok:
+        session.out.note(f"try: {session.again('check', '--repair')}")
 
 
 def _find(library: Library, shown: str) -> tuple[StoredDocument, list[StoredChunk]]:

@@ -125,7 +125,8 @@ class Check(Part):
     schema_: Literal["reatt.check/1"] = Field(default="reatt.check/1", serialization_alias="schema")
     ok: bool
     checked: int
-    damaged: list[Damage]
+    damaged: list[Damage] = Field(description="with --repair: what it could not make good")
+    repaired: list[Damage] = Field(default=[], description="what --repair made good")
     orphans: int
     seconds: FiniteFloat
 
@@ -136,3 +137,16 @@ class Init(Part):
     schema_: Literal["reatt.init/1"] = Field(default="reatt.init/1", serialization_alias="schema")
     store: str
     created: bool = Field(description="false if the store was already there")
+
+
+class Serve(Part):
+    """`reatt serve --json`, printed once the model is loaded and questions are answered."""
+
+    schema_: Literal["reatt.serve/1"] = Field(default="reatt.serve/1", serialization_alias="schema")
+    store: str
+    socket: str
+    state: Literal["ready", "already", "stopped", "none"] = Field(
+        description="ready: this process answers; already: another one does; after --stop: stopped, or none was there"
+    )
+    pid: int | None = Field(description="of this process if it answers")
+    idle_minutes: FiniteFloat = Field(description="after which it ends by itself")

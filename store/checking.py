@@ -14,7 +14,7 @@ from reatt_store import segments
 from reatt_store.connection import DATABASE, Connection, open_writer, translated
 from reatt_store.errors import ReadOnly, StoreDamaged
 from reatt_store.migrations import schema
-from reatt_store.records import DIGEST_BYTES, CheckReport, Chunk, Damage, Document, seal
+from reatt_store.records import DIGEST_BYTES, CheckReport, Chunk, Damage, Document, sealed_as
 from reatt_store.writing import orphans
 
 _PAGE = 100
@@ -33,8 +33,9 @@ def check(connection: Connection, folder: Path) -> CheckReport:
             checked += 1
             damaged += found
         strays = len(orphans(connection, folder))
-    except (StoreDamaged, sqlite3.Error) as error:
-        damaged.append(Damage("database", DATABASE, str(error), repairable=False))
+    except (StoreDamaged, sqlite3.Error, TypeError, ValueError, OverflowError) as error:
+        # SQLite does not hold a column to its type: damage can make a number of a name.
+        damaged.append(Damage("database", DATABASE, str(error), repairable=True))
     return CheckReport(checked, tuple(damaged), strays, time.monotonic() - started)
 
 
@@ -59,12 +60,12 @@ def _structure(connection: Connection) -> list[Damage]:
     faults = [text for (text,) in rows if text != "ok"]
     if {statement for (statement,) in connection.rows(ours)} != expected:
         faults.append("its schema is not the one this version makes")
-    return [Damage("database", DATABASE, fault, repairable=False) for fault in faults]
+    return [Damage("database", DATABASE, fault, repairable=True) for fault in faults]
 
 
 def _references(connection: Connection) -> list[Damage]:
     rows = connection.rows("PRAGMA foreign_key_check")
-    return [Damage("database", f"{table}:{row}", f"names no row of {parent}", False) for table, row, parent, _ in rows]
+    return [Damage("database", f"{table}:{row}", f"names no row of {parent}", True) for table, row, parent, _ in rows]
 
 
 def _documents(connection: Connection) -> Iterator[list[Damage]]:
@@ -86,7 +87,7 @@ def _document(connection: Connection, row: tuple[Any, ...]) -> list[Damage]:
     except StoreDamaged as error:
         return [Damage("document", f"D-{id}", f"{document.path}: {error}", repairable=False)]
     chunks = [Chunk(*row[1:]) for row in rows]
-    if seal(document, chunks) != expected or len(chunks) != count:
+    if not sealed_as(document, chunks, expected) or len(chunks) != count:
         if not connection.rows("SELECT 1 FROM documents WHERE id = ? AND seal = ?", [id, expected]):
             return []  # replaced or removed since its row was read
         return [Damage("document", f"D-{id}", f"{document.path} is not as it was stored", repairable=False)]

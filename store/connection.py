@@ -73,12 +73,12 @@ def open_reader(folder: Path) -> Connection:
     if not database.is_file():
         raise NoStore(f"no store in {folder}", "reatt ingest PATH", str(folder))
     try:
-        connection = _connect(database, "mode=rw")
+        connection = connect(database, "mode=rw")
         version = _version(connection, database)
     except StoreError:
         if os.access(folder, os.W_OK) or _journal(database).exists():
             raise
-        connection = _connect(database, "immutable=1")  # media that cannot even be locked
+        connection = connect(database, "immutable=1")  # media that cannot even be locked
         version = _version(connection, database)
     if version == 0:
         raise NoStore(f"the store in {folder} was never completed", "reatt ingest PATH", str(folder))
@@ -90,13 +90,26 @@ def open_writer(folder: Path) -> Connection:
     """Open a store to write, with the schema brought up to date."""
     with translated(folder):
         _make(folder)
-        connection = _connect(folder / DATABASE, "mode=rw")
+        connection = connect(folder / DATABASE, "mode=rw")
         _version(connection, folder / DATABASE)
         connection.execute("PRAGMA journal_mode = DELETE")  # WAL loses commits in SQLite before 3.51.3
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA foreign_keys = ON")
         migrate(connection)
+    return connection
+
+
+def connect(database: Path, how: str) -> Connection:
+    """Open one database file; `how` is the query of an SQLite URI."""
+    uri = f"file:{quote(os.fsencode(database))}?{how}"
+    with translated(database):
+        connection = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None, factory=Connection)
+        connection.file = database
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute("PRAGMA cache_size = -65536")  # KiB
     return connection
 
 
@@ -131,18 +144,6 @@ def _make(folder: Path) -> None:
         raise ReadOnly(message, "name another folder with --store", str(folder)) from error
     # SQLite would create the file readable for all; its journals take over the mode of the file.
     os.close(os.open(folder / DATABASE, os.O_RDWR | os.O_CREAT, 0o600))
-
-
-def _connect(database: Path, how: str) -> Connection:
-    uri = f"file:{quote(os.fsencode(database))}?{how}"
-    with translated(database):
-        connection = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None, factory=Connection)
-        connection.file = database
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("PRAGMA cell_size_check = ON")
-        connection.execute("PRAGMA temp_store = MEMORY")
-        connection.execute("PRAGMA cache_size = -65536")  # KiB
-    return connection
 
 
 def _version(connection: Connection, database: Path) -> int:
@@ -181,7 +182,7 @@ def _from_sqlite(error: sqlite3.Error, path: Path) -> Exception:
 
 
 def _damaged(error: sqlite3.Error, path: Path) -> StoreDamaged:
-    return StoreDamaged(f"{path} is damaged: {error}", "reatt check", str(path))
+    return StoreDamaged(f"{path} is damaged: {error}", "reatt check --repair", str(path))
 
 
 def _from_system(error: OSError, path: Path) -> Exception:
@@ -189,4 +190,6 @@ def _from_system(error: OSError, path: Path) -> Exception:
         return DiskFull(f"no room left for {path}", "free some space and run the command again", str(path))
     if error.errno in _CLOSED:
         return ReadOnly(f"{path} cannot be written to: {error.strerror}", "check its permissions", str(path))
+    if error.errno == errno.EIO:
+        return StoreDamaged(f"{path}: {error.strerror}", "check the disk and the permissions", str(path))
     return error

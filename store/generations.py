@@ -90,7 +90,7 @@ def open_segments(connection: Connection, folder: Path, generation: int) -> list
         except FileNotFoundError as error:
             again = _segment_rows(connection, generation)  # a writer may have dropped it since
             if again == rows:
-                raise StoreDamaged(f"{error.filename} is missing", "reatt check", error.filename) from error
+                raise StoreDamaged(f"{error.filename} is missing", "reatt check --repair", error.filename) from error
             rows = again
 
 

@@ -172,6 +172,15 @@ class Damage:
 
 
 @dataclass(frozen=True)
+class Doubted:
+    """A document whose stored text is not, or not all, what was stored: its file is to be read again."""
+
+    id: int
+    path: str
+    external_id: str | None
+
+
+@dataclass(frozen=True)
 class CheckReport:
     """What a full check found."""
 
@@ -196,3 +205,11 @@ def seal(document: Document, chunks: Sequence[Chunk]) -> bytes:
         state.update(repr(place).encode())
         state.update(chunk.text.encode("utf-8", "surrogatepass"))
     return state.digest()
+
+
+def sealed_as(document: Document, chunks: Sequence[Chunk], expected: object) -> bool:
+    """Say whether a document is what was sealed; damage can turn any column into any type."""
+    try:
+        return seal(document, chunks) == expected
+    except AttributeError:  # a text that is none
+        return False

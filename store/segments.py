@@ -184,4 +184,4 @@ def _require(holds: bool, what: str) -> None:
 
 
 def _damaged(path: Path, detail: str) -> StoreDamaged:
-    return StoreDamaged(f"{path} is damaged: {detail}", "reatt check", str(path))
+    return StoreDamaged(f"{path} is damaged: {detail}", "reatt check --repair", str(path))

@@ -1,0 +1,170 @@
+"""Repair: what can be trusted goes into a fresh database, all else is made anew from it, and one commit swaps them.
+
+One way for every kind of damage: a flipped bit in a text, a page that SQLite cannot read, a lost segment. What comes
+over is what proves itself: documents by their seals, segments by their checksums. Digests, word index, places of
+vectors and notes of removed texts follow from those. A document that fails its seal comes over as it is, so that no
+text is lost and `check` goes on naming it, but under the digest of no file: the next ingest reads its file again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+from reatt_store import segments
+from reatt_store.connection import Connection, connect, open_writer, translated
+from reatt_store.errors import StoreDamaged
+from reatt_store.locking import locked
+from reatt_store.migrations import migrate
+from reatt_store.records import Chunk, Document, Doubted, sealed_as
+from reatt_store.writing import sweep
+
+# In the order of their references; columns are named so that a store of an older format comes over, too.
+_KEPT = {
+    "generations": "id, fingerprint, model_name, model_sha256, method, created_at",
+    "current_generation": "one, generation",
+    "models": "id, generation, name, sha256, added_at",
+    "runs": "id, started_at, ended_at, mode, settings, before, after, accepted, reason, parent_sha256, model_sha256",
+    "problems": "path, id, detail, fix, digest",
+}
+_DOCUMENT = "id, path, external_id, title, kind, digest, size, pages, chunks, seal, added_at"
+_CHUNK = "id, document_id, ordinal, char_start, char_end, line, page, title, text, digest"
+_SEGMENT = "id, generation, name, bytes, blake2b, chunks, tokens, width"
+_COUNTED = ("documents", "chunks", "segments", "generations", "models", "runs")
+_CHANGED = "damaged"  # the digest of no file
+_IDS = 1 << 48  # more than any store will ever give
+
+
+def repair(folder: Path) -> list[Doubted]:
+    """Make a store sound that is damaged, under its lock; return the documents whose files are to be read again.
+
+    Afterwards texts may lack vectors: those of damaged segments. Readers see the store before or after, and so does
+    whoever comes after a kill. Raises StoreDamaged if the file is no database any more.
+    """
+    passing = folder / "tmp" / "repaired.db"
+    with locked(folder), closing(open_writer(folder)) as old:
+        passing.unlink(missing_ok=True)  # of a killed repair
+        with translated(passing), closing(connect(passing, "mode=rwc")) as new:
+            migrate(new)
+            with new.transaction():
+                doubted = _copy(old, new, folder)
+            new.backup(old)
+        sweep(old, folder)
+    return doubted
+
+
+def _copy(old: Connection, new: Connection, folder: Path) -> list[Doubted]:
+    for table, columns in _KEPT.items():
+        _insert(new, table, columns, _readable(old, table, columns))
+    doubted = [*_documents(old, new), *_unread(old, new)]
+    _insert(new, "segments", _SEGMENT, _segments(old, new, folder))
+    derived = (
+        "INSERT INTO words (words) VALUES ('rebuild')",
+        """INSERT INTO dead SELECT DISTINCT digest FROM encodings
+           WHERE NOT EXISTS (SELECT 1 FROM chunks WHERE chunks.digest = encodings.digest)""",
+    )
+    for table in ("current_generation", "models", "segments", "encodings"):
+        new.execute(f"DELETE FROM {table} WHERE generation NOT IN (SELECT id FROM generations)")  # noqa: S608
+    for statement in derived:
+        new.execute(statement)
+    for table in _COUNTED:  # an id is never used again, not even that of a row which could not be read
+        given = max((id for id in _ids(old, table) if id < _IDS), default=0)
+        new.execute("DELETE FROM sqlite_sequence WHERE name = ? AND seq <= ?", [table, given])
+        if not new.rows("SELECT 1 FROM sqlite_sequence WHERE name = ?", [table]):
+            new.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", [table, given])
+    return doubted
+
+
+def _documents(old: Connection, new: Connection) -> Iterator[Doubted]:
+    """Copy every document that can be read; yield those that are not as they were stored."""
+    strays = None
+    for row in _readable(old, "documents", _DOCUMENT):
+        id, expected, fields = row[0], row[9], Document(*row[1:8])
+        chunks = _rows(old, f"SELECT {_CHUNK} FROM chunks WHERE document_id = ? ORDER BY ordinal", [id])  # noqa: S608
+        if not _sound(fields, chunks, row):
+            strays = strays or _by_document(old)  # past an index that may itself be what is damaged
+            chunks = strays.get(id, [])
+        sound = _sound(fields, chunks, row)
+        digest = fields.digest if sound else _CHANGED
+        kept = [each for each in chunks if sound or _usable(each)]
+        _insert(new, "documents", _DOCUMENT, [(*row[:5], digest, *row[6:8], len(kept), expected, row[10])])
+        _insert(new, "chunks", _CHUNK, [(*each[:9], Chunk(*each[2:9]).digest) for each in kept])
+        if not sound:
+            yield Doubted(id, str(fields.path), fields.external_id)
+
+
+def _unread(old: Connection, new: Connection) -> Iterator[Doubted]:
+    """Yield the documents of which nothing but their names could be read, from the index that holds those."""
+    copied = {id for (id,) in new.rows("SELECT id FROM documents")}
+    named = "SELECT id, path, external_id FROM documents INDEXED BY documents_records"
+    for id, path, external_id in _rows(old, named, []):
+        if id not in copied:
+            yield Doubted(id, str(path), external_id)
+
+
+def _segments(old: Connection, new: Connection, folder: Path) -> Iterator[Sequence[Any]]:
+    """Yield the rows of sound segments, and take from the files themselves what they encode."""
+    for row in _readable(old, "segments", _SEGMENT):
+        id, generation, name, size, blake2b = row[:5]
+        path = folder / "segments" / str(name)
+        try:
+            if segments.checksum(path) != blake2b:
+                continue
+            digests = segments.open_segment(path, id, size).digests
+        except (OSError, StoreDamaged):
+            continue
+        yield row
+        places = ((generation, digest.tobytes(), id, position) for position, digest in enumerate(digests))
+        _insert(new, "encodings", "generation, digest, segment, position", places)
+
+
+def _insert(new: Connection, table: str, columns: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Insert rows one by one, passing over those that no sound store can hold."""
+    marks = ", ".join("?" * len(columns.split(",")))
+    sql = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608
+    for row in rows:
+        with suppress(sqlite3.IntegrityError):
+            new.execute(sql, row)
+
+
+def _readable(old: Connection, table: str, columns: str) -> Iterator[Sequence[Any]]:
+    """Yield the rows of a table, each fetched by its id: a page that cannot be read costs its own rows alone."""
+    if table == "problems":  # keyed by path; what cannot be read comes back with the next ingest
+        yield from _rows(old, f"SELECT {columns} FROM problems", [])  # noqa: S608
+        return
+    sql = f"SELECT {columns} FROM {table} WHERE rowid = ?"  # noqa: S608
+    for id in range(1, min(_ids(old, table), default=0) + 1):
+        yield from _rows(old, sql, [id])
+
+
+def _by_document(old: Connection) -> dict[int, list[Sequence[Any]]]:
+    """Gather all chunks by the document they name, without any index."""
+    found: dict[int, list[Sequence[Any]]] = {}
+    for row in _readable(old, "chunks", _CHUNK):
+        found.setdefault(row[1], []).append(row)
+    return {id: sorted(rows, key=lambda row: str(row[2]).zfill(12)) for id, rows in found.items()}
+
+
+def _rows(old: Connection, sql: str, parameters: Sequence[Any]) -> list[Any]:
+    try:
+        return old.execute(sql, parameters).fetchall()
+    except sqlite3.DatabaseError:  # also where a text is no UTF-8
+        return []
+
+
+def _ids(old: Connection, table: str) -> list[int]:
+    """Return the highest id that a table holds and, no lower, the highest it ever gave; damage takes one at most."""
+    numbers = _rows(old, f"SELECT max(rowid) FROM {table}", [])  # noqa: S608
+    numbers += _rows(old, "SELECT seq FROM sqlite_sequence WHERE name = ?", [table])
+    return [number for (number,) in numbers if isinstance(number, int)]
+
+
+def _sound(document: Document, chunks: Sequence[Sequence[Any]], row: Sequence[Any]) -> bool:
+    return len(chunks) == row[8] and sealed_as(document, [Chunk(*each[2:9]) for each in chunks], row[9])
+
+
+def _usable(chunk: Sequence[Any]) -> bool:
+    return isinstance(chunk[7], str) and isinstance(chunk[8], str)
