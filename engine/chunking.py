@@ -21,6 +21,7 @@ from reatt_store.records import Chunk
 WORDS = 120  # what a chunk aims at
 _LONGEST = 5 / 3  # of that: 200 words
 _WINDOW = 1 << 16  # characters whose borders are chosen together; bounds time and memory
+_LINED = frozenset({"code", "csv", "xlsx"})  # kinds whose lines matter more than their sentences
 _CROSSING = 0.95  # cost of a heading inside a chunk: only sections of a dozen words join
 _TITLE_LENGTH = 120  # characters
 _FIRST = re.compile(r"\S")
@@ -57,7 +58,7 @@ def _ends(
     text: Text, heading_at: Sequence[int], count_tokens: Callable[[str], int], max_tokens: int, words: int
 ) -> Iterator[int]:
     """Yield where the chunks end."""
-    source, code, start = text.text, text.kind == "code", 0
+    source, code, start = text.text, text.kind in _LINED, 0
     for stretch in _stretches(text):
         while start < stretch:
             end = _SPACE.match(source, min(_first(source, start) + _WINDOW, stretch)).end()  # type: ignore[union-attr]

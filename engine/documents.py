@@ -10,38 +10,23 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO
 
-from reatt_engine import encodings, formats
+from reatt_engine import formats, parsers
 from reatt_engine.find import Found, find
-from reatt_engine.formats import Content, Headings
-from reatt_engine.html import declared_encoding, html
-from reatt_engine.pdf import read_pdf
+from reatt_engine.formats import Headings
 from reatt_engine.records import read_records
-from reatt_engine.sandbox import Child, Crashed
-from reatt_store.errors import DocumentError, EmptyDocument, NotText, ParseLimit, TooBig
+from reatt_engine.sandbox import ReadLimits
+from reatt_store.errors import DocumentError, EmptyDocument, NotText, TooBig
 
 __all__ = ["KINDS", "Found", "ReadLimits", "Text", "find", "read", "read_stdin"]
 
 STDIN = "-"
-_LARGE_PAGE = 1 << 16  # bytes of HTML; nested deeply, the parser's time grows with their square: a child reads those
-_HTML_SCRIPT = Path(__file__).with_name("html_child.py")
-
-
-@dataclass(frozen=True)
-class ReadLimits:
-    """How much one file may cost, and how it is to be opened."""
-
-    max_bytes: int = 200_000_000  # of a file; of one line of JSON Lines
-    seconds: float = 60  # in a parser; many pages earn more (pdf.py)
-    memory: int = 2 << 30  # bytes of address space of a parser
-    output: int = 50_000_000  # bytes that a parser may say
-    passwords: tuple[str, ...] = field(default=(), repr=False)  # tried after the empty one
-    encoding: str | None = None  # None: found out
+KINDS = (*parsers.KINDS, "records")
 
 
 @dataclass(frozen=True)
@@ -51,8 +36,8 @@ class Text:
     path: str  # absolute, or "-"
     external_id: str | None  # `_id` of a BEIR record
     title: str  # the document's own, or its file name made readable
-    kind: str  # pdf, markdown, html, code, text or record
-    text: str  # what offsets refer to; for markdown, code and text the file's own characters
+    kind: str  # one of KINDS, but "record" for one of the records
+    text: str  # what offsets refer to; for markdown, rst, csv, code and text the file's own characters
     pages: tuple[int, ...]  # character where each page starts; () where there are none
     headings: Headings
     digest: str  # hex BLAKE2b of the file's bytes, or of the record's line
@@ -124,7 +109,7 @@ def _documents(file: BinaryIO, path: str, limits: ReadLimits, kind: str | None) 
     if size > limits.max_bytes:
         raise TooBig(f"{size:,} bytes; the limit is {limits.max_bytes:,}", "--max-file-size")
     digest = _digest(file)
-    content = _PARSERS[kind](file, limits)
+    content = parsers.parse(kind, file, size, limits)
     if not content.text.strip():
         raise EmptyDocument("no text in it")
     title = content.title or name_as_title(path, kind)
@@ -155,68 +140,6 @@ def _digest(file: BinaryIO) -> str:
         digest.update(block)
     file.seek(0)
     return digest.hexdigest()
-
-
-def _pdf(file: BinaryIO, limits: ReadLimits) -> Content:
-    return read_pdf(
-        file.fileno(),
-        passwords=limits.passwords,
-        seconds=limits.seconds,
-        memory=limits.memory,
-        output=limits.output,
-    )
-
-
-def _html(file: BinaryIO, limits: ReadLimits) -> Content:
-    data = file.read()
-    source = _decode(data, limits, declared_encoding(data))
-    content = html(source.text) if len(data) <= _LARGE_PAGE else _html_in_child(source.text, limits)
-    return _with_warning(content, source.warning)
-
-
-def _html_in_child(source: str, limits: ReadLimits) -> Content:
-    request = {"memory": limits.memory}
-    with tempfile.TemporaryFile() as file:
-        file.write(source.encode("utf-8", "replace"))
-        file.flush()
-        file.seek(0)
-        try:
-            with Child(_HTML_SCRIPT, file.fileno(), request, seconds=limits.seconds, output=limits.output) as child:
-                [said] = child.messages()
-        except (Crashed, ValueError) as error:
-            raise ParseLimit(f"the HTML parser gave up on it ({error})", "simplify or split the page") from error
-    return Content(said["title"], said["text"], headings=tuple((at, heading) for at, heading in said["headings"]))
-
-
-def _markdown(file: BinaryIO, limits: ReadLimits) -> Content:
-    source = _decode(file.read(), limits)
-    return _with_warning(formats.markdown(source.text), source.warning)
-
-
-def _plain(file: BinaryIO, limits: ReadLimits) -> Content:
-    source = _decode(file.read(), limits)
-    return _with_warning(formats.plain(source.text), source.warning)
-
-
-_PARSERS: dict[str, Callable[[BinaryIO, ReadLimits], Content]] = {
-    "pdf": _pdf,
-    "html": _html,
-    "markdown": _markdown,
-    "code": _plain,
-    "text": _plain,
-}
-KINDS = (*_PARSERS, "records")
-
-
-def _decode(data: bytes, limits: ReadLimits, declared: str | None = None) -> encodings.Decoded:
-    try:
-        return encodings.decode(data, limits.encoding, declared)
-    except encodings.Undecodable as error:
-        raise NotText(f"not text: {error}", "--encoding NAME" if limits.encoding else "") from error
-
-
-def _with_warning(content: Content, warning: str) -> Content:
-    return replace(content, warnings=(*content.warnings, warning)) if warning else content
 
 
 def name_as_title(path: str, kind: str) -> str:

@@ -128,5 +128,5 @@ def _nothing(walk: _Walk) -> NothingFound:
     globs = [f"--include {pattern}" for pattern in walk.include] + [f"--exclude {pattern}" for pattern in walk.exclude]
     under = f" with {' '.join(globs)}" if globs else ""
     common = ", ".join(f"{extension} ({count})" for extension, count in walk.extensions.most_common(3))
-    fix = f"passed over: {common}" if common else "name what holds PDF, Markdown, HTML, text, code or JSON Lines"
+    fix = f"passed over: {common}" if common else "name what holds documents, such as PDF, DOCX, HTML, Markdown or text"
     return NothingFound(f"nothing to read{under}", fix)

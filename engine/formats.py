@@ -1,6 +1,7 @@
 """What a file is, by its content first and its name second; and the formats that keep their raw text.
 
-For Markdown, plain text and code the text is the decoded file itself, so that every offset maps to the file.
+For Markdown, reStructuredText, plain text and code the text is the decoded file itself, so that every offset maps to
+the file.
 """
 
 from __future__ import annotations
@@ -25,7 +26,15 @@ class Content:
 
 _EXTENSIONS = {
     "markdown": "md markdown mdown mkd mdx",
+    "rst": "rst rest",
     "html": "html htm xhtml",
+    "csv": "csv tsv",
+    "notebook": "ipynb",
+    "mail": "eml",
+    "docx": "docx docm dotx",
+    "pptx": "pptx pptm ppsx",
+    "xlsx": "xlsx xlsm",
+    "epub": "epub",
     "records": "jsonl ndjson jsonl.gz ndjson.gz jsonl.xz ndjson.xz",
     "code": "asm awk bash bat c cc cfg clj cmake conf cpp cs css cu cxx d dart diff el erl ex exs f90 fish fs go gradle"
     " groovy h hh hpp hs ini java jl js json jsx kt kts less lisp lua m mjs mk ml mm nim nix patch php pl pm properties"
@@ -37,10 +46,14 @@ _HTML_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<!doctype html|<html)", re.IG
 _CODE_NAMES = frozenset({"makefile", "dockerfile", "cmakelists.txt", "jenkinsfile", "rakefile", "gemfile"})
 
 # What cannot be read, by its first bytes: name and how to turn it into something that can.
+_ZIP = b"PK\x03\x04"
+# What only a zip archive can hold, and what its first entries are called there.
+_ZIPPED = {"epub": b"mimetypeapplication/epub+zip", "docx": b"word/", "pptx": b"ppt/", "xlsx": b"xl/"}
 _OFFICE = "convert it: soffice --headless --convert-to pdf"
 _MAGIC = (
-    (b"\xd0\xcf\x11\xe0", "an old Office file", _OFFICE),
-    (b"PK\x03\x04", "a zip archive or Office file", _OFFICE),
+    (b"\xd0\xcf\x11\xe0", "an old Office file, or one with a password", _OFFICE),
+    (_ZIP, "a zip archive", "unpack it"),
+    (b"PK\x05\x06", "an empty zip archive", ""),
     (b"{\\rtf", "a Rich Text file", _OFFICE),
     (b"%!PS", "PostScript", "convert it: ps2pdf"),
     (b"\x89PNG", "a picture", ""),
@@ -57,13 +70,17 @@ HEAD = 8192  # bytes that `kind_of` wants to see
 
 
 def kind_of(name: str, head: bytes) -> str:
-    """Tell pdf, records, html, markdown, code, text or binary; the content overrules the name."""
+    """Tell which parser reads a file, or "binary"; the content overrules the name."""
     if b"%PDF-" in head[:1024]:
         return "pdf"
     lower = PurePath(name).name.lower()
     named = _KINDS.get(".".join(lower.split(".")[-2:])) or _KINDS.get(lower.rpartition(".")[2])
     if named == "records":
         return named  # may be compressed
+    if head.startswith(_ZIP) and (zipped := _zipped(named, head)):
+        return zipped
+    if named in _ZIPPED:
+        named = None
     if known_binary(head):
         return "binary"
     if named is None and _HTML_START.match(head):
@@ -71,6 +88,11 @@ def kind_of(name: str, head: bytes) -> str:
     if lower in _CODE_NAMES or (named is None and head.startswith(b"#!")):
         return "code"
     return named or "text"
+
+
+def _zipped(named: str | None, head: bytes) -> str | None:
+    """Tell what a zip archive is: by its name where that can be, else by its first entries."""
+    return named if named in _ZIPPED else next((kind for kind, mark in _ZIPPED.items() if mark in head), None)
 
 
 def known_binary(head: bytes) -> tuple[str, str] | None:
@@ -87,7 +109,7 @@ _FRONT = re.compile(r"\A---\r?\n(.*?)^(?:---|\.\.\.)[ \t]*$", re.MULTILINE | re.
 _FRONT_TITLE = re.compile(r"^title:[ \t]*(.+?)[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
 _BLOCK = re.compile(
     r"^ {0,3}(?P<fence>`{3,}|~{3,})"
-    r"|^ {0,3}#{1,6}(?:[ \t]+(?P<atx>[^\r\n]*))?$"
+    r"|^ {0,3}#{1,6}(?:[ \t]+(?P<atx>[^\r\n]*))?\r?$"
     r"|^ {0,3}(?P<setext>[^\s>#`~*+\-=|<][^\r\n]*)\r?\n {0,3}(?:=+|--+)[ \t]*\r?$",
     re.MULTILINE,
 )
@@ -122,3 +144,19 @@ def _unmarked(heading: str) -> str:
     heading = re.sub(r"\s*\{#[^}]*\}\s*$", "", heading)
     heading = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", heading)
     return re.sub(r"[`*]|(?<!\w)_+|_+(?!\w)", "", heading).strip()
+
+
+_RST_HEADING = re.compile(
+    r"^(?:(?P<over>([^\w\s])\2*)[ \t]*\r?\n)?(?P<title>[^\r\n]+?)[ \t]*\r?\n(?P<under>([^\w\s])\5{2,})[ \t]*\r?$",
+    re.MULTILINE,
+)
+
+
+def rst(text: str) -> Content:
+    """Find the headings of a reStructuredText file, which are underlined in full; the text stays raw."""
+    found = [
+        (match.start(), match["title"].strip())
+        for match in _RST_HEADING.finditer(text)
+        if len(match["title"].strip()) <= len(match["under"]) and re.search(r"\w", match["title"])
+    ]
+    return Content(title=found[0][1] if found else "", text=text, headings=tuple(found))

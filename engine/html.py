@@ -26,7 +26,7 @@ _PARAGRAPH = frozenset(
 _LINE = frozenset("br caption dd dt li option tr".split())
 _CELL = frozenset({"td", "th"})
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
-_DECLARED = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
+_DECLARED = re.compile(rb"<(?:meta[^>]+charset|\?xml[^>]+encoding)\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _ANCHOR = re.compile(r"\s*[§¶#🔗]+$")  # the link to itself that many sites put behind a heading
 _ENOUGH = 200  # characters in the main part that make the rest of the page uninteresting
 _MENU_LINKS, _MENU_SHARE, _MENU_WIDTH = 5, 0.9, 40  # links at least, share of the text, mean characters a link at most
@@ -36,7 +36,7 @@ _BORDERS = ("", " ", "\n", "\n\n")
 
 
 def declared_encoding(data: bytes) -> str | None:
-    """Return the encoding that a page's own meta element names."""
+    """Return the encoding that a page itself names."""
     found = _DECLARED.search(data[:4096])
     return found[1].decode("ascii", "ignore") if found else None
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reatt_engine.formats import Content, Headings
-from reatt_engine.sandbox import Child, Crashed, Message
+from reatt_engine.sandbox import Child, Crashed, Message, ReadLimits
 from reatt_store.errors import ParseLimit, PdfDamaged, PdfNoText, PdfPassword
 
 SCRIPT = Path(__file__).with_name("pdf_child.py")
@@ -41,16 +41,16 @@ class _Told:
     found: bool = False  # the page tree is lost
 
 
-def read_pdf(file: int, *, passwords: Sequence[str], seconds: float, memory: int, output: int) -> Content:
+def read_pdf(file: int, limits: ReadLimits) -> Content:
     """Read an open PDF file; raises PdfPassword, PdfNoText, PdfDamaged, ParseLimit or EmptyDocument.
 
-    The empty password is tried first: many files are locked against printing, not against reading. `seconds` is for
-    the file and grows by a quarter of a second a page, tenfold at most.
+    The empty password is tried first: many files are locked against printing, not against reading. `limits.seconds` is
+    for the file and grows by a quarter of a second a page, tenfold at most.
     """
-    request = {"passwords": ["", *passwords], "memory": memory}
+    request = {"passwords": ["", *limits.passwords], "memory": limits.memory}
     told = _Told()
     try:
-        with Child(SCRIPT, file, request, seconds=seconds, output=output) as child:
+        with Child(SCRIPT, file, request, seconds=limits.seconds, output=limits.output) as child:
             for message in child.messages():
                 _hear(told, message)
                 if "pages" in message:

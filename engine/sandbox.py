@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,6 +26,18 @@ Message = dict[str, Any]
 PATIENCE = 10  # a file with many pages may take this many times the seconds asked for, and no more
 _BLOCK = 1 << 16
 _KILLED_FOR_TIME = (-signal.SIGXCPU, -signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class ReadLimits:
+    """How much one file may cost, and how it is to be opened."""
+
+    max_bytes: int = 200_000_000  # of a file; of one line of JSON Lines
+    seconds: float = 60  # in a parser; many pages earn more (pdf.py)
+    memory: int = 2 << 30  # bytes of address space of a parser
+    output: int = 50_000_000  # bytes that a parser may say
+    passwords: tuple[str, ...] = field(default=(), repr=False)  # tried after the empty one
+    encoding: str | None = None  # None: found out
 
 
 class Crashed(Exception):

@@ -135,6 +135,18 @@ class ParseLimit(DocumentError):
     id = "PARSE_LIMIT"
 
 
+class ChangedDuringRead(DocumentError):
+    """A file was being written to while it was read."""
+
+    id = "CHANGED_DURING_READ"
+
+
+class ArchiveLimit(DocumentError):
+    """A zip archive holds more than it may: an attack, or no document."""
+
+    id = "ARCHIVE_LIMIT"
+
+
 class StoreError(ReattError):
     """The store cannot do what was asked."""
 
@@ -181,6 +193,12 @@ class DiskFull(StoreError):
     exit_code = 22
 
 
+class SystemRefused(ReattError):
+    """The operating system does not let us use a file or folder that was named."""
+
+    id = "SYSTEM"
+
+
 class ModelError(ReattError):
     """The model cannot be used."""
 
@@ -213,3 +231,21 @@ class OutOfMemory(DeviceError):
 
     id = "OUT_OF_MEMORY"
     exit_code = 21
+
+
+class GpuMemory(OutOfMemory):
+    """The same, of a GPU."""
+
+    id = "GPU_MEMORY"
+
+
+class Notice(str):
+    """Something that a person should hear of although nothing failed: a warning with the id of its row."""
+
+    id: str
+
+    def __new__(cls, id: str, text: str) -> Notice:
+        """Make a text that knows its row."""
+        notice = super().__new__(cls, text)
+        notice.id = id
+        return notice

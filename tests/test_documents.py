@@ -37,6 +37,10 @@ def read_bytes(folder: Path, name: str, data: bytes, limits: ReadLimits | None =
         ("a.txt", b"%PDF-1.4", "pdf"),
         ("a.md", b"PK\x03\x04", "binary"),
         ("a.gz", b"\x1f\x8b", "binary"),
+        ("a.zip", b"PK\x03\x04", "binary"),
+        ("a.docx", b"PK\x03\x04", "docx"),
+        ("a.docx", b"words", "text"),
+        ("a", b"PK\x03\x04.....ppt/slides/", "pptx"),
     ],
 )
 def test_the_content_and_then_the_name_tell_the_kind(name: str, head: bytes, kind: str) -> None:
@@ -52,9 +56,9 @@ def test_binary_data_is_no_text_whatever_its_name(tmp_path: Path, data: bytes) -
     assert caught.value.path == str(tmp_path / "a.txt")
 
 
-def test_an_office_file_says_how_to_convert_it(tmp_path: Path) -> None:
+def test_an_old_office_file_says_how_to_convert_it(tmp_path: Path) -> None:
     with pytest.raises(NotText) as caught:
-        read_bytes(tmp_path, "a.docx", b"PK\x03\x04")
+        read_bytes(tmp_path, "a.doc", b"\xd0\xcf\x11\xe0")
     assert "soffice" in caught.value.fix
 
 

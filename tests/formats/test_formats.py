@@ -1,0 +1,81 @@
+"""Laws of every format: what is cited stands where the offsets say, and what is hostile is refused by name."""
+
+import os
+import time
+from bisect import bisect_right
+
+import pytest
+
+from reatt_engine import archives
+from reatt_engine.chunking import split
+from reatt_engine.documents import KINDS, Found, ReadLimits, read
+from reatt_store.errors import ArchiveLimit, DocumentError, NotText, ParseLimit
+
+
+def parse(folder, sample, limits=None):
+    path = folder / sample.name
+    path.write_bytes(sample.data)
+    return next(iter(read(Found(path, explicit=True), limits)))
+
+
+def test_a_citation_is_cut_out_of_the_text_where_its_offsets_say(tmp_path, sample):
+    text = parse(tmp_path, sample)
+    assert text.kind == sample.kind
+    chunks = split(text, lambda piece: len(piece) // 4, 200)
+    assert "".join(chunk.text for chunk in chunks) == text.text
+    [cited] = [chunk for chunk in chunks if sample.cited in chunk.text] or [None]
+    start = cited.char_start + cited.text.index(sample.cited)
+    assert text.text[start : start + len(sample.cited)] == sample.cited
+    assert cited.page == sample.page == (bisect_right(text.pages, start) or None)
+    assert sample.heading is None or cited.title == sample.heading
+
+
+def test_a_hostile_file_is_refused_by_name_and_fast(tmp_path, hostile):
+    started = time.monotonic()
+    with pytest.raises(DocumentError) as caught:
+        parse(tmp_path, hostile)
+    assert caught.value.id == hostile.error
+    assert caught.value.path == str(tmp_path / hostile.name)
+    assert time.monotonic() - started < 20
+
+
+def test_the_corpus_has_every_kind_and_sixty_files(corpus):
+    assert {sample.kind for sample in corpus} - {""} == {*KINDS, "record"} - {"records"}
+    assert len({sample.data for sample in corpus}) >= 60
+
+
+def test_every_heading_stands_where_it_is_said_to(tmp_path, sample):
+    text = parse(tmp_path, sample)
+    for at, heading in text.headings:
+        assert "".join(text.text[at : at + 400].split())[:2].strip("=#") in "".join(heading.split())
+        assert at == 0 or text.text[at - 1] in "\n\r"
+
+
+def test_an_archive_that_lies_about_its_sizes_is_stopped_while_it_is_unpacked(monkeypatch, corpus):
+    monkeypatch.setattr(archives, "UNPACKED", 1000)
+    [sample] = [sample for sample in corpus if sample.name == "table.docx"]
+    with pytest.raises(ArchiveLimit):
+        archives.Archive(sample.data)
+    archive = object.__new__(archives.Archive)
+    archive.__dict__ |= {
+        "_left": 1000,
+        "_packed": len(sample.data),
+        "_zip": archives.zipfile.ZipFile(archives.io.BytesIO(sample.data)),
+    }
+    with pytest.raises(ArchiveLimit):
+        [archive.read(name) for name in archive._zip.namelist()]
+
+
+def test_time_and_output_of_a_parser_are_limited(tmp_path, corpus):
+    samples = {sample.name: sample for sample in corpus}
+    with pytest.raises(ParseLimit, match="more than"):
+        parse(tmp_path, samples["rules.docx"], ReadLimits(output=500))
+    with pytest.raises(ParseLimit, match="longer than"):
+        parse(tmp_path, samples["rules.docx"], ReadLimits(seconds=0.001))
+
+
+@pytest.mark.parametrize("name", ["a.docx", "a.eml", "a.ipynb", "a.epub"])
+def test_a_pipe_is_not_read_whatever_its_name(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(NotText, match="not a regular file"):
+        list(read(Found(tmp_path / name, explicit=True)))
