@@ -17,9 +17,10 @@ from functools import partial
 
 import torch
 
-from reatt_engine import adapted, exams, indexing, models, resuming, room
+from reatt_engine import adapted, costs, exams, indexing, models, resuming, room
 from reatt_engine.batching import ChunkIds, Lessons
 from reatt_engine.comparison import READING, RETRIEVAL, Asked, Verdict, compare
+from reatt_engine.costs import Costs
 from reatt_engine.examples import Example
 from reatt_engine.folders import ModelFolder
 from reatt_engine.freezing import FREEZES
@@ -29,6 +30,7 @@ from reatt_engine.measuring import StoredSearch, measure
 from reatt_engine.mining import WordSearch, close_chunks, search_from, with_gold
 from reatt_engine.objective import Objective
 from reatt_engine.plans import Budget, Plan, Row, Seconds, Steps, TrainingLog
+from reatt_engine.ranks import ALONE, Ranks
 from reatt_engine.reatt import ReAtt
 from reatt_engine.report import Named, Report, save
 from reatt_engine.teachers import TEACHERS
@@ -42,8 +44,7 @@ __all__ = ["Adapter", "Forecast", "Material", "Method", "Sources", "gather", "in
 TRAINING, ADAPTED = "training", "training-model"  # folders of a store, gone when a run has ended
 REPORTS = "reports"
 
-SOME = 128  # texts that are encoded to see how long all take
-FEW = 8  # questions that are asked to see how long all take
+READING_SHARE = {True: 0.1, False: 0.3}  # of the minutes, by whether retrieval is what decides
 TOGETHER = 256  # examples searched for between two signs of life
 
 Tell = Callable[[Progress], None]
@@ -85,6 +86,7 @@ class Adapter:
     on_row: Callable[[Row, float], None] = lambda row, share: None
     stop: Callable[[], bool] = lambda: False
     began: float = field(default_factory=time.monotonic)
+    ranks: Ranks = ALONE  # the first of several processes does all but the training alone
 
     def __post_init__(self) -> None:
         self._generation = _read_by(self.library, self.model)
@@ -95,26 +97,30 @@ class Adapter:
     def forecast(self) -> Forecast:
         """Take one step for nothing, encode some chunks and ask some questions, to say what all of it would take."""
         trainer = self._trainer()
-        step, aside = self._rehearse(trainer), self._aside()
+        step, costs = self._rehearse(trainer), self._costs()
+        aside = costs.total(self._readable(costs))
         steps = self.method.steps or max(0, int((self._seconds() - aside) / step))
         return Forecast(steps, step, steps * step + aside, self._bytes(trainer))
 
-    def run(self, resume: bool = False) -> Report:
-        """Train, encode, compare, and switch or keep; raises StoreLocked at once if another process writes."""
+    def run(self, resume: bool = False) -> Report | None:
+        """Train, encode, compare, and switch or keep; raises StoreLocked at once if another process writes.
+
+        None in a process that only helps the first one to train.
+        """
+        if self.ranks.number:
+            self._train(self._begin(resume), 0.0)
+            return None
         with self.library.writing() as writer:
             warnings = self._clean(writer, resume)
-            trainer = self._trainer()
-            if resume:
-                trainer.resume(self._training)
-            if self.method.steps is None:
-                self._left(self._aside())  # a mistake is told before minutes are spent on it
+            trainer = self._begin(resume)
+            read, aside = self._plan_measuring()
             run = writer.begin_run(self.material.mode, _settings(self.method))
-            before, took = self._measured(self.model, self._generation.id, self.material.split.held)
-            log = self._train(trainer, took)
+            before, took = self._measured(self.model, self._generation.id, read)
+            log = self._train(trainer, 1.1 * took + aside)
             made = adapted.write(trainer.current(), self.folder, self.library.folder / ADAPTED)
             learnt = models.load(made, str(self.model.device))
             generation, keys = self._encode(writer, made, learnt)
-            after, _ = self._measured(learnt, generation, self.material.split.held)
+            after, _ = self._measured(learnt, generation, read)
             primary = RETRIEVAL if FREEZES[self.method.freeze].retrieves else READING
             verdict = compare(before, after, primary=primary, policy=self.method.accept, seed=self.method.plan.seed)
             kept = self._conclude(writer, run, verdict, made, generation)
@@ -129,6 +135,14 @@ class Adapter:
         )  # fmt: skip
         save(report, file)
         return report
+
+    def _begin(self, resume: bool) -> Trainer:
+        """Make a trainer, when the first process has tidied up, and set it where an earlier run was."""
+        self.ranks.same(0.0)
+        trainer = self._trainer()
+        if resume:
+            trainer.resume(self._training)
+        return trainer
 
     def _clean(self, writer: Writer, resume: bool) -> list[str]:
         """Drop what an earlier run has left half done, unless this one is to go on from it."""
@@ -151,7 +165,7 @@ class Adapter:
         method = self.method
         objective = Objective(teacher=TEACHERS[method.teacher])
         freeze, model = FREEZES[method.freeze], self.model
-        trainer = Trainer(model, method.plan, objective, freeze, self._identity())
+        trainer = Trainer(model, method.plan, objective, freeze, self._identity(), self.ranks)
         room.check_disk(self.library.folder, self._bytes(trainer))
         room.check_memory(model.device, room.in_memory(trainer.weights))
         return trainer
@@ -171,16 +185,42 @@ class Adapter:
         """Return how much of the time given is left."""
         return 60 * (self.method.minutes or 0) - (time.monotonic() - self.began)
 
-    def _measured(self, model: ReAtt, generation: int, held: Sequence[Example]) -> tuple[list[Asked], float]:
+    def _measured(self, model: ReAtt, generation: int, read: int | None) -> tuple[list[Asked], float]:
+        """Ask the held-out questions, `read` of them to be answered; with the seconds that it took."""
         started = time.monotonic()
-        search = StoredSearch(self.library, generation, model, self.material.corpus)
-        asked = measure(model, self.material.corpus, search, held, self.tell)
+        search, held = StoredSearch(self.library, generation, model, self.material.corpus), self.material.split.held
+        asked = measure(model, self.material.corpus, search, held, read, self.tell)
         return asked, time.monotonic() - started
 
-    def _train(self, trainer: Trainer, measuring: float) -> TrainingLog:
-        """Learn for the steps asked, or for what is left when encoding and measuring have been put aside."""
-        examples, budget = self.material.split.train, self._budget(trainer, measuring)
-        examples = examples[: len(trainer.close) or self._enough(trainer)]  # as many as before it was interrupted
+    def _plan_measuring(self) -> tuple[int | None, float]:
+        """Say how many held-out questions are read, and how many seconds encoding will take.
+
+        By steps, all are read. By minutes, a mistake is told before they are spent.
+        """
+        if self.method.steps is not None:
+            return None, 0.0
+        costs = self._costs()
+        read = self._readable(costs)
+        self._left(costs.total(read))
+        return read, costs.encode
+
+    def _costs(self) -> Costs:
+        search = StoredSearch(self.library, self._generation.id, self.model, self.material.corpus)
+        encodes = not FREEZES[self.method.freeze].keeps_keys
+        return costs.estimate(self.model, self.material.corpus, search, self.material.split.held, encodes)
+
+    def _readable(self, costs: Costs) -> int:
+        held = len(self.material.split.held)
+        if self.method.minutes is None:
+            return held
+        share = READING_SHARE[FREEZES[self.method.freeze].retrieves]
+        return min(held, costs.readable(share * 60 * self.method.minutes))
+
+    def _train(self, trainer: Trainer, aside: float) -> TrainingLog:
+        """Learn for the steps asked, or for what is left when seconds have been put aside."""
+        examples, budget = self.material.split.train, self._budget(trainer, aside)
+        enough = len(trainer.close) or self.ranks.same(self._enough(trainer))
+        examples = examples[: int(enough)]  # as many as before it was interrupted
         held = self.material.split.held
         test = exams.exam(held, self.material.corpus, self._chunks, self._words, self.model, trainer.objective.teacher)
         course = Course(examples, self._chunks, partial(self._mine, examples), test)
@@ -189,10 +229,10 @@ class Adapter:
             raise KeyboardInterrupt  # before anything was learnt
         return log
 
-    def _budget(self, trainer: Trainer, measuring: float) -> Budget:
+    def _budget(self, trainer: Trainer, aside: float) -> Budget:
         if self.method.steps is not None:
             return Steps(self.method.steps)
-        return Seconds(trainer.spent + self._left(1.1 * measuring + self._encoding_seconds()))
+        return Seconds(trainer.spent + self._left(aside) if self.ranks.number == 0 else math.inf)  # the first one says
 
     def _left(self, aside: float) -> float:
         """Return the seconds that are left to learn in; raises UsageError where there are none."""
@@ -201,13 +241,6 @@ class Adapter:
             message = f"{minutes:g} minutes are too few: encoding and measuring alone take longer"
             raise UsageError(message, f"--minutes {math.ceil(1.5 * (minutes - left / 60))}")
         return left
-
-    def _aside(self) -> float:
-        """Estimate the seconds that go to encoding and to measuring twice, from some texts and a few questions."""
-        held = self.material.split.held
-        some = held[:: max(1, len(held) // FEW)]
-        _, took = self._measured(self.model, self._generation.id, some)
-        return 2 * took * len(held) / len(some) + self._encoding_seconds()
 
     def _enough(self, trainer: Trainer) -> int:
         """Say how many examples the budget can use; more would only have to be searched for."""
@@ -233,17 +266,6 @@ class Adapter:
             close += close_chunks(examples[at : at + TOGETHER], corpus, search, self.method.plan.close)
         self.tell(Progress("search", len(examples), len(examples)))
         return [with_gold(each, example, corpus) for each, example in zip(close, examples, strict=True)]
-
-    def _encoding_seconds(self) -> float:
-        """Estimate how long encoding the corpus anew takes, from a few of its texts."""
-        passages = self.material.corpus.passages
-        if FREEZES[self.method.freeze].keeps_keys:
-            return 0.0
-        some = passages[:: max(1, len(passages) // SOME)][:SOME]
-        started = time.monotonic()
-        for at in range(0, len(some), indexing.ENCODE_CHUNKS):
-            self.model.encode_chunks(some[at : at + indexing.ENCODE_CHUNKS])
-        return (time.monotonic() - started) / len(some) * len(passages)
 
     def _encode(self, writer: Writer, made: ModelFolder, learnt: ReAtt) -> tuple[int, int]:
         """Return the generation that the new model reads, and how many keys had to be made for it.

@@ -65,15 +65,16 @@ class Lessons:
     size: int  # questions of a step
     seed: int
 
-    def batch(self, step: int) -> TrainingBatch:
-        """Make the batch of a step."""
+    def batch(self, step: int, rank: int = 0, ranks: int = 1) -> TrainingBatch:
+        """Make the batch of a step; of several processes each has every `ranks`-th of its questions."""
         chosen = order(self.lengths, self.size, self.seed, step)
         draw = random.Random(f"{self.seed} answers {step}")  # noqa: S311
-        picked = [self.examples[number] for number in chosen]
+        drawn = [(number, draw.choice(self.examples[number].answers)) for number in chosen]
+        own = drawn[rank::ranks]
         return gather(
-            [self.tokenizer.masked(example.question).ids for example in picked],
-            [short(self.tokenizer.answer(draw.choice(example.answers))) for example in picked],
-            [self.chunks.of(self.close[number]) for number in chosen],
+            [self.tokenizer.masked(self.examples[number].question).ids for number, _ in own],
+            [short(self.tokenizer.answer(answer)) for _, answer in own],
+            [self.chunks.of(self.close[number]) for number, _ in own],
         )
 
     @cached_property

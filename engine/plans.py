@@ -27,7 +27,7 @@ class Plan:
 PRESETS = {
     "paper": Plan(),
     "gpu": Plan(close=20, micro=4, rounds=1, learn_head=False, recompute=False),
-    "laptop": Plan(batch=16, close=8, micro=4, rounds=1, learn_head=False, recompute=False),
+    "laptop": Plan(batch=8, close=4, micro=4, rounds=1, learn_head=False, recompute=False),
 }
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Protocol
 
 import torch
@@ -14,6 +17,7 @@ class Ranks(Protocol):
     """The processes that make one batch together."""
 
     number: int  # which of them this one is
+    count: int
 
     def gather(self, rows: Tensor) -> list[Tensor]:
         """Return every process's tensor, in the order of their numbers; sizes may differ, not the number of axes."""
@@ -23,11 +27,15 @@ class Ranks(Protocol):
         """Replace a tensor, of one shape everywhere, by its sum over the processes."""
         ...
 
+    def same(self, value: float) -> float:
+        """Return the first process's value: clocks and rounding differ, and all must do the same."""
+        ...
+
 
 class Alone:
     """One process."""
 
-    number = 0
+    number, count = 0, 1
 
     def gather(self, rows: Tensor) -> list[Tensor]:
         """Return the tensor itself."""
@@ -36,17 +44,21 @@ class Alone:
     def add(self, values: Tensor) -> None:
         """Leave the tensor as it is."""
 
+    def same(self, value: float) -> float:
+        """Return the value itself."""
+        return value
+
 
 class Distributed:
     """The processes of `torch.distributed`, whose group has been started (by `torchrun`)."""
 
     def __init__(self) -> None:
-        self.number = dist.get_rank()
+        self.number, self.count = dist.get_rank(), dist.get_world_size()
 
     def gather(self, rows: Tensor) -> list[Tensor]:
         """Pad to the largest, gather, and cut to each one's size: gloo and NCCL want equal shapes."""
         own = torch.tensor(rows.shape, device=rows.device)
-        sizes = [torch.empty_like(own) for _ in range(dist.get_world_size())]
+        sizes = [torch.empty_like(own) for _ in range(self.count)]
         dist.all_gather(sizes, own)
         padded = rows.new_zeros(torch.stack(sizes).amax(0).tolist())
         padded[tuple(map(slice, rows.shape))] = rows
@@ -58,8 +70,33 @@ class Distributed:
         """Sum over the processes."""
         dist.all_reduce(values)
 
+    def same(self, value: float) -> float:
+        """Send the first process's value to all."""
+        sent = torch.tensor(value, dtype=torch.float64)
+        dist.broadcast(sent, 0)
+        return float(sent)
+
 
 ALONE = Alone()
+
+
+@contextmanager
+def joined() -> Iterator[Ranks]:
+    """Join the processes that `torchrun` has started, each with a GPU of its own where there are any.
+
+    They wait for the first one while it measures and encodes: for a day, if need be.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield ALONE
+        return
+    cuda = torch.cuda.is_available()
+    if cuda:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=timedelta(days=1))
+    try:
+        yield Distributed()
+    finally:
+        dist.destroy_process_group()
 
 
 def add_gradients(ranks: Ranks, parameters: Iterable[nn.Parameter]) -> None:

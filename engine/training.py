@@ -7,6 +7,7 @@ alone: so a run that goes on from a checkpoint is the run that was never interru
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +24,7 @@ from reatt_engine.freezing import Freeze
 from reatt_engine.grad_cache import accumulate
 from reatt_engine.objective import HeadSelector, Learned, Objective
 from reatt_engine.plans import PRESETS, Budget, Plan, Row, Seconds, Steps, TrainingLog, rate
+from reatt_engine.ranks import ALONE, Ranks
 from reatt_engine.reatt import Head, ReAtt
 from reatt_store.errors import OutOfMemory, TooFewSpans, UsageError
 
@@ -31,19 +33,35 @@ __all__ = ["PRESETS", "Course", "Plan", "Seconds", "Steps", "Trainer", "Training
 SAVE_EVERY = 120.0  # seconds between two checkpoints: what a kill can cost
 EXAM_EVERY = 25  # steps between two looks at the teacher; a quarter as often once it teaches
 SEEDS = 1 << 20  # more than any run has steps
+STRANGER = 1 << 44  # between the seeds of two processes
 
 
 class Trainer:
-    """A copy of a model that learns: its weights, head weights, moments, and where the run stands."""
+    """A copy of a model that learns: its weights, head weights, moments, and where the run stands.
 
-    def __init__(self, model: ReAtt, plan: Plan, objective: Objective, freeze: Freeze, identity: str = "") -> None:
+    Of several processes (`ranks`) each has one; all take the same steps from the gradients of all.
+    """
+
+    def __init__(
+        self,
+        model: ReAtt,
+        plan: Plan,
+        objective: Objective,
+        freeze: Freeze,
+        identity: str = "",
+        ranks: Ranks = ALONE,
+    ) -> None:
+        if plan.batch < ranks.count:
+            message = f"{ranks.count} processes cannot share the {plan.batch} questions of a step"
+            raise UsageError(message, f"torchrun --nproc-per-node {plan.batch}")
         t5 = copy.deepcopy(model.t5).float()
         t5.recompute = plan.recompute
         freeze.apply(t5, model.head)
-        self.plan, self.identity = plan, identity
+        self.plan, self.identity, self.ranks = plan, identity, ranks
         self.objective = replace(objective, cross_document=objective.cross_document and freeze.retrieves)
         self._model = ReAtt(t5, model.tokenizer, model.head, model.device, model.calibration)
-        self.selector = HeadSelector(t5.config.num_heads, None if plan.learn_head else model.head.number)
+        learnt = plan.learn_head and not freeze.keeps_keys  # another head has other keys
+        self.selector = HeadSelector(t5.config.num_heads, None if learnt else model.head.number)
         self.selector.to(model.device)
         self.weights = [w for module in (t5, self.selector) for w in module.parameters() if w.requires_grad]
         self.optimizer = torch.optim.AdamW(self.weights, lr=plan.rate, weight_decay=0.0)
@@ -64,35 +82,42 @@ class Trainer:
         """Take one step at a learning rate."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        learned = self._gradients(batch)
+        learned = self._gradients(batch, self.ranks)
         torch.nn.utils.clip_grad_norm_(self.weights, self.plan.clip)
         self.optimizer.step()
         self.done += 1
         return learned
 
     def rehearse(self, batch: TrainingBatch) -> None:
-        """Do the work of a step without taking it."""
-        self._gradients(batch)
+        """Do the work of a step without taking it, and without the other processes."""
+        self._gradients(batch, ALONE)
         self.optimizer.zero_grad(set_to_none=True)
 
-    def _gradients(self, batch: TrainingBatch) -> Learned:
+    def _gradients(self, batch: TrainingBatch, ranks: Ranks) -> Learned:
         """Leave the batch's gradients in the weights; where memory runs out, with half as many questions at a time."""
         objective = replace(self.objective, cross_document=self.objective.cross_document and self.teaching)
         t5, device = self._model.t5.train(), self._model.device
         while True:
             self.optimizer.zero_grad(set_to_none=True)
-            torch.manual_seed(self.plan.seed * SEEDS + self.done)
+            torch.manual_seed(self.plan.seed * SEEDS + self.done + ranks.number * STRANGER)
             try:
                 # No cache: what a pass without gradients casts would serve the one that needs them.
                 with torch.autocast(device.type, torch.bfloat16, enabled=self.half, cache_enabled=False):
-                    return accumulate(t5, self.selector, self._model.head.layer, batch, objective, micro=self.micro)
+                    parts = (t5, self.selector, self._model.head.layer, batch, objective)
+                    return accumulate(*parts, micro=self.micro, ranks=ranks)
             except (MemoryError, RuntimeError) as error:
                 self._halve(error)
 
     def _halve(self, error: MemoryError | RuntimeError) -> None:
-        """Read half as many questions at a time, if it was memory that ran out and there is a half."""
+        """Read half as many questions at a time, if it was memory that ran out and there is a half.
+
+        With several processes this one's step cannot begin again: the others are in the midst of it.
+        """
         if not _out_of_memory(error):
             raise error
+        if self.ranks.count > 1:
+            message = f"{self.micro} questions at a time do not fit into the memory of process {self.ranks.number}"
+            raise OutOfMemory(message, "reatt adapt --preset paper, which reads one at a time") from error
         if self.micro == 1:
             message = f"one question with its {self.plan.close} close passages does not fit into memory"
             raise OutOfMemory(message, "reatt adapt --preset laptop, or --device cpu") from error
@@ -102,7 +127,9 @@ class Trainer:
             torch.cuda.empty_cache()
 
     def save(self, folder: Path) -> None:
-        """Write all that a step depends on, in place of the checkpoints before."""
+        """Write all that a step depends on, in place of the checkpoints before; the first process does."""
+        if self.ranks.number:
+            return
         tensors: dict[str, Tensor] = {f"model.{name}": weight for name, weight in self._model.t5.named_parameters()}
         tensors |= {f"selector.{name}": weight for name, weight in self.selector.named_parameters()}
         for index, slot in self.optimizer.state_dict()["state"].items():
@@ -163,7 +190,7 @@ def train(
     """
     began, saved = time.monotonic() - trainer.spent, time.monotonic()
     lessons = _lessons(trainer, course) if trainer.close else None
-    while (share := budget.share(trainer.done, trainer.spent)) < 1 and not stop():
+    while (share := _share(trainer, budget, stop)) < 1:
         now = min(int(share * trainer.plan.rounds), trainer.plan.rounds - 1)
         if lessons is None or now > trainer.round:
             trainer.close, trainer.round = course.mine(now, trainer.current()), now
@@ -180,6 +207,11 @@ def train(
     return TrainingLog(tuple(trainer.rows), course.exam.words_hit if course.exam else None, stopped)
 
 
+def _share(trainer: Trainer, budget: Budget, stop: Callable[[], bool]) -> float:
+    """Say where in the run the next step lies, as the first process sees it; 1 and more: there is none."""
+    return trainer.ranks.same(math.inf if stop() else budget.share(trainer.done, trainer.spent))
+
+
 def _lessons(trainer: Trainer, course: Course) -> Lessons:
     usable = [(example, close) for example, close in zip(course.examples, trainer.close, strict=True) if close]
     if not usable:
@@ -193,9 +225,9 @@ def _next(trainer: Trainer, course: Course, lessons: Lessons, rate: float) -> Ro
     """Look at the teacher where it is time, then take a step."""
     hit = trainer.rows[-1].teacher_hit if trainer.rows else None
     if course.exam and trainer.done % (4 * EXAM_EVERY if trainer.teaching else EXAM_EVERY) == 0:
-        hit = course.exam.ask(trainer.current())
+        hit = trainer.ranks.same(course.exam.ask(trainer.current()))
         trainer.teaching |= trainer.plan.lead is not None and course.exam.passed(hit, trainer.plan.lead)
-    started, batch = time.monotonic(), lessons.batch(trainer.done)
+    started, batch = time.monotonic(), lessons.batch(trainer.done, trainer.ranks.number, trainer.ranks.count)
     learned = trainer.step(batch, rate)
     tokens = _tokens(batch)
     speed = tokens / (time.monotonic() - started)

@@ -19,7 +19,7 @@ from reatt_cli.settings import command
 
 if TYPE_CHECKING:
     from reatt_cli import schemas_adapt
-    from reatt_engine.adapting import Forecast, Material, Method
+    from reatt_engine.adapting import Adapter, Forecast, Material, Method
     from reatt_engine.indexing import Progress
     from reatt_engine.plans import Plan, Row
     from reatt_engine.report import Report
@@ -84,23 +84,33 @@ def adapt(
     exclude_source: Exclude = False,
 ) -> int:
     """Train the model on the store's documents, with questions or without, and use it if it got better."""
-    from reatt_engine import adapting
+    from reatt_engine import adapting, ranks
 
     began = time.monotonic()
     files = (_path(qa), _path(judged), _path(spans))
     sources = adapting.Sources(*files, masked, exclude_source, _share(hold_out))
     adapting.in_force(session.library)
-    model = session.backbone(session.model)
-    plan = _plan(preset, model.device.type, seed, wait)
-    method = adapting.Method(plan, freeze, close_from, teacher, accept, _minutes(minutes, steps), steps)
-    material = adapting.gather(session.library, sources, seed)
-    with session.out.progress() as show, _stoppable(session) as stop:
+    given = _minutes(minutes, steps)
+    with ranks.joined() as together, session.out.progress() as show, _stoppable(session) as stop:
+        model = session.backbone(session.model)
+        plan = _plan(preset, model.device.type, seed, wait)
+        method = adapting.Method(plan, freeze, close_from, teacher, accept, given, steps)
+        material = adapting.gather(session.library, sources, seed)
         what = (session.library, session.model, model, material, method)
-        adapter = adapting.Adapter(*what, show, _rows(show), stop, began)
+        if together.number:  # the first process speaks for all
+            return _help(adapting.Adapter(*what, began=began, ranks=together), dry_run, resume)
+        adapter = adapting.Adapter(*what, show, _rows(show), stop, began, together)
         _tell_plan(session, material, method)
         result = _planned(session, material, adapter.forecast()) if dry_run else _done(session, adapter.run(resume))
     session.out.result(result, lambda: _render(session, result))
     return 0 if dry_run or result.accepted else KEPT
+
+
+def _help(adapter: Adapter, dry_run: bool, resume: bool) -> int:
+    """Train beside the process that `torchrun` has started first."""
+    if not dry_run:
+        adapter.run(resume)
+    return 0
 
 
 def _path(name: str | None) -> Path | None:
@@ -203,10 +213,11 @@ def _planned(session: Session, material: Material, forecast: Forecast) -> schema
     )  # fmt: skip
 
 
-def _done(session: Session, report: Report) -> schemas_adapt.Adapt:
+def _done(session: Session, report: Report | None) -> schemas_adapt.Adapt:
     from reatt_cli import schemas_adapt
     from reatt_engine.report import to_json
 
+    assert report is not None, "the first process reports"
     told = to_json(report)
     return schemas_adapt.Adapt.model_validate({**told, "warnings": [*session.warnings, *told["warnings"]]})
 
