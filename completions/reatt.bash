@@ -14,7 +14,7 @@ _reatt() {
     fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         case "$path ${COMP_WORDS[i]}" in
-        " ingest"|" search"|" ask"|" adapt"|" list"|" show"|" remove"|" status"|" check"|" init"|" eval"|" schema"|" completion"|" models"|" models list"|" models add"|" models use"|" models rollback"|" models probe") path+=" ${COMP_WORDS[i]}" ;;
+        " ingest"|" search"|" ask"|" adapt"|" list"|" show"|" remove"|" status"|" check"|" init"|" eval"|" serve"|" schema"|" completion"|" models"|" models list"|" models add"|" models use"|" models rollback"|" models probe") path+=" ${COMP_WORDS[i]}" ;;
         esac
     done
     case "$previous" in
@@ -28,6 +28,7 @@ _reatt() {
         --exclude) :; return ;;
         --freeze) mapfile -t COMPREPLY < <(compgen -W "none retriever chunks" -- "$current"); return ;;
         --hold-out) :; return ;;
+        --idle) :; return ;;
         --include) :; return ;;
         --judged) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --limit) :; return ;;
@@ -60,7 +61,7 @@ _reatt() {
         if [[ $current == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W "-h --help --version" -- "$current")
         else
-            mapfile -t COMPREPLY < <(compgen -W "ingest search ask adapt list show remove status check init eval schema completion models" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "ingest search ask adapt list show remove status check init eval serve schema completion models" -- "$current")
         fi
         ;;
     " ingest")
@@ -72,14 +73,14 @@ _reatt() {
         ;;
     " search")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --explain --ok-empty --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --explain --ok-empty --cold --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
         fi
         ;;
     " ask")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --free --beams --max-tokens --abstain --explain --jsonl --ok-empty --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --free --beams --max-tokens --abstain --explain --jsonl --ok-empty --cold --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
         fi
@@ -121,7 +122,7 @@ _reatt() {
         ;;
     " check")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --store --json --quiet -q --verbose -v --color --progress --no-input --debug" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --repair --store --json --quiet -q --verbose -v --color --progress --no-input --debug" -- "$current")
         else
             :
         fi
@@ -136,6 +137,13 @@ _reatt() {
     " eval")
         if [[ $current == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W "-h --help --queries --qrels --retriever --search --read --limit --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+        else
+            :
+        fi
+        ;;
+    " serve")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --idle --stop --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
         fi

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 from typer.exceptions import Abort, TyperException
 
-from reatt_cli import __version__, adapt, asking, completing, evaluating, ingesting, library, models
+from reatt_cli import __version__, adapt, asking, completing, evaluating, ingesting, library, models, serving
 from reatt_cli.output import Output, StdoutClosed
 from reatt_cli.settings import Settings, log_file, told
 
@@ -60,7 +60,7 @@ def _top(
 ) -> None: ...
 
 
-for group in (ingesting, asking, adapt, library, evaluating, models, completing):
+for group in (ingesting, asking, adapt, library, evaluating, models, serving, completing):
     group.register(app)
 
 

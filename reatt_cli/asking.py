@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -15,7 +14,8 @@ from reatt_cli.session import Session
 from reatt_cli.settings import command
 
 if TYPE_CHECKING:
-    from reatt_engine.reading import AskOptions, Reply
+    from reatt_cli import schemas
+    from reatt_cli.warm import Wanted
 
 NO_ANSWER = 4
 
@@ -30,6 +30,7 @@ By = Annotated[RetrieverName, typer.Option("--retriever", help="What finds the p
 How = Annotated[SearchName, typer.Option("--search", help="How attention searches; all but exact save work.")]
 Only = Annotated[str | None, typer.Option("--only", metavar="GLOB", help="Only documents whose path or name matches.")]
 OkEmpty = Annotated[bool, typer.Option("--ok-empty", help="Exit 0, not 4, if nothing was found.")]
+Cold = Annotated[bool, typer.Option("--cold", help="Load the model here, even where reatt serve has it loaded.")]
 Explain = Annotated[bool, typer.Option("--explain", help="Show which words of the question met which of the text.")]
 
 
@@ -48,21 +49,21 @@ def search(
     only: Only = None,
     explain: Explain = False,
     ok_empty: OkEmpty = False,
+    cold: Cold = False,
 ) -> int:
     """Find the passages that match a question best; no answer is read from them."""
-    from reatt_cli import answers, schemas
+    from reatt_cli import answers, finding, schemas, warm
 
     _not_blank(question, "search")
-    finder = session.retriever(with_model=retriever != "words")
-    started = time.monotonic()
-    hits = finder.search(question, k=top, retriever=retriever, search=how, only=only)
-    spent = {"search": 1000 * (time.monotonic() - started)}
-    found = [answers.hit(question, each, finder.explain(question, each)) for each in hits]
-    result = schemas.Search(question=question, hits=found, timing_ms=spent, warnings=session.warnings)
-    session.out.result(result, lambda: answers.render_hits(session.out, question, found, explain))
-    if not found:
-        _say_if_none(session, only)
-    return 0 if found or ok_empty else NO_ANSWER
+    session.cold = cold
+    wanted = warm.Wanted("search", question, top=top, retriever=retriever, search=how, only=only)
+    found = finding.found(session, wanted)
+    result = found.result
+    assert isinstance(result, schemas.Search)
+    session.out.result(result, lambda: answers.render_hits(session.out, question, result.hits, explain))
+    if found.note:
+        session.out.note(found.note)
+    return 0 if result.hits or ok_empty else NO_ANSWER
 
 
 def ask(
@@ -79,49 +80,52 @@ def ask(
     explain: Explain = False,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Print one JSON object a line.")] = False,
     ok_empty: OkEmpty = False,
+    cold: Cold = False,
 ) -> int:
     """Answer a question from the documents, with the passages it was read from."""
+    from reatt_cli.warm import Wanted
+
     threshold = _threshold(abstain)
     many = _questions(session, question, jsonl) if question in (None, "-") else None
+    session.cold = cold
     if jsonl:
         session.out = replace(session.out, json=True)
     if many is None:
         _not_blank(question or "", "ask")
-    _ = session.library  # before torch is loaded: a missing store is told at once
-    from reatt_engine.reading import AskOptions
-
-    options = AskOptions(
-        top=top, retriever=retriever, search=how, only=only, free=free, beams=beams, max_tokens=max_tokens,
+    wanted = Wanted(
+        "ask", question or "", top, retriever, how, only, free=free, beams=beams, max_tokens=max_tokens,
         abstain=threshold,
     )  # fmt: skip
     if many is not None:
-        return _ask_many(session, many, options, explain)
-    reply = _ask_one(session, question or "", options, explain)
-    if not reply.evidence:
-        _say_if_none(session, only)
+        return _ask_many(session, many, wanted, explain)
+    reply = _ask_one(session, wanted, explain)
     return NO_ANSWER if reply.abstained and not ok_empty else 0
 
 
-def _ask_many(session: Session, questions: Iterator[str], options: AskOptions, explain: bool) -> int:
+def _ask_many(session: Session, questions: Iterator[str], wanted: Wanted, explain: bool) -> int:
     """Answer one question after the other with one loaded model; abstaining is no failure here."""
-    session.retriever()
+    from reatt_cli import finding
+
+    if not finding.is_warm(session):
+        _ = session.library  # before torch is loaded: a missing store is told at once
+        session.retriever()
     for question in questions:
         if question.strip():
-            _ask_one(session, question.strip(), options, explain, echo=not sys.stdin.isatty())
+            _ask_one(session, replace(wanted, question=question.strip()), explain, echo=not sys.stdin.isatty())
     return 0
 
 
-def _ask_one(session: Session, question: str, options: AskOptions, explain: bool, echo: bool = False) -> Reply:
-    from reatt_cli import answers
-    from reatt_engine.reading import ask as read
+def _ask_one(session: Session, wanted: Wanted, explain: bool, echo: bool = False) -> schemas.Ask:
+    from reatt_cli import answers, finding, schemas
 
-    retriever = session.retriever()
-    reply = read(retriever, question, options)
-    assert retriever.generation is not None, "reading needs vectors"
-    result = answers.reply(reply, retriever.generation, session.warnings)
-    session.out.result(result, lambda: answers.render_reply(session.out, result, explain, echo))
+    found = finding.found(session, wanted)
+    reply = found.result
+    assert isinstance(reply, schemas.Ask)
+    session.out.result(reply, lambda: answers.render_reply(session.out, reply, explain, echo))
     if session.settings.verbose:
         session.out.note("  ".join(f"{phase} {spent:.0f} ms" for phase, spent in reply.timing_ms.items()))
+    if found.note:
+        session.out.note(found.note)
     return reply
 
 
@@ -146,12 +150,6 @@ def _not_blank(question: str, command: str) -> None:
 
     if not question.strip():
         raise BadQuestion("the question is empty", f'reatt {command} "QUESTION"')
-
-
-def _say_if_none(session: Session, only: str | None) -> None:
-    """Tell a pattern that no document matches from a question that none answers."""
-    if next(session.library.documents(only), None) is None:
-        session.out.note("the store is empty" if only is None else f"no document matches --only {only}")
 
 
 def _threshold(abstain: str) -> float | None:

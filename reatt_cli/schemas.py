@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, FiniteFloat
 
 from reatt_cli.schemas_adapt import Adapt
-from reatt_cli.schemas_store import Check, Documents, Init, Part, Problem, Remove, Show, Status
+from reatt_cli.schemas_store import Check, Documents, Init, Part, Problem, Remove, Serve, Show, Status
 
 
 class Files(Part):
@@ -223,8 +223,8 @@ class Error(Part):
 PUBLISHED: dict[str, type[Part]] = {
     model.model_fields["schema_"].default.removeprefix("reatt.").partition("/")[0]: model
     for model in (
-        Ingest, Search, Ask, Adapt, Eval, Documents, Show, Remove, Status, Check, Init, Models, Probe, Completion,
-        SchemaNames, Error,
+        Ingest, Search, Ask, Adapt, Eval, Documents, Show, Remove, Status, Check, Init, Models, Probe, Serve,
+        Completion, SchemaNames, Error,
     )
 }  # fmt: skip
 

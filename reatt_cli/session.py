@@ -28,6 +28,7 @@ class Session:
         self.settings = settings
         self.out = settings.output()
         self.warnings: list[str] = []
+        self.cold = False  # whether no warm process may answer
         self._retriever: Retriever | None = None
 
     def run(self, body: Body, options: dict[str, Any]) -> int | None:

@@ -98,6 +98,13 @@ def registry() -> Path:
     return data_folder() / "models"
 
 
+def cache_folder() -> Path:
+    """Say where things lie that may go at any time."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("reatt", appauthor=False)
+
+
 def log_file() -> Path:
     """Say where tracebacks of internal errors go: `$REATT_LOG` or the user's state folder."""
     from platformdirs import user_state_path

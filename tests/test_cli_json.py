@@ -23,6 +23,7 @@ CALLS = [
     ("models list", "models"),
     ("search --retriever words leave", "search"),
     ("search --retriever words zzz --ok-empty", "search"),
+    ("serve --stop", "serve"),
     ("schema", "schema"),
     ("completion fish", "completion"),
 ]

@@ -114,6 +114,8 @@ CASES = [
     ("reatt show --store /nowhere D-", set(), {"D-1"}),
     ("reatt remove D", {"D-1"}, set()),
     ("reatt search --model r", {"reatt-mini"}, set()),
+    ("reatt se", {"search", "serve"}, {"ask"}),
+    ("reatt serve --", {"--idle", "--stop", "--device"}, {"--only"}),
     ("reatt completion ", {"bash", "zsh", "fish"}, {"list"}),
 ]
 

@@ -1,0 +1,108 @@
+"""What a question finds, by whoever has the model: the command itself, or the warm process it asks."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reatt_cli import schemas, warm
+from reatt_cli.session import Session, short_path
+from reatt_cli.warm import Wanted
+
+if TYPE_CHECKING:
+    from reatt_store.errors import ReattError
+
+
+@dataclass(frozen=True)
+class Found:
+    """The object to print, and a note where nothing was found."""
+
+    result: schemas.Search | schemas.Ask
+    note: str | None = None
+
+
+def found(session: Session, wanted: Wanted) -> Found:
+    """Ask the warm process of the store if there is one, else search and read here."""
+    if not session.cold:
+        try:
+            return _warm(session, wanted)
+        except warm.Unavailable as why:
+            if str(why):
+                session.warn(f"{why}; answered without it (to have it back: {session.again('serve')})")
+    return cold(session, wanted)
+
+
+def is_warm(session: Session) -> bool:
+    """Say whether there is a process to ask, or was one that has been killed."""
+    return not session.cold and os.path.lexists(warm.place(session.folder).socket)
+
+
+def cold(session: Session, wanted: Wanted) -> Found:
+    """Search, and read if that is wanted, in this process."""
+    result = _search(session, wanted) if wanted.command == "search" else _ask(session, wanted)
+    if result.hits if isinstance(result, schemas.Search) else result.evidence:
+        return Found(result)
+    nothing = next(session.library.documents(wanted.only), None) is None
+    empty = "the store is empty" if wanted.only is None else f"no document matches --only {wanted.only}"
+    return Found(result, empty if nothing else None)
+
+
+def _search(session: Session, wanted: Wanted) -> schemas.Search:
+    from reatt_cli import answers
+
+    finder = session.retriever(with_model=wanted.retriever != "words")
+    started = time.monotonic()
+    hits = finder.search(wanted.question, wanted.top, wanted.retriever, wanted.search, wanted.only)
+    spent = {"search": 1000 * (time.monotonic() - started)}
+    explained = [finder.explain(wanted.question, each) if wanted.retriever != "words" else [] for each in hits]
+    shown = [answers.hit(wanted.question, *each) for each in zip(hits, explained, strict=True)]
+    return schemas.Search(question=wanted.question, hits=shown, timing_ms=spent, warnings=_warnings(session))
+
+
+def _ask(session: Session, wanted: Wanted) -> schemas.Ask:
+    _ = session.library  # before torch is loaded: a missing store is told at once
+    from reatt_cli import answers
+    from reatt_engine.reading import AskOptions
+    from reatt_engine.reading import ask as read
+
+    options = AskOptions(
+        top=wanted.top, retriever=wanted.retriever, search=wanted.search, only=wanted.only, free=wanted.free,
+        beams=wanted.beams, max_tokens=wanted.max_tokens, abstain=wanted.abstain,
+    )  # fmt: skip
+    retriever = session.retriever()
+    reply = read(retriever, wanted.question, options)
+    assert retriever.generation is not None, "reading needs vectors"
+    return answers.reply(reply, retriever.generation, _warnings(session))
+
+
+def _warnings(session: Session) -> list[str]:
+    """Give what an object is to say, once; a person has been told already."""
+    told, session.warnings = session.warnings, []
+    return told if session.out.json else []
+
+
+def _warm(session: Session, wanted: Wanted) -> Found:
+    settings = session.settings
+    asked = warm.request(session.folder, settings.model, settings.device, wanted)
+    told = warm.exchange(warm.place(session.folder), asked)
+    if refused := told.get("refused"):
+        raise warm.Unavailable(f"reatt serve cannot answer this: {refused}")
+    if error := told.get("error"):
+        raise _error(error)
+    session.out.note(f"store  {short_path(session.folder)}  (warm)")
+    kind = schemas.Ask if wanted.command == "ask" else schemas.Search
+    return Found(kind.model_validate(told["result"]), told.get("note"))
+
+
+def _error(told: dict[str, str]) -> ReattError:
+    """Make the error again that a warm process met; one of a kind that is not known here is a bug."""
+    from reatt_store.errors import InternalError, ReattError
+
+    kinds, left = dict[str, type[ReattError]](), [ReattError]
+    while left:
+        kind = left.pop()
+        kinds.setdefault(kind.id, kind)
+        left += kind.__subclasses__()
+    return kinds.get(told["id"], InternalError)(told["message"], told["fix"], told["path"])

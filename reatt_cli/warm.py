@@ -1,0 +1,177 @@
+"""Ask a process that has the model loaded: where its socket is, who may be at the other end, and what is said.
+
+One connection is one question: a line of JSON there, a line back, which holds the object that `--json` prints, or the
+error. Only the standard library is imported, for a question must not wait for anything but the model. Whatever goes
+wrong on the way is no failure: the command then works cold, and says so.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import socket
+import stat
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from reatt_cli import __version__
+
+LARGEST = 64_000_000  # bytes of a line
+PATIENCE = 120.0  # seconds that a question waits for its answer before it goes another way
+CREDENTIALS = struct.Struct("3i")  # process, user, group
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A question, with all that decides what comes back."""
+
+    command: Literal["ask", "search"]
+    question: str
+    top: int = 8
+    retriever: str = "hybrid"
+    search: str = "auto"
+    only: str | None = None
+    free: bool = False
+    beams: int = 1
+    max_tokens: int = 32
+    abstain: float | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the warm process of a store listens, and the lock that it holds as long as it lives."""
+
+    folder: Path
+    name: str
+
+    @property
+    def socket(self) -> Path:
+        """The socket: for its owner alone."""
+        return self.folder / f"{self.name}.sock"
+
+    @property
+    def lock(self) -> Path:
+        """The file that is locked."""
+        return self.folder / f"{self.name}.lock"
+
+
+class Unavailable(Exception):
+    """There is no answer to be had from a warm process; the message says why, "" if there simply is none."""
+
+
+def place(store: Path) -> Place:
+    """Say where the warm process of a store is: by the store's real path, in a folder of the user's own."""
+    from reatt_cli.settings import cache_folder
+
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    folder = Path(runtime) / "reatt" if os.path.isabs(runtime) else cache_folder() / "run"
+    return Place(folder, hashlib.blake2b(os.fsencode(os.path.realpath(store)), digest_size=8).hexdigest())
+
+
+def request(store: Path, model: str | None, device: str, wanted: Wanted) -> dict[str, Any]:
+    """Write what is sent; a warm process that is not of this version, store, model and device refuses it."""
+    return {"version": __version__, "store": os.path.realpath(store), "model": named(model), "device": device} | {
+        "wanted": asdict(wanted)
+    }
+
+
+def named(model: str | None) -> str | None:
+    """Name a model the same from wherever it is asked for."""
+    return os.path.realpath(os.path.expanduser(model)) if model and os.path.isdir(os.path.expanduser(model)) else model
+
+
+def exchange(where: Place, message: dict[str, Any]) -> dict[str, Any]:
+    """Send one message and return what comes back; raises `Unavailable`."""
+    if not os.path.lexists(where.socket):
+        raise Unavailable
+    with _connected(where) as connection:
+        try:
+            send(connection, message)
+            return receive(connection)
+        except TimeoutError:
+            raise Unavailable("reatt serve does not answer") from None
+        except (OSError, ValueError):
+            raise Unavailable("reatt serve ended in the middle") from None
+
+
+def send(connection: socket.socket, message: dict[str, Any]) -> None:
+    """Send a line; escaped throughout, so that even names that are no text arrive as they are."""
+    connection.sendall(json.dumps(message).encode("ascii") + b"\n")
+
+
+def receive(connection: socket.socket) -> dict[str, Any]:
+    """Receive a line; raises ValueError if it is none."""
+    received = bytearray()
+    while not received.endswith(b"\n"):
+        part = connection.recv(1 << 16)
+        received += part
+        if not part or len(received) > LARGEST:
+            raise ValueError("no whole line")
+    message = json.loads(received)
+    if not isinstance(message, dict):
+        raise ValueError("not an object")
+    return message
+
+
+def peer(connection: socket.socket) -> tuple[int, int]:
+    """Return (process, user) of the other end, as the kernel knows them."""
+    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
+    process, user, _ = CREDENTIALS.unpack(told)
+    return process, user
+
+
+def private(folder: Path) -> bool:
+    """Say whether a folder is the user's own and closed to all others."""
+    found = os.lstat(folder)
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
+
+
+@contextmanager
+def held(where: Place) -> Iterator[bool]:
+    """Hold the lock of a place for a block; False if a warm process does. The kernel lets go of a dead one's."""
+    descriptor = os.open(where.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _connected(where: Place) -> Iterator[socket.socket]:
+    """Connect to a warm process of our own; what a killed one has left is swept away."""
+    try:
+        if not private(where.folder):
+            raise Unavailable(f"{where.folder} is open to other users: its sockets are not used")
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    except OSError as error:
+        raise Unavailable(f"reatt serve cannot be asked: {error.strerror}") from None
+    with connection:
+        connection.settimeout(PATIENCE)
+        try:
+            connection.connect(str(where.socket))
+        except (ConnectionRefusedError, FileNotFoundError):
+            sweep(where)
+            raise Unavailable("reatt serve has been killed") from None
+        except OSError as error:
+            raise Unavailable(f"reatt serve cannot be asked: {error}") from None
+        if peer(connection)[1] != os.getuid():
+            raise Unavailable(f"{where.socket} belongs to another user: it is not used")
+        yield connection
+
+
+def sweep(where: Place) -> None:
+    """Remove a socket that no process listens at any more."""
+    with suppress(OSError), held(where) as dead:
+        if dead:
+            where.socket.unlink(missing_ok=True)
