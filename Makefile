@@ -8,9 +8,11 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types smoke bench first eval-mini gpu reatt-mini completions kills clean
+.PHONY: help setup demo test lint types smoke bench first eval-mini gpu reatt-mini completions kills crashes flips figures coverage mutate clean
 
 JOBS ?= 2
+COUNT ?= 20000
+SEED ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := reatt_cli reatt_engine reatt_store
@@ -19,6 +21,9 @@ FIND_PYTHON = for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$p; break; }; done; true
 # One thread a process: the processes are the parallelism, and small matrices gain nothing from threads.
 RUN_TESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs
+
+STORE_TESTS = $(addprefix tests/test_, $(addsuffix .py, crash faults generations library nearest reliability repairing \
+	runs segments store_model words))
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -50,8 +55,24 @@ demo: $(VENV)/installed ## read examples/documents, ask three questions
 test: $(VENV)/installed-dev ## the test suite
 	$(RUN_TESTS) --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
-kills: $(VENV)/installed-dev ## the long runs: kill -9 at random moments, fuzzing
-	$(RUN_TESTS) -m slow $(ARGS)
+# What docs/reliability.md states. R1 kills, R2-R4 crashes, R5 flips, R6-R10 the rest; each has a short form in `make test`.
+kills: $(VENV)/installed-dev ## R1: kill -9 of ingest, adapt and every transaction, at random moments
+	$(RUN_TESTS) -s -m slow tests/test_crash.py tests/test_kills.py tests/test_adapt.py -k kill $(ARGS)
+
+crashes: $(VENV)/installed-dev ## R2-R4: every change a crash point, power cuts, every change failing
+	$(RUN_TESTS) -s -m slow tests/test_faults.py $(ARGS)
+
+flips: $(VENV)/installed-dev ## R5: a thousand flipped bits, found and repaired
+	$(RUN_TESTS) -s -m slow tests/test_repairing.py tests/test_crash.py -k flipped $(ARGS)
+
+figures: $(VENV)/installed-dev ## R6-R10: second ingest, order, asking meanwhile, two writers, Ctrl-C
+	$(RUN_TESTS) -s -m slow tests/test_reliability.py $(ARGS)
+
+coverage: $(VENV)/installed-dev ## lines and branches of store/, all of which its tests must run
+	$(RUN_TESTS) --cov=reatt_store --cov-branch --cov-report=term-missing --cov-fail-under=100 $(STORE_TESTS) $(ARGS)
+
+mutate: $(VENV)/installed-dev ## break COUNT files (20000) in all ways and read them; SEED varies which
+	MUTATIONS=$(COUNT) SEED=$(SEED) $(RUN_TESTS) --timeout 0 tests/formats/test_mutations.py $(ARGS)
 
 lint: $(VENV)/installed-dev ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -93,7 +93,7 @@ def open_writer(folder: Path) -> Connection:
         connection = connect(folder / DATABASE, "mode=rw")
         _version(connection, folder / DATABASE)
         connection.execute("PRAGMA journal_mode = DELETE")  # WAL loses commits in SQLite before 3.51.3
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA synchronous = EXTRA")  # with FULL, a power cut can bring back a journal and undo
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA foreign_keys = ON")
         migrate(connection)
@@ -177,7 +177,8 @@ def _from_sqlite(error: sqlite3.Error, path: Path) -> Exception:
     if code in _DAMAGED:
         return _damaged(error, path)
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
-        return StoreDamaged(f"{path} cannot be read: {error}", "check the disk and the permissions", str(path))
+        fix = "check the disk, its quota and the permissions"
+        return StoreDamaged(f"{path} cannot be read or written: {error}", fix, str(path))
     return error
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from reatt_store.errors import DiskFull, ReadOnly, StoreLocked
 from reatt_store.segments import Segment, checksum
+from reatt_store.writing import writing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,7 +127,7 @@ def open_index(library: Library, generation: int, segments: Sequence[Segment]) -
     if index is not None:
         return TokenIndex(index, rows)
     built = TokenIndex.build(segments, "ivf")
-    with suppress(StoreLocked, ReadOnly, DiskFull):  # a cache is a courtesy
+    with suppress(StoreLocked, ReadOnly, DiskFull, FileNotFoundError):  # a cache is a courtesy
         _cache(library, generation, name, built)
     return built
 
@@ -144,11 +145,19 @@ def _cached(library: Library, name: str) -> Any:
 
 
 def _cache(library: Library, generation: int, name: str, index: TokenIndex) -> None:
-    with library.writing() as writer:
-        passing = library.folder / "tmp" / name
+    """Save an index before the lock is asked for, so that a large one keeps no writer waiting.
+
+    A writer that starts meanwhile sweeps the file away, and then there is no cache this time.
+    """
+    passing = library.folder / "tmp" / f"{os.getpid()}-{name}"
+    try:
         index.save(passing)
         passing.chmod(0o600)
-        writer.add_cache(generation, passing)
+        blake2b = checksum(passing)
+        with writing(library.folder, keep=passing) as writer:
+            writer.add_cache(generation, name, passing, blake2b)
+    finally:
+        passing.unlink(missing_ok=True)
 
 
 def _flat(segments: Sequence[Segment]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from reatt_store import segments
 from reatt_store.connection import Connection, sync_folder, translated
+from reatt_store.errors import StoreError
 from reatt_store.segments import Draft, Segment
 
 
@@ -38,7 +39,10 @@ def sealed(connection: Connection, folder: Path, draft: Draft, generation: int) 
         yield Sealed(name, size, digest)
     except BaseException:
         passing.unlink(missing_ok=True)
-        final.unlink(missing_ok=True)
+        with suppress(StoreError):
+            # A commit whose last sync fails is reported as failed, and yet is there.
+            if not connection.rows("SELECT 1 FROM segments WHERE name = ?", [name]):
+                final.unlink(missing_ok=True)
         raise
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,26 +12,29 @@ from reatt_store import generations, runs, sealing
 from reatt_store.connection import Connection, open_writer, translated
 from reatt_store.locking import locked
 from reatt_store.records import Chunk, Document, Outcome, Problem, seal
-from reatt_store.segments import Draft, checksum, open_segment
+from reatt_store.segments import Draft, open_segment
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[Writer]:
-    """Hold the store's lock and sweep what a killed writer left; StoreLocked at once if another holds it."""
+def writing(folder: Path, keep: Path | None = None) -> Iterator[Writer]:
+    """Hold the store's lock and sweep what a killed writer left, but for a file to `keep`.
+
+    Raises StoreLocked at once if another process holds it.
+    """
     with locked(folder):
         connection = open_writer(folder)
         try:
-            sweep(connection, folder)
+            sweep(connection, folder, keep)
             yield Writer(folder, connection)
         finally:
             connection.close()
 
 
-def sweep(connection: Connection, folder: Path) -> None:
+def sweep(connection: Connection, folder: Path, keep: Path | None = None) -> None:
     """Remove the files that no row names."""
     for path in orphans(connection, folder):
-        with suppress(FileNotFoundError):
-            path.unlink()
+        if path != keep:
+            path.unlink(missing_ok=True)
 
 
 def orphans(connection: Connection, folder: Path) -> list[Path]:
@@ -136,9 +139,9 @@ class Writer:
             raise ValueError(f"model {model} is in force")
         with self._connection.transaction():
             self._connection.execute("DELETE FROM models WHERE id = ?", [model])
-        left = {each.generation for each in generations.models(self._connection)}
-        if gone.generation not in left:
-            self.drop_generation(gone.generation)
+            if not self._connection.rows("SELECT 1 FROM models WHERE generation = ?", [gone.generation]):
+                self._drop(gone.generation)
+        sweep(self._connection, self._folder)
 
     def begin_run(self, mode: str, settings: Mapping[str, Any]) -> int:
         """Note that a training run begins, and with which settings; return its id."""
@@ -162,10 +165,7 @@ class Writer:
         if self._connection.rows("SELECT 1 FROM current_generation WHERE generation = ?", [generation]):
             raise ValueError(f"generation {generation} is in force")
         with self._connection.transaction():
-            for table in ("encodings", "segments", "caches", "models"):
-                self._connection.execute(f"DELETE FROM {table} WHERE generation = ?", [generation])  # noqa: S608
-            self._connection.execute("DELETE FROM generations WHERE id = ?", [generation])
-            self._forget_dead()
+            self._drop(generation)
         sweep(self._connection, self._folder)
 
     def compact(self) -> int:
@@ -181,15 +181,24 @@ class Writer:
         sweep(self._connection, self._folder)
         return freed
 
-    def add_cache(self, generation: int, path: Path) -> None:
-        """Move a file to `cache/`, in place of the generation's earlier one."""
-        row = [path.name, generation, path.stat().st_size, checksum(path)]
+    def add_cache(self, generation: int, name: str, path: Path, blake2b: bytes) -> None:
+        """Move a file to `cache/`, in place of the generation's earlier one; its checksum takes no time under the lock.
+
+        Not synced: a cache that a power cut damages fails its checksum and is built anew.
+        """
         with translated(path):
-            path.replace(self._folder / "cache" / path.name)
+            row = [name, generation, path.stat().st_size, blake2b]
+            path.replace(self._folder / "cache" / name)
         with self._connection.transaction():
             self._connection.execute("DELETE FROM caches WHERE generation = ?", [generation])
             self._connection.execute("INSERT INTO caches VALUES (?, ?, ?, ?)", row)
         sweep(self._connection, self._folder)
+
+    def _drop(self, generation: int) -> None:
+        for table in ("encodings", "segments", "caches", "models"):
+            self._connection.execute(f"DELETE FROM {table} WHERE generation = ?", [generation])  # noqa: S608
+        self._connection.execute("DELETE FROM generations WHERE id = ?", [generation])
+        self._forget_dead()
 
     def _put_in_force(self, generation: int, name: str, sha256: str) -> None:
         generations.put_in_force(self._connection, generation, name, sha256, _now())
