@@ -11,6 +11,8 @@ import codecs
 import re
 from dataclasses import dataclass
 
+from reatt_store.errors import Notice
+
 SAMPLE = 1 << 16  # bytes looked at where the whole file need not be
 
 # Longest first: the mark of UTF-32-LE begins with that of UTF-16-LE.
@@ -82,7 +84,7 @@ def _without_mark(data: bytes) -> Decoded:
     if max(odd, even) > 0.7 and min(odd, even) < 0.02:
         name = "utf-16-le" if odd > even else "utf-16-be"
         try:
-            return Decoded(data.decode(name), name, f"read as {name}, which has no mark")
+            return Decoded(data.decode(name), name, _guessed(f"read as {name}, which has no mark"))
         except UnicodeError:
             pass
     raise Undecodable("NUL bytes")
@@ -94,15 +96,21 @@ def _guess(data: bytes, first_bad: int, declared: str | None) -> Decoded:
     broken = replaced.count("\ufffd")
     good = len(re.findall(r"[^\x00-\x7f\ufffd]", replaced))
     if good > 10 * broken:
-        return Decoded(replaced, "utf-8", f"read as utf-8; {broken} broken bytes were replaced")
+        return Decoded(replaced, "utf-8", _guessed(f"read as utf-8; {broken} broken bytes were replaced"))
     del replaced
     for name in (declared, _script_encoding(data, first_bad)):
         if name:
             try:
-                return Decoded(data.decode(name), name, "" if name == declared else f"read as {name}, a guess")
+                return Decoded(
+                    data.decode(name), name, "" if name == declared else _guessed(f"read as {name}, a guess")
+                )
             except (LookupError, UnicodeError):
                 continue
-    return Decoded(_cp1252(data), "cp1252", "read as cp1252, a guess")
+    return Decoded(_cp1252(data), "cp1252", _guessed("read as cp1252, a guess"))
+
+
+def _guessed(what: str) -> Notice:
+    return Notice("ENCODING_GUESSED", f"{what}; --encoding NAME says what it is")
 
 
 def _script_encoding(data: bytes, first_bad: int) -> str | None:

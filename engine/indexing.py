@@ -6,11 +6,9 @@ what is already encoded, by an earlier run or in another document, is never enco
 
 from __future__ import annotations
 
-import hashlib
-import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,11 +17,12 @@ from numpy.typing import NDArray
 
 from reatt_engine.backbone import Backbone, ChunkText
 from reatt_engine.chunking import stream
-from reatt_engine.documents import Found, ReadLimits, Text, find, read, read_stdin
+from reatt_engine.documents import Found, ReadLimits, Text, read_stdin
 from reatt_engine.folders import ModelFolder
 from reatt_engine.models import drop_unused, keep_in_store
+from reatt_engine.sources import as_text, digest, found_in, not_followed, steady, storable, vanished
 from reatt_engine.tokens import HEAD_TOKENS
-from reatt_store.errors import DocumentError, EmptyDocument, ModelMismatch, NotText
+from reatt_store.errors import DocumentError, EmptyDocument, ModelMismatch, Notice, NotText, ParseLimit, PdfNoText
 from reatt_store.library import Chunk, Document, Library, Writer
 from reatt_store.records import Problem
 from reatt_store.segments import Draft, draft
@@ -31,6 +30,7 @@ from reatt_store.segments import Draft, draft
 BATCH_CHUNKS = 512  # chunks sealed together: some seconds of encoding, which is what a kill can cost
 ENCODE_CHUNKS = 16  # chunks encoded together: on a CPU more fall out of its caches
 SHOWN_WARNINGS = 20
+FINAL = (PdfNoText.id, ParseLimit.id)  # dear to find out, and no other on the next attempt at the same bytes
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class IngestOptions:
     exclude: tuple[str, ...] = ()
     prune: bool = False
     reencode: bool = False
+    retry: bool = False  # read again what took too long, or was only pictures, at an earlier attempt
     limits: ReadLimits = field(default_factory=ReadLimits)
 
 
@@ -66,6 +67,7 @@ class IngestReport:
     removed: int = 0
     skipped: int = 0
     failed: int = 0
+    duplicates: int = 0  # contents of added files that more than one file has: one set of vectors serves them
     chunks: int = 0
     tokens: int = 0  # newly encoded
     bytes: int = 0  # of the store
@@ -76,7 +78,7 @@ class IngestReport:
 
 def preflight(paths: Sequence[str], options: IngestOptions) -> None:
     """Raise what is wrong with the paths (NoSuchPath, NothingFound) before a store is made for them."""
-    for _ in _files(paths, options, []):
+    for _ in found_in(paths, options.include, options.exclude, []):
         return
 
 
@@ -105,10 +107,10 @@ def ingest(
         if current is None or current.id != generation:
             run.reencode()  # also what a run that was killed before the first switch has left
             writer.switch(generation)
-        run.read_all(list(_files(paths, options, run.report.warnings)), options)
+        links: list[Path] = []
+        run.read_all(list(found_in(paths, options.include, options.exclude, links)), options)
         _drop_others(library, writer, generation, options)
-        if options.prune:
-            run.report.removed += writer.remove(_vanished(library, paths))
+        run.look_back(paths, options, links)
         if run.report.changed or run.report.removed or library.live(generation) is not None:
             writer.compact()  # what was replaced is to leave the disk, too
     status = library.status()
@@ -143,6 +145,7 @@ class _Run:
         self.documents: list[tuple[Document, list[Chunk]]] = []
         self.waiting: dict[bytes, ChunkText] = {}
         self.encoded = 0  # chunks
+        self.new: set[str] = set()  # digests of the files that were not there before
         self.at = Progress("read", 0, None)
 
     def read_all(self, files: Sequence[Found], options: IngestOptions) -> None:
@@ -171,13 +174,17 @@ class _Run:
     def _read_file(self, found: Found, options: IngestOptions) -> None:
         path = storable(found.path)
         known = self.library.digests(path)
-        if None in known and known[None] == _digest(found.path):
+        if None in known and known[None] == digest(found.path):
             self.report.unchanged += 1
             return
+        problem = None if options.retry else self.library.problem(path)
+        if problem and problem.id in FINAL and problem.digest == digest(found.path):
+            self._note(problem)
+            return
         kept: set[str | None] = set()
-        texts = read_stdin(sys.stdin.buffer) if path == "-" else read(found, options.limits)
+        texts = read_stdin(sys.stdin.buffer) if path == "-" else steady(found, options.limits)
         for text in texts:
-            self.report.warnings += [f"{path}: {warning}" for warning in text.warnings]
+            self.report.warnings += [_about(path, warning) for warning in text.warnings]
             if not text.text.strip():
                 self.report.skipped += 1
                 continue
@@ -190,6 +197,17 @@ class _Run:
             self._publish()
             self.report.removed += self.writer.forget_path(path, keep=kept)
         self.writer.clear_problem(path)
+
+    def look_back(self, paths: Sequence[str], options: IngestOptions, links: Sequence[Path]) -> None:
+        """Remove the documents whose files are gone, or say how many there are; tell what else came up."""
+        gone = vanished(self.library.paths(), paths)
+        if options.prune:
+            self.report.removed += sum(self.writer.forget_path(path) for path in gone)
+        elif gone:
+            told = f"{len(gone):,} {'file is' if len(gone) == 1 else 'files are'} gone, but not from the store"
+            self.report.warnings.append(Notice("VANISHED", f"{told}: --prune removes what is gone"))
+        self.report.duplicates = len(self.new & self.library.repeated()) if self.new else 0
+        self.report.warnings += not_followed(links)
 
     def _take(self, text: Text, known: bool) -> None:
         chunks: list[Chunk] = []
@@ -205,6 +223,7 @@ class _Run:
             self.report.changed += 1
         else:
             self.report.added += 1
+            self.new |= {text.digest} if text.external_id is None else set()
 
     def _wait_for(self, chunk: Chunk) -> None:
         self.waiting[chunk.digest] = ChunkText(chunk.title, chunk.text)
@@ -235,10 +254,13 @@ class _Run:
             self.report.removed += self.writer.forget_path(storable(found.path))  # of when it still held text
 
     def _fail(self, found: Found, error: DocumentError) -> None:
-        path = os.fsencode(found.path).decode("utf-8", "backslashreplace")
-        problem = Problem(path, error.id, error.message, error.fix, _digest(found.path))
+        path, message = storable(found.path), as_text(error.message)
+        problem = Problem(path, error.id, message, as_text(error.fix), digest(found.path))
         if self.library.problem(path) != problem:
             self.writer.record_problem(problem)
+        self._note(problem)
+
+    def _note(self, problem: Problem) -> None:
         self.report.problems.append(problem)
         self.report.failed += 1
 
@@ -257,13 +279,10 @@ def encode(backbone: Backbone, passages: dict[bytes, ChunkText], on_chunks: Call
     return draft(list(passages), [codes[digest] for digest in passages])
 
 
-def _files(paths: Sequence[str], options: IngestOptions, warnings: list[str]) -> Iterator[Found]:
-    if "-" in paths:
-        yield Found(Path("-"), explicit=True)
-    named = [path for path in paths if path != "-"]
-    if named:
-        links: Callable[[Path], None] = lambda link: warnings.append(f"{link}: symbolic link not followed")  # noqa: E731
-        yield from find(named, options.include, options.exclude, links)
+def _about(path: str, warning: str) -> str:
+    """Say which file a warning is about; one that has an id keeps it."""
+    told = f"{path}: {as_text(warning)}"
+    return Notice(warning.id, told) if isinstance(warning, Notice) else told
 
 
 def _drop_others(library: Library, writer: Writer, generation: int, options: IngestOptions) -> None:
@@ -278,35 +297,3 @@ def _drop_others(library: Library, writer: Writer, generation: int, options: Ing
             writer.drop_generation(id)
     if others:
         drop_unused(library)
-
-
-def _vanished(library: Library, paths: Sequence[str]) -> list[int]:
-    """Name the documents below the given paths whose files are gone."""
-    roots = [os.path.abspath(os.path.expanduser(path)) for path in paths]
-    gone = []
-    for stored in library.documents():
-        path = stored.document.path
-        below = any(path == root or path.startswith(root.rstrip("/") + "/") for root in roots)
-        if below and not os.path.lexists(path):
-            gone.append(stored.id)
-    return gone
-
-
-def storable(path: Path) -> str:
-    """Return a path as the store can hold it; raises DocumentError if its bytes are not UTF-8."""
-    try:
-        return str(path).encode("utf-8").decode()
-    except UnicodeEncodeError:
-        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
-        raise DocumentError("its name is not UTF-8", "rename it", shown) from None
-
-
-def _digest(path: Path) -> str:
-    """Digest a file's bytes; "" for what is no file or cannot be read: reading it will say why."""
-    try:
-        if not path.is_file():
-            return ""
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-    except OSError:
-        return ""

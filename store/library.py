@@ -111,6 +111,15 @@ class Library:
         for row in self._pages(_CHUNKS, "chunks.id", None, lacking, [generation]):
             yield _stored_chunk(row)
 
+    def paths(self) -> list[str]:
+        """Return the paths that documents came from, each once."""
+        return [path for (path,) in self._connection.rows("SELECT DISTINCT path FROM documents")]
+
+    def repeated(self) -> set[str]:
+        """Return the digests that more than one document has."""
+        sql = "SELECT digest FROM documents GROUP BY digest HAVING count(*) > 1"
+        return {digest for (digest,) in self._connection.rows(sql)}
+
     def document(self, id: int) -> StoredDocument:
         """Return a document; raises NoSuchId."""
         sql = f"SELECT {_DOCUMENT} FROM documents WHERE id = ?"  # noqa: S608

@@ -108,7 +108,7 @@ def test_a_file_that_can_no_longer_be_opened_stops_nothing(files, ingest, texts,
 
     folder = files(leave__md=LEAVE)
     ingest(folder)
-    monkeypatch.setattr(indexing, "open", refuse, raising=False)
+    monkeypatch.setattr("reatt_engine.sources.open", refuse, raising=False)
     monkeypatch.setattr("reatt_engine.documents._open", refuse)
     report = ingest(folder / "leave.md")
     monkeypatch.undo()
