@@ -153,6 +153,16 @@ def read_tokenizer(folder: ModelFolder) -> TextTokenizer:
     return TextTokenizer(folder.path / "tokenizer.json", end=end, question_limit=asked, chunk_limit=chunk)
 
 
+def fusion(folder: ModelFolder, usual: float) -> float:
+    """Read what attention weighs in hybrid search; `usual` where the model's config does not say."""
+    weight = folder.settings.get("fusion", usual)
+    if isinstance(weight, int | float) and 0 <= weight <= 1:
+        return weight
+    file = folder.path / "config.json"
+    message = f"{file}: fusion is {weight!r:.40}; expected a number from 0 to 1"
+    raise ModelError(message, "copy the model again", str(file))
+
+
 def _calibration(folder: ModelFolder) -> Calibration | None:
     """Read how the model's confidence was fitted; None where its config does not say."""
     from reatt_engine.confidence import Calibration

@@ -5,24 +5,20 @@ Nothing heavy is imported here or in the command files: `--help` and every press
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
 import traceback
 from contextlib import suppress
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from typer.exceptions import Abort, TyperException
 
-from reatt_cli import __version__, adapt, asking, completing, evaluating, ingesting, library, models, serving
+from reatt_cli import __version__, adapt, asking, completing, evaluating, failures, ingesting, library, models, serving
 from reatt_cli.output import Output, StdoutClosed
 from reatt_cli.settings import Settings, log_file, told
-
-if TYPE_CHECKING:
-    from reatt_store.errors import ReattError
 
 # Set before anything is imported that reads them: no command but `models add` may touch the network.
 ENVIRONMENT = {
@@ -101,53 +97,10 @@ def _report(error: Exception, settings: Settings) -> int:
     out = settings.output()
     if settings.debug and not isinstance(error, TyperException):
         out.traceback("".join(traceback.format_exception(error)))
-    known = _known(error) or _internal(error, out, settings.debug)
+    known = failures.known(error) or failures.internal(error, log_file(), settings.debug)
     with suppress(StdoutClosed, OSError):  # stderr may be gone, too: then the exit code is all that is left
         out.error(known)
     return known.exit_code
-
-
-def _known(error: Exception) -> ReattError | None:
-    """Give the error's row in the catalogue; None if it is a bug of ours."""
-    from reatt_store import errors
-
-    if isinstance(error, errors.ReattError):
-        return error
-    if isinstance(error, TyperException):
-        return errors.UsageError(error.format_message(), f"{_called(error)} --help")
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return errors.DiskFull(
-            f"no room left to write {error.filename or 'there'}", "free some space, then run it again"
-        )
-    if isinstance(error, OSError) and error.errno == errno.EROFS:
-        return errors.ReadOnly(f"{error.filename or 'the disk'} is read-only")
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return errors.OutOfMemory("not enough memory", "fewer --top, or --device cpu")
-    return None
-
-
-def _called(error: TyperException) -> str:
-    """Name the command whose usage was wrong."""
-    context = getattr(error, "ctx", None)
-    return str(context.command_path) if context is not None else "reatt"
-
-
-def _internal(error: Exception, out: Output, debug: bool) -> ReattError:
-    """Log a bug's traceback for its report; say where."""
-    from reatt_store.errors import InternalError
-
-    path = log_file()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with open(path, "a", opener=lambda name, flags: os.open(name, flags, 0o600), errors="backslashreplace") as log:
-            log.write(f"reatt {__version__}, Python {sys.version}\n{''.join(traceback.format_exception(error))}\n")
-    except OSError:
-        return InternalError(f"internal error: {_named(error)}", "the same command with --debug")
-    return InternalError(f"internal error: {_named(error)}; traceback in {path}", "" if debug else "--debug", str(path))
-
-
-def _named(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _terminate(signum: int, frame: FrameType | None) -> NoReturn:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from reatt_cli.patterns import folder_or_glob
 from reatt_cli.session import Session
 from reatt_cli.settings import command
 
@@ -28,7 +29,10 @@ MaybeQuestion = Annotated[
 Top = Annotated[int, typer.Option("--top", "-k", min=1, max=1000, help="How many passages.")]
 By = Annotated[RetrieverName, typer.Option("--retriever", help="What finds the passages.")]
 How = Annotated[SearchName, typer.Option("--search", help="How attention searches; all but exact save work.")]
-Only = Annotated[str | None, typer.Option("--only", metavar="GLOB", help="Only documents whose path or name matches.")]
+Only = Annotated[
+    str | None,
+    typer.Option("--only", metavar="GLOB|DIR", help="Only documents that match or lie there.", callback=folder_or_glob),
+]
 OkEmpty = Annotated[bool, typer.Option("--ok-empty", help="Exit 0, not 4, if nothing was found.")]
 Cold = Annotated[bool, typer.Option("--cold", help="Load the model here, even where reatt serve has it loaded.")]
 Explain = Annotated[bool, typer.Option("--explain", help="Show which words of the question met which of the text.")]

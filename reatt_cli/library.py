@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reatt_cli.patterns import folder_or_glob
 from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds, tail
 from reatt_cli.session import Session, short_path
 from reatt_cli.settings import command, registry
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from reatt_store.library import Library
     from reatt_store.records import Problem, StoredChunk, StoredDocument
 
-Only = Annotated[str | None, typer.Option("--only", metavar="GLOB", help="Only documents whose path or name matches.")]
+Only = Annotated[
+    str | None,
+    typer.Option("--only", metavar="GLOB|DIR", help="Only documents that match or lie there.", callback=folder_or_glob),
+]
 ShownId = Annotated[str, typer.Argument(metavar="ID", help="D-… (a document) or C-… (a chunk).")]
 Targets = Annotated[list[str], typer.Argument(metavar="ID|PATH|GLOB...", help="D-…, a path, or a glob on paths.")]
 
@@ -247,12 +251,13 @@ def _find(library: Library, shown: str) -> tuple[StoredDocument, list[StoredChun
 
 def _matching(library: Library, target: str) -> list[StoredDocument]:
     """Find the documents that an argument names: an id, a file, all files below a folder, or a glob."""
+    from reatt_engine.sources import storable
     from reatt_store.errors import NoSuchId
 
     kind, number = _parsed(target)
     if kind == "D":
         return [library.document(number)]
-    path = glob.escape(os.path.abspath(os.path.expanduser(target)))
+    path = glob.escape(storable(os.path.abspath(os.path.expanduser(target))))
     # A bare name is a file of this folder: only what is written as a glob reaches others of that name.
     patterns = [path, f"{path.rstrip('/')}/*", *([target] if glob.has_magic(target) else [])]
     for pattern in patterns:

@@ -95,13 +95,14 @@ class Session:
 
     def retriever(self, with_model: bool = True) -> Retriever:
         """Make what finds chunks, once a run; searching by words alone needs no model."""
+        from reatt_engine import models
         from reatt_engine.retrieval import FUSION_WEIGHT, Retriever
 
         if self._retriever is None:
             generation = self.library.generation()
             if with_model and generation is not None:
-                fusion = self.model.settings.get("fusion", FUSION_WEIGHT)
-                self._retriever = Retriever(self.library, self.backbone(self.model), generation, fusion)
+                weight = models.fusion(self.model, FUSION_WEIGHT)
+                self._retriever = Retriever(self.library, self.backbone(self.model), generation, weight)
             else:
                 self._retriever = Retriever(self.library, None, generation)
         return self._retriever

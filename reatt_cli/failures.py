@@ -1,0 +1,84 @@
+"""What went wrong, as a row of the error catalogue: ours as they are, the system's and torch's by what they mean."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from typer.exceptions import TyperException
+
+from reatt_cli import __version__
+
+if TYPE_CHECKING:
+    from reatt_store.errors import ReattError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DO = {
+    errno.EACCES: "check its permissions",
+    errno.EPERM: "check its permissions",
+    errno.ENAMETOOLONG: "a shorter path",
+    errno.ENOENT: "look whether it is still there",
+    errno.EMFILE: "raise the limit on open files: ulimit -n",
+}
+_DEVICE = ("CUDA error", "CUDA driver", "Found no NVIDIA driver", "The NVIDIA driver on your system")
+
+
+def known(error: Exception) -> ReattError | None:
+    """Give the error's row in the catalogue; None if it is a bug of ours."""
+    from reatt_store import errors
+
+    if isinstance(error, errors.ReattError):
+        return error
+    if isinstance(error, TyperException):
+        return errors.UsageError(error.format_message(), f"{_called(error)} --help")
+    if isinstance(error, OSError):
+        return _of_system(error)
+    if type(error).__name__ == "OutOfMemoryError":  # torch's; it is not imported to find out
+        return errors.GpuMemory(
+            "the memory of the GPU is full", "nvidia-smi shows who has it; fewer --top; --device cpu"
+        )
+    if isinstance(error, MemoryError):
+        return errors.OutOfMemory("not enough memory", "fewer --top, or end other programs")
+    if type(error).__name__ == "AcceleratorError" or (
+        isinstance(error, RuntimeError) and str(error).startswith(_DEVICE)
+    ):
+        return errors.DeviceError(str(error).partition("\n")[0], "look at nvidia-smi, or --device cpu")
+    return None
+
+
+def internal(error: Exception, log: Path, debug: bool) -> ReattError:
+    """Log a bug's traceback for its report; say where."""
+    from reatt_store.errors import InternalError
+
+    named = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with open(log, "a", opener=lambda name, flags: os.open(name, flags, 0o600), errors="backslashreplace") as file:
+            file.write(f"reatt {__version__}, Python {sys.version}\n{''.join(traceback.format_exception(error))}\n")
+    except OSError:
+        return InternalError(f"internal error: {named}", "the same command with --debug")
+    return InternalError(f"internal error: {named}; traceback in {log}", "" if debug else "--debug", str(log))
+
+
+def _of_system(error: OSError) -> ReattError | None:
+    """Say what the system refused; an error that names no file, such as a broken pipe, is no one's doing but ours."""
+    from reatt_store import errors
+
+    named = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else None
+    if error.errno in _FULL:
+        return errors.DiskFull(f"no room left to write {named or 'there'}", "free some space, then run it again", named)
+    if error.errno == errno.EROFS:
+        return errors.ReadOnly(f"{named or 'the disk'} is read-only", "name another folder", named)
+    if named is None:
+        return None
+    return errors.SystemRefused(f"cannot use {named}: {error.strerror}", _DO.get(error.errno or 0, ""), named)
+
+
+def _called(error: TyperException) -> str:
+    """Name the command whose usage was wrong."""
+    context = getattr(error, "ctx", None)
+    return str(context.command_path) if context is not None else "reatt"
