@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types smoke bench first eval-mini gpu reatt-mini completions kills crashes flips figures coverage mutate clean
+.PHONY: help setup demo test lint types smoke bench first eval-mini learning adapting gpu reatt-mini completions kills crashes flips figures coverage mutate clean
 
 JOBS ?= 2
 COUNT ?= 20000
@@ -22,8 +22,8 @@ FIND_PYTHON = for p in python3.11 python3.12 python3.13 python3; do \
 # One thread a process: the processes are the parallelism, and small matrices gain nothing from threads.
 RUN_TESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs
 
-STORE_TESTS = $(addprefix tests/test_, $(addsuffix .py, crash faults generations library nearest reliability repairing \
-	runs segments store_model words))
+STORE_TESTS = $(addprefix tests/test_, $(addsuffix .py, crash faults generations library nearest repairing \
+	runs segments store_edges store_model words))
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -98,9 +98,16 @@ first: $(VENV)/installed-dev ## how well the bundled model finds and reads, into
 eval-mini: $(VENV)/installed-dev ## reatt-mini on all judged sets beside BM25, MiniLM and their fusion, into mini.md
 	$(BIN)/python -m bench.mini --data $(DATA) $(ARGS)
 
+learning: $(VENV)/installed-dev ## memory and pace of a training step, into learning.md (ARGS=--large: T5-large on a GPU)
+	$(BIN)/python -m bench.learning $(ARGS)
+
+adapting: $(VENV)/installed-dev ## whether adapting pays and its gate is honest, into adapting.md (some hours)
+	$(BIN)/python -m bench.adapting --data $(DATA) $(ARGS)
+
 gpu: $(VENV)/installed-dev ## tests and bench on a CUDA device; without one both say that they skip
 	$(BIN)/python -m pytest -rs -m gpu
 	$(BIN)/python -m bench.run --device cuda $(if $(filter-out 0,$(QUICK)),--quick) $(ARGS)
+	$(BIN)/python -m bench.learning --device cuda --large
 
 RECIPE = $(BIN)/python -m recipes.reatt_mini
 DATA ?= ../shared/data

@@ -272,7 +272,7 @@ def test_a_kill_leaves_the_old_model_or_the_new_one_and_never_a_mix(kills, store
 
 
 def test_too_few_minutes_are_told_with_the_number_that_would_do(adapt, store, monkeypatch):
-    monkeypatch.setattr(adapting_engine.Adapter, "_costs", lambda self: Costs(300.0, 0.0, 0.0))
+    monkeypatch.setattr(adapting_engine.Adapter, "_costs", lambda self: Costs(300.0, 1e-6, 0.0))
     code, told = adapt("--minutes", "5")
     assert (code, told["fix"]) == (2, "--minutes 16")
     with Library.open(store) as library:
