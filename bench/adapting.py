@@ -36,7 +36,7 @@ MEASURE = "ndcg@10"
 RISE, FALL, AGREE = 0.02, -0.005, 0.9  # of the mean, of the worst set, of verdict and sign
 NOTES = (
     "nDCG@10 of attention alone, on people's questions that no training saw; learnt from the documents without any.",
-    "gate: of so many runs at most one in twenty may be accepted.",
+    "gate: of so many runs at most one in twenty may be accepted. Each trains for the same minutes as above.",
 )
 
 

@@ -75,7 +75,8 @@ class Learner:
 def learner(plan: Plan) -> Learner:
     """Load the model to learn; all of it does."""
     model = plan.backbone()
-    return Learner(model.t5.float().train().requires_grad_(True), model.head.layer, _decided(model.t5, model.head.number))
+    t5 = model.t5.float().train().requires_grad_(True)
+    return Learner(t5, model.head.layer, _decided(t5, model.head.number))
 
 
 def _decided(t5: T5, head: int) -> HeadSelector:

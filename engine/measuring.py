@@ -6,14 +6,13 @@ by attention alone, which is what learns; reading sees the best chunks that were
 
 A masked sentence stands word for word in the text it was made from, so finding that text is no task, and no gain could
 be seen. Therefore each is asked of its text without the sentence, encoded for this question alone: what is left speaks
-of the same thing in other words, as an answer does to a person's question. nDCG@10 of BM25 and of attention:
+of the same thing in other words, as an answer does to a person's question. nDCG@10:
 
                       whole sentence    cut out        people's questions
     FairytaleQA       0.982  1.000      0.206  0.182   0.740  0.759
     Chroma's five     0.897  0.927      0.316  0.294   0.838  0.792
 
-Harder than what people ask, and order and distance of the two searches are those of neither column beside it: a
-change shows here, its size does not say what people will gain.
+(BM25, then attention.) Harder than what people ask: a change shows here, its size does not say what people will gain.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ class Trainer:
             raise error
         if self.ranks.count > 1:
             message = f"{self.micro} questions at a time do not fit into the memory of process {self.ranks.number}"
-            raise OutOfMemory(message, "reatt adapt --preset paper, which reads one at a time") from error
+            raise OutOfMemory(message, "reatt adapt --preset laptop, or a single process") from error
         if self.micro == 1:
             message = f"one question with its {self.plan.close} close passages does not fit into memory"
             raise OutOfMemory(message, "reatt adapt --preset laptop, or --device cpu") from error
