@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from reatt_store import segments
-from reatt_store.connection import DATABASE, Connection, open_writer, translated
+from reatt_store.connection import DATABASE, Connection, open_writer
 from reatt_store.errors import ReadOnly, StoreDamaged
 from reatt_store.migrations import schema
 from reatt_store.records import DIGEST_BYTES, CheckReport, Chunk, Damage, Document, sealed_as
@@ -102,18 +103,12 @@ def _words(connection: Connection, folder: Path) -> list[Damage]:
     if connection.value(unequal):
         return [Damage("words", "words", "the word index does not hold the chunks that are stored", repairable=True)]
     try:
-        writer = open_writer(folder)  # the comparison is spelt as an INSERT, though it writes nothing
+        with closing(open_writer(folder)) as writer:  # the comparison is spelt as an INSERT, though it writes nothing
+            writer.rows("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)")
     except ReadOnly:
         return []
-    try:
-        writer.execute("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)")
-    except sqlite3.Error as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-            with translated(folder / DATABASE):
-                raise
+    except StoreDamaged as error:
         return [Damage("words", "words", f"the word index differs from the texts: {error}", repairable=True)]
-    finally:
-        writer.close()
     return []
 
 

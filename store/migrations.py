@@ -138,11 +138,7 @@ def migrate(connection: sqlite3.Connection) -> None:
         for statement in SECOND:
             database.execute(statement)
 
-    connection.execute("BEGIN IMMEDIATE")  # waits for another process that is just creating the same store
-    try:
+    with connection:  # commits, or takes everything back
+        connection.execute("BEGIN IMMEDIATE")  # waits for another process that is just creating the same store
         migrations.apply(Database(connection, recursive_triggers=False))
         connection.execute(f"PRAGMA user_version = {FORMAT}")
-    except BaseException:
-        connection.rollback()
-        raise
-    connection.execute("COMMIT")

@@ -72,9 +72,8 @@ def _copy(old: Connection, new: Connection, folder: Path) -> list[Doubted]:
         new.execute(statement)
     for table in _COUNTED:  # an id is never used again, not even that of a row which could not be read
         given = max((id for id in _ids(old, table) if id < _IDS), default=0)
-        new.execute("DELETE FROM sqlite_sequence WHERE name = ? AND seq <= ?", [table, given])
-        if not new.rows("SELECT 1 FROM sqlite_sequence WHERE name = ?", [table]):
-            new.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", [table, given])
+        new.execute("DELETE FROM sqlite_sequence WHERE name = ?", [table])
+        new.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", [table, given])
     return doubted
 
 

@@ -208,13 +208,14 @@ def test_a_flipped_bit_of_the_database_is_found_or_does_no_harm(tmp_path, ends, 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_hundreds_of_kills_leave_sound_stores(tmp_path, ends):
-    in_time = 0
-    for seed in range(100, 500):
+@pytest.mark.timeout(4 * 3600)
+def test_thousands_of_kills_leave_sound_stores(tmp_path, ends):
+    in_time, seed = 0, 100
+    while in_time < 3000:
         in_time += trial(seed, tmp_path / "store", ends)
         shutil.rmtree(tmp_path / "store")
-    assert in_time > 300
+        seed += 1
+    print(f"\nR1: {seed - 100} trials of one or two kills, {in_time} of them killed in the middle, 0 bad")
 
 
 if __name__ == "__main__":
