@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from reatt_engine.backbone import Backbone, ChunkText
 from reatt_engine.chunking import stream
 from reatt_engine.documents import Found, ReadLimits, Text, read_stdin
 from reatt_engine.folders import ModelFolder
+from reatt_engine.languages import language, notices
 from reatt_engine.models import drop_unused, keep_in_store
 from reatt_engine.sources import as_text, digest, found_in, not_followed, steady, storable, vanished
 from reatt_engine.tokens import HEAD_TOKENS
@@ -111,6 +113,7 @@ def ingest(
         run.read_all(list(found_in(paths, options.include, options.exclude, links)), options)
         _drop_others(library, writer, generation, options)
         run.look_back(paths, options, links)
+        run.report.warnings[:0] = notices(run.languages, model)
         if run.report.changed or run.report.removed or library.live(generation) is not None:
             writer.compact()  # what was replaced is to leave the disk, too
     status = library.status()
@@ -145,6 +148,7 @@ class _Run:
         self.documents: list[tuple[Document, list[Chunk]]] = []
         self.waiting: dict[bytes, ChunkText] = {}
         self.encoded = 0  # chunks
+        self.languages: Counter[str | None] = Counter()  # of the documents read; None where it cannot be told
         self.new: set[str] = set()  # digests of the files that were not there before
         self.at = Progress("read", 0, None)
 
@@ -210,6 +214,7 @@ class _Run:
         self.report.warnings += not_followed(links)
 
     def _take(self, text: Text, known: bool) -> None:
+        self.languages[language(text.text)] += 1
         chunks: list[Chunk] = []
         for chunk in stream(text, self.backbone.count_tokens, self.backbone.max_chunk_tokens - HEAD_TOKENS):
             chunks.append(chunk)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reatt_cli import schemas, warm
@@ -41,12 +41,28 @@ def is_warm(session: Session) -> bool:
 
 def cold(session: Session, wanted: Wanted) -> Found:
     """Search, and read if that is wanted, in this process."""
+    wanted = _by_words_if_foreign(session, wanted)
     result = _search(session, wanted) if wanted.command == "search" else _ask(session, wanted)
     if result.hits if isinstance(result, schemas.Search) else result.evidence:
         return Found(result)
     nothing = next(session.library.documents(wanted.only), None) is None
     empty = "the store is empty" if wanted.only is None else f"no document matches --only {wanted.only}"
     return Found(result, empty if nothing else None)
+
+
+def _by_words_if_foreign(session: Session, wanted: Wanted) -> Wanted:
+    """Search by words alone for a question in a language that the model has not learnt, and say so."""
+    from reatt_engine.languages import foreign, known_to
+    from reatt_store.errors import Notice
+
+    if wanted.retriever != "hybrid" or not session.exists:
+        return wanted
+    language = foreign(wanted.question, known_to(session.model.settings))
+    if language is None:
+        return wanted
+    told = f"{session.model.name} does not know {language}: searched by words; --retriever attention insists"
+    session.warn(Notice("LANGUAGE", told))
+    return replace(wanted, retriever="words")
 
 
 def _search(session: Session, wanted: Wanted) -> schemas.Search:
