@@ -14,7 +14,7 @@ _reatt() {
     fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         case "$path ${COMP_WORDS[i]}" in
-        " ingest"|" search"|" ask"|" adapt"|" list"|" show"|" remove"|" status"|" check"|" init"|" eval"|" serve"|" schema"|" completion"|" models"|" models list"|" models add"|" models use"|" models rollback"|" models probe") path+=" ${COMP_WORDS[i]}" ;;
+        " ingest"|" search"|" ask"|" adapt"|" list"|" show"|" remove"|" status"|" check"|" init"|" eval"|" serve"|" report"|" doctor"|" config"|" schema"|" completion"|" models"|" models list"|" models add"|" models use"|" models rollback"|" models probe") path+=" ${COMP_WORDS[i]}" ;;
         esac
     done
     case "$previous" in
@@ -38,12 +38,14 @@ _reatt() {
         --model) _reatt_values model; return ;;
         --name) :; return ;;
         --only) :; return ;;
+        --output) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --password-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --preset) mapfile -t COMPREPLY < <(compgen -W "auto paper gpu laptop" -- "$current"); return ;;
         --progress) mapfile -t COMPREPLY < <(compgen -W "auto never json" -- "$current"); return ;;
         --qa) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --qrels) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --queries) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+        --report) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --retriever) mapfile -t COMPREPLY < <(compgen -W "attention words hybrid" -- "$current"); return ;;
         --search) mapfile -t COMPREPLY < <(compgen -W "auto exact fast two-stage" -- "$current"); return ;;
         --seed) :; return ;;
@@ -55,18 +57,19 @@ _reatt() {
         --timeout) :; return ;;
         --top) :; return ;;
         -k) :; return ;;
+        -o) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     esac
     case "$path" in
     "")
         if [[ $current == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W "-h --help --version" -- "$current")
         else
-            mapfile -t COMPREPLY < <(compgen -W "ingest search ask adapt list show remove status check init eval serve schema completion models" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "ingest search ask adapt list show remove status check init eval serve report doctor config schema completion models" -- "$current")
         fi
         ;;
     " ingest")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --include --exclude --prune --reencode --max-file-size --timeout --encoding --password-file --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --include --exclude --prune --reencode --max-file-size --timeout --encoding --password-file --retry --dry-run --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current")
         fi
@@ -80,7 +83,7 @@ _reatt() {
         ;;
     " ask")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --free --beams --max-tokens --abstain --explain --jsonl --ok-empty --cold --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --free --beams --max-tokens --abstain --explain --jsonl --ok-empty --cold --report --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
         fi
@@ -146,6 +149,27 @@ _reatt() {
             mapfile -t COMPREPLY < <(compgen -W "-h --help --idle --stop --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
+        fi
+        ;;
+    " report")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --output -o --store --json --quiet -q --verbose -v --color --progress --no-input --debug" -- "$current")
+        else
+            :
+        fi
+        ;;
+    " doctor")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+        else
+            :
+        fi
+        ;;
+    " config")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --store --json --quiet -q --verbose -v --color --progress --no-input --debug" -- "$current")
+        else
+            mapfile -t COMPREPLY < <(compgen -W "show path" -- "$current")
         fi
         ;;
     " schema")

@@ -12,6 +12,7 @@ from rich.text import Text
 from reatt_cli import rendering, schemas
 from reatt_cli.library import where
 from reatt_cli.output import Output
+from reatt_cli.schemas_store import noticed
 from reatt_cli.session import short_path
 
 if TYPE_CHECKING:
@@ -63,13 +64,14 @@ def reply(told: Reply, generation: Generation, warnings: Sequence[str]) -> schem
         id=told.id, question=told.question, answer=told.answer, abstained=told.abstained, confidence=told.confidence,
         agreement_kl=told.agreement, source=told.source, char_start=told.char_start, char_end=told.char_end,
         evidence=evidence, model=model, timing_ms=told.timing_ms, warnings=[*warnings, *told.warnings],
+        notices=noticed([*warnings, *told.warnings]),
     )  # fmt: skip
 
 
 def render_hits(out: Output, question: str, hits: Sequence[schemas.Hit], explain: bool) -> None:
     """Print hits, best first."""
     _passages(
-        out, [Shown(each, _weights(question, each), None, f"{each.retrieval.score:.3f}") for each in hits], explain
+        out, [Shown(each, weights(question, each), None, f"{each.retrieval.score:.3f}") for each in hits], explain
     )
     if not hits:
         out.note("nothing matches")
@@ -85,7 +87,9 @@ def render_reply(out: Output, reply: schemas.Ask, explain: bool, echo: bool) -> 
     else:
         headline = Text.assemble((rendering.one_line(reply.answer), "bold"), f"   {confidence}")
     shown = reply.evidence[:NEAREST] if reply.answer is None else reply.evidence
-    passages = [Shown(each, _weights(reply.question, each), _answer(reply, each), _percent(each)) for each in shown]
+    passages = [
+        Shown(each, weights(reply.question, each), where_answered(reply, each), _percent(each)) for each in shown
+    ]
     if reply.answer is not None and reply.confidence < UNSURE:
         _passages(out, passages, explain)
         out.say("unsure: ", headline)
@@ -125,7 +129,7 @@ def _explain(out: Output, hits: Sequence[schemas.Hit]) -> None:
         out.table([(t.q or "·", found.text[t.start : t.end] or "·", f"{t.weight:+.3f}") for t in terms], indent="     ")
 
 
-def _weights(question: str, found: schemas.Hit) -> list[Weight]:
+def weights(question: str, found: schemas.Hit) -> list[Weight]:
     """Say what to highlight in a passage: what its score is made of, or else the question's words."""
     weights = [(token.start, token.end, token.weight) for token in found.retrieval.tokens]
     if any(weight > 0 and end > start for start, end, weight in weights):
@@ -135,7 +139,7 @@ def _weights(question: str, found: schemas.Hit) -> list[Weight]:
     return [(match.start(), match.end(), 1.0) for match in matches]
 
 
-def _answer(reply: schemas.Ask, found: schemas.Evidence) -> rendering.Span | None:
+def where_answered(reply: schemas.Ask, found: schemas.Evidence) -> rendering.Span | None:
     """Say where in a passage the answer was cut from."""
     if reply.source is None or reply.char_start is None or reply.char_end is None:
         return None

@@ -16,7 +16,21 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import Abort, TyperException
 
-from reatt_cli import __version__, adapt, asking, completing, evaluating, failures, ingesting, library, models, serving
+from reatt_cli import (
+    __version__,
+    adapt,
+    asking,
+    completing,
+    configuring,
+    doctoring,
+    evaluating,
+    failures,
+    ingesting,
+    library,
+    models,
+    reporting,
+    serving,
+)
 from reatt_cli.output import Output, StdoutClosed
 from reatt_cli.settings import Settings, log_file, told
 
@@ -56,7 +70,10 @@ def _top(
 ) -> None: ...
 
 
-for group in (ingesting, asking, adapt, library, evaluating, models, serving, completing):
+GROUPS = (
+    ingesting, asking, adapt, library, evaluating, models, serving, reporting, doctoring, configuring, completing,
+)  # fmt: skip
+for group in GROUPS:
     group.register(app)
 
 
@@ -80,7 +97,8 @@ def run(arguments: list[str]) -> int:
             completing.values(*arguments[1:])
             return 0
         command = typer.main.get_command(app)
-        code = command.main(args=arguments or ["--help"], prog_name="reatt", standalone_mode=False)
+        usual = configuring.defaults(arguments)
+        code = command.main(args=arguments or ["--help"], prog_name="reatt", standalone_mode=False, default_map=usual)
         return int(code or 0)
     except StdoutClosed:
         return 128 + signal.SIGPIPE

@@ -6,6 +6,7 @@ import io
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -17,6 +18,7 @@ from reatt_cli.settings import command
 if TYPE_CHECKING:
     from reatt_cli import schemas
     from reatt_cli.warm import Wanted
+    from reatt_store.errors import UsageError
 
 NO_ANSWER = 4
 
@@ -85,6 +87,9 @@ def ask(
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Print one JSON object a line.")] = False,
     ok_empty: OkEmpty = False,
     cold: Cold = False,
+    report: Annotated[
+        str | None, typer.Option("--report", metavar="FILE", help="Write the answer as HTML, too.")
+    ] = None,
 ) -> int:
     """Answer a question from the documents, with the passages it was read from."""
     from reatt_cli.warm import Wanted
@@ -96,6 +101,8 @@ def ask(
         session.out = replace(session.out, json=True)
     if many is None:
         _not_blank(question or "", "ask")
+    elif report is not None:
+        raise _one_at_a_time()
     wanted = Wanted(
         "ask", question or "", top, retriever, how, only, free=free, beams=beams, max_tokens=max_tokens,
         abstain=threshold,
@@ -103,6 +110,8 @@ def ask(
     if many is not None:
         return _ask_many(session, many, wanted, explain)
     reply = _ask_one(session, wanted, explain)
+    if report is not None:
+        _write_report(reply, report)
     return NO_ANSWER if reply.abstained and not ok_empty else 0
 
 
@@ -131,6 +140,18 @@ def _ask_one(session: Session, wanted: Wanted, explain: bool, echo: bool = False
     if found.note:
         session.out.note(found.note)
     return reply
+
+
+def _write_report(reply: schemas.Ask, file: str) -> None:
+    from reatt_cli import answer_page
+
+    answer_page.save(answer_page.page(reply), Path(file))
+
+
+def _one_at_a_time() -> UsageError:
+    from reatt_store.errors import UsageError
+
+    return UsageError("--report is for one question", 'reatt ask "QUESTION" --report FILE')
 
 
 def _questions(session: Session, question: str | None, jsonl: bool) -> Iterator[str]:

@@ -10,7 +10,8 @@ from typing import Any, Literal
 from pydantic import Field, FiniteFloat
 
 from reatt_cli.schemas_adapt import Adapt
-from reatt_cli.schemas_store import Check, Documents, Init, Part, Problem, Remove, Serve, Show, Status
+from reatt_cli.schemas_ease import Config, Doctor, Reported
+from reatt_cli.schemas_store import Check, Documents, Init, Noticed, Part, Problem, Remove, Serve, Show, Status
 
 
 class Files(Part):
@@ -38,6 +39,9 @@ class Ingest(Part):
     seconds: FiniteFloat
     problems: list[Problem]
     warnings: list[str]
+    notices: list[Noticed] = Field(default_factory=list)
+    duplicates: int = Field(default=0, description="contents of added files that more than one file has")
+    dry_run: bool = Field(default=False, description="true if nothing was read: files are counted by their bytes alone")
 
 
 class Token(Part):
@@ -97,6 +101,7 @@ class Search(Part):
     hits: list[Hit]
     timing_ms: dict[str, FiniteFloat]
     warnings: list[str]
+    notices: list[Noticed] = Field(default_factory=list)
 
 
 class Model(Part):
@@ -124,6 +129,7 @@ class Ask(Part):
     model: Model
     timing_ms: dict[str, FiniteFloat]
     warnings: list[str]
+    notices: list[Noticed] = Field(default_factory=list)
 
 
 class Eval(Part):
@@ -224,7 +230,7 @@ PUBLISHED: dict[str, type[Part]] = {
     model.model_fields["schema_"].default.removeprefix("reatt.").partition("/")[0]: model
     for model in (
         Ingest, Search, Ask, Adapt, Eval, Documents, Show, Remove, Status, Check, Init, Models, Probe, Serve,
-        Completion, SchemaNames, Error,
+        Doctor, Config, Reported, Completion, SchemaNames, Error,
     )
 }  # fmt: skip
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+from reatt_store.errors import Notice
 
 
 class Part(BaseModel):
@@ -20,6 +23,13 @@ class Problem(Part):
     id: str = Field(description="its row of the error catalogue, such as PDF_PASSWORD")
     detail: str
     fix: str
+
+
+class Noticed(Part):
+    """A warning that has a row in the error catalogue; `warnings` holds its text, too."""
+
+    id: str = Field(description="such as ENCODING_GUESSED")
+    detail: str
 
 
 class Lock(Part):
@@ -150,3 +160,8 @@ class Serve(Part):
     )
     pid: int | None = Field(description="of this process if it answers")
     idle_minutes: FiniteFloat = Field(description="after which it ends by itself")
+
+
+def noticed(warnings: Sequence[str]) -> list[Noticed]:
+    """Pick the warnings that have an id."""
+    return [Noticed(id=warning.id, detail=warning) for warning in warnings if isinstance(warning, Notice)]

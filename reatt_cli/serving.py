@@ -60,7 +60,7 @@ class Warm:
     def __init__(self, settings: Settings) -> None:
         from reatt_engine.models import choose_device
 
-        self._settings = replace(settings, json=False, quiet=True)
+        self._settings = replace(settings, json=True, quiet=True)  # warnings travel in the object
         self._devices = {"auto", settings.device, choose_device(settings.device)}
         self._session: Session | None = None
         self._file: tuple[int, int] | None = None

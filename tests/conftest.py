@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-ENVIRONMENT = ("STORE", "MODEL", "DEVICE", "PROGRESS", "LOG")
+ENVIRONMENT = ("STORE", "MODEL", "DEVICE", "PROGRESS", "LOG", "CONFIG")
 LEAVE = "Parental leave in Norway is 49 weeks at full pay.\n"
 TRAVEL = "Travel is approved by the head of department.\n"
 NOUNS = """leave Norway weeks pay travel head department telescope mirror garden rye bread oven water plot fence key

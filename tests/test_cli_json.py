@@ -24,10 +24,13 @@ CALLS = [
     ("search --retriever words leave", "search"),
     ("search --retriever words zzz --ok-empty", "search"),
     ("serve --stop", "serve"),
+    ("doctor", "doctor"),
+    ("config", "config"),
+    ("config path", "config"),
     ("schema", "schema"),
     ("completion fish", "completion"),
 ]
-FAILURES = ["show D-99", "show", "list --onyl", "nonsense", "remove nothing", "list --store /nowhere", "search", "eval"]
+FAILURES = ["show D-99", "show", "list --onyl", "nonsense", "remove nothing", "list --store /nowhere", "search", "eval", "report A-0", "report R-1"]
 
 
 def validate(text, name):

@@ -8,7 +8,24 @@ import pytest
 
 HEAVY = ("torch", "numpy", "faiss", "transformers", "tokenizers", "safetensors", "sqlite_utils", "pypdf")
 RICHER = (*HEAVY, "pydantic", "rich", "platformdirs", "reatt_store", "reatt_engine")
-COMMANDS = ("ingest", "search", "ask", "eval", "list", "show", "remove", "status", "check", "init", "models", "serve", "schema")
+COMMANDS = (
+    "ingest",
+    "search",
+    "ask",
+    "eval",
+    "list",
+    "show",
+    "remove",
+    "status",
+    "check",
+    "init",
+    "models",
+    "serve",
+    "doctor",
+    "config",
+    "report",
+    "schema",
+)
 
 
 def loaded(*arguments):
