@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types smoke bench first eval-mini learning adapting gpu reatt-mini completions kills crashes flips figures coverage mutate clean
+.PHONY: help setup demo test lint types smoke bench first eval-mini learning adapting gpu reatt-mini completions man kills crashes flips figures coverage mutate clean
 
 JOBS ?= 2
 COUNT ?= 20000
@@ -130,6 +130,10 @@ completions: $(VENV)/installed-dev ## write completions/ anew
 	$(BIN)/reatt completion bash > completions/reatt.bash
 	$(BIN)/reatt completion zsh > completions/_reatt
 	$(BIN)/reatt completion fish > completions/reatt.fish
+
+man: $(VENV)/installed-dev ## write man/reatt.1 anew
+	mkdir -p man
+	$(BIN)/python -m reatt_cli.manual > man/reatt.1
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .work build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -7,11 +7,14 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reatt_cli import schemas, warm
+from reatt_cli import schemas, schemas_store, warm
 from reatt_cli.session import Session, short_path
 from reatt_cli.warm import Wanted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reatt_engine.retrieval import TokenPair
     from reatt_store.errors import ReattError
 
 
@@ -74,7 +77,10 @@ def _search(session: Session, wanted: Wanted) -> schemas.Search:
     spent = {"search": 1000 * (time.monotonic() - started)}
     explained = [finder.explain(wanted.question, each) if wanted.retriever != "words" else [] for each in hits]
     shown = [answers.hit(wanted.question, *each) for each in zip(hits, explained, strict=True)]
-    return schemas.Search(question=wanted.question, hits=shown, timing_ms=spent, warnings=_warnings(session))
+    _say_if_cut(session, wanted.question, explained)
+    told = _warnings(session)
+    notices = schemas_store.noticed(told)
+    return schemas.Search(question=wanted.question, hits=shown, timing_ms=spent, warnings=told, notices=notices)
 
 
 def _ask(session: Session, wanted: Wanted) -> schemas.Ask:
@@ -90,7 +96,19 @@ def _ask(session: Session, wanted: Wanted) -> schemas.Ask:
     retriever = session.retriever()
     reply = read(retriever, wanted.question, options)
     assert retriever.generation is not None, "reading needs vectors"
+    _say_if_cut(session, wanted.question, [each.pairs for each in reply.evidence])
     return answers.reply(reply, retriever.generation, _warnings(session))
+
+
+def _say_if_cut(session: Session, question: str, explained: Sequence[Sequence[TokenPair]]) -> None:
+    """Warn of a question of which the model read only the beginning; its pairs cover all that was read."""
+    from reatt_store.errors import Notice
+
+    seen = max((pair.question_span[1] for pairs in explained[:1] for pair in pairs), default=len(question))
+    if left := question[seen:].split():
+        session.warn(
+            Notice("TRUNCATED", f"the question is too long: cut after {question[:seen][-30:]!r}, {len(left)} words")
+        )
 
 
 def _warnings(session: Session) -> list[str]:
@@ -109,7 +127,10 @@ def _warm(session: Session, wanted: Wanted) -> Found:
         raise _error(error)
     session.out.note(f"store  {short_path(session.folder)}  (warm)")
     kind = schemas.Ask if wanted.command == "ask" else schemas.Search
-    return Found(kind.model_validate(told["result"]), told.get("note"))
+    result = kind.model_validate(told["result"])
+    for warning in result.warnings:
+        session.warn(warning)
+    return Found(result.model_copy(update={"warnings": _warnings(session)}), told.get("note"))
 
 
 def _error(told: dict[str, str]) -> ReattError:
