@@ -84,6 +84,24 @@ def preflight(paths: Sequence[str], options: IngestOptions) -> None:
         return
 
 
+def foresee(library: Library | None, paths: Sequence[str], options: IngestOptions) -> IngestReport:
+    """Count the files that an ingest would read, and their bytes; no model is needed, nothing parsed or written.
+
+    A file of JSON Lines that is known counts as changed: only reading it tells which of its records are.
+    """
+    report, links = IngestReport(0), list[Path]()
+    for found in found_in(paths, options.include, options.exclude, links):
+        known = library.digests(storable(found.path)) if library else {}
+        same = bool(known) and known.get(None) == digest(found.path)
+        report.seen += 1
+        report.added += not known
+        report.unchanged += same
+        report.changed += bool(known) and not same
+        report.bytes += found.path.stat().st_size if found.path.is_file() else 0
+    report.warnings += not_followed(links)
+    return report
+
+
 def ingest(
     library: Library,
     backbone: Backbone,

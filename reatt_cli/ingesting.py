@@ -41,6 +41,10 @@ PasswordFile = Annotated[
     str | None, typer.Option("--password-file", metavar="FILE", help="Passwords of PDFs, one a line.")
 ]
 
+Retry = Annotated[bool, typer.Option("--retry", help="Read again what took too long or had no text, though unchanged.")]
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count the files that would be read.")]
+
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
@@ -58,15 +62,21 @@ def ingest(
     timeout: Timeout = 60,
     encoding: Encoding = None,
     password_file: PasswordFile = None,
+    retry: Retry = False,
+    dry_run: DryRun = False,
 ) -> int:
     """Read files into the store. What has not changed is skipped; a run that was killed goes on where it stopped."""
     from reatt_engine import indexing, models
 
     options = indexing.IngestOptions(
-        include=tuple(include or ()), exclude=tuple(exclude or ()), prune=prune, reencode=reencode,
+        include=tuple(include or ()), exclude=tuple(exclude or ()), prune=prune, reencode=reencode, retry=retry,
         limits=_limits(max_file_size, timeout, encoding, password_file),
     )  # fmt: skip
     indexing.preflight(paths, options)
+    if dry_run:
+        return _say_what_would_be(
+            session, indexing.foresee(session.library if session.exists else None, paths, options)
+        )
     model = models.bundled() if reencode and session.settings.model is None else session.model
     backbone = session.backbone(model)
     library = session.library_or_new()  # last, so that no mistake leaves an empty one
@@ -75,6 +85,15 @@ def ingest(
     result = _result(session, report)
     session.out.result(result, lambda: _render(session, result))
     return PARTLY if result.files.failed else 0
+
+
+def _say_what_would_be(session: Session, report: IngestReport) -> int:
+    result = _result(session, report).model_copy(update={"dry_run": True, "generation": None})
+    files = result.files
+    counts = (("new", files.added), ("known", files.changed), ("unchanged", files.unchanged))
+    told = ", ".join(f"{count:,} {kind}" for kind, count in counts if count)
+    session.out.result(result, lambda: session.out.say(f"would read: {told}; {human_bytes(result.bytes)}"))
+    return 0
 
 
 def _limits(size: str, timeout: float, encoding: str | None, password_file: str | None) -> ReadLimits:
@@ -134,7 +153,15 @@ def _stops_between_batches(session: Session, show: Callable[[Progress], None]) -
 
 def _result(session: Session, report: IngestReport) -> schemas.Ingest:
     from reatt_cli import schemas
+    from reatt_cli.schemas_store import noticed
+    from reatt_store.errors import Notice
 
+    warnings = [*session.warnings, *report.warnings]
+    if report.duplicates:
+        told = (
+            f"{counted(report.duplicates, 'text')} in more than one file: one set of vectors serves those of one title"
+        )
+        warnings.append(Notice("DUPLICATE", told))
     files = schemas.Files(
         seen=report.seen, added=report.added, changed=report.changed, unchanged=report.unchanged,
         removed=report.removed, skipped=report.skipped, failed=report.failed,
@@ -142,7 +169,8 @@ def _result(session: Session, report: IngestReport) -> schemas.Ingest:
     return schemas.Ingest(
         store=str(session.folder), generation=report.generation, files=files, chunks=report.chunks,
         tokens=report.tokens, bytes=report.bytes, seconds=report.seconds,
-        problems=[problem_of(problem) for problem in report.problems], warnings=[*session.warnings, *report.warnings],
+        problems=[problem_of(problem) for problem in report.problems], warnings=warnings, notices=noticed(warnings),
+        duplicates=report.duplicates,
     )  # fmt: skip
 
 
