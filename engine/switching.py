@@ -46,7 +46,7 @@ def bring_back(
     """
     folder = models.in_store(library, model.name, model.sha256)
     if not folder.path.is_dir() or folder.sha256 != model.sha256:
-        raise ModelError(f"{model.name} is missing or is not as it was kept", "reatt check", str(folder.path))
+        raise ModelError(f"{model.name} is missing or is not as it was kept", "reatt check --repair", str(folder.path))
     made = 0
     with library.writing() as writer:
         if library.lacking(model.generation):

@@ -11,7 +11,7 @@ import pytest
 
 from reatt_store import checking, connection, generations, locking, nearest
 from reatt_store.connection import open_reader, open_writer, translated
-from reatt_store.errors import DiskFull, NoSuchId, ReadOnly, StoreDamaged, StoreError, StoreLocked, UsageError
+from reatt_store.errors import DiskFull, NoSuchId, Notice, ReadOnly, StoreDamaged, StoreError, StoreLocked, UsageError
 from reatt_store.library import Chunk, Document, Library, Problem
 from reatt_store.nearest import TokenIndex, open_index
 from reatt_store.sealing import insert, sealed
@@ -263,3 +263,10 @@ def test_documents_and_chunks_come_by_id_by_path_and_by_content(library):
     put(library, "b", "apple")
     assert (library.document(2).document.path, library.chunk(1).chunk.text) == ("/b", "apple")
     assert (sorted(library.paths()), library.repeated()) == (["/a", "/b"], {""})
+
+
+def test_a_notice_is_a_text_that_knows_its_row():
+    assert (Notice("DUPLICATE", "one text, two files"), Notice("DUPLICATE", "").id) == (
+        "one text, two files",
+        "DUPLICATE",
+    )
