@@ -1,0 +1,109 @@
+"""Every command, whatever becomes of it: stdout is one valid object or nothing, stderr nothing or one valid error."""
+
+import json
+import os
+import signal
+
+import jsonschema
+import pytest
+import typer
+
+from reatt_cli import schemas
+from reatt_cli.app import app
+from reatt_cli.output import Output
+
+QUERIES = '{"_id": "q1", "text": "parental leave", "answers": ["49 weeks"]}\n'
+THINGS = "dome lens mirror fence oven ferry garden".split()
+PEOPLE = ("Ada Berg", "Ole Dahl", "Kari Lund", "Eva Holm")
+# command -> ways it ends: exit code and arguments. What reads files can do so partly, what searches can find nothing.
+CASES = {
+    "ingest": {"ok": (0, "leave.md"), "partial": (3, "leave.md bad.pdf"), "fail": (2, "nowhere"),
+               "empty": (0, "blank.txt"), "planned": (0, "--dry-run .")},
+    "search": {"ok": (0, "leave"), "fail": (14, "leave --model nothing"), "empty": (4, "--retriever words zzz")},
+    "ask": {"ok": (0, "leave --abstain never"), "fail": (2, "leave --abstain often"),
+            "empty": (4, "leave --only *.none")},
+    "adapt": {"planned": (0, "--dry-run --steps 1 RECORDS"), "fail": (2, ""), "empty": (10, "--store nowhere")},
+    "eval": {"ok": (0, "--queries q.jsonl"), "fail": (2, "--queries bad.pdf"),
+             "empty": (10, "--queries q.jsonl --store no")},
+    "list": {"ok": (0, ""), "fail": (10, "--store nowhere"), "empty": (0, "--only *.none")},
+    "show": {"ok": (0, "D-1"), "fail": (2, "D-99"), "empty": (2, "")},
+    "remove": {"ok": (0, "D-1"), "fail": (2, "D-1 nothing"), "planned": (0, "--dry-run *")},
+    "status": {"ok": (0, ""), "fail": (10, "--store nowhere")},
+    "check": {"ok": (0, ""), "fail": (10, "--store nowhere")},
+    "init": {"ok": (0, "elsewhere"), "fail": (22, "--store leave.md/store"), "empty": (0, "")},
+    "models list": {"ok": (0, ""), "fail": (2, "--nonsense")},
+    "models add": {"ok": (0, "MODEL --name mine"), "fail": (14, "more")},
+    "models use": {"ok": (0, "tiny"), "fail": (14, "nothing")},
+    "models rollback": {"fail": (2, "")},
+    "models probe": {"ok": (0, "RECORDS"), "fail": (2, "")},
+    "serve": {"empty": (0, "--stop"), "fail": (10, "--store nowhere")},
+    "schema": {"ok": (0, ""), "fail": (2, "nothing")},
+    "doctor": {"ok": (0, ""), "fail": (2, "--nonsense")},
+    "config": {"ok": (0, "path"), "fail": (2, "nonsense")},
+    "report": {"ok": (0, "answer.json"), "fail": (2, "R-9")},
+    "completion": {"ok": (0, "zsh"), "fail": (2, "tcsh")},
+}  # fmt: skip
+ENDS = [(name, end, *case) for name, ends in CASES.items() for end, case in ends.items()]
+
+
+@pytest.fixture
+def here(home, library, model, reatt):
+    """Return what fills in the words of a call: MODEL a folder, RECORDS nothing, but for sixty records more."""
+    (home / "work" / "bad.pdf").write_bytes(b"%PDF-1.4\ncut off")
+    (home / "work" / "blank.txt").write_bytes(b"")
+    (home / "work" / "q.jsonl").write_text(QUERIES)
+
+    def words(arguments):
+        if "RECORDS" in arguments:
+            texts = [
+                f"The {THINGS[n % 7]} of {PEOPLE[n % 4]} was painted in {1900 + n} near the {THINGS[n % 5]} of Oslo. "
+                f"It took {n + 3} weeks to bring the {THINGS[n % 6]} of {PEOPLE[n % 3]} from Norway."
+                for n in range(60)
+            ]
+            rows = [{"_id": str(n), "title": f"Number {n}", "text": text} for n, text in enumerate(texts)]
+            (home / "work" / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+            assert reatt("ingest", "r.jsonl").code == 0
+        if "answer.json" in arguments:
+            (home / "work" / "answer.json").write_text(reatt("ask", "leave", "--json").out)
+        return arguments.replace("MODEL", str(model)).replace("RECORDS", "").split()
+
+    return words
+
+
+def commands(group=None, before=""):
+    """Name every command there is, as one types it."""
+    group = group or typer.main.get_command(app)
+    for name, each in group.commands.items():
+        yield from commands(each, f"{before}{name} ") if hasattr(each, "commands") else [before + name]
+
+
+def is_pure(done):
+    """Check both streams of a run under --json; return the object, if there is one."""
+    assert "" in (done.out, done.err)
+    if done.out + done.err == "":
+        return None
+    assert (done.out + done.err).count("\n") == 1
+    told = json.loads(done.out or done.err, parse_constant=pytest.fail)
+    name = told["schema"].removeprefix("reatt.").partition("/")[0]
+    assert (name == "error") == bool(done.err)
+    jsonschema.validate(told, schemas.json_schema(name))
+    return told
+
+
+@pytest.mark.parametrize(("name", "end", "code", "arguments"), ENDS, ids=[f"{name}-{end}" for name, end, *_ in ENDS])
+def test_every_end_of_every_command_is_pure(name, end, code, arguments, here, reatt):
+    done = reatt(*name.split(), *here(arguments), "--json")
+    assert done.code == code, done.err
+    assert is_pure(done) is not None
+
+
+@pytest.mark.parametrize("name", [name for name, ends in CASES.items() if "ok" in ends])
+def test_ctrl_c_at_the_last_moment_leaves_both_streams_empty(name, here, reatt, monkeypatch):
+    words = here(CASES[name]["ok"][1])
+    monkeypatch.setattr(Output, "record", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    done = reatt(*name.split(), *words, "--json")
+    assert (done.code, done.out, done.err) == (130, "", "")
+
+
+def test_no_command_is_left_out():
+    assert set(commands()) == set(CASES)
