@@ -211,3 +211,40 @@ def test_running_in_process_leaves_signals_as_they_were(reatt):
 def test_run_never_raises_whatever_it_is_given(home, capsys):
     for arguments in (["\x00"], ["--"], ["-"], ["list", "--store", "\udc80"], ["list", "--store", ""], ["show", "\n"]):
         assert run(arguments) in (0, 2, 10)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENAMETOOLONG, errno.EIO, errno.EMFILE])
+def test_what_the_system_refuses_names_the_file_and_is_no_bug(number, reatt, monkeypatch):
+    failing(monkeypatch, OSError(number, os.strerror(number), "/a/path"))
+    done = reatt("list", "--json")
+    assert (done.code, json.loads(done.err)["id"], json.loads(done.err)["path"]) == (1, "SYSTEM", "/a/path")
+
+
+@pytest.mark.parametrize(
+    "command", ["list --store", "ingest", "ingest --password-file", "show", "eval --queries", "init"]
+)
+def test_a_name_that_is_too_long_is_no_bug(command, reatt, library):
+    assert reatt(*command.split(), "x" * 5000).code in (1, 2, 10, 22)
+
+
+@pytest.mark.parametrize("weight", [-1, 2, "half", None, [1]])
+def test_a_models_fusion_weight_is_a_share(weight, reatt, library, monkeypatch):
+    monkeypatch.delenv("REATT_MODEL")
+    [config] = library.glob("models/*/config.json")
+    config.write_text(json.dumps({**json.loads(config.read_text()), "reatt": {"fusion": weight}}))
+    assert reatt("search", "leave").code == 14
+
+
+def test_only_takes_a_folder_as_it_takes_a_glob(reatt, library):
+    assert [reatt("list", "--only", only).out.split()[1] for only in ("more", "./more/", "*tea*")] == [
+        "more/tea.txt"
+    ] * 3
+
+
+def test_a_dry_run_of_ingest_reads_nothing_and_needs_no_model(reatt, library, home, monkeypatch):
+    monkeypatch.setenv("REATT_MODEL", "/nowhere")
+    (home / "work" / "leave.md").write_text("Changed.\n")
+    (home / "work" / "new.txt").write_text("New.\n")
+    before = (library / "reatt.db").read_bytes()
+    assert reatt("ingest", "--dry-run", ".").out == "would read: 1 new, 1 known, 2 unchanged; 84 B\n"
+    assert (library / "reatt.db").read_bytes() == before
