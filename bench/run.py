@@ -28,6 +28,8 @@ NOTES = (
     "bytes/token: on the disk (bm25s and dense: in memory), for each key of ours.",
     "**start**: whole processes in turn, A B A B, after one round unmeasured; medians. Cold: a new process, files in "
     "the system's cache.",
+    "**serve**: the same, one question, by a warm process (`reatt serve`) and without one; the model alone is what "
+    "searching and reading took inside the warm process.",
 )
 
 
@@ -54,9 +56,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _stages() -> dict[str, Callable[[Plan], list[table.Row]]]:
-    from bench import asking, ingesting, searching, starting
+    from bench import asking, ingesting, searching, serving, starting
 
-    return {"ingest": ingesting.measure, "search": searching.measure, "start": starting.measure, "ask": asking.measure}
+    return {
+        "ingest": ingesting.measure,
+        "search": searching.measure,
+        "start": starting.measure,
+        "ask": asking.measure,
+        "serve": serving.measure,
+    }
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="the data folder [%(default)s]")
     parser.add_argument("--model", type=Path, help="a model's folder [the bundled one]")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="[%(default)s]")
-    parser.add_argument("--stages", nargs="+", choices=("ingest", "search", "start", "ask"), help="[all]")
+    parser.add_argument("--stages", nargs="+", choices=("ingest", "search", "start", "ask", "serve"), help="[all]")
     parser.add_argument("--work", type=Path, default=Path(".work/bench"), help="what is kept [%(default)s]")
     parser.add_argument("--out", type=Path, default=Path("bench/results"), help="[%(default)s]")
     return parser

@@ -46,6 +46,7 @@ complete -c reatt -n '__reatt_at " ingest"' -l encoding -r -d 'Of text files; de
 complete -c reatt -n '__reatt_at " ingest"' -l password-file -r -F -d 'Passwords of PDFs, one a line.'
 complete -c reatt -n '__reatt_at " ingest"' -l retry -d 'Read again what took too long or had no text, though unchanged.'
 complete -c reatt -n '__reatt_at " ingest"' -l dry-run -d 'Only count the files that would be read.'
+complete -c reatt -n '__reatt_at " ingest"' -l watch -d 'Go on, and read again what changes, until Ctrl-C.'
 complete -c reatt -n '__reatt_at " ingest"' -l store -r -a '(__fish_complete_directories)' -d 'The store [the nearest .reatt, else your own].'
 complete -c reatt -n '__reatt_at " ingest"' -l json -d 'Print one JSON object (see: reatt schema).'
 complete -c reatt -n '__reatt_at " ingest"' -l quiet -s q -d 'Say nothing but results and errors.'

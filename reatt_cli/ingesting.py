@@ -45,6 +45,8 @@ Retry = Annotated[bool, typer.Option("--retry", help="Read again what took too l
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count the files that would be read.")]
 
+Watch = Annotated[bool, typer.Option("--watch", help="Go on, and read again what changes, until Ctrl-C.")]
+
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
@@ -64,10 +66,14 @@ def ingest(
     password_file: PasswordFile = None,
     retry: Retry = False,
     dry_run: DryRun = False,
+    watch: Watch = False,
 ) -> int:
     """Read files into the store. What has not changed is skipped; a run that was killed goes on where it stopped."""
+    from reatt_cli import watching
     from reatt_engine import indexing, models
 
+    if watch:
+        watching.check(session, paths)
     options = indexing.IngestOptions(
         include=tuple(include or ()), exclude=tuple(exclude or ()), prune=prune, reencode=reencode, retry=retry,
         limits=_limits(max_file_size, timeout, encoding, password_file),
@@ -80,8 +86,15 @@ def ingest(
     model = models.bundled() if reencode and session.settings.model is None else session.model
     backbone = session.backbone(model)
     library = session.library_or_new()  # last, so that no mistake leaves an empty one
-    with session.out.progress() as show, _stops_between_batches(session, show) as on_progress:
-        report = indexing.ingest(library, backbone, model, paths, options, on_progress)
+
+    def once() -> int:
+        with session.out.progress() as show, _stops_between_batches(session, show) as on_progress:
+            return _told(session, indexing.ingest(library, backbone, model, paths, options, on_progress))
+
+    return watching.rounds(session, paths, once) if watch else once()
+
+
+def _told(session: Session, report: IngestReport) -> int:
     result = _result(session, report)
     session.out.result(result, lambda: _render(session, result))
     return PARTLY if result.files.failed else 0
