@@ -87,8 +87,7 @@ def adapt(
     from reatt_engine import adapting, ranks
 
     began = time.monotonic()
-    files = (_path(qa), _path(judged), _path(spans))
-    sources = adapting.Sources(*files, masked, exclude_source, _share(hold_out))
+    sources = adapting.Sources(_path(qa), _path(judged), _path(spans), masked, exclude_source, _share(hold_out))
     adapting.in_force(session.library)
     given = _minutes(minutes, steps)
     with ranks.joined() as together, session.out.progress() as show, _stoppable(session) as stop:

@@ -37,6 +37,7 @@ Only = Annotated[
 ]
 OkEmpty = Annotated[bool, typer.Option("--ok-empty", help="Exit 0, not 4, if nothing was found.")]
 Cold = Annotated[bool, typer.Option("--cold", help="Load the model here, even where reatt serve has it loaded.")]
+Page = Annotated[str | None, typer.Option("--report", metavar="FILE", help="Write the answer as HTML, too.")]
 Explain = Annotated[bool, typer.Option("--explain", help="Show which words of the question met which of the text.")]
 
 
@@ -87,9 +88,7 @@ def ask(
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Print one JSON object a line.")] = False,
     ok_empty: OkEmpty = False,
     cold: Cold = False,
-    report: Annotated[
-        str | None, typer.Option("--report", metavar="FILE", help="Write the answer as HTML, too.")
-    ] = None,
+    report: Page = None,
 ) -> int:
     """Answer a question from the documents, with the passages it was read from."""
     from reatt_cli.warm import Wanted

@@ -30,7 +30,8 @@ CALLS = [
     ("schema", "schema"),
     ("completion fish", "completion"),
 ]
-FAILURES = ["show D-99", "show", "list --onyl", "nonsense", "remove nothing", "list --store /nowhere", "search", "eval", "report A-0", "report R-1"]
+FAILURES = ["show D-99", "show", "list --onyl", "nonsense", "remove nothing", "list --store /nowhere", "search", "eval"]
+FAILURES += ["report A-0", "report R-1"]
 
 
 def validate(text, name):

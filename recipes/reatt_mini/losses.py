@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,11 @@ class Losses:
     hit: float  # questions whose own paragraph scored highest in the batch
     start: float  # questions with the most attended token at an answer's start
     token_accuracy: float
+
+    def detached(self) -> Losses:
+        """Give the figures without the graph that they came from."""
+        parts = {name: getattr(self, name).detach() for name in ("retrieval", "marks", "pointer", "answer")}
+        return replace(self, **parts)
 
 
 @dataclass(frozen=True)

@@ -199,9 +199,9 @@ def train(state: State, options: argparse.Namespace, rank: int, ranks: int) -> N
             found = losses(state.model, HEAD, state.marks, batch, stage.extra, device)
         step(state, stage, found)
         state.spent += time.monotonic() - begun
-        recent.append(found)
+        recent = [*recent, found.detached()] if not rank else []  # a step's graph must not outlive it
         questions += len(batch.questions)
-        if len(recent) == options.report and not rank:
+        if len(recent) == options.report:
             report(state, recent, questions * ranks, time.monotonic() - reported)
             recent, reported, questions = [], time.monotonic(), 0
         over = torch.tensor(float(state.spent > budget))
