@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from reatt_cli.interrupting import patient
 from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds
 from reatt_cli.session import Session, short_path
 from reatt_cli.settings import command
@@ -145,26 +144,11 @@ def _plan(preset: str, device: str, seed: int, wait: bool) -> Plan:
     return replace(plan, seed=seed, lead=plan.lead if wait else None)
 
 
-@contextmanager
-def _stoppable(session: Session) -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C end the training and keep what was learnt; a second one stops at once."""
-    asked = False
-
-    def ask(signum: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        session.out.note("stopping after this step, then comparing what was learnt; Ctrl-C again to stop now")
-
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield lambda: asked
-    except KeyboardInterrupt:
-        session.out.note(f"stopped; the store is as it was. To go on: {session.again('adapt', '--resume')}")
-        raise
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _stoppable(session: Session) -> AbstractContextManager[Callable[[], bool]]:
+    """Let the first Ctrl-C end the training and keep what was learnt."""
+    resume = session.again("adapt", "--resume")
+    waiting = "stopping after this step, then comparing what was learnt"
+    return patient(session, waiting, f"stopped; the store is as it was. To go on: {resume}")
 
 
 def _rows(show: Callable[[Progress], None]) -> Callable[[Row, float], None]:

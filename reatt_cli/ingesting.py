@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reatt_cli.interrupting import patient
 from reatt_cli.library import problem_of, problem_rows
 from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds
 from reatt_cli.session import Session
@@ -89,7 +88,8 @@ def ingest(
 
     def once() -> int:
         with session.out.progress() as show, _stops_between_batches(session, show) as on_progress:
-            return _told(session, indexing.ingest(library, backbone, model, paths, options, on_progress))
+            report = indexing.ingest(library, backbone, model, paths, options, on_progress)
+        return _told(session, report)
 
     return watching.rounds(session, paths, once) if watch else once()
 
@@ -139,29 +139,16 @@ def _lines(path: str) -> list[str]:
 
 @contextmanager
 def _stops_between_batches(session: Session, show: Callable[[Progress], None]) -> Iterator[Callable[[Progress], None]]:
-    """Let the first Ctrl-C wait for a safe place; a second one stops at once. The store is whole either way."""
-    asked = False
-
-    def ask(signum: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        session.out.note("stopping at the next safe place; Ctrl-C again to stop now")
+    """Let the first Ctrl-C wait for the end of a batch. The store is whole either way."""
 
     def step(progress: Progress) -> None:
-        if asked:
+        if asked():
             raise KeyboardInterrupt
         show(progress)
 
-    before = signal.signal(signal.SIGINT, ask)
-    try:
+    stopped = "stopped; what was read is stored, and the same command goes on from there"
+    with patient(session, "stopping at the next safe place", stopped) as asked:
         yield step
-    except KeyboardInterrupt:
-        session.out.note("stopped; what was read is stored, and the same command goes on from there")
-        raise
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _result(session: Session, report: IngestReport) -> schemas.Ingest:
