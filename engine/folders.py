@@ -41,7 +41,7 @@ class ModelFolder:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Our own additions: `name`, `question_tokens`, `chunk_tokens`, `fusion`, `confidence`."""
+        """Our own additions: `name`, `question_tokens`, `chunk_tokens`, `fusion`, `reads`, `confidence`."""
         found = self.config.get("reatt", {})
         return found if isinstance(found, dict) else {}
 

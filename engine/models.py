@@ -137,11 +137,12 @@ def load(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = 
     import torch
 
     from reatt_engine.checkpoints import load_t5
-    from reatt_engine.reatt import Head, ReAtt
+    from reatt_engine.reatt import EVERYTHING, Head, ReAtt
 
     where, head = torch.device(choose_device(device)), Head(*_retrieval_head(folder))
     t5 = load_t5(folder.path, dtype or torch.float32)
-    return ReAtt(t5, read_tokenizer(folder), head, where, _calibration(folder))
+    reads = _number(folder, "reads", folder.settings.get("reads", EVERYTHING), 1, EVERYTHING)
+    return ReAtt(t5, read_tokenizer(folder), head, where, _calibration(folder), reads)
 
 
 def read_tokenizer(folder: ModelFolder) -> TextTokenizer:

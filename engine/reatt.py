@@ -26,6 +26,7 @@ from reatt_engine.decoding import Hypothesis, Limits, Source, generate, is_yes_n
 from reatt_engine.t5 import T5, Cache
 from reatt_engine.tokens import TextTokenizer, Tokens
 
+EVERYTHING = 1 << 30  # passages read together where a model does not say
 KEYS_VERSION = b"1"  # to be raised when the same weights come to give other keys
 
 
@@ -137,9 +138,11 @@ class ReAtt:
         head: Head,
         device: torch.device,
         calibration: Calibration | None = None,
+        reads: int = EVERYTHING,
     ) -> None:
         self.t5, self.tokenizer, self.head, self.device = t5.to(device), tokenizer, head, device
         self.calibration = calibration
+        self.reads = reads  # how many passages, the best first, it was found to read well together
         self.key_width = t5.config.d_kv
         self.max_chunk_tokens = tokenizer.chunk_limit
 
@@ -194,10 +197,14 @@ class ReAtt:
 
     @torch.inference_mode()
     def answer(self, question: str, evidence: Sequence[ChunkText], scores: Sequence[float], limits: Limits) -> Answer:
-        """Read the evidence jointly and answer; `scores` (C) are its retrieval scores. Empty text: nothing to say."""
-        reading = self.read(question, evidence)
-        shares = self.shares(reading).tolist()
-        source = None if limits.free else self.source(question, evidence, reading)
+        """Read the first `reads` of the evidence (C) jointly and answer; `scores` (C) are its retrieval scores.
+
+        Empty text: nothing to say. What was not read has no share.
+        """
+        read = evidence[: self.reads]
+        reading = self.read(question, read)
+        shares = [*self.shares(reading).tolist(), *[0.0] * (len(evidence) - len(read))]
+        source = None if limits.free else self.source(question, read, reading)
         found = generate(self.t5, reading.cache, limits, source)
         best = found[0] if found else Hypothesis((), 0.0)
         number, span = _stands(best, source, shares)

@@ -52,6 +52,9 @@ app = typer.Typer(
 )
 
 
+UNSET = frozenset(("-h", "--help", "--version"))  # what is there at once, whatever the files of settings say
+
+
 class Terminated(BaseException):
     """SIGTERM arrived: unwind, so that bars vanish and locks are let go. Not an error, so not an Exception."""
 
@@ -97,7 +100,7 @@ def run(arguments: list[str]) -> int:
             completing.values(*arguments[1:])
             return 0
         command = typer.main.get_command(app)
-        usual = configuring.defaults(arguments)
+        usual = {} if UNSET.intersection(arguments) else configuring.defaults(arguments)
         code = command.main(args=arguments or ["--help"], prog_name="reatt", standalone_mode=False, default_map=usual)
         return int(code or 0)
     except StdoutClosed:

@@ -7,8 +7,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
-from reatt_store.errors import Notice
-
 
 class Part(BaseModel):
     """An object inside a published one."""
@@ -164,4 +162,6 @@ class Serve(Part):
 
 def noticed(warnings: Sequence[str]) -> list[Noticed]:
     """Pick the warnings that have an id."""
+    from reatt_store.errors import Notice
+
     return [Noticed(id=warning.id, detail=warning) for warning in warnings if isinstance(warning, Notice)]

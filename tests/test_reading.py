@@ -5,7 +5,9 @@ from random import Random
 
 import pytest
 
+from reatt_engine.backbone import ChunkText
 from reatt_engine.confidence import Calibration, Signs, confidence
+from reatt_engine.decoding import Limits
 from reatt_engine.reading import AskOptions, ask
 from reatt_engine.reatt import ReAtt
 from reatt_engine.retrieval import Retriever
@@ -153,3 +155,10 @@ def test_a_question_longer_than_the_model_reads_is_answered(retriever):
     reply = ask(retriever, "Who approves travel in Norway? " * 200, NEVER)
     assert reply.answer
     assert len(reply.evidence) == 8
+
+
+def test_a_model_that_reads_one_passage_answers_from_the_first_alone(tiny_reatt):
+    one = ReAtt(tiny_reatt.t5, tiny_reatt.tokenizer, tiny_reatt.head, tiny_reatt.device, reads=1)
+    passages = [ChunkText("", "Ada wrote the notes."), ChunkText("", "The oven broke in May.")]
+    both, alone = (one.answer("Who?", some, [1.0] * len(some), Limits()) for some in (passages, passages[:1]))
+    assert (both.text, both.source, both.shares) == (alone.text, alone.source, (1.0, 0.0))

@@ -61,10 +61,15 @@ def processor_seconds():
     return spent.user + spent.system + spent.children_user + spent.children_system
 
 
+def largest_child():
+    """Return the bytes of the largest child that this process has waited for."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+
+
 def test_no_broken_file_stops_the_reader_takes_longer_or_more_memory_than_allowed(tmp_path, corpus, capsys):
     samples = [sample for sample in corpus if sample.data and len(sample.data) < 200_000]
     others = [sample.data for sample in samples]
-    said, slowest = Counter(), 0.0
+    said, slowest, before = Counter(), 0.0, largest_child()
     for number in range(COUNT):
         pick = random.Random(SEED * 1_000_003 + number)
         sample = pick.choice(samples)
@@ -81,8 +86,8 @@ def test_no_broken_file_stops_the_reader_takes_longer_or_more_memory_than_allowe
         slowest = max(slowest, time.monotonic() - started)
         path.unlink()
     assert said["read"] > COUNT / 10
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    assert peak < LIMITS.memory
+    peak = largest_child()
+    assert peak <= max(before, LIMITS.memory)  # other tests of this process may have had larger children
     if COUNT >= 1000:
         figures = f"slowest {slowest:.1f} s, largest child {peak / 1e6:.0f} MB"
         with capsys.disabled():

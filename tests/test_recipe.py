@@ -1,0 +1,120 @@
+"""What the bundled model's recipe promises before any training: pieces, windows, wiring."""
+
+import gzip
+import json
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.numpy import save_file
+from tokenizers import Tokenizer
+
+from reatt_engine.backbone import ChunkText
+from reatt_engine.reatt import ReAtt
+from reatt_engine.tokens import TextTokenizer
+from recipes.reatt_mini.data import Draw, load, pack
+from recipes.reatt_mini.losses import Marks, losses, whole, windows
+from recipes.reatt_mini.start import HEAD, SHAPE, initialise
+from recipes.reatt_mini.tokenizer import twins
+
+BUNDLED = Path(__file__).parent.parent / "engine" / "reatt-mini" / "tokenizer.json"
+PASSAGES = [
+    ChunkText("Tesla", "Nikola Tesla was born in Smiljan and studied in Graz."),
+    ChunkText("Debian", "Ian Murdock founded the project in August 1993."),
+    ChunkText("Photosynthesis", "Chloroplasts turn light into sugar."),
+]
+
+
+@pytest.fixture(scope="module")
+def model() -> ReAtt:
+    tokenizer = TextTokenizer(BUNDLED, end=1)
+    uniform = torch.full((SHAPE.vocab_size,), 1e-6)
+    return ReAtt(
+        initialise(0, Tokenizer.from_file(str(BUNDLED)), uniform, None).eval(), tokenizer, HEAD, torch.device("cpu")
+    )
+
+
+def test_a_word_has_the_same_pieces_however_it_is_capitalised():
+    tokenizer = Tokenizer.from_file(str(BUNDLED))
+    for words in ("Nikola Tesla met Eleanor Rigby", "Ljubljana and Kyrgyzstan", "Marbury vs Madison"):
+        typed, printed = (tokenizer.encode(w, add_special_tokens=False).tokens for w in (words.lower(), words))
+        assert [piece.lower() for piece in printed] == [piece.lower() for piece in typed]
+
+
+@given(st.text(min_size=1))
+def test_tokens_give_back_every_text(text: str):
+    tokenizer = Tokenizer.from_file(str(BUNDLED))
+    tokenizer.encode_special_tokens = True
+    assert (
+        tokenizer.decode(tokenizer.encode(text, add_special_tokens=False).ids, skip_special_tokens=False) == " " + text
+    )
+
+
+def test_merges_that_begin_a_word_have_twins():
+    assert twins(("Ġni", "k")) == [("Ġni", "k"), ("ĠNi", "k")]
+    assert twins(("n", "i")) == [("n", "i")]
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("set")
+    documents = [{"_id": p.title, "title": p.title, "text": " ".join([p.text] * 9)} for p in PASSAGES]
+    asked = [("Tesla", "Where did Tesla study?", "Graz"), ("Debian", "Who founded it?", "Ian Murdock")]
+    queries = [{"_id": q, "text": q, "doc_id": d, "answers": [a]} for d, q, a in [*asked, ("Debian", "Why?", "unsaid")]]
+    for name, rows in (("corpus", documents), ("queries", queries)):
+        (folder / f"{name}.jsonl.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
+    save_file(pack(folder, TextTokenizer(BUNDLED, end=1)), folder / "packed.safetensors")
+    return load(folder / "packed.safetensors")
+
+
+def test_only_questions_whose_answer_stands_in_their_paragraph_are_packed(packed):
+    decode = TextTokenizer(BUNDLED, end=1).decode
+    assert len(packed.asked) == 2
+    for number, answer in enumerate(("Graz", "Ian Murdock")):
+        example = packed.example(number, random.Random(0))
+        assert decode(packed.chunks[example.chunk][example.starts[0] : example.ends[0] + 1]) == answer
+
+
+@given(st.integers(1, 80), st.integers(0, 2**32))
+def test_every_window_holds_its_answer(packed, width, seed):
+    examples = [packed.example(n, random.Random(seed)) for n in (0, 1)]
+    cut, uncut = windows(packed, examples, width, 1, random.Random(seed)), whole(packed, examples)
+    for row in (0, 1):
+        assert cut.answer(row) == uncut.answer(row)
+        assert len(cut.chunks[row]) <= max(width, len(cut.answer(row))) + 1
+
+
+def test_before_training_a_rare_word_finds_its_passage_without_capitals(model):
+    keys = [code.keys for code in model.encode_chunks(PASSAGES)]
+    for number, question in enumerate(("smiljan", "murdock", "chloroplasts")):
+        vectors = model.encode_question(question).vectors
+        scores = [float((vectors @ k.T).amax(1).mean()) for k in keys]
+        assert scores.index(max(scores)) == number
+
+
+def test_before_training_the_decoder_goes_on_with_the_text_that_it_has_begun(model):
+    tokens = model.tokenizer.chunks([PASSAGES[1]])[0].ids
+    reading = model.read("Who founded it?", [PASSAGES[1]])
+    right = 0
+    with torch.inference_mode():
+        for at in range(8, 16):
+            reading.cache.past = []
+            states = model.t5.decode(torch.tensor([[0, tokens[at]]]), reading.cache)
+            seen = model.t5.logits(states[0, -1])[list(tokens)]
+            right += tokens[int(seen.argmax())] == tokens[at + 1]
+    assert right >= 4  # of 8; one of 20 by chance
+
+
+def test_every_loss_reaches_the_weights(packed, model):
+    t5, marks = (
+        initialise(1, Tokenizer.from_file(str(BUNDLED)), torch.full((SHAPE.vocab_size,), 1e-6), None),
+        Marks(256),
+    )
+    _, examples = next(Draw(2, 1, 1).batches([(packed, 1.0)], 0))
+    found = losses(t5, HEAD, marks, whole(packed, examples), 1.0, torch.device("cpu"))
+    for loss in (found.retrieval, found.marks, found.pointer, found.answer):
+        (gradient,) = torch.autograd.grad(loss, t5.shared.weight, retain_graph=True)
+        assert gradient.abs().sum() > 0
