@@ -224,7 +224,8 @@ def begin(options: argparse.Namespace) -> State:
         resume(state, options.out / "checkpoint.safetensors")
     order = ["", *STAGES]
     if order.index(state.stage) > order.index(options.stage):
-        raise SystemExit(f"{options.out} is already in stage {state.stage}")
+        print(f"{options.out} is already in stage {state.stage}")
+        raise SystemExit(0)
     if state.stage != options.stage:
         state.stage, state.step, state.spent = options.stage, 0, 0.0
     return state
