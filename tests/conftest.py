@@ -5,6 +5,10 @@ import random
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
 
 ENVIRONMENT = ("STORE", "MODEL", "DEVICE", "PROGRESS", "LOG", "CONFIG")
 LEAVE = "Parental leave in Norway is 49 weeks at full pay.\n"

@@ -14,9 +14,11 @@ from tokenizers import Tokenizer
 
 from reatt_engine.backbone import ChunkText
 from reatt_engine.reatt import ReAtt
+from reatt_engine.t5 import T5
 from reatt_engine.tokens import TextTokenizer
+from recipes.reatt_mini.close import HEADER, Close, closest, window, word_scores
 from recipes.reatt_mini.data import Draw, load, pack
-from recipes.reatt_mini.losses import Marks, losses, whole, windows
+from recipes.reatt_mini.losses import Marks, chosen, losses, places_read, whole, windows
 from recipes.reatt_mini.start import HEAD, SHAPE, initialise
 from recipes.reatt_mini.tokenizer import twins
 
@@ -108,13 +110,67 @@ def test_before_training_the_decoder_goes_on_with_the_text_that_it_has_begun(mod
     assert right >= 4  # of 8; one of 20 by chance
 
 
-def test_every_loss_reaches_the_weights(packed, model):
-    t5, marks = (
-        initialise(1, Tokenizer.from_file(str(BUNDLED)), torch.full((SHAPE.vocab_size,), 1e-6), None),
-        Marks(256),
-    )
+@given(st.integers(20, 300), st.integers(1, 120), st.integers(0, 299), st.integers(0, 15), st.integers(0, 2**32))
+def test_what_is_read_of_a_chunk_holds_its_beginning_the_answer_and_the_end(length, width, first, more, seed):
+    last = min(first + more, length - 2)
+    span = (min(first, last), last)
+    kept = window(length, width, span, random.Random(seed))
+    assert kept == tuple(sorted(set(kept)))
+    assert {*range(min(HEADER, length)), *range(span[0], last + 1), length - 1} <= set(kept)
+    assert len(kept) <= HEADER + max(width, last - span[0] + 1) + 1
+    assert len(window(length, width, None, random.Random(seed))) >= min(length, width + 1)
+
+
+def test_words_are_scored_as_bm25_scores_them():
+    questions, chunks, rarity = [(5, 7, 7), (9,)], [(5, 5, 6, 1), (7, 8, 1), (4, 1)], torch.arange(10.0)
+    mean = sum(map(len, chunks)) / 3
+    found = word_scores(questions, chunks, rarity)
+    for q, asked in enumerate(questions):
+        for c, ids in enumerate(chunks):
+            room = 0.9 * (0.6 + 0.4 * len(ids) / mean)
+            expected = sum(float(rarity[t]) * ids.count(t) * 1.9 / (ids.count(t) + room) for t in asked)
+            assert float(found[q, c]) == pytest.approx(expected)
+
+
+def test_a_question_is_read_with_its_own_chunk_first_and_then_the_best_of_each_scoring():
+    attention, words = torch.tensor([[0.0, 3.0, 2.0, 1.0]]), torch.tensor([[1.0, 0.0, 0.0, 2.0]])
+    assert closest([attention, words], [2], [3]) == [[2, 1, 3]]
+    assert closest([attention, words], [2], [1]) == [[2]]
+
+
+def untrained(seed: int) -> tuple[T5, Marks]:
+    uniform = torch.full((SHAPE.vocab_size,), 1e-6)
+    return initialise(seed, Tokenizer.from_file(str(BUNDLED)), uniform, None), Marks(SHAPE.d_model)
+
+
+@pytest.mark.parametrize("close", [(), (Close(1.0, 2),), (Close(1.0, 2, 8, 20),)])
+def test_every_loss_reaches_the_weights(packed, close):
+    t5, marks = untrained(1)
     _, examples = next(Draw(2, 1, 1).batches([(packed, 1.0)], 0))
-    found = losses(t5, HEAD, marks, whole(packed, examples), 1.0, torch.device("cpu"))
+    found = losses(t5, HEAD, marks, whole(packed, examples), close, torch.ones(SHAPE.vocab_size), from_reader=False)
     for loss in (found.retrieval, found.marks, found.pointer, found.answer):
         (gradient,) = torch.autograd.grad(loss, t5.shared.weight, retain_graph=True)
         assert gradient.abs().sum() > 0
+
+
+def test_the_twin_learns_retrieval_from_its_reader_and_never_the_reader_from_retrieval(packed):
+    t5, marks = untrained(1)
+    _, examples = next(Draw(2, 1, 1).batches([(packed, 1.0)], 0))
+    batch, rarity = whole(packed, examples), torch.ones(SHAPE.vocab_size)
+    found = losses(t5, HEAD, marks, batch, (Close(1.0, 2),), rarity, from_reader=True)
+    found.retrieval.backward()
+    head = t5.encoder.layers()[HEAD.layer].attention.k.weight.grad
+    assert head is not None
+    assert head.abs().sum() > 0
+    assert all(p.grad is None for p in t5.decoder.parameters())
+    alone = losses(t5, HEAD, marks, batch, (), rarity, from_reader=True)
+    assert alone.retrieval.item() == 0  # one chunk compares nothing
+
+
+def test_the_answer_is_marked_where_the_memory_holds_it(packed):
+    _, examples = next(Draw(2, 1, 1).batches([(packed, 1.0)], 0))
+    batch = whole(packed, examples)
+    for row, (own, _) in enumerate(chosen(batch, (Close(1.0, 2, 8, 20),), [torch.zeros(2, 2)] * 2)):
+        ids = (*batch.questions[row][:-1], *(batch.chunks[own.chunk][at] for at in own.kept))
+        for start, end in places_read(batch, row, own):
+            assert ids[start : end + 1] == batch.answer(row)

@@ -28,6 +28,7 @@ from reatt_engine.tokens import TextTokenizer, Tokens
 SETS = ("squad11_train", "nq_qed_train", "qamr", "fairytaleqa_train", "distant_wiki_train")
 LOWER_CASE = 0.2  # share of questions asked without capitals and mark, as people type them
 QUESTION_LIMIT, CHUNK_LIMIT = 48, 320
+VOCABULARY = 24_000
 PLACES = 4  # of an answer that stands more often, the first count
 Ids = tuple[int, ...]
 
@@ -74,6 +75,7 @@ class Questions:
     ends: Ragged
     chunk: NDArray[np.int64]
     articles: list[dict[int, list[int]]]  # questions by paragraph, by article
+    rarity: NDArray[np.float32]  # BM25's IDF of every token
 
     def example(self, number: int, draw: random.Random) -> Example:
         """Take one question, sometimes as people type it."""
@@ -144,7 +146,17 @@ def load(file: Path) -> Questions:
     articles: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for question, paragraph in enumerate(chunk.tolist()):
         articles[int(title[paragraph])][paragraph].append(question)
-    return Questions(**lists, chunk=chunk, articles=[dict(a) for a in articles.values()])
+    return Questions(
+        **lists, chunk=chunk, articles=[dict(a) for a in articles.values()], rarity=rarity(lists["chunks"])
+    )
+
+
+def rarity(chunks: Ragged) -> NDArray[np.float32]:
+    """Each token's IDF among the chunks (BM25's, never negative), tokens that are nowhere included."""
+    holders = np.zeros(VOCABULARY)
+    for number in range(len(chunks)):
+        holders[list(set(chunks[number]))] += 1
+    return np.log1p((len(chunks) - holders + 0.5) / (holders + 0.5)).astype(np.float32)
 
 
 @dataclass(frozen=True)

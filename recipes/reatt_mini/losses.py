@@ -8,7 +8,7 @@ step against the place of the token to be written; the answer's likelihood.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from reatt_engine.reatt import Head, Padded, head_keys, head_queries, lower_half, pack, pad, places, upper_half
 from reatt_engine.t5 import T5, Cache
+from recipes.reatt_mini.close import Close, Passage, closest, passages, word_scores
 from recipes.reatt_mini.data import Example, Ids, Questions
 
 OTHERS = 1500  # random tokens that an answer's tokens compete with, beside the batch's own
@@ -34,6 +35,8 @@ class Losses:
     hit: float  # questions whose own paragraph scored highest in the batch
     start: float  # questions with the most attended token at an answer's start
     token_accuracy: float
+    teacher: float  # of the questions read with several chunks: most target attention on the known one
+    words: float  # the same, by the words that question and chunk share
 
     def detached(self) -> Losses:
         """Give the figures without the graph that they came from."""
@@ -122,8 +125,15 @@ def encode_by_length(run: Callable[[list[int]], Padded], lengths: list[int], gro
     return Pool(torch.cat(states), [rows[i] for i in range(len(lengths))])
 
 
-def losses(t5: T5, head: Head, marks: Marks, batch: Batch, extra: float, device: torch.device) -> Losses:
-    """One step's losses; the share `extra` of the questions is read with a second paragraph beside its own."""
+def losses(
+    t5: T5, head: Head, marks: Marks, batch: Batch, closeness: Sequence[Close], rarity: Tensor, from_reader: bool
+) -> Losses:
+    """One step's losses; `closeness` says how many questions are read with how many chunks, the others with their own.
+
+    Retrieval is learnt from the known chunks, or `from_reader` alone: from the share that the reader's target attention
+    gives each chunk read, and nothing for the others of the batch (ReAtt, section 3.1).
+    """
+    device = marks.weight.device
 
     def lower(sequences: list[Ids]) -> Callable[[list[int]], Padded]:
         return lambda numbers: lower_half(t5, head.layer, pad([sequences[n] for n in numbers], device))
@@ -131,17 +141,71 @@ def losses(t5: T5, head: Head, marks: Marks, batch: Batch, extra: float, device:
     chunks = encode_by_length(lower(batch.chunks), [len(ids) for ids in batch.chunks])
     asked = lower_half(t5, head.layer, pad(batch.questions, device))
     keys = pack(head_keys(t5, head, chunks.states), chunks.rows)
-    scores = maxsim(head_queries(t5, head, asked.values), asked.keep, keys.values, keys.keep)
+    scores = maxsim(head_queries(t5, head, asked.values), asked.keep, keys.values, keys.keep) * marks.temperature
     own = torch.tensor(batch.owner, device=device)
-    retrieval = F.cross_entropy(scores * marks.temperature, own)
     hit = float((scores.detach().argmax(1) == own).float().mean())
-    evidence = [[n, *more] for n, more in zip(batch.owner, others_of(scores.detach(), own, extra), strict=True)]
+    words = word_scores(batch.questions, batch.chunks, rarity)
+    evidence = chosen(batch, closeness, [scores.detach().cpu(), words])
     without_end = lower_half(t5, head.layer, pad([ids[:-1] for ids in batch.questions], device))
     memory, hidden = read(t5, head, without_end, chunks, evidence)
-    placed = where(batch, memory.keep.shape[1])
-    marking = mark_loss(marks, memory, hidden, placed.to(device))
-    answer, pointer, start, accuracy = answering(t5, memory, batch)
-    return Losses(retrieval, marking, pointer, answer, hit, start, accuracy)
+    answers = [places_read(batch, row, given[0]) for row, given in enumerate(evidence)]
+    marking = mark_loss(marks, memory, hidden, where(answers, memory.keep.shape[1]).to(device))
+    answer, pointer, start, accuracy, attention = answering(t5, memory, batch, answers)
+    target = shared(attention, batch, evidence).to(device)  # (Q, C)
+    if from_reader:
+        retrieval = cross_document(scores, target, torch.tensor([len(given) > 1 for given in evidence]))
+    else:
+        retrieval = F.cross_entropy(scores, own)
+    teacher, order = teaching(target, words, evidence)
+    return Losses(retrieval, marking, pointer, answer, hit, start, accuracy, teacher, order)
+
+
+def chosen(batch: Batch, closeness: Sequence[Close], scores: Sequence[Tensor]) -> list[list[Passage]]:
+    """Draw how each question is read, and with which chunks."""
+    draw = random.Random(int(torch.randint(1 << 31, ())))
+    alone = Close(1 - sum(close.share for close in closeness), 1)
+    ways = draw.choices([alone, *closeness], [alone.share, *(c.share for c in closeness)], k=len(batch.questions))
+    close = closest(scores, batch.owner, [way.chunks for way in ways])
+    lengths = [len(ids) for ids in batch.chunks]
+    found = []
+    for row, (way, numbers) in enumerate(zip(ways, close, strict=True)):
+        place = draw.randrange(len(batch.starts[row]))
+        span = (batch.starts[row][place], batch.ends[row][place])
+        found.append(passages(numbers, lengths, span, way, draw))
+    return found
+
+
+def places_read(batch: Batch, row: int, own: Passage) -> list[tuple[int, int]]:
+    """Where in a question's memory its answer starts and ends: behind the question, in what is kept of its chunk."""
+    at = {kept: i for i, kept in enumerate(own.kept, len(batch.questions[row]) - 1)}
+    spans = zip(batch.starts[row], batch.ends[row], strict=True)
+    return [(at[s], at[e]) for s, e in spans if all(p in at for p in range(s, e + 1))]
+
+
+def shared(attention: Tensor, batch: Batch, evidence: list[list[Passage]]) -> Tensor:
+    """Sum each question's target attention (Q, t) over every chunk that it was read with -> (Q, C), no gradient."""
+    target = torch.zeros(len(evidence), len(batch.chunks))
+    for row, given in enumerate(evidence):
+        before = len(batch.questions[row]) - 1
+        widths = [before + len(passage.kept) for passage in given]
+        pieces = torch.split(attention[row, : sum(widths)].detach().float().cpu(), widths)
+        for passage, piece in zip(given, pieces, strict=True):
+            target[row, passage.chunk] = piece.sum()
+    return target
+
+
+def cross_document(scores: Tensor, target: Tensor, several: Tensor) -> Tensor:
+    """KL of the reader's shares and retrieval's softmax over the batch, (Q, C), for those read with several."""
+    each = F.kl_div(scores.log_softmax(1), target, reduction="none").sum(1)
+    return (each * several.to(each.device)).sum() / several.sum().clamp(min=1)
+
+
+def teaching(target: Tensor, words: Tensor, evidence: list[list[Passage]]) -> tuple[float, float]:
+    """How often, of the chunks read, the reader attends most to the known one, and how often words put it first."""
+    rows = [(row, [p.chunk for p in given]) for row, given in enumerate(evidence) if len(given) > 1]
+    attended = [int(target[row, numbers].argmax()) == 0 for row, numbers in rows]
+    ordered = [int(words[row, numbers].argmax()) == 0 for row, numbers in rows]
+    return sum(attended) / max(1, len(rows)), sum(ordered) / max(1, len(rows))
 
 
 def maxsim(queries: Tensor, asked: Tensor, keys: Tensor, kept: Tensor) -> Tensor:
@@ -151,28 +215,22 @@ def maxsim(queries: Tensor, asked: Tensor, keys: Tensor, kept: Tensor) -> Tensor
     return best.sum(2) / asked.sum(1)[:, None]
 
 
-def others_of(scores: Tensor, own: Tensor, extra: float) -> list[list[int]]:
-    """Give the share `extra` of the questions the other chunk that scores best for them."""
-    best = scores.scatter(1, own[:, None], -torch.inf).argmax(1).tolist()
-    return [[n] if torch.rand(()) < extra else [] for n in best]
-
-
-def read(t5: T5, head: Head, asked: Padded, chunks: Pool, evidence: list[list[int]]) -> tuple[Padded, Tensor]:
-    """Read each question's chunks jointly, its own first -> the decoder's memory, and which tokens are no chunk's."""
+def read(t5: T5, head: Head, asked: Padded, chunks: Pool, evidence: list[list[Passage]]) -> tuple[Padded, Tensor]:
+    """Read each question's passages jointly, its own first -> the decoder's memory, and which tokens are no chunk's."""
     pool = torch.cat((asked.values.flatten(0, 1), chunks.states))  # (N, D)
     before = places(asked)
     after = [[asked.keep.numel() + p for p in row] for row in chunks.rows]
-    pairs = [before[i] + after[n] for i, numbers in enumerate(evidence) for n in numbers]
+    pairs = [before[i] + [after[p.chunk][k] for k in p.kept] for i, given in enumerate(evidence) for p in given]
 
     def upper(numbers: list[int]) -> Padded:
         joined = pack(pool, [pairs[n] for n in numbers])
         return Padded(upper_half(t5, head.layer, joined), joined.keep)
 
-    states = encode_by_length(upper, [len(pair) for pair in pairs])
+    states = encode_by_length(upper, [len(pair) for pair in pairs], groups=4)
     rows, asking = iter(states.rows), []
     fused = []
-    for i, numbers in enumerate(evidence):
-        together = [next(rows) for _ in numbers]
+    for i, given in enumerate(evidence):
+        together = [next(rows) for _ in given]
         fused.append([p for row in together for p in row])
         asking.append([int(at < len(before[i])) for row in together for at in range(len(row))])
     hidden = pad(asking, asked.keep.device)
@@ -180,13 +238,12 @@ def read(t5: T5, head: Head, asked: Padded, chunks: Pool, evidence: list[list[in
     return memory, ~memory.keep | hidden.values.bool()
 
 
-def where(batch: Batch, width: int) -> Tensor:
+def where(answers: list[list[tuple[int, int]]], width: int) -> Tensor:
     """Answer starts and ends as positions of the memory: (B, 2, t) bool."""
-    placed = torch.zeros(len(batch.questions), 2, width, dtype=torch.bool)
-    for row, (starts, ends) in enumerate(zip(batch.starts, batch.ends, strict=True)):
-        before = len(batch.questions[row]) - 1
-        placed[row, 0, [before + s for s in starts]] = True
-        placed[row, 1, [before + e for e in ends]] = True
+    placed = torch.zeros(len(answers), 2, width, dtype=torch.bool)
+    for row, spans in enumerate(answers):
+        placed[row, 0, [start for start, _ in spans]] = True
+        placed[row, 1, [end for _, end in spans]] = True
     return placed
 
 
@@ -197,8 +254,14 @@ def mark_loss(marks: Marks, memory: Padded, hidden: Tensor, placed: Tensor) -> T
     return -known.masked_fill(~placed, -torch.inf).logsumexp(2).mean()
 
 
-def answering(t5: T5, memory: Padded, batch: Batch) -> tuple[Tensor, Tensor, float, float]:
-    """Answer likelihood, and the last block's attention at each step against the place of the token to be written."""
+def answering(
+    t5: T5, memory: Padded, batch: Batch, spans: list[list[tuple[int, int]]]
+) -> tuple[Tensor, Tensor, float, float, Tensor]:
+    """Answer likelihood, the last block's attention at each step against the place of the token to be written.
+
+    Beside them: how often the first step attends most to an answer's start, the share of tokens that are right, and the
+    target attention (B, t): what the first step attends to.
+    """
     device, end = t5.shared.weight.device, t5.config.eos_token_id
     rows = [(*batch.answer(row), end) for row in range(len(batch.questions))]
     padded = pad(rows, device)
@@ -209,17 +272,16 @@ def answering(t5: T5, memory: Padded, batch: Batch) -> tuple[Tensor, Tensor, flo
     attention = scores.softmax(3).mean(1)  # (B, T, t)
     target = torch.zeros(attention.shape, dtype=torch.bool)
     for row, ids in enumerate(rows):
-        before = len(batch.questions[row]) - 1
-        for start in batch.starts[row]:
+        for start, _ in spans[row]:
             for step in range(len(ids) - 1):
-                target[row, step, before + start + step] = True
+                target[row, step, start + step] = True
     target = target.to(device)
     surprise = -(attention * target).sum(2).clamp(min=1e-6).log()  # (B, T)
     pointed = target.any(2)
     first = attention[:, 0].detach().argmax(1)
     begun = float(target[torch.arange(len(rows)), 0, first].float().mean())
     pointer = surprise[:, 0].mean() + 0.5 * surprise[:, 1:][pointed[:, 1:]].sum() / max(1, int(pointed[:, 1:].sum()))
-    return answer, pointer, begun, accuracy
+    return answer, pointer, begun, accuracy, attention[:, 0]
 
 
 def likelihood(t5: T5, states: Tensor, answers: Tensor, batch: Batch) -> tuple[Tensor, float]:

@@ -27,6 +27,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from reatt_engine.t5 import T5
+from recipes.reatt_mini.close import Close
 from recipes.reatt_mini.data import Draw, Questions, load
 from recipes.reatt_mini.losses import Batch, Losses, Marks, losses, whole, windows
 from recipes.reatt_mini.start import HEAD, SHAPE, initialise
@@ -45,7 +46,7 @@ class Stage:
     sets: dict[str, float]
     rate: float
     last: float  # share of the rate that the stage ends at
-    extra: float  # share of questions read with a second paragraph
+    close: tuple[Close, ...]  # how questions are read that are not read with their own chunk alone
     retrieval: float
     marks: float
     pointer: float
@@ -59,7 +60,7 @@ STAGES = {
         {"squad11_train": 0.8, "qamr": 0.08, "nq_qed_train": 0.08, "fairytaleqa_train": 0.04},
         5e-4,
         0.6,
-        0.0,
+        (),
         0.3,
         1.0,
         0.5,
@@ -71,7 +72,19 @@ STAGES = {
         {"squad11_train": 0.7, "nq_qed_train": 0.12, "fairytaleqa_train": 0.06, "distant_wiki_train": 0.12},
         4e-4,
         0.03,
-        0.3,
+        (Close(0.3, 2),),
+        1.0,
+        0.5,
+        0.5,
+        1.0,
+    ),
+    "close": Stage(
+        Draw(24, 8, 1),
+        None,
+        {"squad11_train": 0.7, "nq_qed_train": 0.12, "fairytaleqa_train": 0.06, "distant_wiki_train": 0.12},
+        3e-4,
+        0.03,
+        (Close(0.5, 6, 40, 100), Close(0.1, 4)),
         1.0,
         0.5,
         0.5,
@@ -166,37 +179,39 @@ def step(state: State, stage: Stage, found: Losses) -> None:
 
 def report(state: State, recent: list[Losses], questions: int, seconds: float) -> None:
     """Log the means of the last steps."""
-    names = ("retrieval", "marks", "pointer", "answer", "hit", "start", "token_accuracy")
+    names = ("retrieval", "marks", "pointer", "answer", "hit", "start", "token_accuracy", "teacher", "words")
     row = {name: sum(float(getattr(r, name)) for r in recent) / len(recent) for name in names}
     row |= {"step": state.step, "minutes": state.spent / 60, "per_second": questions / seconds}
     state.log.append(row)
     print(json.dumps({k: round(v, 4) for k, v in row.items()}), flush=True)
 
 
-def drawn(stage: Stage, sets: list[tuple[Questions, float]], seed: int) -> Iterator[Batch]:
-    """Draw the stage's batches for ever."""
+def drawn(stage: Stage, sets: list[tuple[Questions, float]], seed: int) -> Iterator[tuple[Batch, Tensor]]:
+    """Draw the stage's batches for ever, with the rarity (V,) of tokens in their set."""
     draw = random.Random(seed)
     for questions, examples in stage.draw.batches(sets, seed):
         if stage.width is None:
-            yield whole(questions, examples)
+            batch = whole(questions, examples)
         else:
-            yield windows(questions, examples, stage.width, SHAPE.eos_token_id, draw)
+            batch = windows(questions, examples, stage.width, SHAPE.eos_token_id, draw)
+        yield batch, torch.from_numpy(questions.rarity)
 
 
 def train(state: State, options: argparse.Namespace, rank: int, ranks: int) -> None:
     """Train until the stage's minutes are spent, saving every few."""
     stage, device = STAGES[options.stage], torch.device(options.device)
     sets = [(load(options.out / f"{name}.safetensors"), weight) for name, weight in stage.sets.items()]
-    budget, saved, recent = options.minutes * 60, time.monotonic(), []
+    budget, saved = options.minutes * 60, time.monotonic()
+    recent: list[Losses] = []
     reported, questions = time.monotonic(), 0
-    for batch in drawn(stage, sets, options.seed + ranks * state.step + rank):
+    for batch, rarity in drawn(stage, sets, options.seed + ranks * state.step + rank):
         begun = time.monotonic()
         for group in state.optimizer.param_groups:
             group["lr"] = (
                 options.rate * stage.rate * group["share"] * rate(state.step, state.spent / budget, stage.last)
             )
         with torch.autocast(device.type, torch.bfloat16):
-            found = losses(state.model, HEAD, state.marks, batch, stage.extra, device)
+            found = losses(state.model, HEAD, state.marks, batch, stage.close, rarity, options.twin)
         step(state, stage, found)
         state.spent += time.monotonic() - begun
         recent = [*recent, found.detached()] if not rank else []  # a step's graph must not outlive it
@@ -237,6 +252,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(".work/reatt-mini"))
     parser.add_argument("--stage", choices=STAGES, required=True)
     parser.add_argument("--teacher", type=Path, help="folder of a sentence encoder whose token embeddings are taken up")
+    parser.add_argument("--twin", action="store_true", help="learn retrieval from the reader's attention alone")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--rate", type=float, default=1.0, help="times the stage's learning rate")
     parser.add_argument("--device", default="cpu")
