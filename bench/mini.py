@@ -1,11 +1,11 @@
 """How well reatt-mini finds and reads, beside what a user would otherwise set up: writes mini.md and mini.json.
 
-    python -m bench.mini [--sets A,B] [--limit N] [--read N] [--model DIR] [--untrained DIR] [--twin DIR]
+    python -m bench.mini [--sets A,B] [--limit N] [--read N] [--model DIR] [--beside NAME=DIR]
 
 Every judged set of DATA/dev becomes a store of its own, kept for the next run of the same keys. The columns `words`,
 `attention` and `hybrid` are the product's; `bm25s` runs here, whole documents, equal to baselines.json, which gives
-all-MiniLM-L6-v2 and its reciprocal rank fusion with BM25. An untrained start and a twin (the same model, trained
-without retrieval labels) are searched by their attention alone.
+all-MiniLM-L6-v2 and its reciprocal rank fusion with BM25. Other models, such as the untrained start or a twin (the same
+model, trained without retrieval labels), are searched by their attention alone.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     columns = ["words", BESIDE, *PUBLISHED.values(), *after]
     measured = Measured(MAIN, sets, columns, mini_sets.published(options.data, sets))
     with ExitStack() as opened:
-        _measure(measured, subjects, options.read, opened)
+        _measure(measured, subjects, options.read, options.read_beside, opened)
     tables = mini_page.sheets(measured)
     head = _head(measured, subjects, machine.again("eval-mini", given), time.monotonic() - started)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -78,8 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--limit", type=int, help="search by so many questions a set [those of baselines.json]")
     parser.add_argument("--read", type=int, default=READ, help="answer so many a set, 0 for none [%(default)s]")
     parser.add_argument("--model", type=Path, help="a model's folder [the bundled one]")
-    parser.add_argument("--untrained", type=Path, help="the folder of the start that it was trained from")
-    parser.add_argument("--twin", type=Path, help="the folder of the twin")
+    parser.add_argument("--beside", type=_named, action="append", default=[], help="NAME=DIR: another model, again")
+    parser.add_argument("--read-beside", type=int, default=10, help="answers of those [%(default)s]")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="[%(default)s]")
     parser.add_argument("--work", type=Path, default=Path(".work/bench"), help="what is kept [%(default)s]")
     parser.add_argument("--out", type=Path, default=Path("bench/results"), help="[%(default)s]")
@@ -96,17 +96,22 @@ def _names(given: str) -> tuple[str, ...]:
     return tuple(given.split(","))
 
 
+def _named(given: str) -> tuple[str, Path]:
+    name, _, folder = given.partition("=")
+    if not folder or name == MAIN:
+        raise argparse.ArgumentTypeError(f"NAME=DIR is wanted, such as twin=DIR, not {given}")
+    return name, Path(folder)
+
+
 def _subjects(options: argparse.Namespace) -> Iterator[Subject]:
     """Name the models; the one that the page is about comes first."""
     own = (("words", "words"), ("attention", "attention"), ("hybrid", "hybrid"))
-    chosen = {MAIN: options.model, "untrained": options.untrained, "twin": options.twin}
-    for name, folder in chosen.items():
-        if name == MAIN or folder:
-            plan = Plan(options.data.resolve(), options.work.resolve(), folder and folder.resolve(), options.device)
-            yield Subject(name, plan, own if name == MAIN else ((name, "attention"),))
+    for name, folder in [(MAIN, options.model), *options.beside]:
+        plan = Plan(options.data.resolve(), options.work.resolve(), folder and folder.resolve(), options.device)
+        yield Subject(name, plan, own if name == MAIN else ((name, "attention"),))
 
 
-def _measure(measured: Measured, subjects: Sequence[Subject], count: int, opened: ExitStack) -> None:
+def _measure(measured: Measured, subjects: Sequence[Subject], count: int, beside: int, opened: ExitStack) -> None:
     """Search all sets, then read those whose answers are spans: abstention needs two stores."""
     stores: dict[tuple[str, str], Retriever] = {}
     for judged in measured.sets:
@@ -124,7 +129,8 @@ def _measure(measured: Measured, subjects: Sequence[Subject], count: int, opened
         strangers = read[(number + 1) % len(read)] if len(read) > 1 else None
         for subject in subjects:
             _tell(f"reading {judged.name}, {subject.name}")
-            done = mini_reading.read(stores[judged.name, subject.name], subject.backbone, judged, strangers, count)
+            asked = count if subject.name == MAIN else beside
+            done = mini_reading.read(stores[judged.name, subject.name], subject.backbone, judged, strangers, asked)
             measured.read.setdefault(judged.name, {})[subject.name] = done
 
 

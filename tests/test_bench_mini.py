@@ -63,7 +63,7 @@ def test_every_table_has_a_row_of_each_set_and_both_files_say_the_same(run):
 
 
 def test_a_twin_gets_a_column_and_rows_of_its_own(run, tmp_path, write_model):
-    said, _ = run("--read", 1, "--twin", write_model(tmp_path / "other", seed=1, chunk_tokens=64))
+    said, _ = run("--read", 1, "--beside", f"twin={write_model(tmp_path / 'other', seed=1, chunk_tokens=64)}")
     assert list(said["tables"]["nDCG@10"][0])[-3:] == ["twin", "attention", "hybrid"]
     assert {row["model"] for row in said["tables"]["teacher_hit@1"]} == {"reatt-mini", "twin"}
 
