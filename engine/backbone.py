@@ -56,6 +56,7 @@ class Answer:
     source: int | None  # which evidence the answer was cut from; None for free or yes/no answers
     span: Span | None  # characters in that evidence's text
     shares: tuple[float, ...]  # (C) target attention per evidence, sums to 1
+    read: int  # how many of the evidence, the best first, were read; the others have no share
     agreement: float  # KL(target attention || retrieval attention) over the evidence, in nats
     signs: Signs  # what the confidence was made of
 

@@ -31,11 +31,12 @@ class AskOptions:
 
 @dataclass(frozen=True)
 class Evidence:
-    """A chunk that was read, its share of the target attention, and the token pairs that sum to its score."""
+    """A chunk that was found, its share of the target attention, and the token pairs that sum to its score."""
 
     hit: Hit
     share: float
     pairs: list[TokenPair]
+    read: bool  # whether the model read it: it reads no more than it reads well together
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ def ask(retriever: Retriever, question: str, options: AskOptions) -> Reply:
         limits = Limits(options.max_tokens, options.beams, options.free)
         told = backbone.answer(question, passages, scores, limits)
     timing["total"] = sum(timing.values())
-    evidence = [Evidence(*row) for row in zip(hits, told.shares, pairs, strict=True)]
+    rows = zip(hits, told.shares, pairs, strict=True)
+    evidence = [Evidence(*row, read=number < told.read) for number, row in enumerate(rows)]
     return _reply(question, told, evidence, options.abstain, timing)
 
 

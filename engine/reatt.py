@@ -221,6 +221,7 @@ class ReAtt:
             source=number,
             span=span,
             shares=tuple(shares),
+            read=len(read),
             agreement=divergence(shares, scores),
             signs=signed,
         )

@@ -61,11 +61,12 @@ def _passage(reply: Ask, number: int) -> str:
     found = reply.evidence[number]
     record = f" {found.external_id}" if found.external_id is not None else ""
     place = _safe(found.path + record + where(found.page, found.line_start))
-    share = f'<meter value="{found.attribution.share:.4f}"></meter> {found.attribution.share:.0%}'
+    told = found.attribution
+    share = f'<meter value="{told.share:.4f}"></meter> {told.share:.0%} of the attention' if told.read else "not read"
     score = f"score {found.retrieval.score:.3f}"
     title = f'<p class="soft">{_safe(found.title)}</p>' if found.title else ""
     return (
-        f"<h2>{number + 1} <bdi>{place}</bdi></h2><p>{share} of the attention "
+        f"<h2>{number + 1} <bdi>{place}</bdi></h2><p>{share} "
         f'<span class="soft">· {score} · {_safe(found.chunk)}</span></p>{title}'
         f"<blockquote>{_marked(reply, found)}</blockquote>"
     )

@@ -55,7 +55,8 @@ def reply(told: Reply, generation: Generation, warnings: Sequence[str]) -> schem
     """Turn a reply into what is printed of it."""
     evidence = [
         schemas.Evidence(
-            **dict(hit(told.question, each.hit, each.pairs)), attribution=schemas.Attribution(share=each.share)
+            **dict(hit(told.question, each.hit, each.pairs)),
+            attribution=schemas.Attribution(share=each.share, read=each.read),
         )
         for each in told.evidence
     ]
@@ -87,9 +88,7 @@ def render_reply(out: Output, reply: schemas.Ask, explain: bool, echo: bool) -> 
     else:
         headline = Text.assemble((rendering.one_line(reply.answer), "bold"), f"   {confidence}")
     shown = reply.evidence[:NEAREST] if reply.answer is None else reply.evidence
-    passages = [
-        Shown(each, weights(reply.question, each), where_answered(reply, each), _percent(each)) for each in shown
-    ]
+    passages = [Shown(each, weights(reply.question, each), where_answered(reply, each), _share(each)) for each in shown]
     if reply.answer is not None and reply.confidence < UNSURE:
         _passages(out, passages, explain)
         out.say("unsure: ", headline)
@@ -161,5 +160,7 @@ def _token(question: str, pair: TokenPair) -> schemas.Token:
     )
 
 
-def _percent(evidence: schemas.Evidence) -> str:
-    return f"{evidence.attribution.share:.0%}".replace("%", " %")
+def _share(evidence: schemas.Evidence) -> str:
+    """Write how much of the attention a passage had; one that was not read had no chance of any."""
+    told = evidence.attribution
+    return f"{told.share:.0%}".replace("%", " %") if told.read else "not read"

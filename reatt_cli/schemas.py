@@ -68,7 +68,10 @@ class Retrieval(Part):
 class Attribution(Part):
     """How much of the answer's attention a chunk received."""
 
-    share: FiniteFloat = Field(description="in [0, 1]; the shares of all evidence sum to 1")
+    share: FiniteFloat = Field(description="in [0, 1]; the shares of all evidence sum to 1; 0 where it was not read")
+    read: bool = Field(
+        default=True, description="false for passages that were found but not given to the model, which reads the best"
+    )
 
 
 class Hit(Part):
@@ -88,7 +91,7 @@ class Hit(Part):
 
 
 class Evidence(Hit):
-    """A chunk that was read for an answer."""
+    """A chunk that was found for an answer."""
 
     attribution: Attribution
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from reatt_cli import answers, schemas
+from reatt_cli import answer_page, answers, schemas
 from reatt_cli.output import Output
 
 TEXT = "All staff may take leave. Parental leave in Norway is 49 weeks at full pay. Ask Ada for the form."
@@ -24,7 +24,7 @@ def evidence(number=1, text=TEXT, share=0.74, tokens=(), **fields):
     retrieval = schemas.Retrieval(score=1.5, rank=number, attention=1.5, bm25=None, tokens=pairs)
     place = {"path": f"/nowhere/{number}.pdf", "external_id": None, "title": "Leave", "page": 12, "line_start": 3}
     where = {"chunk": f"C-{number}", "doc": f"D-{number}", "char_start": 100, "char_end": 100 + len(text), "text": text}
-    share = schemas.Attribution(share=share)
+    share = schemas.Attribution(share=share) if share is not None else schemas.Attribution(share=0, read=False)
     return schemas.Evidence(**{**place, **where, **fields}, retrieval=retrieval, attribution=share)
 
 
@@ -54,6 +54,15 @@ def test_an_answer_comes_first_with_its_confidence_and_then_its_passages(capsys)
     assert lines[0] == "49 weeks   confidence 0.86"
     assert re.fullmatch(r"  1  /nowhere/1\.pdf p\.12  .*\[49 weeks\].*  74 %", lines[1])
     assert re.fullmatch(r"  2  /nowhere/2\.pdf p\.12  Something else\. +26 %", lines[2])
+
+
+def test_a_passage_that_was_not_read_says_so_instead_of_a_share(capsys):
+    told = reply(passages=[evidence(1, share=1.0), evidence(2, "Something else.", share=None)])
+    lines = shown(capsys, told)
+    assert lines[1].endswith("  100 %")
+    assert re.fullmatch(r"  2  /nowhere/2\.pdf p\.12  Something else\. +not read", lines[2])
+    assert "not read" in answer_page.page(told)
+    assert told.model_dump()["evidence"][1]["attribution"] == {"share": 0, "read": False}
 
 
 def test_where_the_model_is_unsure_the_passages_come_first(capsys):

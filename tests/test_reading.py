@@ -73,6 +73,15 @@ def test_shares_sum_to_one_over_the_evidence_in_the_order_of_its_ranks(retriever
     assert [evidence.hit for evidence in reply.evidence] == retriever.search(QUESTION, top)
 
 
+@pytest.mark.parametrize("reads", [1, 3, 8, 20])
+def test_what_was_not_read_says_so_and_has_no_share(retriever, reads, monkeypatch):
+    monkeypatch.setattr(retriever.backbone, "reads", reads)
+    evidence = ask(retriever, QUESTION, replace(NEVER, top=8)).evidence
+    assert [each.read for each in evidence] == [number < reads for number in range(8)]
+    assert all(each.share == 0 for each in evidence if not each.read)
+    assert all(each.share > 0 for each in evidence if each.read)
+
+
 def test_the_pairs_of_each_evidence_are_those_of_its_search(retriever):
     for evidence in ask(retriever, QUESTION, NEVER).evidence:
         assert evidence.pairs == retriever.explain(QUESTION, evidence.hit)
