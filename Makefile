@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types smoke bench first eval-mini learning adapting gpu reatt-mini completions man kills crashes flips figures coverage mutate clean
+.PHONY: help setup demo test lint types smoke bench first eval-mini learning adapting gpu reatt-mini twin completions man transcripts kills crashes flips figures coverage mutate clean
 
 JOBS ?= 2
 COUNT ?= 20000
@@ -22,7 +22,7 @@ FIND_PYTHON = for p in python3.11 python3.12 python3.13 python3; do \
 # One thread a process: the processes are the parallelism, and small matrices gain nothing from threads.
 RUN_TESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs
 
-STORE_TESTS = $(addprefix tests/test_, $(addsuffix .py, crash faults generations library nearest repairing \
+STORE_TESTS = $(addprefix tests/test_, $(addsuffix .py, answers_kept crash faults generations library nearest repairing \
 	runs segments store_edges store_model words))
 
 help: ## list the targets
@@ -115,15 +115,25 @@ DEVICE ?= cpu
 MINUTES ?= 60
 PROCESSES ?= 2
 WORK = .work/reatt-mini
-TRAIN = $(BIN)/torchrun --nproc-per-node $(PROCESSES) -m recipes.reatt_mini.train --out $(WORK) --device $(DEVICE)
+PACKED = $(addsuffix .safetensors, squad11_train nq_qed_train qamr fairytaleqa_train distant_wiki_train)
+TRAIN = $(BIN)/torchrun --nproc-per-node $(PROCESSES) -m recipes.reatt_mini.train --device $(DEVICE) --out $(WORK)
+TWIN = $(TRAIN:%$(WORK)=%.work/twin) --twin
 
 reatt-mini: $(VENV)/installed-dev ## train the bundled model anew, resuming (DATA, DEVICE, PROCESSES, MINUTES, TEACHER)
 	[ -f $(WORK)/tokenizer.json ] || $(RECIPE).tokenizer --data $(DATA) --out $(WORK)
 	[ -f $(WORK)/squad11_train.safetensors ] || $(RECIPE).data --data $(DATA) --out $(WORK)
 	$(TRAIN) $(if $(TEACHER),--teacher $(TEACHER)) --stage windows --minutes $(MINUTES)
 	$(TRAIN) --stage whole --minutes $(MINUTES)
+	$(TRAIN) --stage close --minutes $(MINUTES)
 	$(RECIPE).export --out $(WORK)
 	$(RECIPE).calibrate --data $(DATA)
+
+# The same start and stages, but retrieval is learnt from the reader's attention alone: what the paper claims.
+twin: $(VENV)/installed-dev ## train the bundled model's twin without retrieval labels, into .work/twin
+	mkdir -p .work/twin && ln -sf $(addprefix ../reatt-mini/, tokenizer.json) $(addprefix ../reatt-mini/, $(PACKED)) .work/twin
+	$(TWIN) $(if $(TEACHER),--teacher $(TEACHER)) --stage windows --minutes $(MINUTES)
+	$(TWIN) --stage close --minutes $(MINUTES)
+	$(RECIPE).export --out .work/twin --model .work/twin/model
 
 completions: $(VENV)/installed-dev ## write completions/ anew
 	mkdir -p completions
@@ -134,6 +144,9 @@ completions: $(VENV)/installed-dev ## write completions/ anew
 man: $(VENV)/installed-dev ## write man/reatt.1 anew
 	mkdir -p man
 	$(BIN)/python -m reatt_cli.manual > man/reatt.1
+
+transcripts: $(VENV)/installed-dev ## run the transcripts of the documentation again and write what they say now
+	TRANSCRIPTS=rewrite $(RUN_TESTS) tests/test_transcripts.py -k run_again
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .work build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,6 +1,8 @@
 """Stage 4: write the trained model as a folder in the published T5 layout, in half precision.
 
-python -m recipes.reatt_mini.export --out WORK --model engine/reatt-mini
+    python -m recipes.reatt_mini.export --out WORK --model engine/reatt-mini
+
+`--full` writes the weights as they were trained, to measure what half precision costs.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ SETTINGS = {"name": models.BUNDLED, "question_tokens": 64, "chunk_tokens": 320, 
 LARGEST = 40_000_000  # bytes of the weights file: it travels in the wheel
 
 
-def trained(checkpoint: Path) -> T5:
-    """Take the model out of a training checkpoint, in half precision.
+def trained(checkpoint: Path, dtype: torch.dtype) -> T5:
+    """Take the model out of a training checkpoint.
 
     The temperature that training learnt goes into the head's queries: then a softmax over scores is the distribution
     that was trained.
@@ -34,7 +36,7 @@ def trained(checkpoint: Path) -> T5:
     weights = {name.removeprefix("model."): w for name, w in found.items() if name.startswith("model.")}
     head = slice(HEAD.number * SHAPE.d_kv, (HEAD.number + 1) * SHAPE.d_kv)
     weights[f"encoder.blocks.{HEAD.layer}.attention.q.weight"][head] *= found["marks.temperature"]
-    return fill(SHAPE, weights, torch.float16, checkpoint)
+    return fill(SHAPE, weights, dtype, checkpoint)
 
 
 def config(t5: T5) -> dict[str, Any]:
@@ -44,16 +46,16 @@ def config(t5: T5) -> dict[str, Any]:
         "model_type": "t5",
         "is_encoder_decoder": True,
         **asdict(t5.config),
-        "dtype": "float16",
+        "dtype": str(t5.dtype).removeprefix("torch."),
         "retrieval_layer": HEAD.layer,
         "retrieval_head": HEAD.number,
         "reatt": SETTINGS,
     }
 
 
-def export(checkpoint: Path, tokenizer: Path, folder: Path) -> None:
+def export(checkpoint: Path, tokenizer: Path, folder: Path, dtype: torch.dtype = torch.float16) -> None:
     """Write the three files; the config loses what calibration put there: it was another model's."""
-    t5 = trained(checkpoint)
+    t5 = trained(checkpoint, dtype)
     weights = {name: weight.contiguous() for name, weight in published_weights(t5).items()}
     overflown = [name for name, weight in weights.items() if not torch.isfinite(weight).all()]
     if overflown:
@@ -61,7 +63,7 @@ def export(checkpoint: Path, tokenizer: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / "model.safetensors.part"
     save_file(weights, part, {"format": "pt"})
-    if part.stat().st_size > LARGEST:
+    if dtype == torch.float16 and part.stat().st_size > LARGEST:
         raise SystemExit(f"{part} has {part.stat().st_size / 1e6:.1f} MB, more than {LARGEST / 1e6:.0f}")
     part.chmod(0o644)
     part.replace(folder / "model.safetensors")
@@ -81,8 +83,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(".work/reatt-mini"))
     parser.add_argument("--model", type=Path, default=Path("engine/reatt-mini"))
+    parser.add_argument("--checkpoint", default="checkpoint.safetensors", help="which, in WORK [%(default)s]")
+    parser.add_argument("--full", action="store_true", help="as trained, not in half precision")
     options = parser.parse_args()
-    export(options.out / "checkpoint.safetensors", options.out / "tokenizer.json", options.model)
+    dtype = torch.float32 if options.full else torch.float16
+    export(options.out / options.checkpoint, options.out / "tokenizer.json", options.model, dtype)
     folder = ModelFolder(options.model)
     models.load(folder, "cpu")
     size = (options.model / "model.safetensors").stat().st_size

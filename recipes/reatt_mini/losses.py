@@ -126,12 +126,20 @@ def encode_by_length(run: Callable[[list[int]], Padded], lengths: list[int], gro
 
 
 def losses(
-    t5: T5, head: Head, marks: Marks, batch: Batch, closeness: Sequence[Close], rarity: Tensor, from_reader: bool
+    t5: T5,
+    head: Head,
+    marks: Marks,
+    batch: Batch,
+    closeness: Sequence[Close],
+    rarity: Tensor,
+    from_reader: bool = False,
 ) -> Losses:
     """One step's losses; `closeness` says how many questions are read with how many chunks, the others with their own.
 
-    Retrieval is learnt from the known chunks, or `from_reader` alone: from the share that the reader's target attention
-    gives each chunk read, and nothing for the others of the batch (ReAtt, section 3.1).
+    Reading several starts from what retrieval thinks of each, with a strength drawn for each question between none and
+    all: so the reader learns to use it and to do without. Retrieval is learnt from the known chunks, or `from_reader`
+    alone: from the share that the reader's target attention gives each chunk read, chosen by words, and nothing for the
+    others of the batch (ReAtt, section 3.1); such a reader starts from no prior.
     """
     device = marks.weight.device
 
@@ -145,12 +153,14 @@ def losses(
     own = torch.tensor(batch.owner, device=device)
     hit = float((scores.detach().argmax(1) == own).float().mean())
     words = word_scores(batch.questions, batch.chunks, rarity)
-    evidence = chosen(batch, closeness, [scores.detach().cpu(), words])
+    evidence = chosen(batch, closeness, [words] if from_reader else [scores.detach().cpu(), words])
     without_end = lower_half(t5, head.layer, pad([ids[:-1] for ids in batch.questions], device))
     memory, hidden = read(t5, head, without_end, chunks, evidence)
     answers = [places_read(batch, row, given[0]) for row, given in enumerate(evidence)]
-    marking = mark_loss(marks, memory, hidden, where(answers, memory.keep.shape[1]).to(device))
-    answer, pointer, start, accuracy, attention = answering(t5, memory, batch, answers)
+    strength = torch.zeros(len(evidence)) if from_reader else torch.rand(len(evidence))
+    prior = priors(scores.detach() * strength.to(device)[:, None], batch, evidence, memory.keep.shape[1])
+    marking = mark_loss(marks, memory, hidden, prior, where(answers, memory.keep.shape[1]).to(device))
+    answer, pointer, start, accuracy, attention = answering(t5, memory, prior, batch, answers)
     target = shared(attention, batch, evidence).to(device)  # (Q, C)
     if from_reader:
         retrieval = cross_document(scores, target, torch.tensor([len(given) > 1 for given in evidence]))
@@ -180,6 +190,17 @@ def places_read(batch: Batch, row: int, own: Passage) -> list[tuple[int, int]]:
     at = {kept: i for i, kept in enumerate(own.kept, len(batch.questions[row]) - 1)}
     spans = zip(batch.starts[row], batch.ends[row], strict=True)
     return [(at[s], at[e]) for s, e in spans if all(p in at for p in range(s, e + 1))]
+
+
+def priors(scores: Tensor, batch: Batch, evidence: list[list[Passage]], width: int) -> Tensor:
+    """Lay the scores (Q, C) of the chunks that each question is read with over its memory's tokens -> (Q, width)."""
+    prior = torch.zeros(len(evidence), width, device=scores.device, dtype=scores.dtype)
+    for row, given in enumerate(evidence):
+        each = scores[row, [passage.chunk for passage in given]]
+        widths = [len(batch.questions[row]) - 1 + len(passage.kept) for passage in given]
+        told = (each - each.max()).repeat_interleave(torch.tensor(widths, device=scores.device))
+        prior[row, : len(told)] = told
+    return prior
 
 
 def shared(attention: Tensor, batch: Batch, evidence: list[list[Passage]]) -> Tensor:
@@ -247,15 +268,15 @@ def where(answers: list[list[tuple[int, int]]], width: int) -> Tensor:
     return placed
 
 
-def mark_loss(marks: Marks, memory: Padded, hidden: Tensor, placed: Tensor) -> Tensor:
+def mark_loss(marks: Marks, memory: Padded, hidden: Tensor, prior: Tensor, placed: Tensor) -> Tensor:
     """Likelihood of the answers' starts and ends among all tokens of the chunks read, their places summed."""
-    scores = F.linear(memory.values, marks.weight).float().transpose(1, 2)  # (B, 2, t)
+    scores = F.linear(memory.values, marks.weight).float().transpose(1, 2) + prior[:, None]  # (B, 2, t)
     known = scores.masked_fill(hidden[:, None], -torch.inf).log_softmax(2)
     return -known.masked_fill(~placed, -torch.inf).logsumexp(2).mean()
 
 
 def answering(
-    t5: T5, memory: Padded, batch: Batch, spans: list[list[tuple[int, int]]]
+    t5: T5, memory: Padded, prior: Tensor, batch: Batch, spans: list[list[tuple[int, int]]]
 ) -> tuple[Tensor, Tensor, float, float, Tensor]:
     """Answer likelihood, the last block's attention at each step against the place of the token to be written.
 
@@ -267,7 +288,10 @@ def answering(
     padded = pad(rows, device)
     answers = padded.values
     inputs = torch.cat((torch.zeros_like(answers[:, :1]), answers[:, :-1]), 1)
-    states, scores = decode_with_attention(t5, inputs, t5.remember(memory.values, memory.keep))
+    cache = t5.remember(memory.values, memory.keep)
+    if cache.memory_bias is not None:
+        cache.memory_bias = cache.memory_bias + prior[:, None, None].to(cache.memory_bias.dtype)
+    states, scores = decode_with_attention(t5, inputs, cache)
     answer, accuracy = likelihood(t5, states[padded.keep], answers[padded.keep], batch)
     attention = scores.softmax(3).mean(1)  # (B, T, t)
     target = torch.zeros(attention.shape, dtype=torch.bool)

@@ -84,7 +84,7 @@ STAGES = {
         {"squad11_train": 0.7, "nq_qed_train": 0.12, "fairytaleqa_train": 0.06, "distant_wiki_train": 0.12},
         3e-4,
         0.03,
-        (Close(0.5, 6, 40, 100), Close(0.1, 4)),
+        (Close(0.3, 4, 40, 100), Close(0.1, 3)),
         1.0,
         0.5,
         0.5,
