@@ -62,7 +62,7 @@ def _ours(retriever: Retriever, library: Library, asked: Sequence[str]) -> dict[
     found = {way: recall(best, ways[way]) for way in APPROXIMATE}
     size = library.status().bytes
     kept = {"exact": size.vectors, "fast": size.vectors, "two-stage": size.vectors + size.cache}
-    engines = {"question to vectors": Engine(lambda question: retriever.backbone.encode_question(question))}
+    engines = {"question to vectors": Engine(lambda question: retriever.backbone.rounds[0].ask(question, ()))}
     for way, search in ways.items():
         bound = APPROXIMATE.get(way)
         also: dict[str, float | int | str] = {"recall@10": found[way]} if way in found else {}

@@ -308,6 +308,9 @@ def in_force(library: Library) -> Generation:
     made = library.generation()
     if made is None:
         raise UsageError("the store holds no vectors yet", "reatt ingest PATH", str(library.folder))
+    if made.method != "reatt":
+        fix = "to move it over: reatt ingest --reencode --method reatt PATH"
+        raise ModelMismatch(f"the store was encoded for {made.method}, which learns otherwise", fix)
     return made
 
 

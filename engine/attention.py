@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from reatt_engine import maxsim
 from reatt_engine.backbone import Queries
@@ -44,8 +45,13 @@ class AttentionIndex:
         self._loaded: dict[str, list[maxsim.Shard]] = {}  # by device
 
     def whole(self) -> bool:
-        """Say whether the store still has all segments that were opened."""
-        return self._segments.keys() <= {segment.id for segment in self._library.segments(self._generation)}
+        """Say whether the store still has the generation, and all of its segments that were opened.
+
+        The generation is looked for last: one that went before its segments were opened has left none to miss.
+        """
+        left = {segment.id for segment in self._library.segments(self._generation)}
+        there = {made.id for made in self._library.generations()}
+        return self._generation in there and self._segments.keys() <= left
 
     def search(self, queries: Queries, k: int, search: str, only: str | None) -> list[tuple[int, float]]:
         """Return (chunk id, score) of the best k places, best first; equal texts share a place."""
@@ -63,6 +69,15 @@ class AttentionIndex:
         segments, positions = (np.array([place[axis] for place in where.values()], np.int64) for axis in (0, 1))
         scores = maxsim.rescore(queries.vectors, queries.weights, self._shards(queries), segments, positions)
         return dict(zip(where, scores.tolist(), strict=True))
+
+    def memory(self, chunks: Sequence[int]) -> dict[int, Tensor]:
+        """Return the states (t, D) that the store keeps of given chunks; those without any are left out."""
+        found = {}
+        for chunk, (id, position) in self._places(chunks).items():
+            kept = self._segments[id].memory
+            if kept is not None:
+                found[chunk] = torch.from_numpy(kept.states(position))
+        return found
 
     def best_keys(self, queries: Queries, chunk: int) -> BestKeys | None:
         """Explain a chunk's score; None where it has no vectors."""

@@ -3,13 +3,14 @@
 Every method scores a chunk as `sum_i w_i * max_j <q_i, k_j>`: a weighted MaxSim (ReAtt section 2.2, equation 1).
 Methods differ in data, never in an `if` outside their own file.
 
-Axes: B batch, C chunks, m query vectors, n key vectors, h heads, d head width, D model width, t memory tokens.
+Axes: B batch, C chunks, m query vectors, n key vectors, L layers, h heads, d head width, D model width, t memory
+tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -19,14 +20,16 @@ if TYPE_CHECKING:
     from reatt_engine.decoding import Limits
 
 Span = tuple[int, int]  # [start, end) in characters
+Head = tuple[int, int]  # layer and head of the decoder, both from 0
 
 
 @dataclass(frozen=True)
 class ChunkText:
-    """What the encoder reads of one chunk: its title and its text."""
+    """What the encoder reads of one chunk: its title and its text; and what it has made of them, where that is kept."""
 
     title: str
     text: str
+    memory: Tensor | None = field(default=None, compare=False, repr=False)  # (t, D) float32 states
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Queries:
     vectors: Tensor  # (m, d) float32
     weights: Tensor  # (m,) float32; the score is the weighted sum of maxima
     spans: tuple[Span, ...]  # (m) where in the question each vector comes from; (0, 0) for prefix and end marks
+    heads: tuple[Head, ...] = ()  # (m) which head of the decoder asks; () where the question's tokens do
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class ChunkCode:
     """A chunk as key vectors."""
 
     keys: Tensor  # (n, d) float32
+    memory: Tensor | None = None  # (t, D) float32 states that reading can start from
 
 
 @dataclass(frozen=True)
@@ -61,17 +66,29 @@ class Answer:
     signs: Signs  # what the confidence was made of
 
 
+@dataclass(frozen=True)
+class Round:
+    """One way of asking. A later round sees what the round before has found, and may leave a place to it."""
+
+    ask: Callable[[str, Sequence[ChunkText]], Queries]  # question, and the best `feed` of the round before
+    feed: int = 0
+    carry: int = 0  # how many of the round before stand behind the first `after` of this one
+    after: int = 0
+
+
 class Backbone(Protocol):
     """A model that encodes chunks and questions apart, and answers from chunks jointly."""
 
+    method: str  # a name in `models.METHODS`
     key_width: int  # d
     max_chunk_tokens: int
 
+    @property
+    def rounds(self) -> tuple[Round, ...]:
+        """The ways of asking, in order; the first one needs nothing but the question."""
+
     def encode_chunks(self, passages: Sequence[ChunkText]) -> list[ChunkCode]:
         """Encode chunks apart into the keys that the store keeps."""
-
-    def encode_question(self, question: str) -> Queries:
-        """Encode a question into the queries that score those keys."""
 
     def key_spans(self, passage: ChunkText) -> tuple[Span, ...]:
         """Say where in `passage.text` each key comes from; (0, 0) for title, prefix and end marks."""

@@ -157,13 +157,16 @@ def is_yes_no(question: str) -> bool:
     return bool(words) and words[0] in YES_NO and "or" not in words
 
 
-def generate(t5: T5, cache: Cache, limits: Limits, source: Source | None) -> list[Hypothesis]:
+def generate(
+    t5: T5, cache: Cache, limits: Limits, source: Source | None, prompt: Sequence[int] = ()
+) -> list[Hypothesis]:
     """Write answers, best mean log-probability first; never empty unless a grounded answer has nothing to be cut from.
 
-    `cache` holds one question's memory. With one beam this is greedy search.
+    `cache` holds one question's memory; the decoder reads `prompt` before the start token. With one beam this is
+    greedy search.
     """
     live, finished = [Hypothesis((), 0.0)], []
-    inputs = torch.tensor([[t5.config.decoder_start_token_id]])
+    inputs = torch.tensor([[*prompt, t5.config.decoder_start_token_id]])
     for step in range(limits.max_tokens + 1):
         scores = torch.log_softmax(t5.logits(t5.decode(inputs, cache)[:, -1]).float(), -1)  # (rows, V)
         must_end = step == limits.max_tokens

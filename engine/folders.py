@@ -51,7 +51,13 @@ class ModelFolder:
         tokenizer = self.path / "tokenizer.json"
         if not tokenizer.is_file():
             raise ModelError(f"no tokenizer.json in {self.path}", f"reatt models add {self.path}", str(self.path))
-        return [self.path / "config.json", *weight_files(self.path), tokenizer]
+        learnt = [self.retrieval_tokens] if self.retrieval_tokens.is_file() else []
+        return [self.path / "config.json", *weight_files(self.path), tokenizer, *learnt]
+
+    @property
+    def retrieval_tokens(self) -> Path:
+        """The file with what the method `intra` has learnt, there or not."""
+        return self.path / "intra.safetensors"
 
     @cached_property
     def sha256(self) -> str:

@@ -25,9 +25,9 @@ from reatt_engine.models import drop_unused, keep_in_store
 from reatt_engine.sources import as_text, digest, found_in, not_followed, steady, storable, vanished
 from reatt_engine.tokens import HEAD_TOKENS
 from reatt_store.errors import DocumentError, EmptyDocument, ModelMismatch, Notice, NotText, ParseLimit, PdfNoText
-from reatt_store.library import Chunk, Document, Library, Writer
+from reatt_store.library import Chunk, Document, Generation, Library, Writer
 from reatt_store.records import Problem
-from reatt_store.segments import Draft, draft
+from reatt_store.segments import Draft, Quantised, draft, quantise
 
 BATCH_CHUNKS = 512  # chunks sealed together: some seconds of encoding, which is what a kill can cost
 ENCODE_CHUNKS = 16  # chunks encoded together: on a CPU more fall out of its caches
@@ -119,10 +119,9 @@ def ingest(
     with library.writing() as writer:
         current = library.generation()
         if current and current.fingerprint != fingerprint and not options.reencode:
-            fix = "leave out --model, or move the store over: reatt ingest --reencode"
-            raise ModelMismatch(f"the store was encoded by {current.model_name}, not by {model.name}", fix)
+            raise _mismatch(current, model, backbone)
         keep_in_store(model, library.folder)
-        generation = writer.begin_generation(fingerprint, model.name, model.sha256)
+        generation = writer.begin_generation(fingerprint, model.name, model.sha256, backbone.method)
         run = _Run(library, writer, backbone, IngestReport(generation), on_progress)
         if current is None or current.id != generation:
             run.reencode()  # also what a run that was killed before the first switch has left
@@ -289,17 +288,31 @@ class _Run:
 
 
 def encode(backbone: Backbone, passages: dict[bytes, ChunkText], on_chunks: Callable[[int], None]) -> Draft:
-    """Encode chunks in groups of like length, so that little is padded, and gather their keys in the order given.
+    """Encode chunks in groups of like length, so that little is padded, and gather keys and memory in the order given.
 
     `on_chunks` hears the size of each group when it is done.
     """
     order = sorted(passages, key=lambda digest: len(passages[digest].text))
-    codes: dict[bytes, NDArray[np.float32]] = {}
+    keys: dict[bytes, NDArray[np.float32]] = {}
+    states: dict[bytes, Quantised] = {}
     for group in (order[at : at + ENCODE_CHUNKS] for at in range(0, len(order), ENCODE_CHUNKS)):
         encoded = backbone.encode_chunks([passages[digest] for digest in group])
-        codes |= {digest: code.keys.cpu().numpy() for digest, code in zip(group, encoded, strict=True)}
+        for known, code in zip(group, encoded, strict=True):
+            keys[known] = code.keys.cpu().numpy()
+            if code.memory is not None:
+                states[known] = quantise(code.memory.cpu().numpy())
         on_chunks(len(group))
-    return draft(list(passages), [codes[digest] for digest in passages])
+    remembered = [states[digest] for digest in passages] if states else []
+    return draft(list(passages), [keys[digest] for digest in passages], remembered)
+
+
+def _mismatch(current: Generation, model: ModelFolder, backbone: Backbone) -> ModelMismatch:
+    """Say what the store was encoded by, and how to move it over."""
+    if current.method != backbone.method:
+        fix = f"leave out --method, or move the store over: reatt ingest --reencode --method {backbone.method}"
+        return ModelMismatch(f"the store was encoded for {current.method}, not for {backbone.method}", fix)
+    fix = "leave out --model, or move the store over: reatt ingest --reencode"
+    return ModelMismatch(f"the store was encoded by {current.model_name}, not by {model.name}", fix)
 
 
 def _about(path: str, warning: str) -> str:

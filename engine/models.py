@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING
 
 from reatt_engine.folders import INDEX, ModelFolder, place, read_config
 from reatt_store.connection import sync_folder, translated
-from reatt_store.errors import DeviceError, ModelError, UsageError
+from reatt_store.errors import DeviceError, ModelError, ModelMismatch, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
 
+    from reatt_engine.backbone import Backbone
     from reatt_engine.confidence import Calibration
+    from reatt_engine.intra import Intra
     from reatt_engine.reatt import ReAtt
     from reatt_engine.tokens import TextTokenizer
     from reatt_store.library import Library
@@ -38,6 +42,8 @@ __all__ = [
     "installed",
     "keep_in_store",
     "load",
+    "load_for",
+    "load_intra",
     "read_tokenizer",
 ]
 
@@ -145,6 +151,30 @@ def load(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = 
     return ReAtt(t5, read_tokenizer(folder), head, where, _calibration(folder), reads)
 
 
+def load_intra(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = None) -> Intra:
+    """Load a model to retrieve with its decoder; any T5 will do, retrieval head or not."""
+    import torch
+
+    from reatt_engine import retrieval_tokens
+    from reatt_engine.checkpoints import load_t5
+    from reatt_engine.intra import Intra
+
+    where = torch.device(choose_device(device))
+    t5 = load_t5(folder.path, dtype or torch.float32)
+    return Intra(t5, read_tokenizer(folder), retrieval_tokens.read(folder, t5), where)
+
+
+METHODS: dict[str, Callable[[ModelFolder, str], Backbone]] = {"reatt": load, "intra": load_intra}
+
+
+def load_for(method: str, folder: ModelFolder, device: str = "auto") -> Backbone:
+    """Load a model for the method that a generation was made by; raises ModelMismatch if there is none of that name."""
+    if method not in METHODS:
+        message = f"the store was encoded for {method:.40}, which this version does not know"
+        raise ModelMismatch(message, "upgrade reatt, or reatt ingest --reencode PATH")
+    return METHODS[method](folder, device)
+
+
 def read_tokenizer(folder: ModelFolder) -> TextTokenizer:
     """Read a model's tokenizer, with the limits that its config gives or that the released models have."""
     from reatt_engine.tokens import TextTokenizer
@@ -234,7 +264,7 @@ def _kept_name(name: str, sha256: str) -> str:
 
 def _to_copy(folder: ModelFolder) -> list[Path]:
     index = folder.path / INDEX
-    return [*folder.files, *([index] if len(folder.files) > 3 else [])]
+    return [*folder.files, *([index] if index.is_file() else [])]
 
 
 def _retrieval_head(folder: ModelFolder) -> tuple[int, int]:

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from reatt_engine.backbone import Answer, ChunkText
+from reatt_engine.backbone import Answer
 from reatt_engine.decoding import Limits
-from reatt_engine.retrieval import Hit, Retriever, TokenPair
+from reatt_engine.retrieval import Hit, Retriever
+from reatt_engine.rounds import TokenPair
 
 TOP = 8  # chunks read jointly
 
@@ -70,7 +71,7 @@ def ask(retriever: Retriever, question: str, options: AskOptions) -> Reply:
     if not hits:
         return _nothing(question, timing)
     with _timed(timing, "read"):
-        passages = [ChunkText(hit.chunk.chunk.title, hit.chunk.chunk.text) for hit in hits]
+        passages = retriever.passages([hit.chunk for hit in hits])
         scores = [sum(pair.weight for pair in terms) for terms in pairs]
         limits = Limits(options.max_tokens, options.beams, options.free)
         told = backbone.answer(question, passages, scores, limits)

@@ -20,10 +20,11 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from reatt_engine.backbone import Answer, ChunkCode, ChunkText, Queries, Span
-from reatt_engine.confidence import UNCALIBRATED_THRESHOLD, Calibration, confidence, divergence, signs
-from reatt_engine.decoding import Hypothesis, Limits, Source, generate, is_yes_no, source_of, text_span
-from reatt_engine.t5 import T5, Cache
+from reatt_engine.answering import Reading, Writer
+from reatt_engine.backbone import Answer, ChunkCode, ChunkText, Queries, Round, Span
+from reatt_engine.confidence import Calibration
+from reatt_engine.decoding import Limits, Source
+from reatt_engine.t5 import T5
 from reatt_engine.tokens import TextTokenizer, Tokens
 
 EVERYTHING = 1 << 30  # passages read together where a model does not say
@@ -107,29 +108,10 @@ def target_attention(scores: Tensor, owner: Tensor, chunks: int) -> Tensor:
     return torch.zeros(chunks, device=scores.device).index_add(0, owner, per_token)
 
 
-@dataclass(frozen=True)
-class Reading:
-    """Evidence as the decoder sees it: all pairs one after another, with the way back to their texts."""
-
-    cache: Cache
-    owner: Tensor  # (t,) which evidence each memory token belongs to
-    tokens: tuple[tuple[int, ...], ...]  # (C) each evidence's token ids
-    spans: tuple[tuple[Span, ...], ...]  # (C) where in the evidence's text each lies
-
-
-def _stands(answer: Hypothesis, source: Source | None, shares: Sequence[float]) -> tuple[int, Span] | tuple[None, None]:
-    """Name the evidence that a grounded answer was cut from: where it stands in several, the most attended to."""
-    if source is None or not answer.places:
-        return None, None
-    number, span = max(
-        (text_span(answer, source, place) for place in answer.places if source.can_end([place])),
-        key=lambda found: (shares[found[0]] if found[0] >= 0 else 0.0, -found[1][0]),
-    )
-    return (number, span) if number >= 0 else (None, None)
-
-
 class ReAtt:
     """The model with its tokenizer on its device: encodes chunks and questions, reads evidence."""
+
+    method = "reatt"
 
     def __init__(
         self,
@@ -145,6 +127,11 @@ class ReAtt:
         self.reads = reads  # how many passages, the best first, it was found to read well together
         self.key_width = t5.config.d_kv
         self.max_chunk_tokens = tokenizer.chunk_limit
+
+    @property
+    def rounds(self) -> tuple[Round, ...]:
+        """It asks once, of all keys."""
+        return (Round(lambda question, _: self.encode_question(question)),)
 
     def count_tokens(self, text: str) -> int:
         """Count the tokens of a text without prefix and end marks."""
@@ -203,33 +190,15 @@ class ReAtt:
         """
         read = evidence[: self.reads]
         reading = self.read(question, read)
-        shares = [*self.shares(reading).tolist(), *[0.0] * (len(evidence) - len(read))]
-        source = None if limits.free else self.source(question, read, reading)
-        found = generate(self.t5, reading.cache, limits, source)
-        best = found[0] if found else Hypothesis((), 0.0)
-        number, span = _stands(best, source, shares)
-        text = self.tokenizer.decode(best.ids)
-        if number is not None and span is not None:
-            text = evidence[number].text[slice(*span)]
-        signed = signs(best.mean, shares[number] if number is not None else max(shares), shares, scores)
-        sure = confidence(signed, self.calibration) if text else 0.0
-        return Answer(
-            text=text,
-            log_probability=best.mean,
-            confidence=sure,
-            threshold=self.calibration.threshold if self.calibration else UNCALIBRATED_THRESHOLD,
-            source=number,
-            span=span,
-            shares=tuple(shares),
-            read=len(read),
-            agreement=divergence(shares, scores),
-            signs=signed,
-        )
+        attended = self.shares(reading).tolist()
+        return self._writer().answer(question, evidence, reading, attended, scores, limits)
 
     def source(self, question: str, evidence: Sequence[ChunkText], reading: Reading) -> Source:
         """Say what a grounded answer may be made of: runs of the evidence's tokens, and yes or no where asked for."""
-        extra = [self.tokenizer.answer(word)[:-1] for word in ("yes", "no")] if is_yes_no(question) else []
-        return source_of(reading.tokens, reading.spans, [passage.text for passage in evidence], extra)
+        return self._writer().source(question, evidence, reading)
+
+    def _writer(self) -> Writer:
+        return Writer(self.t5, self.tokenizer, self.calibration)
 
     def fingerprint(self) -> str:
         """Hash what the stored keys depend on: lower half, the head's key projection, their form, tokenizer, limits."""

@@ -39,7 +39,7 @@ def repair(library: Library, registry: Path, device: str, on_progress: Callable[
     if made is None or not (there or library.lacking(made.id)):
         return report
     folder = models.find(None, registry, library)
-    backbone = models.load(folder, device)
+    backbone = models.load_for(made.method, folder, device)
     with library.writing() as writer:
         report.tokens = indexing.complete(library, writer, backbone, made.id, on_progress)
     if there:

@@ -1,19 +1,20 @@
 """Question to evidence: by attention, by words, or by both.
 
-Attention scores are ReAtt's: the mean over question tokens of the best dot product with a chunk's tokens. Hybrid is a
+Attention asks in the rounds of the store's method (`rounds.py`); a chunk's score is that of the last one. Hybrid is a
 convex combination of the two scores, each scaled per question, with a weight fitted on training questions: reciprocal
 rank fusion with a weaker list lowers the better one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from reatt_engine.backbone import Backbone, ChunkText, Queries, Span
-from reatt_store.errors import BadQuestion, ModelMismatch
+from reatt_engine.backbone import Backbone, ChunkText, Queries
+from reatt_engine.rounds import Heard, TokenPair, by_head, carried, listen
+from reatt_store.errors import BadQuestion, ModelMismatch, UsageError
 from reatt_store.library import Generation, Library, StoredChunk
 
 if TYPE_CHECKING:
@@ -36,15 +37,6 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class TokenPair:
-    """One term of an attention score: a question token, and the chunk token that answers to it best."""
-
-    question_span: Span
-    chunk_span: Span
-    weight: float
-
-
-@dataclass(frozen=True)
 class Scored:
     """A chunk id with its scores."""
 
@@ -62,6 +54,8 @@ class Asked:
     k: int
     search: str
     only: str | None
+    rounds: int | None = None  # None: all that the method has
+    rerank: bool = False  # let the last round order what the one before has found, and find nothing itself
 
 
 class Retriever:
@@ -82,7 +76,9 @@ class Retriever:
         self.library, self.generation, self.fusion = library, generation, fusion
         self.token_candidates = token_candidates
         self._backbone = backbone
-        self._version = library.version()
+        self._version: int | None = None  # of the store when it was last looked at
+        self._latest: tuple[str, Queries] | None = None  # what was asked last, for its explanations
+        self._heard = lru_cache(maxsize=8)(self._listen)  # hybrid, and a deeper search, ask for the same
 
     @property
     def backbone(self) -> Backbone:
@@ -92,17 +88,29 @@ class Retriever:
         return self._backbone
 
     def search(
-        self, question: str, k: int = 8, retriever: str = "hybrid", search: str = "auto", only: str | None = None
+        self,
+        question: str,
+        k: int = 8,
+        retriever: str = "hybrid",
+        search: str = "auto",
+        only: str | None = None,
+        rounds: int | None = None,
+        rerank: bool = False,
     ) -> list[Hit]:
-        """Return the best k chunks, best first; raises `BadQuestion` if the question is blank."""
+        """Return the best k chunks, best first; raises `BadQuestion` if the question is blank.
+
+        `rounds` and `rerank` are for a method that asks more than once: others raise `ModelMismatch`.
+        """
         if not question.strip():
             raise BadQuestion("the question is empty", 'reatt ask "What …?"')
-        self._catch_up()
         ways = {"attention": self._attention, "words": self._words, "hybrid": self._hybrid}
-        found = ways[retriever](Asked(question, k, search, only))[:k]
-        if self._overtaken():
+        asked = Asked(question, k, search, only, rounds, rerank)
+        self._check(asked, retriever)
+        while True:
             self._catch_up()
-            found = ways[retriever](Asked(question, k, search, only))[:k]
+            found = ways[retriever](asked)[:k]
+            if not self._overtaken():
+                break
         chunks = {stored.id: stored for stored in self.library.chunks([each.chunk for each in found])}
         present = [each for each in found if each.chunk in chunks]
         return [Hit(chunks[s.chunk], s.score, rank, s.words, s.attention) for rank, s in enumerate(present, 1)]
@@ -111,22 +119,49 @@ class Retriever:
         """Name the token pairs whose weights sum to the hit's attention score; none where it has no vectors."""
         if self._backbone is None or self.generation is None:
             return []
-        queries = self._queries(question)
+        if self._latest is None or self._latest[0] != question:
+            self._hear(Asked(question, 0, "auto", None))
+        assert self._latest is not None
+        queries = self._latest[1]
         best = self._index.best_keys(queries, hit.chunk.id)
         if best is None:
             return []
         spans = self._backbone.key_spans(ChunkText(hit.chunk.chunk.title, hit.chunk.chunk.text))
         rows = zip(queries.spans, best.keys, best.weights, strict=True)
-        return [TokenPair(span, spans[key], weight) for span, key, weight in rows]
+        pairs = [TokenPair(span, spans[key], weight) for span, key, weight in rows]
+        return by_head(pairs, queries.heads) if queries.heads else pairs
+
+    def passages(self, chunks: Sequence[StoredChunk]) -> list[ChunkText]:
+        """Give chunks as a reader takes them: with the states that the store keeps of them."""
+        kept = self._index.memory([stored.id for stored in chunks])
+        return [ChunkText(stored.chunk.title, stored.chunk.text, kept.get(stored.id)) for stored in chunks]
+
+    def _check(self, asked: Asked, retriever: str) -> None:
+        if asked.rounds is None and not asked.rerank:
+            return
+        if retriever != "attention":
+            message = f"--rounds and --rerank-only are about attention, and --retriever is {retriever}"
+            raise UsageError(message, "--retriever attention")
+        if len(self.backbone.rounds) < 2:
+            message = f"the store was encoded for {self.backbone.method}, which asks in one round"
+            raise ModelMismatch(message, "to move it over: reatt ingest --reencode --method intra PATH")
+        if asked.rerank and asked.rounds == 1:
+            raise UsageError("--rerank-only needs the second round", "leave out --rounds 1")
 
     def _catch_up(self) -> None:
-        """Open what a writer has added since the last search and let go of what it has dropped."""
+        """Open what a writer has added since the last search and let go of what it has dropped.
+
+        The first search looks, too: the store may have moved while the model was loaded.
+        """
         version = self.library.version()
         if version == self._version:
             return
-        self._version = version
         self.__dict__.pop("_index", None)
+        self._latest = None
+        self._heard.cache_clear()
+        self._version = version
         if self._backbone is not None and self.generation not in (None, self.library.generation()):
+            self._version = None
             raise ModelMismatch("the store has moved to another model meanwhile", "run the command again")
 
     def _overtaken(self) -> bool:
@@ -142,24 +177,41 @@ class Retriever:
         assert self.generation is not None
         return AttentionIndex(self.library, self.generation.id, self.token_candidates)
 
-    @cached_property
-    def _queries(self) -> Callable[[str], Queries]:
-        return lru_cache(maxsize=8)(self.backbone.encode_question)  # a search and its explanations ask for the same
+    def _hear(self, asked: Asked) -> Heard:
+        heard = self._heard(replace(asked, k=0))
+        self._latest = asked.question, heard.queries
+        return heard
+
+    def _listen(self, asked: Asked) -> Heard:
+        def find(queries: Queries, k: int) -> list[int]:
+            return [chunk for chunk, _ in self._index.search(queries, k, asked.search, asked.only)][:k]
+
+        def recall(chunks: Sequence[int]) -> list[ChunkText]:
+            return self.passages(self.library.chunks(chunks))
+
+        return listen(self.backbone.rounds[: asked.rounds], asked.question, find, recall)
 
     def _words(self, asked: Asked) -> list[Scored]:
         found = self.library.words(asked.question, asked.k, asked.only)
         return [Scored(chunk, score, words=score) for chunk, score in found]
 
     def _attention(self, asked: Asked) -> list[Scored]:
-        found = self._index.search(self._queries(asked.question), asked.k, asked.search, asked.only)
-        return [Scored(chunk, score, attention=score) for chunk, score in found]
+        heard = self._hear(asked)
+        if asked.rerank:
+            found = self._index.scores(heard.queries, heard.before)
+            order = sorted(found, key=lambda chunk: (-found[chunk], chunk))
+        else:
+            found = dict(self._index.search(heard.queries, asked.k, asked.search, asked.only))
+            order = carried(list(found), heard.before, heard.round)
+            found |= self._index.scores(heard.queries, [chunk for chunk in order if chunk not in found])
+        return [Scored(chunk, found[chunk], attention=found[chunk]) for chunk in order if chunk in found]
 
     def _hybrid(self, asked: Asked) -> list[Scored]:
         deep = replace(asked, k=max(DEPTH, asked.k))
         words = {each.chunk: each.score for each in self._words(deep)}
         attention = {each.chunk: each.score for each in self._attention(deep)}
         unscored = [chunk for chunk in words if chunk not in attention]
-        attention |= self._index.scores(self._queries(asked.question), unscored)
+        attention |= self._index.scores(self._hear(asked).queries, unscored)
         return fuse(attention, words, self.fusion)
 
 

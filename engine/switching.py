@@ -50,7 +50,8 @@ def bring_back(
     made = 0
     with library.writing() as writer:
         if library.lacking(model.generation):
-            backbone = models.load(folder, device)
+            method = next(each.method for each in library.generations() if each.id == model.generation)
+            backbone = models.load_for(method, folder, device)
             made = complete(library, writer, backbone, model.generation, on_progress)
         writer.use(model.id)
     return made

@@ -83,14 +83,14 @@ def adapt(
     exclude_source: Exclude = False,
 ) -> int:
     """Train the model on the store's documents, with questions or without, and use it if it got better."""
-    from reatt_engine import adapting, ranks
+    from reatt_engine import adapting, models, ranks
 
     began = time.monotonic()
     sources = adapting.Sources(_path(qa), _path(judged), _path(spans), masked, exclude_source, _share(hold_out))
     adapting.in_force(session.library)
     given = _minutes(minutes, steps)
     with ranks.joined() as together, session.out.progress() as show, _stoppable(session) as stop:
-        model = session.backbone(session.model)
+        model = models.load(session.model, session.settings.device)
         plan = _plan(preset, model.device.type, seed, wait)
         method = adapting.Method(plan, freeze, close_from, teacher, accept, given, steps)
         material = adapting.gather(session.library, sources, seed)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,7 +18,7 @@ from reatt_cli.settings import command
 if TYPE_CHECKING:
     from reatt_cli import schemas
     from reatt_engine.documents import ReadLimits
-    from reatt_engine.indexing import IngestReport, Progress
+    from reatt_engine.indexing import IngestOptions, IngestReport, Progress
 
 PARTLY = 3
 SHOWN_PROBLEMS = 20
@@ -44,6 +44,13 @@ Retry = Annotated[bool, typer.Option("--retry", help="Read again what took too l
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count the files that would be read.")]
 
+How = Annotated[
+    Literal["reatt", "intra"] | None,
+    typer.Option(
+        "--method", help="Who retrieves: the encoder's attention, or the decoder [the store's own, else reatt]."
+    ),
+]
+
 Watch = Annotated[bool, typer.Option("--watch", help="Go on, and read again what changes, until Ctrl-C.")]
 
 
@@ -66,6 +73,7 @@ def ingest(
     retry: Retry = False,
     dry_run: DryRun = False,
     watch: Watch = False,
+    method: How = None,
 ) -> int:
     """Read files into the store. What has not changed is skipped; a run that was killed goes on where it stopped."""
     from reatt_cli import watching
@@ -79,11 +87,9 @@ def ingest(
     )  # fmt: skip
     indexing.preflight(paths, options)
     if dry_run:
-        return _say_what_would_be(
-            session, indexing.foresee(session.library if session.exists else None, paths, options)
-        )
+        return _say_what_would_be(session, paths, options)
     model = models.bundled() if reencode and session.settings.model is None else session.model
-    backbone = session.backbone(model)
+    backbone = session.backbone(model, method)
     library = session.library_or_new()  # last, so that no mistake leaves an empty one
 
     def once() -> int:
@@ -100,7 +106,10 @@ def _told(session: Session, report: IngestReport) -> int:
     return PARTLY if result.files.failed else 0
 
 
-def _say_what_would_be(session: Session, report: IngestReport) -> int:
+def _say_what_would_be(session: Session, paths: Sequence[str], options: IngestOptions) -> int:
+    from reatt_engine import indexing
+
+    report = indexing.foresee(session.library if session.exists else None, paths, options)
     result = _result(session, report).model_copy(update={"dry_run": True, "generation": None})
     files = result.files
     counts = (("new", files.added), ("known", files.changed), ("unchanged", files.unchanged))

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from reatt_cli.settings import Body, Settings, registry, store_folder
 
 if TYPE_CHECKING:
+    from reatt_engine.backbone import Backbone
     from reatt_engine.folders import ModelFolder
-    from reatt_engine.reatt import ReAtt
     from reatt_engine.retrieval import Retriever
     from reatt_store.library import Library
 
@@ -87,11 +87,12 @@ class Session:
 
         return models.find(self.settings.model, registry(), self.library if self.exists else None)
 
-    def backbone(self, model: ModelFolder) -> ReAtt:
-        """Load a model onto the device that was asked for."""
+    def backbone(self, model: ModelFolder, method: str | None = None) -> Backbone:
+        """Load a model onto the device that was asked for, for a method or else the store's own."""
         from reatt_engine import models
 
-        return models.load(model, self.settings.device)
+        made = self.library.generation() if method is None and self.exists else None
+        return models.load_for(method or (made.method if made else "reatt"), model, self.settings.device)
 
     def retriever(self, with_model: bool = True) -> Retriever:
         """Make what finds chunks, once a run; searching by words alone needs no model."""

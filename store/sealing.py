@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reatt_store import segments
 from reatt_store.connection import Connection, sync_folder, translated
 from reatt_store.errors import StoreError
-from reatt_store.segments import Draft, Segment
+from reatt_store.segments import Draft, Memory, Segment
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,16 @@ def without(segment: Segment, dead: list[int]) -> Draft:
     """Copy a segment but for the chunks at some positions."""
     kept = np.ones(len(segment.digests), np.bool_)  # (c,)
     kept[dead] = False
-    lengths = np.diff(segment.offsets)  # (c,)
-    rows = np.repeat(kept, lengths)  # (n,)
-    offsets = np.concatenate([[0], np.cumsum(lengths[kept])]).astype(np.int64)
+    rows, offsets = _left(segment.offsets, kept)
+    memory = None
+    if segment.memory is not None:
+        states, ends = _left(segment.memory.offsets, kept)
+        memory = Memory(ends, segment.memory.codes[states], segment.memory.scales[states])
     digests = [digest.tobytes() for digest in segment.digests[kept]]
-    return Draft(digests, offsets, segment.keys[rows], segment.codes[rows], segment.scales[rows])
+    return Draft(digests, offsets, segment.keys[rows], segment.codes[rows], segment.scales[rows], memory)
+
+
+def _left(offsets: NDArray[np.int64], kept: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Say which rows are left where some chunks are kept, and the offsets that they then have."""
+    lengths = np.diff(offsets)  # (c,)
+    return np.repeat(kept, lengths), np.concatenate([[0], np.cumsum(lengths[kept])]).astype(np.int64)

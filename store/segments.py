@@ -1,8 +1,8 @@
-"""Sealed vector files: the keys of some chunks, written once, checksummed, memory-mapped, never changed.
+"""Sealed vector files: keys and memory of some chunks, written once, checksummed, memory-mapped, never changed.
 
 One file has the layout of safetensors: eight bytes of header length, a JSON header, then the arrays without gaps. The
-reader below knows this one set of arrays, checks every number in the header against the file's size, and copies
-nothing: hundreds of segments open in milliseconds.
+reader below knows two sets of arrays, with memory and without, checks every number in the header against the file's
+size, and copies nothing: hundreds of segments open in milliseconds.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import mmap
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,38 @@ _LAYOUT: dict[str, tuple[str, Any]] = {
     "codes": ("I8", np.int8),
     "digests": ("U8", np.uint8),
 }
+_WITH_MEMORY: dict[str, tuple[str, Any]] = {
+    "offsets": ("I64", np.int64),
+    "memory_offsets": ("I64", np.int64),
+    "scales": ("F32", np.float32),
+    "memory_scales": ("F32", np.float32),
+    "keys": ("F16", np.float16),
+    "codes": ("I8", np.int8),
+    "memory_codes": ("I8", np.int8),
+    "digests": ("U8", np.uint8),
+}
+_MEMORY = ("offsets", "codes", "scales")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """States of c chunks that reading can start from: t of width D, at 8 bits; chunk i owns a stretch as of keys."""
+
+    offsets: NDArray[np.int64]  # (c + 1,)
+    codes: NDArray[np.int8]  # (t, D)
+    scales: NDArray[np.float32]  # (t,)
+
+    def __post_init__(self) -> None:
+        _require(self.codes.ndim == 2 and self.scales.shape == self.codes.shape[:1], "one scale for each state")
+        _require(_tiles(self.offsets, len(self.offsets) - 1, len(self.codes)), "offsets that tile the states")
+
+    def states(self, position: int) -> NDArray[np.float32]:
+        """Return the states of one chunk (t_i, D)."""
+        rows = slice(*self.offsets[position : position + 2])
+        return self.codes[rows] * self.scales[rows, None]
+
+
+Quantised = tuple[NDArray[np.int8], NDArray[np.float32]]  # codes (n, d), scales (n,)
 
 
 @dataclass(frozen=True)
@@ -47,6 +79,7 @@ class Draft:
     keys: NDArray[np.float16]  # (n, d)
     codes: NDArray[np.int8]  # (n, d)
     scales: NDArray[np.float32]  # (n,)
+    memory: Memory | None = None
 
     def __post_init__(self) -> None:
         _require(len(set(self.digests)) == len(self.digests), "every digest once")
@@ -54,6 +87,7 @@ class Draft:
         _require(self.keys.ndim == 2 and self.codes.shape == self.keys.shape, "codes shaped as the keys")
         _require(self.scales.shape == self.keys.shape[:1], "one scale for each key")
         _require(_tiles(self.offsets, len(self.digests), len(self.keys)), "offsets that tile the keys")
+        _require(_remembers(self.memory, len(self.digests)), "a memory of every chunk")
 
 
 @dataclass(frozen=True)
@@ -66,21 +100,24 @@ class Segment:
     keys: NDArray[np.float16]  # (n, d)
     codes: NDArray[np.int8]  # (n, d)
     scales: NDArray[np.float32]  # (n,)
+    memory: Memory | None = None
 
 
-def draft(digests: Sequence[bytes], keys: Sequence[NDArray[np.float32]]) -> Draft:
-    """Gather the keys of some chunks, (n_i, d) each, into one draft."""
+def draft(digests: Sequence[bytes], keys: Sequence[NDArray[np.float32]], states: Sequence[Quantised] = ()) -> Draft:
+    """Gather the keys of some chunks, (n_i, d) each, into one draft, with their states if there are any."""
     full = np.concatenate(keys)  # (n, d)
     with np.errstate(over="ignore"):
         half = full.astype(np.float16)
     _require(bool(np.isfinite(half).all()), "keys that fit into half precision")
     codes, scales = quantise(full)
-    lengths = [len(each) for each in keys]
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)  # (c + 1,)
-    return Draft(list(digests), offsets, half, codes, scales)
+    memory = None
+    if states:
+        rows, sizes = zip(*states, strict=True)
+        memory = Memory(_offsets(rows), np.concatenate(rows), np.concatenate(sizes))
+    return Draft(list(digests), _offsets(keys), half, codes, scales, memory)
 
 
-def quantise(keys: NDArray[np.floating[Any]]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+def quantise(keys: NDArray[np.floating[Any]]) -> Quantised:
     """Round each key (n, d) to 8 bits: codes (n, d) in [-127, 127] and one scale a key (n,).
 
     One scale a key, not one for all: the keys are not of unit length, and the short ones would lose their bits.
@@ -96,11 +133,13 @@ def write(path: Path, drafted: Draft) -> tuple[int, bytes]:
     """Write a draft to the disk and wait until it is there; return its size in bytes and its BLAKE2b."""
     digests = np.frombuffer(b"".join(drafted.digests), np.uint8).reshape(-1, DIGEST_BYTES)
     arrays = {name: getattr(drafted, name) for name in _LAYOUT} | {"digests": digests}
+    if drafted.memory is not None:
+        arrays |= {f"memory_{name}": getattr(drafted.memory, name) for name in _MEMORY}
     state = hashlib.blake2b(digest_size=32)
     size = 0
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "wb") as file:
-        blocks = (np.ascontiguousarray(arrays[name]).reshape(-1).view(np.uint8).data for name in _LAYOUT)
+        blocks = (np.ascontiguousarray(arrays[name]).reshape(-1).view(np.uint8).data for name in _layout(arrays))
         for block in (memoryview(_header(arrays)), *blocks):
             state.update(block)
             size += file.write(block)
@@ -123,9 +162,12 @@ def open_segment(path: Path, id: int, size: int) -> Segment:
         _require(arrays["keys"].ndim == 2 and arrays["codes"].shape == arrays["keys"].shape, "codes as the keys")
         _require(arrays["scales"].shape == arrays["keys"].shape[:1], "one scale for each key")
         _require(_tiles(arrays["offsets"], chunks, len(arrays["keys"])), "offsets that tile the keys")
+        own = {name: arrays[f"memory_{name}"] for name in _MEMORY if f"memory_{name}" in arrays}
+        memory = Memory(**own) if own else None
+        _require(_remembers(memory, chunks), "a memory of every chunk")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(path, f"its header is wrong: {error}") from error
-    return Segment(id=id, **arrays)
+    return Segment(id=id, memory=memory, **{name: arrays[name] for name in _LAYOUT})
 
 
 def checksum(path: Path) -> bytes:
@@ -140,7 +182,7 @@ def checksum(path: Path) -> bytes:
 def _header(arrays: dict[str, NDArray[Any]]) -> bytes:
     entries: dict[str, object] = {"__metadata__": {"format": FORMAT}}
     end = 0
-    for name, (dtype, _) in _LAYOUT.items():
+    for name, (dtype, _) in _layout(arrays).items():
         start, end = end, end + arrays[name].nbytes
         entries[name] = {"dtype": dtype, "shape": arrays[name].shape, "data_offsets": (start, end)}
     text = json.dumps(entries, separators=(",", ":")).encode()
@@ -154,10 +196,11 @@ def _arrays(content: mmap.mmap) -> dict[str, NDArray[Any]]:
     _require(length <= min(HEADER_LIMIT, len(content) - 8), "a header inside the file")
     entries = json.loads(content[8 : 8 + length])
     _require(entries.pop("__metadata__") == {"format": FORMAT}, f"format {FORMAT}")
-    _require(list(entries) == list(_LAYOUT), f"the arrays {', '.join(_LAYOUT)}")
+    layout = _layout(entries)
+    _require(list(entries) == list(layout), f"the arrays {', '.join(layout)}")
     arrays = {}
     position = 0
-    for name, (dtype, kind) in _LAYOUT.items():
+    for name, (dtype, kind) in layout.items():
         entry = entries[name]
         shape = entry["shape"]
         _require(entry["dtype"] == dtype, f"{name} of type {dtype}")
@@ -170,6 +213,18 @@ def _arrays(content: mmap.mmap) -> dict[str, NDArray[Any]]:
         position = end
     _require(8 + length + position == len(content), "nothing after the last array")
     return arrays
+
+
+def _layout(named: Container[str]) -> dict[str, tuple[str, Any]]:
+    return _WITH_MEMORY if "memory_offsets" in named else _LAYOUT
+
+
+def _offsets(rows: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum([len(each) for each in rows])]).astype(np.int64)  # (c + 1,)
+
+
+def _remembers(memory: Memory | None, chunks: int) -> bool:
+    return memory is None or len(memory.offsets) == chunks + 1
 
 
 def _tiles(offsets: NDArray[np.int64], chunks: int, keys: int) -> bool:

@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from safetensors.numpy import load_file
 
 from reatt_store.errors import StoreDamaged
+from reatt_store.sealing import without
 from reatt_store.segments import Draft, checksum, draft, open_segment, quantise, write
 
 KEYS = arrays(np.float32, st.tuples(st.integers(0, 5), st.just(3)), elements=st.floats(-100, 100, width=32))
@@ -39,6 +40,36 @@ def test_the_file_is_a_safetensors_file(tmp_path):
     written = some()
     write(tmp_path / "a.safetensors", written)
     np.testing.assert_array_equal(load_file(tmp_path / "a.safetensors")["keys"], written.keys)
+
+
+def remembering(lengths: list[int]) -> Draft:
+    rng = np.random.default_rng(0)
+    states = [quantise(rng.standard_normal((length, 6)).astype(np.float32)) for length in lengths]
+    return draft([bytes([i]) * 16 for i in range(len(lengths))], [np.ones((1, 3), np.float32)] * len(lengths), states)
+
+
+def test_memory_is_mapped_beside_the_keys_and_leaves_with_its_chunk(tmp_path):
+    written = remembering([2, 0, 5, 1])
+    size, _ = write(tmp_path / "a", written)
+    mapped = open_segment(tmp_path / "a", 1, size)
+    left = without(mapped, [2])
+    for chunk, after in ((0, 0), (1, 1), (3, 2)):
+        rows = slice(*written.memory.offsets[chunk : chunk + 2])
+        codes, scales = written.memory.codes[rows], written.memory.scales[rows]
+        np.testing.assert_array_equal(mapped.memory.states(chunk), codes * scales[:, None])
+        np.testing.assert_array_equal(left.memory.states(after), mapped.memory.states(chunk))
+    assert not mapped.memory.codes.flags.owndata
+
+
+def test_a_memory_that_is_not_one_of_every_chunk_is_damage(tmp_path):
+    size, _ = write(tmp_path / "a", remembering([2, 3]))
+    content = bytearray((tmp_path / "a").read_bytes())
+    (length,) = struct.unpack("<Q", content[:8])
+    start = 8 + length + json.loads(content[8 : 8 + length])["memory_offsets"]["data_offsets"][0]
+    content[start + 8 : start + 16] = struct.pack("<q", 9)  # the first chunk's end
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(StoreDamaged, match="tile the states"):
+        open_segment(tmp_path / "a", 1, size)
 
 
 def test_mapped_arrays_are_aligned_and_cannot_be_changed(tmp_path):

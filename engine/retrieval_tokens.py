@@ -1,0 +1,60 @@
+"""All that INTRA learns: the embeddings of R retrieval tokens, and what each layer and head weighs (section 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from reatt_engine.folders import ModelFolder
+from reatt_engine.t5 import T5, T5Config
+from reatt_store.errors import ModelError
+
+TOKENS = 64  # R
+
+
+@dataclass(frozen=True)
+class RetrievalTokens:
+    """Where the decoder asks from, and how much each of its heads is listened to."""
+
+    vectors: Tensor  # (R, D)
+    weights: Tensor  # (L, h)
+
+
+def untrained(t5: T5, count: int = TOKENS) -> RetrievalTokens:
+    """Begin with the embeddings of words, the same ones every time, and all heads alike: a mean over all queries."""
+    words = torch.randperm(t5.config.vocab_size, generator=torch.Generator().manual_seed(0))[:count]
+    shape = (t5.config.num_decoder_layers, t5.config.num_heads)
+    return RetrievalTokens(t5.shared.weight[words].clone(), torch.full(shape, 1 / (shape[0] * shape[1] * len(words))))
+
+
+def read(folder: ModelFolder, t5: T5) -> RetrievalTokens:
+    """Read a model's retrieval tokens; one that was never trained to retrieve so has those it begins with."""
+    if t5.config.num_decoder_layers == 0:
+        message = f"{folder.name} has no decoder, so no cross-attention that could retrieve"
+        raise ModelError(message, "use a model of the T5 family, or --method reatt", str(folder.path))
+    if not folder.retrieval_tokens.is_file():
+        return untrained(t5)
+    try:
+        found = load_file(folder.retrieval_tokens)
+        tokens = RetrievalTokens(found["vectors"].float(), found["weights"].float())
+    except (SafetensorError, KeyError, OSError) as error:
+        raise _damaged(folder, str(error)) from None
+    if not _fits(tokens, t5.config):
+        raise _damaged(folder, "its shapes are not those of the model")
+    return tokens
+
+
+def _fits(tokens: RetrievalTokens, shape: T5Config) -> bool:
+    vectors, weights = tokens.vectors.shape, tokens.weights.shape
+    right = len(vectors) == 2 and vectors[0] > 0 and vectors[1] == shape.d_model
+    return right and tuple(weights) == (shape.num_decoder_layers, shape.num_heads)
+
+
+def _damaged(folder: ModelFolder, detail: str) -> ModelError:
+    return ModelError(
+        f"{folder.retrieval_tokens} is damaged: {detail}", "copy the model again", str(folder.retrieval_tokens)
+    )
