@@ -31,6 +31,7 @@ _reatt() {
         --idle) :; return ;;
         --include) :; return ;;
         --judged) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+        --keep) :; return ;;
         --limit) :; return ;;
         --max-file-size) :; return ;;
         --max-tokens) :; return ;;
@@ -83,7 +84,7 @@ _reatt() {
         ;;
     " ask")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --free --beams --max-tokens --abstain --explain --jsonl --ok-empty --cold --report --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --free --beams --max-tokens --abstain --explain --jsonl --ok-empty --cold --report --keep --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
         fi

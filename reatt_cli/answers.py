@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
@@ -18,7 +18,7 @@ from reatt_cli.session import short_path
 if TYPE_CHECKING:
     from reatt_engine.reading import Reply
     from reatt_engine.retrieval import Hit, TokenPair
-    from reatt_store.records import Generation
+    from reatt_store.records import Generation, StoredChunk
 
 UNSURE = 0.3  # below this confidence the passages come first: they are then the better answer
 NEAREST = 3  # passages shown when there is no answer
@@ -39,16 +39,21 @@ class Shown:
 
 def hit(question: str, found: Hit, pairs: Sequence[TokenPair]) -> schemas.Hit:
     """Turn a hit into what is printed of it."""
-    stored, chunk = found.chunk, found.chunk.chunk
     retrieval = schemas.Retrieval(
         score=found.score, rank=found.rank, attention=found.attention_score, bm25=found.words_score,
         tokens=[_token(question, pair) for pair in pairs],
     )  # fmt: skip
-    return schemas.Hit(
-        chunk=f"C-{stored.id}", doc=f"D-{stored.document_id}", path=stored.path, external_id=stored.external_id,
-        title=chunk.title, page=chunk.page, line_start=chunk.line, char_start=chunk.char_start,
-        char_end=chunk.char_end, text=chunk.text, retrieval=retrieval,
-    )  # fmt: skip
+    return schemas.Hit(**placed(found.chunk), retrieval=retrieval)
+
+
+def placed(stored: StoredChunk) -> dict[str, Any]:
+    """Say of a chunk what the store knows: what it holds, and where that stands."""
+    chunk = stored.chunk
+    return {
+        "chunk": f"C-{stored.id}", "doc": f"D-{stored.document_id}", "path": stored.path,
+        "external_id": stored.external_id, "title": chunk.title, "page": chunk.page, "line_start": chunk.line,
+        "char_start": chunk.char_start, "char_end": chunk.char_end, "text": chunk.text,
+    }  # fmt: skip
 
 
 def reply(told: Reply, generation: Generation, warnings: Sequence[str]) -> schemas.Ask:
@@ -78,11 +83,11 @@ def render_hits(out: Output, question: str, hits: Sequence[schemas.Hit], explain
         out.note("nothing matches")
 
 
-def render_reply(out: Output, reply: schemas.Ask, explain: bool, echo: bool) -> None:
-    """Print an answer with its passages; where the model is unsure, the passages first."""
+def render_reply(out: Output, reply: schemas.Ask, explain: bool, echo: bool, kept: bool = False) -> None:
+    """Print an answer with its passages, and its id if it is kept; where the model is unsure, the passages first."""
     if echo:
         out.say(f"? {reply.question}")
-    confidence = f"confidence {reply.confidence:.2f}"
+    confidence = f"confidence {reply.confidence:.2f}" + (f"   {reply.id}" if kept else "")
     if reply.answer is None:
         headline = Text(f"no confident answer   {confidence}" + ("; nearest passages:" if reply.evidence else ""))
     else:

@@ -37,6 +37,9 @@ Only = Annotated[
 ]
 OkEmpty = Annotated[bool, typer.Option("--ok-empty", help="Exit 0, not 4, if nothing was found.")]
 Cold = Annotated[bool, typer.Option("--cold", help="Load the model here, even where reatt serve has it loaded.")]
+Keep = Annotated[
+    int, typer.Option("--keep", min=0, metavar="N", help="Answers to keep for reatt report A-…, the latest; 0: none.")
+]
 Page = Annotated[str | None, typer.Option("--report", metavar="FILE", help="Write the answer as HTML, too.")]
 Explain = Annotated[bool, typer.Option("--explain", help="Show which words of the question met which of the text.")]
 
@@ -89,6 +92,7 @@ def ask(
     ok_empty: OkEmpty = False,
     cold: Cold = False,
     report: Page = None,
+    keep: Keep = 1000,
 ) -> int:
     """Answer a question from the documents, with the passages it was read from."""
     from reatt_cli.warm import Wanted
@@ -107,14 +111,14 @@ def ask(
         abstain=threshold,
     )  # fmt: skip
     if many is not None:
-        return _ask_many(session, many, wanted, explain)
-    reply = _ask_one(session, wanted, explain)
+        return _ask_many(session, many, wanted, explain, keep)
+    reply = _ask_one(session, wanted, explain, keep)
     if report is not None:
         _write_report(reply, report)
     return NO_ANSWER if reply.abstained and not ok_empty else 0
 
 
-def _ask_many(session: Session, questions: Iterator[str], wanted: Wanted, explain: bool) -> int:
+def _ask_many(session: Session, questions: Iterator[str], wanted: Wanted, explain: bool, keep: int) -> int:
     """Answer one question after the other with one loaded model; abstaining is no failure here."""
     from reatt_cli import finding
 
@@ -123,17 +127,18 @@ def _ask_many(session: Session, questions: Iterator[str], wanted: Wanted, explai
         session.retriever()
     for question in questions:
         if question.strip():
-            _ask_one(session, replace(wanted, question=question.strip()), explain, echo=not sys.stdin.isatty())
+            _ask_one(session, replace(wanted, question=question.strip()), explain, keep, echo=not sys.stdin.isatty())
     return 0
 
 
-def _ask_one(session: Session, wanted: Wanted, explain: bool, echo: bool = False) -> schemas.Ask:
-    from reatt_cli import answers, finding, schemas
+def _ask_one(session: Session, wanted: Wanted, explain: bool, keep: int, echo: bool = False) -> schemas.Ask:
+    from reatt_cli import answers, finding, keeping, schemas
 
     found = finding.found(session, wanted)
     reply = found.result
     assert isinstance(reply, schemas.Ask)
-    session.out.result(reply, lambda: answers.render_reply(session.out, reply, explain, echo))
+    kept = keeping.keep(session.folder, reply, keep)
+    session.out.result(reply, lambda: answers.render_reply(session.out, reply, explain, echo, kept))
     if session.settings.verbose:
         session.out.note("  ".join(f"{phase} {spent:.0f} ms" for phase, spent in reply.timing_ms.items()))
     if found.note:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FILE = "config.toml"
 EVERYWHERE = {"model": "REATT_MODEL", "device": "REATT_DEVICE"}  # settings of your own file, with their variables
 SECTIONS = {  # the options that may be set, of each command
-    "ask": ("top", "retriever", "search", "abstain", "beams", "max_tokens"),
+    "ask": ("top", "retriever", "search", "abstain", "beams", "max_tokens", "keep"),
     "search": ("top", "retriever", "search"),
     "ingest": ("include", "exclude", "max_file_size", "timeout", "encoding"),
 }

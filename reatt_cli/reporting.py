@@ -1,7 +1,7 @@
 """`report`: an answer or a training run as one HTML page.
 
-The pages of runs lie in the store. Answers are kept nowhere, for what `reatt remove` removes must be gone: the page of
-one is written while it is asked, by `ask --report FILE`, or from what `ask --json` printed.
+The pages of runs lie in the store. Of the latest answers it keeps what was looked at, and no text (`keeping`); the page
+of any is also written while it is asked, by `ask --report FILE`, or from what `ask --json` printed.
 """
 
 from __future__ import annotations
@@ -19,20 +19,27 @@ from reatt_cli.settings import command
 if TYPE_CHECKING:
     from reatt_cli.schemas import Ask
 
-Shown = Annotated[str, typer.Argument(metavar="R-…|FILE", help="A run, or what `reatt ask --json` printed.")]
+Shown = Annotated[
+    str, typer.Argument(metavar="A-…|R-…|FILE", help="An answer, a run, or what `reatt ask --json` printed.")
+]
 To = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="The page [R-… or A-… .html, here].")]
 
 
 def register(app: typer.Typer) -> None:
     """Add this command to the program."""
-    command(app, "report", example="reatt ask --json QUESTION > a.json; reatt report a.json -o a.html")(report)
+    command(app, "report", example="reatt report A-0a1b2c3d4e -o answer.html")(report)
 
 
 def report(session: Session, shown: Shown, output: To = None) -> None:
     """Write one HTML page: an answer with its evidence, or what an adaptation did. It stands alone."""
-    from reatt_cli import answer_page, schemas_ease
+    from reatt_cli import answer_page, keeping, schemas_ease
 
-    name, text = _run(session, shown) if re.fullmatch(r"R-\d{1,18}", shown, re.ASCII) else _answer(shown)
+    if re.fullmatch(r"R-\d{1,18}", shown, re.ASCII):
+        name, text = _run(session, shown)
+    elif re.fullmatch(r"A-[0-9a-f]{1,64}", shown, re.ASCII) and not Path(shown).exists():
+        name, text = shown, answer_page.page(keeping.kept(session, shown))
+    else:
+        name, text = _printed(shown)
     file = Path(output or f"{name}.html")
     answer_page.save(text, file)
     result = schemas_ease.Reported(id=name, path=str(file.absolute()))
@@ -51,13 +58,11 @@ def _run(session: Session, shown: str) -> tuple[str, str]:
         raise NoSuchId(f"no report of a run is called {shown}; there are: {', '.join(pages) or 'none'}") from None
 
 
-def _answer(shown: str) -> tuple[str, str]:
+def _printed(shown: str) -> tuple[str, str]:
     """Make the page of an answer from the object that was printed."""
     from reatt_cli import answer_page
-    from reatt_store.errors import NoSuchId, NoSuchPath, UsageError
+    from reatt_store.errors import NoSuchPath, UsageError
 
-    if re.fullmatch(r"A-[0-9a-f]+", shown, re.ASCII) and not Path(shown).exists():
-        raise NoSuchId(f"answers are not kept, so {shown} is not there any more", "reatt ask --report FILE QUESTION")
     try:
         told = json.loads(Path(shown).read_bytes())
         reply = _reply(told)

@@ -187,8 +187,3 @@ def test_what_is_no_answer_is_refused_in_one_line(text, reatt, home):
     (home / "work" / "a.json").write_text(text)
     done = reatt("report", "a.json")
     assert (done.code, done.err.count("\n")) == (2, 1)
-
-
-def test_an_answer_is_not_kept_and_that_is_said(reatt, store):
-    done = reatt("report", "A-0123456789")
-    assert (done.code, "answers are not kept" in done.err) == (2, True)

@@ -1,0 +1,57 @@
+"""Answers that were given, so that a page can be made of one later: small files beside the database, the latest ones.
+
+They stand apart from the database because asking must neither wait for a writer nor fail where nothing can be written:
+each is a file of its own, renamed into place, and what cannot be kept is not. It is the caller's part to put no text of
+a document into one, for that would outlive the document; chunks are named by their ids, which are never used again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+
+FOLDER = "answers"
+_OURS = re.compile(r"A-[0-9a-f]+\.json|\.A-[0-9a-f]+\.[0-9]+", re.ASCII)  # the second: of a killed process
+
+
+def keep(folder: Path, id: str, content: bytes, most: int) -> bool:
+    """Keep an answer among the `most` latest of a store; False if it cannot be kept, whatever the reason."""
+    place = folder / FOLDER
+    part = place / f".{id}.{os.getpid()}"
+    try:
+        place.mkdir(mode=0o700, exist_ok=True)
+        if place.is_symlink():  # in a store from a stranger, it could lead anywhere
+            return False
+        with open(part, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(content)
+        part.replace(place / f"{id}.json")
+        _forget(place, most)
+    except OSError:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        return False
+    return most > 0
+
+
+def kept(folder: Path, id: str) -> bytes | None:
+    """Return an answer that was kept, None if it was not or is there no more."""
+    try:
+        return (folder / FOLDER / f"{id}.json").read_bytes()
+    except OSError:
+        return None
+
+
+def _forget(place: Path, most: int) -> None:
+    """Remove the oldest above `most`; other processes may be at it, too."""
+    with os.scandir(place) as entries:
+        ours = [entry for entry in entries if _OURS.fullmatch(entry.name)]
+    if len(ours) <= most:
+        return
+    aged = []
+    for entry in ours:
+        with suppress(FileNotFoundError):
+            aged.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.path))
+    for _, path in sorted(aged)[: max(0, len(aged) - most)]:
+        Path(path).unlink(missing_ok=True)
