@@ -11,11 +11,14 @@ from reatt_cli import schemas, schemas_store, warm
 from reatt_cli.session import Session, short_path
 from reatt_cli.warm import Wanted
 
+TRIES = 2  # at a question, before a store that keeps moving to other models is held still for it
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reatt_engine.retrieval import TokenPair
+    from reatt_engine.rounds import TokenPair
     from reatt_store.errors import ReattError
+    from reatt_store.library import Generation
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,37 @@ def is_warm(session: Session) -> bool:
 
 
 def cold(session: Session, wanted: Wanted) -> Found:
-    """Search, and read if that is wanted, in this process."""
+    """Search, and read if that is wanted, in this process; anew where the store moved to another model meanwhile.
+
+    What comes back is of one generation, that which was in force when the attempt began.
+    """
+    for _ in range(TRIES):
+        if (found := _unless_moved(session, wanted)) is not None:
+            return found
+    with session.library.still():
+        session.settle()
+        return _found(session, wanted)
+
+
+def _unless_moved(session: Session, wanted: Wanted) -> Found | None:
+    """Find, or give None where vectors or model were dropped meanwhile: some may have been missed, or none be found."""
+    from reatt_store.errors import ReattError
+
+    told, asked = list(session.warnings), session.settle()
+    try:
+        found = _found(session, wanted)
+    except (ReattError, OSError):
+        if session.library.generation() == asked:
+            raise
+    else:
+        model = found.result.model
+        if model is None or model.generation in {made.id for made in session.library.generations()}:
+            return found
+    session.warnings = told
+    return None
+
+
+def _found(session: Session, wanted: Wanted) -> Found:
     wanted = _by_words_if_foreign(session, wanted)
     result = _search(session, wanted) if wanted.command == "search" else _ask(session, wanted)
     if result.hits if isinstance(result, schemas.Search) else result.evidence:
@@ -79,8 +112,15 @@ def _search(session: Session, wanted: Wanted) -> schemas.Search:
     shown = [answers.hit(wanted.question, *each) for each in zip(hits, explained, strict=True)]
     _say_if_cut(session, wanted.question, explained)
     told = _warnings(session)
-    notices = schemas_store.noticed(told)
-    return schemas.Search(question=wanted.question, hits=shown, timing_ms=spent, warnings=told, notices=notices)
+    by = finder.generation if wanted.retriever != "words" else None
+    return schemas.Search(
+        question=wanted.question, hits=shown, model=_model(by) if by else None, timing_ms=spent, warnings=told,
+        notices=schemas_store.noticed(told),
+    )  # fmt: skip
+
+
+def _model(made: Generation) -> schemas.Model:
+    return schemas.Model(name=made.model_name, sha256=made.model_sha256, generation=made.id)
 
 
 def _ask(session: Session, wanted: Wanted) -> schemas.Ask:

@@ -96,23 +96,24 @@ class Evidence(Hit):
     attribution: Attribution
 
 
-class Search(Part):
-    """`reatt search --json`."""
-
-    schema_: Literal["reatt.search/1"] = Field(default="reatt.search/1", serialization_alias="schema")
-    question: str
-    hits: list[Hit]
-    timing_ms: dict[str, FiniteFloat]
-    warnings: list[str]
-    notices: list[Noticed] = Field(default_factory=list)
-
-
 class Model(Part):
     """The model that answered, and the generation of vectors it searched."""
 
     name: str
     sha256: str
     generation: int
+
+
+class Search(Part):
+    """`reatt search --json`."""
+
+    schema_: Literal["reatt.search/1"] = Field(default="reatt.search/1", serialization_alias="schema")
+    question: str
+    hits: list[Hit]
+    model: Model | None = Field(default=None, description="null where words alone were searched")
+    timing_ms: dict[str, FiniteFloat]
+    warnings: list[str]
+    notices: list[Noticed] = Field(default_factory=list)
 
 
 class Ask(Part):

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from reatt_cli.finding import Found
 
 REQUEST_SECONDS = 5.0  # that a client may take to say what it wants
-TRIES = 3  # times that a store may move to another model while one question is answered
 
 Idle = Annotated[
     float, typer.Option("--idle", min=0.01, metavar="MINUTES", help="End after so long without questions.")
@@ -47,7 +46,7 @@ def serve(session: Session, idle: Idle = 30, stop: Stop = False) -> None:
         if not alone:
             return _tell(session, "already", idle)
         answering = Warm(replace(session.settings, store=str(session.folder)))
-        answering.session()
+        answering.session().retriever()  # the model, before it says that it is ready
         with _listening(where) as listener:
             _tell(session, "ready", idle)
             answering.serve(listener, where, 60 * idle)
@@ -66,15 +65,12 @@ class Warm:
         self._file: tuple[int, int] | None = None
 
     def session(self) -> Session:
-        """Give the store as it is now, opened anew if it moved to another model or is another store."""
-        if self._session is None or not self._in_force(self._session):
-            if self._session is not None:
+        """Give the store as it is now, opened anew if it is another one."""
+        if self._session is None or self._file != _identity(self._session):
+            if self._session is not None and self._file is not None:
                 self._session.library.close()
-            self._session = None
-            opened = Session(self._settings)
-            self._file = _identity(opened)
-            opened.retriever()
-            self._session = opened
+            self._session = Session(self._settings)
+            self._file = _identity(self._session)
         return self._session
 
     def serve(self, listener: socket.socket, where: warm.Place, idle: float) -> None:
@@ -119,26 +115,20 @@ class Warm:
         return "" if message.get("device") in self._devices else f"it does not compute on {message.get('device')}"
 
     def _found(self, wanted: warm.Wanted) -> Found:
-        """Find with the model in force; again if the store moved to another meanwhile."""
+        """Find with the model in force, and from the store that is there when the answer goes out."""
         from reatt_cli import finding
-        from reatt_store.errors import ModelMismatch, StoreLocked
+        from reatt_store.errors import ReattError
 
-        for _ in range(TRIES):
+        while True:
             session = self.session()
             try:
                 found = finding.cold(session, wanted)
-            except ModelMismatch:
-                if self._in_force(session):
+            except ReattError:
+                if self._file == _identity(session):
                     raise
                 continue
-            if self._in_force(session):
+            if self._file == _identity(session):
                 return found
-        raise StoreLocked("the store keeps moving to other models", "ask again")
-
-    def _in_force(self, session: Session) -> bool:
-        if self._file != _identity(session):
-            return False
-        return session.library.generation() == session.retriever().generation
 
 
 def _identity(session: Session) -> tuple[int, int] | None:

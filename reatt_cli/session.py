@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from reatt_engine.backbone import Backbone
     from reatt_engine.folders import ModelFolder
     from reatt_engine.retrieval import Retriever
-    from reatt_store.library import Library
+    from reatt_store.library import Generation, Library
 
 
 class Session:
@@ -29,7 +29,8 @@ class Session:
         self.out = settings.output()
         self.warnings: list[str] = []
         self.cold = False  # whether no warm process may answer
-        self._retriever: Retriever | None = None
+        self._retrievers: dict[bool, Retriever] = {}  # by whether they have a model
+        self._settled: Generation | None = None
 
     def run(self, body: Body, options: dict[str, Any]) -> int | None:
         """Call a command; under `--verbose` say what it took."""
@@ -94,19 +95,27 @@ class Session:
         made = self.library.generation() if method is None and self.exists else None
         return models.load_for(method or (made.method if made else "reatt"), model, self.settings.device)
 
+    def settle(self) -> Generation | None:
+        """Return the generation in force, letting go of a model that was loaded for another one."""
+        now = self.library.generation()
+        if now != self._settled:
+            self._retrievers.clear()
+            self.__dict__.pop("model", None)
+            self._settled = now
+        return now
+
     def retriever(self, with_model: bool = True) -> Retriever:
-        """Make what finds chunks, once a run; searching by words alone needs no model."""
+        """Make what finds chunks, once for each generation; searching by words alone needs no model."""
         from reatt_engine import models
         from reatt_engine.retrieval import FUSION_WEIGHT, Retriever
 
-        if self._retriever is None:
-            generation = self.library.generation()
-            if with_model and generation is not None:
-                weight = models.fusion(self.model, FUSION_WEIGHT)
-                self._retriever = Retriever(self.library, self.backbone(self.model), generation, weight)
-            else:
-                self._retriever = Retriever(self.library, None, generation)
-        return self._retriever
+        generation = self.settle()
+        loaded = generation is not None and (with_model or True in self._retrievers)
+        if loaded not in self._retrievers:
+            weight = models.fusion(self.model, FUSION_WEIGHT) if loaded else FUSION_WEIGHT
+            backbone = self.backbone(self.model) if loaded else None
+            self._retrievers[loaded] = Retriever(self.library, backbone, generation, weight)
+        return self._retrievers[loaded]
 
 
 def short_path(path: Path | str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reatt_store import checking, generations, runs, words
-from reatt_store.connection import DATABASE, MATCHES_PATH, open_reader, open_writer
+from reatt_store.connection import DATABASE, MATCHES_PATH, open_reader, open_writer, translated
 from reatt_store.errors import NoSuchId
 from reatt_store.locking import holder
 from reatt_store.records import (
@@ -89,6 +89,16 @@ class Library:
     def version(self) -> int:
         """Return a number that changes with every commit of another connection: time to look again."""
         return int(self._connection.value("PRAGMA data_version"))
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Read one state of the store for the length of a block; commits wait for its end, up to a minute."""
+        with translated(self.folder):
+            self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.rollback()
 
     def digests(self, path: str) -> dict[str | None, str]:
         """Return external id -> digest of what is stored under a path, to skip what has not changed."""

@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,18 @@ def test_nobody_else_may_look_into_a_store(library):
     put(library, "secret")
     paths = [library.folder, *library.folder.rglob("*")]
     assert [path for path in paths if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
+
+
+def test_a_commit_waits_while_a_reader_keeps_the_store_still(library):
+    publishing = threading.Thread(target=put, args=(library, "late"))
+    with library.still():
+        before = library.status().documents
+        publishing.start()
+        publishing.join(0.3)
+        assert publishing.is_alive()
+        assert library.status().documents == before
+    publishing.join(60)
+    assert library.status().documents == before + 1
 
 
 def test_removed_text_is_gone_from_the_database_file(library):
