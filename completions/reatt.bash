@@ -35,6 +35,7 @@ _reatt() {
         --limit) :; return ;;
         --max-file-size) :; return ;;
         --max-tokens) :; return ;;
+        --method) mapfile -t COMPREPLY < <(compgen -W "reatt intra" -- "$current"); return ;;
         --minutes) :; return ;;
         --model) _reatt_values model; return ;;
         --name) :; return ;;
@@ -48,6 +49,7 @@ _reatt() {
         --queries) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --report) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --retriever) mapfile -t COMPREPLY < <(compgen -W "attention words hybrid" -- "$current"); return ;;
+        --rounds) :; return ;;
         --search) mapfile -t COMPREPLY < <(compgen -W "auto exact fast two-stage" -- "$current"); return ;;
         --seed) :; return ;;
         --sentences) :; return ;;
@@ -70,14 +72,14 @@ _reatt() {
         ;;
     " ingest")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --include --exclude --prune --reencode --max-file-size --timeout --encoding --password-file --retry --dry-run --watch --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --include --exclude --prune --reencode --max-file-size --timeout --encoding --password-file --retry --dry-run --watch --method --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current")
         fi
         ;;
     " search")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --explain --ok-empty --cold --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --explain --ok-empty --cold --rounds --rerank-only --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
         fi
@@ -140,7 +142,7 @@ _reatt() {
         ;;
     " eval")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --queries --qrels --retriever --search --read --limit --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --queries --qrels --retriever --search --read --limit --rounds --rerank-only --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
         fi

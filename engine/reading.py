@@ -27,6 +27,8 @@ class AskOptions:
     free: bool = False
     beams: int = 1
     max_tokens: int = 32
+    rounds: int | None = None  # None: all that the method has
+    rerank: bool = False
     abstain: float | None = None  # confidence below which there is no answer; None: the model's own threshold
 
 
@@ -66,7 +68,8 @@ def ask(retriever: Retriever, question: str, options: AskOptions) -> Reply:
     timing: dict[str, float] = {}
     backbone = retriever.backbone
     with _timed(timing, "search"):
-        hits = retriever.search(question, options.top, options.retriever, options.search, options.only)
+        how = (options.retriever, options.search, options.only, options.rounds, options.rerank)
+        hits = retriever.search(question, options.top, *how)
         pairs = [retriever.explain(question, hit) for hit in hits]
     if not hits:
         return _nothing(question, timing)

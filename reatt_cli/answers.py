@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 UNSURE = 0.3  # below this confidence the passages come first: they are then the better answer
 NEAREST = 3  # passages shown when there is no answer
 NARROW = 72  # columns below which a passage gets a line of its own
+SHOWN = 48  # characters of the part of a passage that a head met
 MARKS = 8  # columns that brackets and "…" take
 Weight = tuple[int, int, float]
 
@@ -130,7 +131,16 @@ def _explain(out: Output, hits: Sequence[schemas.Hit]) -> None:
         terms = sorted(found.retrieval.tokens, key=lambda token: -token.weight)
         total = sum(token.weight for token in terms)
         out.say(f"  {number}  {short_path(found.path)}  attention {total:.3f}" if terms else f"  {number}  words only")
-        out.table([(t.q or "·", found.text[t.start : t.end] or "·", f"{t.weight:+.3f}") for t in terms], indent="     ")
+        out.table([(_asker(t), _short(found.text[t.start : t.end]), f"{t.weight:+.3f}") for t in terms], indent="     ")
+
+
+def _asker(token: schemas.Token) -> str:
+    """Name what asked: a word of the question, or one of the decoder's heads, which has read all of it."""
+    return token.q or "·" if token.layer is None else f"layer {token.layer} head {token.head}"
+
+
+def _short(text: str) -> str:
+    return "·" if not text else text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
 def weights(question: str, found: schemas.Hit) -> list[Weight]:
@@ -161,8 +171,9 @@ def _place(found: schemas.Hit) -> str:
 def _token(question: str, pair: TokenPair) -> schemas.Token:
     (q_start, q_end), (start, end) = pair.question_span, pair.chunk_span
     return schemas.Token(
-        q=question[q_start:q_end], q_start=q_start, q_end=q_end, start=start, end=end, weight=pair.weight
-    )
+        q=question[q_start:q_end], q_start=q_start, q_end=q_end, start=start, end=end, weight=pair.weight,
+        layer=pair.head[0] if pair.head else None, head=pair.head[1] if pair.head else None,
+    )  # fmt: skip
 
 
 def _share(evidence: schemas.Evidence) -> str:

@@ -41,6 +41,12 @@ Keep = Annotated[
     int, typer.Option("--keep", min=0, metavar="N", help="Answers to keep for reatt report A-…, the latest; 0: none.")
 ]
 Page = Annotated[str | None, typer.Option("--report", metavar="FILE", help="Write the answer as HTML, too.")]
+Rounds = Annotated[
+    int | None, typer.Option("--rounds", min=1, max=2, help="With --method intra: 1 is the encoder's search alone [2].")
+]
+Rerank = Annotated[
+    bool, typer.Option("--rerank-only", help="With --method intra: the decoder orders what the encoder found.")
+]
 Explain = Annotated[bool, typer.Option("--explain", help="Show which words of the question met which of the text.")]
 
 
@@ -60,13 +66,15 @@ def search(
     explain: Explain = False,
     ok_empty: OkEmpty = False,
     cold: Cold = False,
+    rounds: Rounds = None,
+    rerank_only: Rerank = False,
 ) -> int:
     """Find the passages that match a question best; no answer is read from them."""
     from reatt_cli import answers, finding, schemas, warm
 
     _not_blank(question, "search")
     session.cold = cold
-    wanted = warm.Wanted("search", question, top=top, retriever=retriever, search=how, only=only)
+    wanted = warm.Wanted("search", question, top, retriever, how, only, rounds=rounds, rerank=rerank_only)
     found = finding.found(session, wanted)
     result = found.result
     assert isinstance(result, schemas.Search)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reatt_cli.asking import By, How
+from reatt_cli.asking import By, How, Rerank, Rounds
 from reatt_cli.rendering import counted, human_seconds
 from reatt_cli.session import Session
 from reatt_cli.settings import command
 
 if TYPE_CHECKING:
     from reatt_cli import schemas
-    from reatt_engine.retrieval import Retriever
+    from reatt_engine.retrieval import Hit, Retriever
 
 Queries = Annotated[str, typer.Option("--queries", metavar="FILE", help="BEIR queries: JSON Lines, .gz and .xz, too.")]
 Qrels = Annotated[str | None, typer.Option("--qrels", metavar="FILE", help="BEIR judgements, tab-separated.")]
@@ -37,6 +38,8 @@ def evaluate(
     how: How = "auto",
     read: Read = False,
     limit: Limit = None,
+    rounds: Rounds = None,
+    rerank_only: Rerank = False,
 ) -> None:
     """Measure retrieval, and with --read answers, on judged questions in BEIR's form."""
     from reatt_cli import schemas
@@ -45,21 +48,40 @@ def evaluate(
     finder = session.retriever(with_model=read or retriever != "words")
     with session.out.progress() as on_progress:
         report = evaluation.evaluate(
-            finder, Path(queries), Path(qrels) if qrels else None, retriever_name=retriever, search=how, limit=limit,
-            read=_reader(finder, retriever, how) if read else None, on_progress=on_progress,
+            _Held(finder, rounds, rerank_only), Path(queries), Path(qrels) if qrels else None, retriever_name=retriever,
+            search=how, limit=limit, on_progress=on_progress,
+            read=_reader(finder, retriever, how, rounds, rerank_only) if read else None,
         )  # fmt: skip
     measures = {name.replace("@", "_"): value for name, value in report.metrics.items()}
     told = {"queries": report.queries, "retriever": retriever, "search": how, "seconds": report.seconds}
+    told |= {"rounds": rounds, "rerank_only": rerank_only}
     warnings = [*session.warnings, *report.warnings]
     result = schemas.Eval.model_validate({**told, **measures, "ci95": report.intervals, "warnings": warnings})
     session.out.result(result, lambda: _render(session, result))
 
 
-def _reader(finder: Retriever, retriever: str, search: str) -> Callable[[str], str | None]:
+@dataclass(frozen=True)
+class _Held:
+    """What finds chunks, held to some of its rounds."""
+
+    finder: Retriever
+    rounds: int | None
+    rerank: bool
+
+    def search(
+        self, question: str, k: int = 8, retriever: str = "hybrid", search: str = "auto", only: str | None = None
+    ) -> list[Hit]:
+        """Return the best k chunks, best first."""
+        return self.finder.search(question, k, retriever, search, only, self.rounds, self.rerank)
+
+
+def _reader(
+    finder: Retriever, retriever: str, search: str, rounds: int | None, rerank: bool
+) -> Callable[[str], str | None]:
     """Make what answers a question; it never abstains, for every question is to be measured."""
     from reatt_engine.reading import AskOptions, ask
 
-    options = AskOptions(retriever=retriever, search=search, abstain=0.0)
+    options = AskOptions(retriever=retriever, search=search, rounds=rounds, rerank=rerank, abstain=0.0)
     return lambda question: ask(finder, question, options).answer
 
 

@@ -106,7 +106,9 @@ def _search(session: Session, wanted: Wanted) -> schemas.Search:
 
     finder = session.retriever(with_model=wanted.retriever != "words")
     started = time.monotonic()
-    hits = finder.search(wanted.question, wanted.top, wanted.retriever, wanted.search, wanted.only)
+    hits = finder.search(
+        wanted.question, wanted.top, wanted.retriever, wanted.search, wanted.only, wanted.rounds, wanted.rerank
+    )
     spent = {"search": 1000 * (time.monotonic() - started)}
     explained = [finder.explain(wanted.question, each) if wanted.retriever != "words" else [] for each in hits]
     shown = [answers.hit(wanted.question, *each) for each in zip(hits, explained, strict=True)]

@@ -53,6 +53,8 @@ class Token(Part):
     start: int = Field(description="in the evidence's `text`; start = end where the match is its title or an end mark")
     end: int
     weight: FiniteFloat = Field(description="the weights of one piece of evidence sum to its attention score")
+    layer: int | None = Field(default=None, description="of the decoder, from 0, whose head asked; null for a token")
+    head: int | None = Field(default=None, description="of that layer, from 0")
 
 
 class Retrieval(Part):
@@ -143,6 +145,8 @@ class Eval(Part):
     queries: int
     retriever: str
     search: str
+    rounds: int | None = Field(default=None, description="null: all that the store's method has")
+    rerank_only: bool = False
     hit_1: FiniteFloat | None = Field(default=None, serialization_alias="hit@1")
     hit_5: FiniteFloat | None = Field(default=None, serialization_alias="hit@5")
     hit_20: FiniteFloat | None = Field(default=None, serialization_alias="hit@20")

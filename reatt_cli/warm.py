@@ -41,6 +41,8 @@ class Wanted:
     beams: int = 1
     max_tokens: int = 32
     abstain: float | None = None
+    rounds: int | None = None
+    rerank: bool = False
 
 
 @dataclass(frozen=True)
