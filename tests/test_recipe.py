@@ -132,10 +132,10 @@ def test_words_are_scored_as_bm25_scores_them():
             assert float(found[q, c]) == pytest.approx(expected)
 
 
-def test_a_question_is_read_with_its_own_chunk_first_and_then_the_best_of_each_scoring():
-    attention, words = torch.tensor([[0.0, 3.0, 2.0, 1.0]]), torch.tensor([[1.0, 0.0, 0.0, 2.0]])
-    assert closest([attention, words], [2], [3]) == [[2, 1, 3]]
-    assert closest([attention, words], [2], [1]) == [[2]]
+def test_a_question_is_read_with_its_own_chunk_first_and_then_the_best_of_the_others():
+    scores = torch.tensor([[0.0, 3.0, 2.0, 1.0], [9.0, 1.0, 2.0, 3.0]])
+    assert closest(scores, [2, 0], [3, 2]) == [[2, 1, 3], [0, 3]]
+    assert closest(scores, [3, 0], [1, 1]) == [[3], [0]]
 
 
 def untrained(seed: int) -> tuple[T5, Marks]:
@@ -147,7 +147,7 @@ def untrained(seed: int) -> tuple[T5, Marks]:
 def test_every_loss_reaches_the_weights(packed, close):
     t5, marks = untrained(1)
     _, examples = next(Draw(2, 1, 1).batches([(packed, 1.0)], 0))
-    found = losses(t5, HEAD, marks, whole(packed, examples), close, torch.ones(SHAPE.vocab_size), from_reader=False)
+    found = losses(t5, HEAD, marks, whole(packed, examples), close, torch.ones(SHAPE.vocab_size))
     for loss in (found.retrieval, found.marks, found.pointer, found.answer):
         (gradient,) = torch.autograd.grad(loss, t5.shared.weight, retain_graph=True)
         assert gradient.abs().sum() > 0
@@ -170,7 +170,7 @@ def test_the_twin_learns_retrieval_from_its_reader_and_never_the_reader_from_ret
 def test_the_answer_is_marked_where_the_memory_holds_it(packed):
     _, examples = next(Draw(2, 1, 1).batches([(packed, 1.0)], 0))
     batch = whole(packed, examples)
-    for row, (own, _) in enumerate(chosen(batch, (Close(1.0, 2, 8, 20),), [torch.zeros(2, 2)] * 2)):
+    for row, (own, _) in enumerate(chosen(batch, (Close(1.0, 2, 8, 20),), torch.zeros(2, 2))):
         ids = (*batch.questions[row][:-1], *(batch.chunks[own.chunk][at] for at in own.kept))
         for start, end in places_read(batch, row, own):
             assert ids[start : end + 1] == batch.answer(row)

@@ -1,8 +1,7 @@
 """Which chunks a question is read with beside its own, and how much of each: close ones, so that reading compares.
 
-Half of them are those that the model's own retrieval scores highest in the batch, half those that share most rare
-words with the question. Of long paragraphs a window of joint length is read, with the beginning that holds the title:
-a reading of six windows costs what three of paragraphs would.
+They are those of the batch that share most rare words with the question: what BM25 would bring. Of long paragraphs a
+window of joint length is read, with the beginning that holds the title: five windows cost what three paragraphs would.
 """
 
 from __future__ import annotations
@@ -55,14 +54,10 @@ def _counts(ids: Ids, words: Tensor) -> Tensor:
     return torch.bincount(at[words[at] == found], minlength=len(words)).float()
 
 
-def closest(scores: Sequence[Tensor], own: Sequence[int], counts: Sequence[int]) -> list[list[int]]:
-    """For each question its own chunk, then by turns the best of each scoring (Q, C), `counts` (Q) in all."""
-    orders = [s.argsort(1, descending=True).tolist() for s in scores]
-    found = []
-    for row, (first, count) in enumerate(zip(own, counts, strict=True)):
-        turns = [n for pair in zip(*(order[row] for order in orders), strict=True) for n in pair]
-        found.append(list(dict.fromkeys([first, *turns]))[:count])
-    return found
+def closest(scores: Tensor, own: Sequence[int], counts: Sequence[int]) -> list[list[int]]:
+    """For each question its own chunk, then those that score best (Q, C), `counts` (Q) in all."""
+    orders = scores.argsort(1, descending=True).tolist()
+    return [list(dict.fromkeys([n, *order]))[:count] for n, order, count in zip(own, orders, counts, strict=True)]
 
 
 def passages(

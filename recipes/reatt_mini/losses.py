@@ -136,10 +136,10 @@ def losses(
 ) -> Losses:
     """One step's losses; `closeness` says how many questions are read with how many chunks, the others with their own.
 
-    Reading several starts from what retrieval thinks of each, with a strength drawn for each question between none and
-    all: so the reader learns to use it and to do without. Retrieval is learnt from the known chunks, or `from_reader`
-    alone: from the share that the reader's target attention gives each chunk read, chosen by words, and nothing for the
-    others of the batch (ReAtt, section 3.1); such a reader starts from no prior.
+    Half of the questions are read without a prior, half with one: what retrieval thinks of each chunk, more or less. So
+    the reader learns to use it and to do without. Retrieval is learnt from the known chunks, or `from_reader`
+    alone: from the share that the reader's target attention gives each chunk read, and nothing for the batch's others
+    (ReAtt, section 3.1); such a reader never has a prior.
     """
     device = marks.weight.device
 
@@ -153,11 +153,11 @@ def losses(
     own = torch.tensor(batch.owner, device=device)
     hit = float((scores.detach().argmax(1) == own).float().mean())
     words = word_scores(batch.questions, batch.chunks, rarity)
-    evidence = chosen(batch, closeness, [words] if from_reader else [scores.detach().cpu(), words])
+    evidence = chosen(batch, closeness, words)
     without_end = lower_half(t5, head.layer, pad([ids[:-1] for ids in batch.questions], device))
     memory, hidden = read(t5, head, without_end, chunks, evidence)
     answers = [places_read(batch, row, given[0]) for row, given in enumerate(evidence)]
-    strength = torch.zeros(len(evidence)) if from_reader else torch.rand(len(evidence))
+    strength = torch.zeros(len(evidence)) if from_reader else (2 * torch.rand(len(evidence)) - 1).clamp(min=0)
     prior = priors(scores.detach() * strength.to(device)[:, None], batch, evidence, memory.keep.shape[1])
     marking = mark_loss(marks, memory, hidden, prior, where(answers, memory.keep.shape[1]).to(device))
     answer, pointer, start, accuracy, attention = answering(t5, memory, prior, batch, answers)
@@ -166,16 +166,17 @@ def losses(
         retrieval = cross_document(scores, target, torch.tensor([len(given) > 1 for given in evidence]))
     else:
         retrieval = F.cross_entropy(scores, own)
-    teacher, order = teaching(target, words, evidence)
+    free = [row for row, given in enumerate(evidence) if len(given) > 1 and not strength[row]]
+    teacher, order = teaching(target, words, evidence, free)
     return Losses(retrieval, marking, pointer, answer, hit, start, accuracy, teacher, order)
 
 
-def chosen(batch: Batch, closeness: Sequence[Close], scores: Sequence[Tensor]) -> list[list[Passage]]:
-    """Draw how each question is read, and with which chunks."""
+def chosen(batch: Batch, closeness: Sequence[Close], words: Tensor) -> list[list[Passage]]:
+    """Draw how each question is read, and with which chunks, by the words (Q, C) that they share."""
     draw = random.Random(int(torch.randint(1 << 31, ())))
     alone = Close(1 - sum(close.share for close in closeness), 1)
     ways = draw.choices([alone, *closeness], [alone.share, *(c.share for c in closeness)], k=len(batch.questions))
-    close = closest(scores, batch.owner, [way.chunks for way in ways])
+    close = closest(words, batch.owner, [way.chunks for way in ways])
     lengths = [len(ids) for ids in batch.chunks]
     found = []
     for row, (way, numbers) in enumerate(zip(ways, close, strict=True)):
@@ -221,11 +222,11 @@ def cross_document(scores: Tensor, target: Tensor, several: Tensor) -> Tensor:
     return (each * several.to(each.device)).sum() / several.sum().clamp(min=1)
 
 
-def teaching(target: Tensor, words: Tensor, evidence: list[list[Passage]]) -> tuple[float, float]:
+def teaching(target: Tensor, words: Tensor, evidence: list[list[Passage]], rows: Sequence[int]) -> tuple[float, float]:
     """How often, of the chunks read, the reader attends most to the known one, and how often words put it first."""
-    rows = [(row, [p.chunk for p in given]) for row, given in enumerate(evidence) if len(given) > 1]
-    attended = [int(target[row, numbers].argmax()) == 0 for row, numbers in rows]
-    ordered = [int(words[row, numbers].argmax()) == 0 for row, numbers in rows]
+    numbers = [(row, [passage.chunk for passage in evidence[row]]) for row in rows]
+    attended = [int(target[row, chunks].argmax()) == 0 for row, chunks in numbers]
+    ordered = [int(words[row, chunks].argmax()) == 0 for row, chunks in numbers]
     return sum(attended) / max(1, len(rows)), sum(ordered) / max(1, len(rows))
 
 

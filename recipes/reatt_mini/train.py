@@ -1,7 +1,7 @@
-"""Stage 3: train the bundled model on questions with their paragraphs, first on windows of them, then on the whole.
+"""Stage 3: train the bundled model on questions with windows of their paragraphs, then on the whole and close ones.
 
     python -m recipes.reatt_mini.train --data DATA --out WORK --stage windows --minutes 40
-    torchrun --nproc-per-node 2 -m recipes.reatt_mini.train --out WORK --stage whole --minutes 60
+    torchrun --nproc-per-node 2 -m recipes.reatt_mini.train --out WORK --stage close --minutes 60
 
 Resumes from WORK/checkpoint.safetensors; the learning rate follows the share of the stage's minutes that is spent.
 Several processes average their gradients, each on batches of its own.
@@ -61,22 +61,10 @@ STAGES = {
         5e-4,
         0.6,
         (),
-        0.3,
+        0.0,
         1.0,
         0.5,
         0.5,
-    ),
-    "whole": Stage(
-        Draw(16, 5, 3),
-        None,
-        {"squad11_train": 0.7, "nq_qed_train": 0.12, "fairytaleqa_train": 0.06, "distant_wiki_train": 0.12},
-        4e-4,
-        0.03,
-        (Close(0.3, 2),),
-        1.0,
-        0.5,
-        0.5,
-        1.0,
     ),
     "close": Stage(
         Draw(24, 8, 1),
@@ -84,8 +72,8 @@ STAGES = {
         {"squad11_train": 0.7, "nq_qed_train": 0.12, "fairytaleqa_train": 0.06, "distant_wiki_train": 0.12},
         3e-4,
         0.03,
-        (Close(0.3, 4, 40, 100), Close(0.1, 3)),
-        1.0,
+        (Close(0.4, 5, 40, 100), Close(0.1, 3)),
+        0.5,
         0.5,
         0.5,
         1.0,
