@@ -32,13 +32,14 @@ _WAYS = {"warm": (), "cold": ("--cold",)}
 
 
 def _rows(name: str, spent: dict[str, processes.Spent], bare: float) -> list[Row]:
-    """Make a row of each way to ask, beside the model alone."""
+    """Make a row of each way to ask, beside the other way and the model alone; the ratio is to the model."""
     rows = []
-    for way in _WAYS:
+    for way, other in zip(_WAYS, reversed(_WAYS), strict=True):
         took = spent[f"{way} {name}"]
         also = {"processor": f"{took.worked:,.0f} ms", "over the model": f"{took.waited - bare:,.0f} ms"}
-        beside = f"the model alone: {bare:,.0f} ms"
-        rows.append(Row(STAGE, f"{way} reatt {name}", "ms", all=took.waited, beside=beside, also=also))
+        beside = f"{other}: {spent[f'{other} {name}'].waited:,.0f} ms; the model alone: {bare:,.0f} ms"
+        ratio = took.waited / bare
+        rows.append(Row(STAGE, f"{way} reatt {name}", "ms", all=took.waited, beside=beside, ratio=ratio, also=also))
     return rows
 
 

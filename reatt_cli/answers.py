@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rich.text import Text
-
-from reatt_cli import rendering, schemas
+from reatt_cli import rendering
 from reatt_cli.library import where
 from reatt_cli.output import Output
-from reatt_cli.schemas_store import noticed
 from reatt_cli.session import short_path
 
 if TYPE_CHECKING:
+    from reatt_cli import schemas
     from reatt_engine.reading import Reply
-    from reatt_engine.retrieval import Hit, TokenPair
+    from reatt_engine.retrieval import Hit
+    from reatt_engine.rounds import TokenPair
     from reatt_store.records import Generation, StoredChunk
 
 UNSURE = 0.3  # below this confidence the passages come first: they are then the better answer
@@ -40,6 +39,8 @@ class Shown:
 
 def hit(question: str, found: Hit, pairs: Sequence[TokenPair]) -> schemas.Hit:
     """Turn a hit into what is printed of it."""
+    from reatt_cli import schemas
+
     retrieval = schemas.Retrieval(
         score=found.score, rank=found.rank, attention=found.attention_score, bm25=found.words_score,
         tokens=[_token(question, pair) for pair in pairs],
@@ -59,6 +60,9 @@ def placed(stored: StoredChunk) -> dict[str, Any]:
 
 def reply(told: Reply, generation: Generation, warnings: Sequence[str]) -> schemas.Ask:
     """Turn a reply into what is printed of it."""
+    from reatt_cli import schemas
+    from reatt_cli.schemas_store import noticed
+
     evidence = [
         schemas.Evidence(
             **dict(hit(told.question, each.hit, each.pairs)),
@@ -86,6 +90,8 @@ def render_hits(out: Output, question: str, hits: Sequence[schemas.Hit], explain
 
 def render_reply(out: Output, reply: schemas.Ask, explain: bool, echo: bool, kept: bool = False) -> None:
     """Print an answer with its passages, and its id if it is kept; where the model is unsure, the passages first."""
+    from rich.text import Text
+
     if echo:
         out.say(f"? {reply.question}")
     confidence = f"confidence {reply.confidence:.2f}" + (f"   {reply.id}" if kept else "")
@@ -169,6 +175,8 @@ def _place(found: schemas.Hit) -> str:
 
 
 def _token(question: str, pair: TokenPair) -> schemas.Token:
+    from reatt_cli import schemas
+
     (q_start, q_end), (start, end) = pair.question_span, pair.chunk_span
     return schemas.Token(
         q=question[q_start:q_end], q_start=q_start, q_end=q_end, start=start, end=end, weight=pair.weight,

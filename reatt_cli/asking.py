@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
@@ -70,14 +70,13 @@ def search(
     rerank_only: Rerank = False,
 ) -> int:
     """Find the passages that match a question best; no answer is read from them."""
-    from reatt_cli import answers, finding, schemas, warm
+    from reatt_cli import answers, finding, warm
 
     _not_blank(question, "search")
     session.cold = cold
     wanted = warm.Wanted("search", question, top, retriever, how, only, rounds=rounds, rerank=rerank_only)
     found = finding.found(session, wanted)
-    result = found.result
-    assert isinstance(result, schemas.Search)
+    result = cast("schemas.Search", found.result)
     session.out.result(result, lambda: answers.render_hits(session.out, question, result.hits, explain))
     if found.note:
         session.out.note(found.note)
@@ -140,11 +139,10 @@ def _ask_many(session: Session, questions: Iterator[str], wanted: Wanted, explai
 
 
 def _ask_one(session: Session, wanted: Wanted, explain: bool, keep: int, echo: bool = False) -> schemas.Ask:
-    from reatt_cli import answers, finding, keeping, schemas
+    from reatt_cli import answers, finding, keeping
 
     found = finding.found(session, wanted)
-    reply = found.result
-    assert isinstance(reply, schemas.Ask)
+    reply = cast("schemas.Ask", found.result)
     kept = keeping.keep(session.folder, reply, keep)
     session.out.result(reply, lambda: answers.render_reply(session.out, reply, explain, echo, kept))
     if session.settings.verbose:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import sqlite3
 import sys
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 import typer
@@ -101,6 +99,8 @@ def _faiss(session: Session) -> Finding:
 
 
 def _sqlite(session: Session) -> Finding:
+    import sqlite3
+
     with sqlite3.connect(":memory:") as connection:
         try:
             connection.execute("CREATE VIRTUAL TABLE t USING fts5(a)")
@@ -154,6 +154,8 @@ def _serve(session: Session) -> Finding:
 
 
 def _version(name: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(name)
     except PackageNotFoundError:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from reatt_cli import schemas, schemas_store, warm
+from reatt_cli import warm
 from reatt_cli.session import Session, short_path
 from reatt_cli.warm import Wanted
 
@@ -16,6 +16,7 @@ TRIES = 2  # at a question, before a store that keeps moving to other models is 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from reatt_cli import schemas
     from reatt_engine.rounds import TokenPair
     from reatt_store.errors import ReattError
     from reatt_store.library import Generation
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Found:
-    """The object to print, and a note where nothing was found."""
+    """The object to print, or one that is read like it (`warm.Received`), and a note where nothing was found."""
 
     result: schemas.Search | schemas.Ask
     note: str | None = None
@@ -77,6 +78,8 @@ def _unless_moved(session: Session, wanted: Wanted) -> Found | None:
 
 
 def _found(session: Session, wanted: Wanted) -> Found:
+    from reatt_cli import schemas
+
     wanted = _by_words_if_foreign(session, wanted)
     result = _search(session, wanted) if wanted.command == "search" else _ask(session, wanted)
     if result.hits if isinstance(result, schemas.Search) else result.evidence:
@@ -102,7 +105,7 @@ def _by_words_if_foreign(session: Session, wanted: Wanted) -> Wanted:
 
 
 def _search(session: Session, wanted: Wanted) -> schemas.Search:
-    from reatt_cli import answers
+    from reatt_cli import answers, schemas, schemas_store
 
     finder = session.retriever(with_model=wanted.retriever != "words")
     started = time.monotonic()
@@ -122,6 +125,8 @@ def _search(session: Session, wanted: Wanted) -> schemas.Search:
 
 
 def _model(made: Generation) -> schemas.Model:
+    from reatt_cli import schemas
+
     return schemas.Model(name=made.model_name, sha256=made.model_sha256, generation=made.id)
 
 
@@ -168,11 +173,11 @@ def _warm(session: Session, wanted: Wanted) -> Found:
     if error := told.get("error"):
         raise _error(error)
     session.out.note(f"store  {short_path(session.folder)}  (warm)")
-    kind = schemas.Ask if wanted.command == "ask" else schemas.Search
-    result = kind.model_validate(told["result"])
+    result = told["result"]
     for warning in result.warnings:
         session.warn(warning)
-    return Found(result.model_copy(update={"warnings": _warnings(session)}), told.get("note"))
+    result["warnings"] = _warnings(session)
+    return Found(cast("schemas.Ask | schemas.Search", result), told.get("note"))
 
 
 def _error(told: dict[str, str]) -> ReattError:

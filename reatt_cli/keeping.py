@@ -29,12 +29,18 @@ def keep(folder: Path, reply: Ask, most: int) -> bool:
     """Keep an answer; False if it is not: nothing can be written there, or its words are nowhere else."""
     if not reply.evidence or (reply.source is None and reply.answer not in _WORDS):
         return False
-    tokens = {"tokens": {"__all__": {"q"}}}
-    left_out: dict[str, Any] = {"evidence": {"__all__": {**dict.fromkeys(_OF_THE_CHUNK, True), "retrieval": tokens}}}
+    told = reply.model_dump(mode="json", by_alias=True)
+    content = told | {"evidence": [_without_text(each) for each in told["evidence"]]}
     if reply.source is not None:
-        left_out["answer"] = True
-    content = reply.model_dump(mode="json", by_alias=True, exclude=left_out)
+        del content["answer"]
     return store.keep(folder, reply.id, json.dumps(content).encode("ascii"), most)
+
+
+def _without_text(evidence: dict[str, Any]) -> dict[str, Any]:
+    retrieval = evidence["retrieval"]
+    tokens = [{name: value for name, value in token.items() if name != "q"} for token in retrieval["tokens"]]
+    kept = {name: value for name, value in evidence.items() if name not in _OF_THE_CHUNK}
+    return kept | {"retrieval": retrieval | {"tokens": tokens}}
 
 
 def kept(session: Session, id: str) -> Ask:
