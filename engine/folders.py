@@ -41,7 +41,7 @@ class ModelFolder:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Our own additions: `name`, `question_tokens`, `chunk_tokens`, `fusion`, `reads`, `confidence`."""
+        """Our own additions: `name`, `question_tokens`, `chunk_tokens`, `fusion`, `reads`, `prior`, `confidence`."""
         found = self.config.get("reatt", {})
         return found if isinstance(found, dict) else {}
 

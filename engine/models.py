@@ -48,6 +48,7 @@ __all__ = [
 ]
 
 BUNDLED = "reatt-mini"
+STRONGEST = 1000.0  # prior
 LIMITS = {"question_tokens": 128, "chunk_tokens": 512}  # of the released models, whose configs do not say
 LONGEST, LARGEST_ID = 4096, 1 << 20
 
@@ -148,7 +149,8 @@ def load(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = 
     where, head = torch.device(choose_device(device)), Head(*_retrieval_head(folder))
     t5 = load_t5(folder.path, dtype or torch.float32)
     reads = _number(folder, "reads", folder.settings.get("reads", EVERYTHING), 1, EVERYTHING)
-    return ReAtt(t5, read_tokenizer(folder), head, where, _calibration(folder), reads)
+    prior = _weight(folder, "prior", 0.0, STRONGEST)
+    return ReAtt(t5, read_tokenizer(folder), head, where, _calibration(folder), reads, prior)
 
 
 def load_intra(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = None) -> Intra:
@@ -186,11 +188,15 @@ def read_tokenizer(folder: ModelFolder) -> TextTokenizer:
 
 def fusion(folder: ModelFolder, usual: float) -> float:
     """Read what attention weighs in hybrid search; `usual` where the model's config does not say."""
-    weight = folder.settings.get("fusion", usual)
-    if isinstance(weight, int | float) and 0 <= weight <= 1:
+    return _weight(folder, "fusion", usual, 1.0)
+
+
+def _weight(folder: ModelFolder, key: str, usual: float, most: float) -> float:
+    weight = folder.settings.get(key, usual)
+    if isinstance(weight, int | float) and 0 <= weight <= most:
         return weight
     file = folder.path / "config.json"
-    message = f"{file}: fusion is {weight!r:.40}; expected a number from 0 to 1"
+    message = f"{file}: {key} is {weight!r:.40}; expected a number from 0 to {most:g}"
     raise ModelError(message, "copy the model again", str(file))
 
 

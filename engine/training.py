@@ -59,7 +59,7 @@ class Trainer:
         freeze.apply(t5, model.head)
         self.plan, self.identity, self.ranks = plan, identity, ranks
         self.objective = replace(objective, cross_document=objective.cross_document and freeze.retrieves)
-        self._model = ReAtt(t5, model.tokenizer, model.head, model.device, model.calibration, model.reads)
+        self._model = ReAtt(t5, model.tokenizer, model.head, model.device, model.calibration, model.reads, model.prior)
         learnt = plan.learn_head and not freeze.keeps_keys  # another head has other keys
         self.selector = HeadSelector(t5.config.num_heads, None if learnt else model.head.number)
         self.selector.to(model.device)

@@ -4,6 +4,8 @@ from dataclasses import replace
 from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reatt_engine.backbone import ChunkText
 from reatt_engine.confidence import Calibration, Signs, confidence
@@ -171,3 +173,29 @@ def test_a_model_that_reads_one_passage_answers_from_the_first_alone(tiny_reatt)
     passages = [ChunkText("", "Ada wrote the notes."), ChunkText("", "The oven broke in May.")]
     both, alone = (one.answer("Who?", some, [1.0] * len(some), Limits()) for some in (passages, passages[:1]))
     assert (both.text, both.source, both.shares) == (alone.text, alone.source, (1.0, 0.0))
+
+
+def test_a_prior_without_bound_reads_the_best_passage_alone_and_none_reads_all_alike(tiny_reatt):
+    def model(**given: float) -> ReAtt:
+        return ReAtt(tiny_reatt.t5, tiny_reatt.tokenizer, tiny_reatt.head, tiny_reatt.device, **given)
+
+    passages = [ChunkText("", "Ada wrote the notes."), ChunkText("", "The oven broke in May.")]
+    told = model(prior=1000.0).answer("Who?", passages, [1.0, 2.0], Limits())
+    alone = model().answer("Who?", passages[1:], [2.0], Limits())
+    assert (told.text, told.source) == (alone.text, 1)
+    assert told.shares == pytest.approx((0.0, 1.0))
+    level = model(prior=1000.0).answer("Who?", passages, [2.0, 2.0], Limits())
+    assert level.shares == pytest.approx(model().answer("Who?", passages, [1.0, 2.0], Limits()).shares)
+
+
+@settings(max_examples=10)
+@given(st.floats(-5, 5), st.floats(0.1, 4))
+def test_of_a_prior_only_differences_of_scores_times_its_weight_count(tiny_reatt, shift, weight):
+    passages = [ChunkText("", "Ada wrote the notes."), ChunkText("", "The oven broke in May.")]
+    first, second = (
+        ReAtt(tiny_reatt.t5, tiny_reatt.tokenizer, tiny_reatt.head, tiny_reatt.device, prior=prior)
+        .answer("Who?", passages, scores, Limits(max_tokens=1))
+        .shares
+        for prior, scores in [(weight, [2.0, 0.5]), (1.0, [2 * weight + shift, 0.5 * weight + shift])]
+    )
+    assert first == pytest.approx(second, abs=1e-4)
