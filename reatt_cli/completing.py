@@ -7,7 +7,6 @@ of models are looked up, by the hidden `reatt values`, with nothing but the stan
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -122,6 +121,8 @@ def _models(current: str) -> list[tuple[str, str]]:
 
 
 def _ids(columns: tuple[Column, ...], current: str, words: Sequence[str]) -> list[tuple[str, str]]:
+    import sqlite3
+
     wanted = [column for column in columns if current.startswith(column.prefix) or column.prefix.startswith(current)]
     named = next((after for word, after in pairwise(words) if word == "--store"), None)
     database = store_folder(named) / "reatt.db"
