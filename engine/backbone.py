@@ -76,28 +76,38 @@ class Round:
     after: int = 0
 
 
-class Backbone(Protocol):
+class Encoder(Protocol):
+    """What turns chunks into keys."""
+
+    @property
+    def method(self) -> str:
+        """A name in `models.METHODS`."""
+
+    @property
+    def max_chunk_tokens(self) -> int:
+        """How long a chunk may be, with its title and end mark."""
+
+    def count_tokens(self, text: str) -> int:
+        """Count the tokens of a text without prefix and end marks."""
+
+    def encode_chunks(self, passages: Sequence[ChunkText]) -> list[ChunkCode]:
+        """Encode chunks apart into the keys that the store keeps."""
+
+    def fingerprint(self) -> str:
+        """Name exactly what the stored keys depend on; equal fingerprints mean equal keys."""
+
+
+class Backbone(Encoder, Protocol):
     """A model that encodes chunks and questions apart, and answers from chunks jointly."""
 
-    method: str  # a name in `models.METHODS`
     key_width: int  # d
-    max_chunk_tokens: int
 
     @property
     def rounds(self) -> tuple[Round, ...]:
         """The ways of asking, in order; the first one needs nothing but the question."""
 
-    def encode_chunks(self, passages: Sequence[ChunkText]) -> list[ChunkCode]:
-        """Encode chunks apart into the keys that the store keeps."""
-
     def key_spans(self, passage: ChunkText) -> tuple[Span, ...]:
         """Say where in `passage.text` each key comes from; (0, 0) for title, prefix and end marks."""
 
-    def count_tokens(self, text: str) -> int:
-        """Count the tokens of a text without prefix and end marks."""
-
     def answer(self, question: str, evidence: Sequence[ChunkText], scores: Sequence[float], limits: Limits) -> Answer:
         """Read the evidence jointly and answer; `scores` are the evidence's retrieval scores."""
-
-    def fingerprint(self) -> str:
-        """Name exactly what the stored keys depend on; equal fingerprints mean equal keys."""

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reatt_engine.backbone import Backbone, ChunkText
+from reatt_engine.backbone import ChunkText, Encoder
 from reatt_engine.chunking import stream
 from reatt_engine.documents import Found, ReadLimits, Text, read_stdin
 from reatt_engine.folders import ModelFolder
@@ -104,7 +104,7 @@ def foresee(library: Library | None, paths: Sequence[str], options: IngestOption
 
 def ingest(
     library: Library,
-    backbone: Backbone,
+    backbone: Encoder,
     model: ModelFolder,
     paths: Sequence[str],
     options: IngestOptions,
@@ -141,7 +141,7 @@ def ingest(
 
 
 def complete(
-    library: Library, writer: Writer, backbone: Backbone, generation: int, on_progress: Callable[[Progress], None]
+    library: Library, writer: Writer, backbone: Encoder, generation: int, on_progress: Callable[[Progress], None]
 ) -> int:
     """Encode what a generation lacks of the store, so that it can come into force; return how many keys were made."""
     assert backbone.fingerprint() in {made.fingerprint for made in library.generations() if made.id == generation}
@@ -157,7 +157,7 @@ class _Run:
         self,
         library: Library,
         writer: Writer,
-        backbone: Backbone,
+        backbone: Encoder,
         report: IngestReport,
         tell: Callable[[Progress], None],
     ) -> None:
@@ -287,7 +287,7 @@ class _Run:
         self.report.failed += 1
 
 
-def encode(backbone: Backbone, passages: dict[bytes, ChunkText], on_chunks: Callable[[int], None]) -> Draft:
+def encode(backbone: Encoder, passages: dict[bytes, ChunkText], on_chunks: Callable[[int], None]) -> Draft:
     """Encode chunks in groups of like length, so that little is padded, and gather keys and memory in the order given.
 
     `on_chunks` hears the size of each group when it is done.
@@ -306,7 +306,7 @@ def encode(backbone: Backbone, passages: dict[bytes, ChunkText], on_chunks: Call
     return draft(list(passages), [keys[digest] for digest in passages], remembered)
 
 
-def _mismatch(current: Generation, model: ModelFolder, backbone: Backbone) -> ModelMismatch:
+def _mismatch(current: Generation, model: ModelFolder, backbone: Encoder) -> ModelMismatch:
     """Say what the store was encoded by, and how to move it over."""
     if current.method != backbone.method:
         fix = f"leave out --method, or move the store over: reatt ingest --reencode --method {backbone.method}"

@@ -17,7 +17,9 @@ from reatt_cli.settings import command
 
 if TYPE_CHECKING:
     from reatt_cli import schemas
+    from reatt_engine.backbone import Encoder
     from reatt_engine.documents import ReadLimits
+    from reatt_engine.folders import ModelFolder
     from reatt_engine.indexing import IngestOptions, IngestReport, Progress
 
 PARTLY = 3
@@ -89,7 +91,7 @@ def ingest(
     if dry_run:
         return _say_what_would_be(session, paths, options)
     model = models.bundled() if reencode and session.settings.model is None else session.model
-    backbone = session.backbone(model, method)
+    backbone = _encoder(session, model, method, reencode)
     library = session.library_or_new()  # last, so that no mistake leaves an empty one
 
     def once() -> int:
@@ -98,6 +100,16 @@ def ingest(
         return _told(session, report)
 
     return watching.rounds(session, paths, once) if watch else once()
+
+
+def _encoder(session: Session, model: ModelFolder, method: str | None, reencode: bool) -> Encoder:
+    """Give the model; one that has made what the store holds is loaded only when there is something to encode."""
+    from reatt_engine.deferred import Deferred
+
+    made = session.library.generation() if session.exists and not reencode else None
+    if made is None or made.model_sha256 != model.sha256 or method not in (None, made.method):
+        return session.backbone(model, method)
+    return Deferred(made, lambda: session.backbone(model, made.method))
 
 
 def _told(session: Session, report: IngestReport) -> int:

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from reatt_store.library import Library
+
 HEAVY = ("torch", "numpy", "faiss", "transformers", "tokenizers", "safetensors", "sqlite_utils", "pypdf")
 RICHER = (*HEAVY, "pydantic", "rich", "platformdirs", "reatt_store", "reatt_engine")
 COMMANDS = (
@@ -61,3 +63,11 @@ def test_what_needs_no_store_loads_none(arguments, home):
 @pytest.mark.parametrize("command", ["list", "status", "check", "show D-1", "remove D-1", "search --retriever words a"])
 def test_what_needs_no_model_loads_no_torch(command, store):
     assert not loaded(*command.split()) & {"torch", "transformers", "tokenizers", "faiss", "sqlite_utils", "pypdf"}
+
+
+def test_reading_again_what_has_not_changed_or_is_blank_or_gone_loads_no_torch(library):
+    (library.parent / "blank.txt").write_text(" \n")
+    (library.parent / "travel.txt").unlink()
+    assert "torch" not in loaded("ingest", "--prune", ".")
+    with Library.open(library) as store:
+        assert sorted(path.rsplit("/", 1)[1] for path in store.paths()) == ["leave.md", "tea.txt"]

@@ -1,12 +1,14 @@
 """Reading files again does what is needed and nothing else, and nothing is lost, whatever came in between."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reatt_engine import indexing, models
 from reatt_engine.backbone import ChunkText
+from reatt_engine.deferred import Deferred
 from reatt_engine.indexing import IngestOptions, IngestReport
 from reatt_engine.retrieval import Retriever
 from reatt_store.errors import ModelMismatch, NoSuchPath, StoreLocked
@@ -305,3 +307,12 @@ def test_progress_only_grows(archive, tiny, tiny_reatt, tmp_path):
     assert done == sorted(done)
     assert set(done) == set(range(5))
     assert {step.total for step in told} == {4}
+
+
+def test_a_model_that_would_make_other_keys_than_before_encodes_nothing(archive, tiny_reatt):
+    with Library.open(archive) as library:
+        made = replace(library.generation(), fingerprint="of an earlier version")
+    deferred = Deferred(made, lambda: tiny_reatt)
+    assert (deferred.fingerprint(), deferred.method) == (made.fingerprint, "reatt")
+    with pytest.raises(ModelMismatch, match="tiny-0"):
+        deferred.encode_chunks([])
