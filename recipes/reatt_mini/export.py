@@ -22,7 +22,7 @@ from reatt_engine.folders import ModelFolder
 from reatt_engine.t5 import T5
 from recipes.reatt_mini.start import HEAD, SHAPE
 
-SETTINGS = {"name": models.BUNDLED, "question_tokens": 64, "chunk_tokens": 320, "reads": 1}
+SETTINGS = {"name": models.BUNDLED, "question_tokens": 64, "chunk_tokens": 320, "reads": 8, "prior": 1.0}
 LARGEST = 40_000_000  # bytes of the weights file: it travels in the wheel
 
 
