@@ -20,6 +20,7 @@ import torch
 from reatt_engine import adapted, costs, exams, indexing, models, resuming, room
 from reatt_engine.batching import ChunkIds, Lessons
 from reatt_engine.comparison import READING, RETRIEVAL, Asked, Verdict, compare
+from reatt_engine.concluding import conclude
 from reatt_engine.costs import Costs
 from reatt_engine.examples import Example
 from reatt_engine.folders import ModelFolder
@@ -37,7 +38,6 @@ from reatt_engine.teachers import TEACHERS
 from reatt_engine.training import Course, Trainer, train
 from reatt_store.errors import ModelMismatch, UsageError
 from reatt_store.library import Generation, Library, Writer
-from reatt_store.records import Outcome
 
 __all__ = ["Adapter", "Forecast", "Material", "Method", "Sources", "gather", "in_force"]
 
@@ -280,27 +280,10 @@ class Adapter:
         return generation, indexing.complete(self.library, writer, learnt, generation, self.tell)
 
     def _conclude(self, writer: Writer, run: int, verdict: Verdict, made: ModelFolder, generation: int) -> Named | None:
-        """Bring the new model into force, or drop it; either way what is left is one earlier model to go back to."""
-        outcome = Outcome(
-            {name: change.before for name, change in verdict.figures.items()},
-            {name: change.after for name, change in verdict.figures.items()},
-            verdict.accepted, verdict.reason, made.sha256,
-        )  # fmt: skip
-        if verdict.accepted:
-            models.keep_in_store(made, self.library.folder)
-            writer.end_run(run, outcome, generation, made.name)
-            for earlier in self.library.models():
-                if not earlier.current and earlier.sha256 != self._generation.model_sha256:
-                    writer.forget_model(earlier.id)
-        else:
-            writer.end_run(run, outcome)
-            if generation not in {model.generation for model in self.library.models()}:
-                writer.drop_generation(generation)
-        models.drop_unused(self.library)
+        """Bring the new model into force, or drop it, and tidy up."""
+        kept = conclude(self.library, writer, self._generation, run, verdict, made, generation)
         self._tidy()
-        if not verdict.accepted:
-            return None
-        return Named(made.name, made.sha256, str(models.in_store(self.library, made.name, made.sha256).path))
+        return kept
 
 
 def in_force(library: Library) -> Generation:

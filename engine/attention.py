@@ -79,15 +79,21 @@ class AttentionIndex:
                 found[chunk] = torch.from_numpy(kept.states(position))
         return found
 
+    def keys(self, chunks: Sequence[int]) -> dict[int, Tensor]:
+        """Return the keys (n, d) of given chunks; those without vectors are left out."""
+        found = {}
+        for chunk, (id, position) in self._places(chunks).items():
+            segment = self._segments[id]
+            rows = slice(*segment.offsets[position : position + 2])
+            found[chunk] = torch.from_numpy(segment.keys[rows].astype(np.float32))
+        return found
+
     def best_keys(self, queries: Queries, chunk: int) -> BestKeys | None:
         """Explain a chunk's score; None where it has no vectors."""
-        place = self._places([chunk]).get(chunk)
-        if place is None:
+        keys = self.keys([chunk]).get(chunk)
+        if keys is None:
             return None
-        segment = self._segments[place[0]]
-        start, end = segment.offsets[place[1] : place[1] + 2]
-        keys = torch.from_numpy(segment.keys[start:end].astype(np.float32)).to(queries.vectors.device)
-        best, weights = maxsim.pairs(queries.vectors, queries.weights, keys)
+        best, weights = maxsim.pairs(queries.vectors, queries.weights, keys.to(queries.vectors.device))
         return BestKeys(best.tolist(), weights.tolist())
 
     def _places(self, chunks: Sequence[int]) -> dict[int, tuple[int, int]]:

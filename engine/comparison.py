@@ -14,7 +14,14 @@ from functools import partial
 from reatt_engine import metrics
 
 CHANCE = 0.025  # of accepting a model that is no better: one side of a 95 % interval
-NAMES = {"mrr@10": "MRR@10", "ndcg@10": "nDCG@10", "hit@5": "hit@5", "em": "exact match", "f1": "F1"}
+NAMES = {
+    "mrr@10": "MRR@10",
+    "ndcg@10": "nDCG@10",
+    "hit@5": "hit@5",
+    "complete@5": "complete evidence@5",
+    "em": "exact match",
+    "f1": "F1",
+}
 RETRIEVAL, READING = "ndcg@10", "f1"  # the figures that decide: the second where the retriever does not learn
 
 _FOUND: dict[str, Callable[[Sequence[str], Mapping[str, int]], float]] = {
@@ -36,6 +43,7 @@ class Asked:
     found: tuple[str, ...]  # names of texts or documents, best first, none twice
     right: str | None  # the one that should have been found; None where none of them is known to be right
     answer: str | None  # None: not asked to read
+    also: tuple[str, ...] | None = None  # what else should have been found; None where not all of it is known
 
     @property
     def rank(self) -> int | None:
@@ -44,10 +52,11 @@ class Asked:
 
     def figures(self) -> dict[str, float]:
         """Measure this one question; reading only where it was asked to read."""
-        judged = {self.right or "": 1}
+        judged = dict.fromkeys((self.right or "", *(self.also or ())), 1)
         found = {name: measure(self.found, judged) for name, measure in _FOUND.items()}
         said = {name: measure(self.answer, self.answers) for name, measure in _SAID.items() if self.answer is not None}
-        return {**found, **said}
+        whole = {} if self.also is None else {"complete@5": metrics.complete(self.found, judged, 5)}
+        return {**found, **whole, **said}
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,8 @@ class Example:
     answers: tuple[str, ...]  # those accepted; training samples one
     group: str  # what is held out together
     chunk: int | None  # store chunk id it was made from, or where its answer stands; None where unknown
-    kind: str  # one of KINDS for masked ones, else "question" or "relevance"
-    close: tuple[int, ...] = ()  # store chunk ids given from outside, best first
+    kind: str  # one of KINDS for masked ones, else "question", "relevance" or "evidence"
+    close: tuple[int, ...] = ()  # store chunk ids given from outside, best first; of "evidence" all that is needed
     without: tuple[int, ...] = ()  # store chunk ids that must not be read for it
     id: str | None = None  # as its file names it
 
@@ -57,7 +57,7 @@ class Example:
 
     @property
     def source(self) -> str:
-        """Which supervision it comes from: `masked`, `question` or `relevance`."""
+        """Which supervision it comes from: `masked`, `question`, `relevance` or `evidence`."""
         return "masked" if self.kind in KINDS else self.kind
 
 
@@ -128,7 +128,7 @@ def qa_examples(corpus: Corpus, path: Path) -> Labelled:
         (nowhere, "questions have answers that occur nowhere in the documents"),
         (known.count(False), "questions name documents that are not in the store"),
     )
-    nearest = _Nearest(corpus)
+    nearest = Nearest(corpus)
     examples = tuple(_question(corpus, nearest, row, chunks) for row, chunks in zip(rows, standing, strict=True))
     return Labelled(examples, tuple(f"{path}: {count:,} of {len(rows):,} {what}" for count, what in told if count))
 
@@ -147,7 +147,7 @@ def judged_examples(corpus: Corpus, path: Path) -> Labelled:
             "ingest the documents that were judged; they are named by _id, path or file name",
             str(path),
         )
-    nearest = _Nearest(corpus)
+    nearest = Nearest(corpus)
     irrelevant: dict[str, list[int]] = defaultdict(list)
     for row in known:
         if row.relevance == 0:
@@ -259,7 +259,7 @@ def _standing(corpus: Corpus, rows: Sequence[Answered]) -> list[list[int]]:
     return standing
 
 
-def _question(corpus: Corpus, nearest: _Nearest, row: Answered, standing: Sequence[int]) -> Example:
+def _question(corpus: Corpus, nearest: Nearest, row: Answered, standing: Sequence[int]) -> Example:
     within = corpus.by_name.get(row.document or "", ())
     number = nearest(row.question, standing or within) if within or len(standing) == 1 else None
     group = row.question if number is None else corpus.groups[number]
@@ -267,7 +267,7 @@ def _question(corpus: Corpus, nearest: _Nearest, row: Answered, standing: Sequen
     return Example((row.question,), row.answers, group, chunk, "question", id=row.id)
 
 
-def _relevance(corpus: Corpus, nearest: _Nearest, row: Judged, irrelevant: Sequence[int]) -> Example:
+def _relevance(corpus: Corpus, nearest: Nearest, row: Judged, irrelevant: Sequence[int]) -> Example:
     number = nearest(row.question, corpus.by_name[row.document])
     text = " ".join(corpus.passages[number].text.split())
     answer = RELEVANCE.format(label=row.relevance, text=text)
@@ -275,7 +275,7 @@ def _relevance(corpus: Corpus, nearest: _Nearest, row: Judged, irrelevant: Seque
     return Example((row.question,), (answer,), corpus.groups[number], close[0], "relevance", close)
 
 
-class _Nearest:
+class Nearest:
     """Chooses the chunk, of one document's, that shares most words with a question; of equal ones the first."""
 
     def __init__(self, corpus: Corpus) -> None:
@@ -283,6 +283,7 @@ class _Nearest:
         self._words_of = lru_cache(KEPT_CHUNKS)(self._words)  # of a long document many questions may be asked
 
     def __call__(self, question: str, numbers: Sequence[int]) -> int:
+        """Return one of the numbers."""
         if len(numbers) == 1:
             return numbers[0]
         asked = {token.word for token in tokens(question)} - STOP_WORDS

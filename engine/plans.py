@@ -80,9 +80,9 @@ class Row:
     rate: float
     tokens: int  # read, of pairs of question and chunk
     tokens_per_second: float
-    answer: float
+    answer: float | None  # None where only retrieval learns
     cross_document: float | None  # None while the teacher may not teach
-    agreement: float  # questions for which retrieval and the teacher prefer the same chunk
+    agreement: float  # questions for which retrieval prefers what the teacher, or given evidence, does
     teacher_hit: float | None  # at the last look: how often the teacher prefers the gold chunk
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from reatt_engine.folders import ModelFolder
+from reatt_engine.adapted import SUFFIX
+from reatt_engine.folders import INDEX, ModelFolder, place, weight_files
 from reatt_engine.t5 import T5, T5Config
-from reatt_store.errors import ModelError
+from reatt_store.connection import translated
+from reatt_store.errors import DiskFull, ModelError
 
 TOKENS = 64  # R
 
@@ -46,6 +52,32 @@ def read(folder: ModelFolder, t5: T5) -> RetrievalTokens:
     if not _fits(tokens, t5.config):
         raise _damaged(folder, "its shapes are not those of the model")
     return tokens
+
+
+def write(tokens: RetrievalTokens, parent: ModelFolder, folder: Path) -> ModelFolder:
+    """Write a model that began as `parent` and differs from it in its retrieval tokens alone."""
+    name = parent.name.removesuffix(SUFFIX) + SUFFIX
+    config = {**parent.config, "reatt": {**parent.settings, "name": name, "parent": parent.sha256}}
+    made = ModelFolder(folder, "folder", name)
+    shutil.rmtree(folder, ignore_errors=True)
+    with translated(folder):
+        folder.mkdir(parents=True, mode=0o700)
+        (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+        for file in _unlearnt(parent):
+            place(file, folder / file.name)
+        try:
+            save_file({"vectors": tokens.vectors, "weights": tokens.weights}, made.retrieval_tokens)
+        except SafetensorError as error:
+            raise DiskFull(f"the model cannot be written to {folder}: {error}", "free some space") from None
+        for written in folder.iterdir():
+            os.chmod(written, 0o600)
+    return made
+
+
+def _unlearnt(folder: ModelFolder) -> list[Path]:
+    """Name the files of a model that training its retrieval tokens leaves as they are."""
+    index = folder.path / INDEX
+    return [*weight_files(folder.path), folder.path / "tokenizer.json", *([index] if index.is_file() else [])]
 
 
 def _fits(tokens: RetrievalTokens, shape: T5Config) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -23,11 +23,21 @@ if TYPE_CHECKING:
     from reatt_engine.plans import Plan, Row
     from reatt_engine.report import Report
 
+NOT_INTRA = (
+    "judged", "spans", "masked", "freeze", "close_from", "preset", "teacher", "wait", "dry_run", "resume",
+    "exclude_source",
+)  # fmt: skip
 KEPT = 5  # the exit code where the old model stays
 MINUTES = 20.0
 
 File = str | None
 Qa = Annotated[File, typer.Option("--qa", metavar="FILE", help="Questions with answers, JSON Lines.")]
+Qrels = Annotated[
+    File, typer.Option("--qrels", metavar="FILE", help="With --method intra: all documents that answer, as for eval.")
+]
+By = Annotated[
+    Literal["reatt", "intra"] | None, typer.Option("--method", help="What learns: encoder, or decoder [the store's].")
+]
 Judged = Annotated[
     File, typer.Option("--judged", metavar="FILE", help="Questions with relevant documents, JSON Lines.")
 ]
@@ -62,9 +72,43 @@ def register(app: typer.Typer) -> None:
     command(app, "adapt", example="reatt adapt --minutes 30", model=True)(adapt)
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a person asked for; what is left out is as here."""
+
+    qa: str | None = None
+    qrels: str | None = None
+    judged: str | None = None
+    spans: str | None = None
+    masked: bool = False
+    minutes: float | None = None
+    steps: int | None = None
+    freeze: str = "none"
+    hold_out: str = "5%"
+    close_from: str = "words"
+    preset: str = "auto"
+    teacher: str = "attention"
+    wait: bool = True
+    seed: int = 0
+    dry_run: bool = False
+    resume: bool = False
+    accept: str = "if-better"
+    exclude_source: bool = False
+
+    def refuse(self, method: str, names: Sequence[str]) -> None:
+        """Raise UsageError where one of these was asked for, which a method does not have."""
+        from reatt_store.errors import UsageError
+
+        given = [name for name in names if getattr(self, name) != getattr(Told(), name)]
+        if given:
+            options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+            raise UsageError(f"--method {method} has no {options}", "leave it out")
+
+
 def adapt(
     session: Session,
     qa: Qa = None,
+    qrels: Qrels = None,
     judged: Judged = None,
     spans: Spans = None,
     masked: Masked = False,
@@ -81,27 +125,65 @@ def adapt(
     resume: Resume = False,
     accept: Accept = "if-better",
     exclude_source: Exclude = False,
+    method: By = None,
 ) -> int:
     """Train the model on the store's documents, with questions or without, and use it if it got better."""
+    told = Told(
+        qa, qrels, judged, spans, masked, minutes, steps, freeze, hold_out, close_from, preset, teacher, wait, seed,
+        dry_run, resume, accept, exclude_source,
+    )  # fmt: skip
+    made = session.library.generation()
+    learn = {"reatt": _encoder, "intra": _decoder}[method or (made.method if made else "reatt")]
+    return learn(session, told, time.monotonic())
+
+
+def _encoder(session: Session, told: Told, began: float) -> int:
+    """Train by ReAtt's losses."""
     from reatt_engine import adapting, models, ranks
 
-    began = time.monotonic()
-    sources = adapting.Sources(_path(qa), _path(judged), _path(spans), masked, exclude_source, _share(hold_out))
+    told.refuse("reatt", ["qrels"])
+    files = (_path(told.qa), _path(told.judged), _path(told.spans))
+    sources = adapting.Sources(*files, told.masked, told.exclude_source, _share(told.hold_out))
     adapting.in_force(session.library)
-    given = _minutes(minutes, steps)
+    given = _minutes(told.minutes, told.steps)
     with ranks.joined() as together, session.out.progress() as show, _stoppable(session) as stop:
         model = models.load(session.model, session.settings.device)
-        plan = _plan(preset, model.device.type, seed, wait)
-        method = adapting.Method(plan, freeze, close_from, teacher, accept, given, steps)
-        material = adapting.gather(session.library, sources, seed)
+        plan = _plan(told.preset, model.device.type, told.seed, told.wait)
+        method = adapting.Method(plan, told.freeze, told.close_from, told.teacher, told.accept, given, told.steps)
+        material = adapting.gather(session.library, sources, told.seed)
         what = (session.library, session.model, model, material, method)
         if together.number:  # the first process speaks for all
-            return _help(adapting.Adapter(*what, began=began, ranks=together), dry_run, resume)
+            return _help(adapting.Adapter(*what, began=began, ranks=together), told.dry_run, told.resume)
         adapter = adapting.Adapter(*what, show, _rows(show), stop, began, together)
         _tell_plan(session, material, method)
-        result = _planned(session, material, adapter.forecast()) if dry_run else _done(session, adapter.run(resume))
+        planned = _planned(session, material, adapter.forecast()) if told.dry_run else None
+        result = planned or _done(session, adapter.run(told.resume))
     session.out.result(result, lambda: _render(session, result))
-    return 0 if dry_run or result.accepted else KEPT
+    return 0 if told.dry_run or result.accepted else KEPT
+
+
+def _decoder(session: Session, told: Told, began: float) -> int:
+    """Train what INTRA learns: retrieval tokens, and what the decoder's heads weigh."""
+    from reatt_engine import decoder_adapting, decoder_training, models
+    from reatt_store.errors import UsageError
+
+    told.refuse("intra", NOT_INTRA)
+    if told.qa is None or told.qrels is None:
+        message = "--method intra learns from questions and the documents that answer them"
+        raise UsageError(message, "reatt adapt --qa queries.jsonl --qrels qrels.tsv")
+    decoder_adapting.encoded_for_intra(session.library)
+    sources = decoder_adapting.Sources(Path(told.qa), Path(told.qrels), _share(told.hold_out))
+    plan = replace(decoder_training.USUAL, seed=told.seed)
+    course = decoder_adapting.Course(plan, told.accept, _minutes(told.minutes, told.steps), told.steps)
+    with session.out.progress() as show, _stoppable(session, resumes=False) as stop:
+        model = models.load_intra(session.model, session.settings.device)
+        what = (session.library, session.model, model, sources, course)
+        adapter = decoder_adapting.DecoderAdapter(*what, show, _rows(show), stop, began)
+        split = adapter.split
+        session.out.note(f"plan   {counted(len(split.train), 'question')} with evidence, {len(split.held):,} held out")
+        result = _done(session, adapter.run())
+    session.out.result(result, lambda: _render(session, result))
+    return 0 if result.accepted else KEPT
 
 
 def _help(adapter: Adapter, dry_run: bool, resume: bool) -> int:
@@ -144,11 +226,11 @@ def _plan(preset: str, device: str, seed: int, wait: bool) -> Plan:
     return replace(plan, seed=seed, lead=plan.lead if wait else None)
 
 
-def _stoppable(session: Session) -> AbstractContextManager[Callable[[], bool]]:
+def _stoppable(session: Session, resumes: bool = True) -> AbstractContextManager[Callable[[], bool]]:
     """Let the first Ctrl-C end the training and keep what was learnt."""
-    resume = session.again("adapt", "--resume")
+    on = f" To go on: {session.again('adapt', '--resume')}" if resumes else ""
     waiting = "stopping after this step, then comparing what was learnt"
-    return patient(session, waiting, f"stopped; the store is as it was. To go on: {resume}")
+    return patient(session, waiting, f"stopped; the store is as it was.{on}")
 
 
 def _rows(show: Callable[[Progress], None]) -> Callable[[Row, float], None]:
@@ -158,7 +240,8 @@ def _rows(show: Callable[[Progress], None]) -> Callable[[Row, float], None]:
     def tell(row: Row, share: float) -> None:
         teacher = "" if row.teacher_hit is None else f"  teacher {row.teacher_hit:.2f}"
         retrieval = "" if row.cross_document is None else f"  retrieval {row.cross_document:.3f}"
-        note = f"answer {row.answer:.3f}{retrieval}{teacher}  agreement {row.agreement:.2f}"
+        answer = "" if row.answer is None else f"answer {row.answer:.3f}"
+        note = f"{answer}{retrieval}{teacher}  agreement {row.agreement:.2f}".strip()
         show(Progress("train", row.step, max(row.step, round(row.step / share)), note))
 
     return tell

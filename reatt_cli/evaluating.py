@@ -53,7 +53,12 @@ def evaluate(
             read=_reader(finder, retriever, how, rounds, rerank_only) if read else None,
         )  # fmt: skip
     measures = {name.replace("@", "_"): value for name, value in report.metrics.items()}
-    told = {"queries": report.queries, "retriever": retriever, "search": how, "seconds": report.seconds}
+    told: dict[str, object] = {
+        "queries": report.queries,
+        "retriever": retriever,
+        "search": how,
+        "seconds": report.seconds,
+    }
     told |= {"rounds": rounds, "rerank_only": rerank_only}
     warnings = [*session.warnings, *report.warnings]
     result = schemas.Eval.model_validate({**told, **measures, "ci95": report.intervals, "warnings": warnings})

@@ -45,9 +45,11 @@ class Step(Part):
     rate: FiniteFloat
     tokens: int
     tokens_per_second: FiniteFloat
-    answer: FiniteFloat = Field(description="loss")
+    answer: FiniteFloat | None = Field(description="loss; null where only retrieval learns")
     cross_document: FiniteFloat | None = Field(description="loss; null while the teacher may not teach")
-    agreement: FiniteFloat = Field(description="share of questions where retrieval prefers what the teacher does")
+    agreement: FiniteFloat = Field(
+        description="share of questions where retrieval prefers what the teacher, or given evidence, does"
+    )
     teacher_hit: FiniteFloat | None
 
 
@@ -69,12 +71,12 @@ class Moved(Part):
 
 
 class Adapt(Part):
-    """`reatt adapt --json`; figures are named mrr@10, ndcg@10, hit@5, em, f1: those that could be measured."""
+    """`reatt adapt --json`; figures are named mrr@10, ndcg@10, hit@5, complete@5, em, f1: those that were measured."""
 
     schema_: Literal["reatt.adapt/1"] = Field(default="reatt.adapt/1", serialization_alias="schema")
     run: str | None = Field(description="R-…; null after --dry-run")
     store: str
-    mode: str = Field(description="what was learnt from: masked, question, relevance, joined by +")
+    mode: str = Field(description="what was learnt from: masked, question, relevance, evidence, joined by +")
     dry_run: bool
     settings: dict[str, str | int | float | bool | None] = Field(default={}, description="what was asked for")
     accepted: bool = Field(description="whether the new model is in force")

@@ -285,3 +285,24 @@ def sentence(pick):
         pick.choice(NOUNS) if pick.random() < 0.6 else pick.choice(("is", "of", "in", "49", "the")) for _ in range(14)
     ]
     return " ".join(words).capitalize() + ". "
+
+
+@pytest.fixture(scope="session")
+def write_pool():
+    """Return a function that writes 48 records, and questions in BEIR's form that need two of them each."""
+    return _write_pool
+
+
+def _write_pool(folder):
+    rows = [(f"d{i}", f"The {NOUNS[i % 16]} of {NOUNS[i * 7 % 16]} is {i}.") for i in range(48)]
+    files = {"docs.jsonl": [{"_id": id, "title": id, "text": text} for id, text in rows]}
+    pairs = [(i, (i * 5 + 1) % 48) for i in range(40)]
+    files["qa.jsonl"] = [
+        {"_id": f"q{i}", "text": f"Which {NOUNS[a % 16]} and {NOUNS[b % 16]}?", "answers": [str(a)]}
+        for i, (a, b) in enumerate(pairs)
+    ]
+    for name, lines in files.items():
+        (folder / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    judged = [f"q{i}\td{number}\t1\n" for i, pair in enumerate(pairs) for number in pair]
+    (folder / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(judged))
+    return folder

@@ -1,8 +1,10 @@
 """`--method intra` on the command line: the same commands and objects, another way to find."""
 
 import json
+import shutil
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 QUESTION = "How long is parental leave in Norway?"
 MISMATCH = 13
@@ -59,15 +61,68 @@ def test_a_store_goes_on_with_its_own_method(reatt, decoded):
 
 
 def test_another_method_is_told_what_to_type(reatt, decoded):
-    refused = [reatt("ingest", "--method", "reatt", "."), reatt("adapt", "--steps", "1")]
+    refused = [reatt("ingest", "--method", "reatt", "."), reatt("adapt", "--method", "reatt", "--steps", "1")]
     assert [done.code for done in refused] == [MISMATCH] * 2
     assert all("--reencode --method reatt" in done.err for done in refused)
     assert reatt("ingest", "--reencode", "--method", "reatt", ".").code == 0
-    asked = reatt("search", QUESTION, "--retriever", "attention", "--rounds", "1")
-    assert asked.code == MISMATCH
-    assert "reatt ingest --reencode --method intra" in asked.err
+    files = ("--qa", "q.jsonl", "--qrels", "r.tsv")
+    search = ("search", QUESTION, "--retriever", "attention", "--rounds", "1")
+    for asked in (reatt(*search), reatt("adapt", "--method", "intra", *files)):
+        assert asked.code == MISMATCH
+        assert "reatt ingest --reencode --method intra" in asked.err
 
 
 def test_rounds_of_words_are_a_usage_error(reatt, decoded):
     assert reatt("search", QUESTION, "--rounds", "1").code == 2
     assert reatt("search", QUESTION, "--retriever", "attention", "--rounds", "1", "--rerank-only").code == 2
+
+
+@pytest.fixture
+def judged(reatt, home, tiny, write_pool, monkeypatch):
+    """Ingest records for the decoder, with questions that need two of them each."""
+    monkeypatch.setenv("REATT_MODEL", str(tiny.path))
+    write_pool(home / "work")
+    reatt("init")
+    assert reatt("ingest", "--method", "intra", "docs.jsonl").code == 0
+    return home / "work"
+
+
+def test_adapt_learns_from_evidence_and_encodes_nothing(reatt, judged, monkeypatch):
+    monkeypatch.delenv("REATT_MODEL")
+    before = json.loads(reatt("search", QUESTION, "--retriever", "attention", "--json").out)
+    learn = ("adapt", "--qa", "qa.jsonl", "--qrels", "qrels.tsv", "--steps", "2", "--accept", "always", "--json")
+    told = json.loads(reatt(*learn).out)
+    assert (told["mode"], told["accepted"], told["reencoded"], told["steps"]) == ("evidence", True, 0, 2)
+    assert told["before"].keys() == {"mrr@10", "ndcg@10", "hit@5", "complete@5", "em", "f1"}
+    assert (judged / ".reatt" / "reports" / f"{told['run']}.html").is_file()
+    after = json.loads(reatt("search", QUESTION, "--retriever", "attention", "--json").out)
+    assert after["model"]["sha256"] == told["model"]["sha256"] != before["model"]["sha256"]
+    assert after["model"]["generation"] == before["model"]["generation"]
+    assert after["hits"][0]["retrieval"]["attention"] != before["hits"][0]["retrieval"]["attention"]
+    assert reatt("models", "rollback").code == 0
+    assert json.loads(reatt("search", QUESTION, "--retriever", "attention", "--json").out)["hits"] == before["hits"]
+
+
+def test_adapting_the_decoder_says_what_it_needs_and_what_it_lacks(reatt, judged):
+    missing = reatt("adapt", "--steps", "1")
+    assert missing.code == 2
+    assert "reatt adapt --qa queries.jsonl --qrels qrels.tsv" in missing.err
+    (judged / "other.tsv").write_text("q0\tnowhere\t1\n")
+    files = ("--qa", "qa.jsonl", "--qrels", "other.tsv", "--steps", "1")
+    assert reatt("adapt", *files).code == 2
+    lacking = reatt("adapt", *files, "--freeze", "chunks", "--dry-run")
+    assert lacking.code == 2
+    assert "--freeze, --dry-run" in lacking.err
+
+
+def test_a_model_without_a_decoder_cannot_retrieve_with_it(reatt, home, tiny, tmp_path):
+    shutil.copytree(tiny.path, tmp_path / "half")
+    config = json.loads((tmp_path / "half" / "config.json").read_text())
+    (tmp_path / "half" / "config.json").write_text(json.dumps({**config, "num_decoder_layers": 0}))
+    weights = load_file(tmp_path / "half" / "model.safetensors")
+    left = [name for name in weights if not name.startswith("decoder.block.") or "relative_attention_bias" in name]
+    save_file({name: weights[name] for name in left}, tmp_path / "half" / "model.safetensors")
+    (home / "work" / "a.txt").write_text("Tea is at four.")
+    refused = reatt("ingest", "--method", "intra", "--model", tmp_path / "half", "a.txt")
+    assert refused.code == 14
+    assert "no decoder" in refused.err
