@@ -72,7 +72,7 @@ _reatt() {
         ;;
     " ingest")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --include --exclude --prune --reencode --max-file-size --timeout --encoding --password-file --retry --dry-run --watch --method --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --include --exclude --prune --reencode --max-file-size --timeout --encoding --password-file --retry --dry-run --watch --method --keep-states --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current")
         fi

@@ -48,6 +48,7 @@ complete -c reatt -n '__reatt_at " ingest"' -l retry -d 'Read again what took to
 complete -c reatt -n '__reatt_at " ingest"' -l dry-run -d 'Only count the files that would be read.'
 complete -c reatt -n '__reatt_at " ingest"' -l watch -d 'Go on, and read again what changes, until Ctrl-C.'
 complete -c reatt -n '__reatt_at " ingest"' -l method -r -a 'reatt intra' -d 'Who retrieves: the encoder\'s attention, or the decoder [the store\'s own, else reatt].'
+complete -c reatt -n '__reatt_at " ingest"' -l keep-states -d 'Keep what reading begins with, too: faster answers, a larger store.'
 complete -c reatt -n '__reatt_at " ingest"' -l store -r -a '(__fish_complete_directories)' -d 'The store [the nearest .reatt, else your own].'
 complete -c reatt -n '__reatt_at " ingest"' -l json -d 'Print one JSON object (see: reatt schema).'
 complete -c reatt -n '__reatt_at " ingest"' -l quiet -s q -d 'Say nothing but results and errors.'

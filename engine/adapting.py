@@ -32,7 +32,7 @@ from reatt_engine.mining import WordSearch, close_chunks, search_from, with_gold
 from reatt_engine.objective import Objective
 from reatt_engine.plans import Budget, Plan, Row, Seconds, Steps, TrainingLog
 from reatt_engine.ranks import ALONE, Ranks
-from reatt_engine.reatt import ReAtt
+from reatt_engine.reatt import KEEPING, ReAtt
 from reatt_engine.report import Named, Report, save
 from reatt_engine.teachers import TEACHERS
 from reatt_engine.training import Course, Trainer, train
@@ -90,6 +90,7 @@ class Adapter:
 
     def __post_init__(self) -> None:
         self._generation = _read_by(self.library, self.model)
+        self.model.keeps_states = self._generation.method == KEEPING
         self._chunks = ChunkIds(self.material.corpus, self.model.tokenizer)
         self._words = WordSearch(self.material.corpus)
         self._training = self.library.folder / TRAINING
@@ -119,6 +120,7 @@ class Adapter:
             log = self._train(trainer, 1.1 * took + aside)
             made = adapted.write(trainer.current(), self.folder, self.library.folder / ADAPTED)
             learnt = models.load(made, str(self.model.device))
+            learnt.keeps_states = self.model.keeps_states
             generation, keys = self._encode(writer, made, learnt)
             after, _ = self._measured(learnt, generation, read)
             primary = RETRIEVAL if FREEZES[self.method.freeze].retrieves else READING
@@ -276,7 +278,7 @@ class Adapter:
         if fingerprint == self._generation.fingerprint:
             return self._generation.id, 0
         models.keep_in_store(made, self.library.folder)
-        generation = writer.begin_generation(fingerprint, made.name, made.sha256)
+        generation = writer.begin_generation(fingerprint, made.name, made.sha256, learnt.method)
         return generation, indexing.complete(self.library, writer, learnt, generation, self.tell)
 
     def _conclude(self, writer: Writer, run: int, verdict: Verdict, made: ModelFolder, generation: int) -> Named | None:
@@ -291,7 +293,7 @@ def in_force(library: Library) -> Generation:
     made = library.generation()
     if made is None:
         raise UsageError("the store holds no vectors yet", "reatt ingest PATH", str(library.folder))
-    if made.method != "reatt":
+    if made.method == "intra":
         fix = "to move it over: reatt ingest --reencode --method reatt PATH"
         raise ModelMismatch(f"the store was encoded for {made.method}, which learns otherwise", fix)
     return made

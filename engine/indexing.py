@@ -118,7 +118,8 @@ def ingest(
     started, fingerprint = time.monotonic(), backbone.fingerprint()
     with library.writing() as writer:
         current = library.generation()
-        if current and current.fingerprint != fingerprint and not options.reencode:
+        now = (fingerprint, backbone.method)
+        if current and (current.fingerprint, current.method) != now and not options.reencode:
             raise _mismatch(current, model, backbone)
         keep_in_store(model, library.folder)
         generation = writer.begin_generation(fingerprint, model.name, model.sha256, backbone.method)
@@ -309,7 +310,8 @@ def encode(backbone: Encoder, passages: dict[bytes, ChunkText], on_chunks: Calla
 def _mismatch(current: Generation, model: ModelFolder, backbone: Encoder) -> ModelMismatch:
     """Say what the store was encoded by, and how to move it over."""
     if current.method != backbone.method:
-        fix = f"leave out --method, or move the store over: reatt ingest --reencode --method {backbone.method}"
+        wanted = {"reatt-states": "--keep-states"}.get(backbone.method, f"--method {backbone.method}")
+        fix = f"leave out {wanted}, or move the store over: reatt ingest --reencode {wanted}"
         return ModelMismatch(f"the store was encoded for {current.method}, not for {backbone.method}", fix)
     fix = "leave out --model, or move the store over: reatt ingest --reencode"
     return ModelMismatch(f"the store was encoded by {current.model_name}, not by {model.name}", fix)

@@ -166,7 +166,17 @@ def load_intra(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | N
     return Intra(t5, read_tokenizer(folder), retrieval_tokens.read(folder, t5), where)
 
 
-METHODS: dict[str, Callable[[ModelFolder, str], Backbone]] = {"reatt": load, "intra": load_intra}
+def _load_keeping(folder: ModelFolder, device: str) -> ReAtt:
+    model = load(folder, device)
+    model.keeps_states = True
+    return model
+
+
+METHODS: dict[str, Callable[[ModelFolder, str], Backbone]] = {
+    "reatt": load,
+    "reatt-states": _load_keeping,
+    "intra": load_intra,
+}
 
 
 def load_for(method: str, folder: ModelFolder, device: str = "auto") -> Backbone:

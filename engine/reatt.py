@@ -28,6 +28,7 @@ from reatt_engine.t5 import T5
 from reatt_engine.tokens import TextTokenizer, Tokens
 
 EVERYTHING = 1 << 30  # passages read together where a model does not say
+PLAIN, KEEPING = "reatt", "reatt-states"  # the method's names, where states are kept and where not
 KEYS_VERSION = b"1"  # to be raised when the same weights come to give other keys
 
 
@@ -93,6 +94,13 @@ def pack(pool: Tensor, rows: Sequence[Sequence[int]]) -> Padded:
     return Padded(values, index.keep)
 
 
+def side_by_side(rows: Sequence[Tensor]) -> Padded:
+    """Put states of different lengths (n, D) into one tensor."""
+    lengths = torch.tensor([len(row) for row in rows], device=rows[0].device)
+    values = pad_sequence(list(rows), batch_first=True)  # (B, n, D)
+    return Padded(values, torch.arange(values.shape[1], device=values.device) < lengths[:, None])
+
+
 def upper_half(t5: T5, layer: int, joined: Padded) -> Tensor:
     """Encode pairs jointly through blocks layer..L-1 and the final norm -> (C, m+n, D)."""
     return t5.finish(t5.encode_range(joined.values, t5.encoder_bias(joined.keep), slice(layer, None)))
@@ -111,8 +119,6 @@ def target_attention(scores: Tensor, owner: Tensor, chunks: int) -> Tensor:
 class ReAtt:
     """The model with its tokenizer on its device: encodes chunks and questions, reads evidence."""
 
-    method = "reatt"
-
     def __init__(
         self,
         t5: T5,
@@ -127,8 +133,14 @@ class ReAtt:
         self.calibration = calibration
         self.reads = reads  # how many passages, the best first, it was found to read well together
         self.prior = prior  # of retrieval's score of a passage, beside the decoder's attention to its tokens
+        self.keeps_states = False  # whether a store is to keep the lower half's states, so that reading starts there
         self.key_width = t5.config.d_kv
         self.max_chunk_tokens = tokenizer.chunk_limit
+
+    @property
+    def method(self) -> str:
+        """What a store calls its vectors."""
+        return KEEPING if self.keeps_states else PLAIN
 
     @property
     def rounds(self) -> tuple[Round, ...]:
@@ -145,11 +157,12 @@ class ReAtt:
 
     @torch.inference_mode()
     def encode_chunks(self, passages: Sequence[ChunkText]) -> list[ChunkCode]:
-        """Encode chunks apart into the keys that the store keeps; best given in batches of like length."""
+        """Encode chunks apart into what the store keeps; best given in batches of like length."""
         tokens = self.tokenizer.chunks(passages)
         lower = lower_half(self.t5, self.head.layer, pad([t.ids for t in tokens], self.device))
         keys = head_keys(self.t5, self.head, lower.values).float()  # (B, n, d)
-        return [ChunkCode(row[: len(t.ids)]) for row, t in zip(keys, tokens, strict=True)]
+        rows = zip(keys, lower.values.float(), map(len, (t.ids for t in tokens)), strict=True)
+        return [ChunkCode(key[:n], states[:n] if self.keeps_states else None) for key, states, n in rows]
 
     @torch.inference_mode()
     def encode_question(self, question: str) -> Queries:
@@ -167,13 +180,17 @@ class ReAtt:
     def read(self, question: str | Tokens, evidence: Sequence[ChunkText]) -> Reading:
         """Encode each question-chunk pair jointly and fuse them as one memory (section 2.2).
 
-        The joint input has the question without its end mark, as in the released models.
+        The joint input has the question without its end mark, as in the released models. A chunk whose states were
+        kept is not encoded again: they are what the lower half would give.
         """
         asked = self.tokenizer.question(question) if isinstance(question, str) else question
         chunks = self.tokenizer.chunks(evidence)
-        apart = lower_half(self.t5, self.head.layer, pad([asked.ids[:-1], *(c.ids for c in chunks)], self.device))
-        first, *others = places(apart)
-        joined = pack(apart.values.flatten(0, 1), [first + chunk for chunk in others])
+        texts = [c.ids for c, passage in zip(chunks, evidence, strict=True) if passage.memory is None]
+        apart = lower_half(self.t5, self.head.layer, pad([asked.ids[:-1], *texts], self.device))
+        first, *fresh = (states[keep] for states, keep in zip(apart.values, apart.keep, strict=True))
+        left = iter(fresh)
+        lower = [next(left) if passage.memory is None else passage.memory.to(first) for passage in evidence]
+        joined = side_by_side([torch.cat((first, states)) for states in lower])
         memory = upper_half(self.t5, self.head.layer, joined)[joined.keep]  # (t, D)
         owner = torch.arange(len(chunks), device=self.device)[:, None].expand_as(joined.keep)[joined.keep]
         cache = self.t5.remember(memory[None])

@@ -133,7 +133,7 @@ def adapt(
         dry_run, resume, accept, exclude_source,
     )  # fmt: skip
     made = session.library.generation()
-    learn = {"reatt": _encoder, "intra": _decoder}[method or (made.method if made else "reatt")]
+    learn = _decoder if "intra" in (method, None if method or made is None else made.method) else _encoder
     return learn(session, told, time.monotonic())
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from reatt_engine.indexing import IngestOptions, IngestReport, Progress
 
 PARTLY = 3
+KEEPING = "reatt-states"  # the method's name where the store keeps what reading begins with
 SHOWN_PROBLEMS = 20
 
 Globs = list[str] | None
@@ -53,6 +54,10 @@ How = Annotated[
     ),
 ]
 
+Keep = Annotated[
+    bool, typer.Option("--keep-states", help="Keep what reading begins with, too: faster answers, a larger store.")
+]
+
 Watch = Annotated[bool, typer.Option("--watch", help="Go on, and read again what changes, until Ctrl-C.")]
 
 
@@ -76,6 +81,7 @@ def ingest(
     dry_run: DryRun = False,
     watch: Watch = False,
     method: How = None,
+    keep_states: Keep = False,
 ) -> int:
     """Read files into the store. What has not changed is skipped; a run that was killed goes on where it stopped."""
     from reatt_cli import watching
@@ -91,7 +97,7 @@ def ingest(
     if dry_run:
         return _say_what_would_be(session, paths, options)
     model = models.bundled() if reencode and session.settings.model is None else session.model
-    backbone = _encoder(session, model, method, reencode)
+    backbone = _encoder(session, model, KEEPING if keep_states and method != "intra" else method, reencode)
     library = session.library_or_new()  # last, so that no mistake leaves an empty one
 
     def once() -> int:
