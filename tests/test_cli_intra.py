@@ -4,7 +4,8 @@ import json
 import shutil
 
 import pytest
-from safetensors.torch import load_file, save_file
+import torch
+from safetensors.torch import load_file, save, save_file
 
 QUESTION = "How long is parental leave in Norway?"
 MISMATCH = 13
@@ -126,3 +127,25 @@ def test_a_model_without_a_decoder_cannot_retrieve_with_it(reatt, home, tiny, tm
     refused = reatt("ingest", "--method", "intra", "--model", tmp_path / "half", "a.txt")
     assert refused.code == 14
     assert "no decoder" in refused.err
+
+
+def test_states_missing_on_disk_are_damage_that_repair_mends(reatt, decoded):
+    before = reatt("search", QUESTION, "--retriever", "attention", "--json")
+    [segment] = (decoded / ".reatt" / "segments").iterdir()
+    segment.unlink()
+    refused = reatt("ask", QUESTION)
+    assert refused.code == 12
+    assert "reatt check --repair" in refused.err
+    assert reatt("check", "--repair").code == 0
+    found = json.loads(reatt("search", QUESTION, "--retriever", "attention", "--json").out)["hits"]
+    assert found == json.loads(before.out)["hits"]
+
+
+def test_damaged_retrieval_tokens_are_told_by_their_file(reatt, home, tiny, tmp_path):
+    shutil.copytree(tiny.path, tmp_path / "model")
+    (home / "work" / "a.txt").write_text("Tea is at four.")
+    for content in (b"nothing", save({"vectors": torch.zeros(4, 3), "weights": torch.zeros(2, 2)})):
+        (tmp_path / "model" / "intra.safetensors").write_bytes(content)
+        refused = reatt("ingest", "--method", "intra", "--model", tmp_path / "model", "a.txt")
+        assert refused.code == 14
+        assert "intra.safetensors is damaged" in refused.err

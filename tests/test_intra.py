@@ -113,3 +113,11 @@ def test_the_first_round_is_a_raw_maxsim_over_several_keys(intra):
     assert keys.shape == (7, intra.key_width)
     assert (keys.norm(dim=1) - 1).abs().amax() > 0.1
     torch.testing.assert_close(asked.vectors, intra.encode([intra.tokenizer.question(QUESTION)])[0])
+
+
+def test_heads_of_negligible_weight_do_not_ask(intra, chunks):
+    weights = torch.tensor([[1.0, 1e-4], [-0.5, 0.0]])
+    some = Intra(intra.t5, intra.tokenizer, RetrievalTokens(intra.tokens.vectors, weights), intra.device)
+    asked = some.rounds[1].ask(QUESTION, chunks)
+    assert set(asked.heads) == {(0, 0), (1, 0)}
+    assert asked.weights.tolist() == [1.0] * 64 + [-0.5] * 64
