@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 UNSURE = 0.3  # below this confidence the passages come first: they are then the better answer
 NEAREST = 3  # passages shown when there is no answer
 NARROW = 72  # columns below which a passage gets a line of its own
+LOUDEST = 12  # terms of a score that the decoder's heads make
 SHOWN = 48  # characters of the part of a passage that a head met
 MARKS = 8  # columns that brackets and "…" take
 Weight = tuple[int, int, float]
@@ -132,12 +133,16 @@ def _passages(out: Output, passages: Sequence[Shown], explain: bool) -> None:
 
 
 def _explain(out: Output, hits: Sequence[schemas.Hit]) -> None:
-    """Print the terms each score is the sum of, the largest first."""
+    """Print the terms each score is the sum of, the largest first; of the heads' hundreds the small ones as one."""
     for number, found in enumerate(hits, 1):
-        terms = sorted(found.retrieval.tokens, key=lambda token: -token.weight)
+        heads = any(token.layer is not None for token in found.retrieval.tokens)
+        terms = sorted(found.retrieval.tokens, key=lambda token: -abs(token.weight) if heads else -token.weight)
+        shown, small = (terms[:LOUDEST], terms[LOUDEST:]) if heads else (terms, [])
         total = sum(token.weight for token in terms)
         out.say(f"  {number}  {short_path(found.path)}  attention {total:.3f}" if terms else f"  {number}  words only")
-        out.table([(_asker(t), _short(found.text[t.start : t.end]), f"{t.weight:+.3f}") for t in terms], indent="     ")
+        rows = [(_asker(t), _short(found.text[t.start : t.end]), f"{t.weight:+.3f}") for t in shown]
+        rows += [(f"{len(small)} others", "", f"{sum(t.weight for t in small):+.3f}")] if small else []
+        out.table(rows, indent="     ")
 
 
 def _asker(token: schemas.Token) -> str:

@@ -30,8 +30,15 @@ def test_search_shows_which_heads_spoke_and_their_terms_sum_to_the_score(reatt, 
         terms = hit["retrieval"]["tokens"]
         assert sum(term["weight"] for term in terms) == pytest.approx(hit["retrieval"]["attention"], abs=1e-3)
         assert {(term["layer"], term["head"]) for term in terms} == {(0, 0), (0, 1), (1, 0), (1, 1)}
-    shown = reatt("search", QUESTION, "--retriever", "attention", "--explain")
-    assert "layer 1 head 0" in shown.out
+
+
+def test_what_is_shown_of_an_explanation_sums_to_the_score_too(reatt, decoded):
+    shown = reatt("search", QUESTION, "--retriever", "attention", "--explain", "-k", "1").out
+    title, *rows = shown.splitlines()[1:]
+    assert "layer 1 head 0" in shown
+    assert sum(float(row.split()[-1]) for row in rows) == pytest.approx(float(title.split()[-1]), abs=0.01)
+    assert len(rows) == 13
+    assert rows[-1].split()[1] == "others"
 
 
 def test_one_round_shows_the_questions_words(reatt, decoded):
