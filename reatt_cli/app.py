@@ -82,6 +82,7 @@ for group in GROUPS:
 
 def main() -> NoReturn:
     """Run the program the shell called."""
+    _open_what_is_closed()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, _terminate)
     os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
@@ -111,6 +112,15 @@ def run(arguments: list[str]) -> int:
         return 128 + signal.SIGINT
     except Exception as error:
         return _report(error, settings)
+
+
+def _open_what_is_closed() -> None:
+    """Put the null device where the caller closed a stream: else a file of ours would get its number, and its text."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            with suppress(OSError):
+                os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+            setattr(sys, name, open(number, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _report(error: Exception, settings: Settings) -> int:

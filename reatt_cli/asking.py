@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from reatt_cli.patterns import folder_or_glob
+from reatt_cli.patterns import as_text, as_utf8, folder_or_glob
 from reatt_cli.session import Session
 from reatt_cli.settings import command
 
@@ -24,9 +24,10 @@ NO_ANSWER = 4
 
 RetrieverName = Literal["attention", "words", "hybrid"]
 SearchName = Literal["auto", "exact", "fast", "two-stage"]
-Question = Annotated[str, typer.Argument(metavar="QUESTION", help="In plain words.")]
+Question = Annotated[str, typer.Argument(metavar="QUESTION", help="In plain words.", callback=as_utf8)]
 MaybeQuestion = Annotated[
-    str | None, typer.Argument(metavar="QUESTION", help='"-" reads one a line; none prompts on a terminal.')
+    str | None,
+    typer.Argument(metavar="QUESTION", help='"-" reads one a line; none prompts on a terminal.', callback=as_utf8),
 ]
 Top = Annotated[int, typer.Option("--top", "-k", min=1, max=1000, help="How many passages.")]
 By = Annotated[RetrieverName, typer.Option("--retriever", help="What finds the passages.")]
@@ -133,8 +134,8 @@ def _ask_many(session: Session, questions: Iterator[str], wanted: Wanted, explai
         _ = session.library  # before torch is loaded: a missing store is told at once
         session.retriever()
     for question in questions:
-        if question.strip():
-            _ask_one(session, replace(wanted, question=question.strip()), explain, keep, echo=not sys.stdin.isatty())
+        if text := as_text(question).strip():
+            _ask_one(session, replace(wanted, question=text), explain, keep, echo=not sys.stdin.isatty())
     return 0
 
 
@@ -171,7 +172,7 @@ def _questions(session: Session, question: str | None, jsonl: bool) -> Iterator[
     if session.out.json and not jsonl:
         raise UsageError("--json is for one question; many need one object a line", "--jsonl")
     if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="replace")  # one line that is no text must not end the others
+        sys.stdin.reconfigure(errors="surrogateescape")  # one line that is no text must not end the others
     if question == "-":
         return (line.rstrip("\r\n") for line in sys.stdin)
     if session.settings.no_input or not sys.stdin.isatty():

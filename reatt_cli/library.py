@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reatt_cli.patterns import folder_or_glob
+from reatt_cli.patterns import as_utf8, folder_or_glob
 from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds, tail
 from reatt_cli.session import Session, short_path
 from reatt_cli.settings import command, registry
@@ -259,7 +259,7 @@ def _matching(library: Library, target: str) -> list[StoredDocument]:
         return [library.document(number)]
     path = glob.escape(storable(os.path.abspath(os.path.expanduser(target))))
     # A bare name is a file of this folder: only what is written as a glob reaches others of that name.
-    patterns = [path, f"{path.rstrip('/')}/*", *([target] if glob.has_magic(target) else [])]
+    patterns = [path, f"{path.rstrip('/')}/*", *([str(as_utf8(target))] if glob.has_magic(target) else [])]
     for pattern in patterns:
         if found := list(library.documents(pattern)):
             return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -56,7 +57,7 @@ class Output:
 
     def record(self, model: BaseModel) -> None:
         """Print one schema object as one line of JSON, whatever the options say."""
-        self.raw(encode(model.model_dump(mode="json", by_alias=True)) + "\n")
+        _write_object(sys.stdout, model.model_dump(mode="json", by_alias=True))
 
     def say(self, *parts: str | Text) -> None:
         """Print one line of the result on stdout; every part is made safe and stays on the line."""
@@ -87,12 +88,11 @@ class Output:
         """Print a failure on stderr as one line: what, and what to do; one JSON object under `--json`."""
         if self.json:
             fields = {"code": error.exit_code, "id": error.id, "message": error.message, "fix": error.fix}
-            line = encode({"schema": "reatt.error/1", **fields, "path": error.path})
+            _write_object(sys.stderr, {"schema": "reatt.error/1", **fields, "path": error.path})
         else:
             fix = f"   try: {rendering.one_line(error.fix)}" if error.fix else ""
             message = rendering.one_line("; ".join(error.message.splitlines()))
-            line = f"reatt: {message}{fix}"
-        _write(sys.stderr, line + "\n")
+            _write(sys.stderr, f"reatt: {message}{fix}\n")
 
     def traceback(self, text: str) -> None:
         """Print a traceback on stderr; only `--debug` asks for one."""
@@ -145,11 +145,14 @@ class Output:
     def _console(self, stream: IO[str]) -> Console:
         from rich.console import Console
 
+        dumb = os.environ.get("TERM", "").lower() in ("dumb", "unknown")
+        size = shutil.get_terminal_size() if dumb else None  # Rich takes every such terminal to have 80 columns
         always = self.color == "always" or (self.color == "auto" and bool(os.environ.get("FORCE_COLOR")))
         never = self.color == "never" or (self.color == "auto" and bool(os.environ.get("NO_COLOR")))
         return Console(
             file=stream, force_terminal=True if always else None, color_system=None if never else "auto",
             markup=False, highlight=False, emoji=False, soft_wrap=True, legacy_windows=False,
+            width=size.columns if size else None, height=size.lines if size else None,
         )  # fmt: skip
 
     def _print(self, console: Console, parts: Sequence[str | Text]) -> None:
@@ -198,16 +201,30 @@ def _progress_lines() -> Callable[[Progress], None]:
         left = (step.total - step.done) / rate if rate and step.total is not None else None
         event = {"event": "progress", "phase": step.phase, "done": step.done, "total": step.total}
         rounded = {"rate": None if rate is None else round(rate, 1), "eta_s": None if left is None else round(left)}
-        _write(sys.stderr, encode({**event, **rounded}) + "\n")
+        _write_object(sys.stderr, {**event, **rounded})
 
     return write
 
 
+def _write_object(stream: IO[str], value: Any) -> None:
+    """Write one line of JSON; what the stream's encoding lacks is escaped as JSON has it."""
+    line = encode(value)
+    try:
+        line.encode(_encoding(stream))
+    except UnicodeEncodeError:
+        line = rendering.json_ascii(line)
+    _write(stream, line + "\n")
+
+
 def _write(stream: IO[str], text: str) -> None:
     """Write and flush; a closed stdout is `StdoutClosed`, what the stream's encoding lacks is escaped."""
-    encoding = getattr(stream, "encoding", None) or "utf-8"
+    encoding = _encoding(stream)
     try:
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
     except BrokenPipeError:
         raise StdoutClosed from None
+
+
+def _encoding(stream: IO[str]) -> str:
+    return getattr(stream, "encoding", None) or "utf-8"

@@ -44,6 +44,15 @@ def json_safe(encoded: str) -> str:
     return _UNSAFE.sub(lambda found: _json_escape(found[0]), encoded)
 
 
+def json_ascii(encoded: str) -> str:
+    r"""Escape in encoded JSON all that is not ASCII.
+
+    >>> json_ascii('"é 😀"')
+    '"\\u00e9 \\ud83d\\ude00"'
+    """
+    return re.sub("[^\x00-\x7f]", lambda found: _json_escape(found[0]), encoded)
+
+
 def highlighted(text: str, spans: Iterable[Span]) -> Text:
     """Mark spans in bold and brackets; the rest, and the marked text itself, is made safe and folded to one line."""
     from rich.text import Text
@@ -111,7 +120,7 @@ def columns(rows: Sequence[Sequence[str | Text]], limit: int | None) -> list[Tex
 
     cells = [[cell if isinstance(cell, Text) else Text(one_line(cell)) for cell in row] for row in rows]
     widths = [max(cell.cell_len for cell in column) for column in zip(*cells, strict=True)]
-    while limit is not None and widths and sum(widths) + 2 * (len(widths) - 1) > limit and max(widths) > 4:
+    while limit is not None and widths and sum(widths) + 2 * (len(widths) - 1) > limit and max(widths) > 1:
         widths[widths.index(max(widths))] -= 1
     lines = []
     for row in cells:
