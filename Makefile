@@ -25,6 +25,9 @@ RUN_TESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs
 STORE_TESTS = $(addprefix tests/test_, $(addsuffix .py, answers_kept crash faults generations library nearest repairing \
 	runs segments store_edges store_model words))
 
+CLI_TESTS = $(wildcard tests/test_cli_*.py) $(addprefix tests/test_, $(addsuffix .py, adapt completions easing \
+	error_catalogue json_purity keeping manual models_command moving plain_terminals report serving watching))
+
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
@@ -68,8 +71,9 @@ flips: $(VENV)/installed-dev ## R5: a thousand flipped bits, found and repaired
 figures: $(VENV)/installed-dev ## R6-R10: second ingest, order, asking meanwhile, two writers, Ctrl-C
 	$(RUN_TESTS) -s -m slow tests/test_reliability.py $(ARGS)
 
-coverage: $(VENV)/installed-dev ## lines and branches of store/, all of which its tests must run
+coverage: $(VENV)/installed-dev ## lines and branches of store/, all of which its tests must run; 95 % of the lines of reatt_cli/
 	$(RUN_TESTS) --cov=reatt_store --cov-branch --cov-report=term-missing --cov-fail-under=100 $(STORE_TESTS) $(ARGS)
+	$(RUN_TESTS) --cov=reatt_cli --cov-report=term-missing:skip-covered --cov-fail-under=95 $(CLI_TESTS) $(ARGS)
 
 mutate: $(VENV)/installed-dev ## break COUNT files (20000) in all ways and read them; SEED varies which
 	MUTATIONS=$(COUNT) SEED=$(SEED) $(RUN_TESTS) --timeout 0 tests/formats/test_mutations.py $(ARGS)
