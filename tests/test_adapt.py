@@ -137,6 +137,18 @@ def test_with_a_freeze_nothing_is_encoded_anew_and_the_model_changes(freeze, ada
     assert after[2] != before[2]
 
 
+@pytest.mark.slow
+def test_a_store_that_keeps_states_goes_on_keeping_them(adapt, store, reatt, model, ready):
+    moved = reatt("ingest", "--store", store, "--model", model, "--reencode", "--keep-states", ready.parent / "corpus")
+    assert moved.code == 0
+    _, told = adapt("--steps", "1", "--accept", "always")
+    assert told["reencoded"] > 0
+    with Library.open(store) as library:
+        made = library.generation()
+        assert (made.method, made.model_sha256) == ("reatt-states", told["model"]["sha256"])
+        assert all(segment.memory is not None for segment in library.segments(made.id))
+
+
 def test_a_report_is_written(adapt, store):
     _, told = adapt("--steps", "1", "--accept", "never")
     assert told["report"] == str(store / "reports" / f"{told['run']}.html")

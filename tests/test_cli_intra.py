@@ -3,9 +3,12 @@
 import json
 import shutil
 
+import jsonschema
 import pytest
 import torch
 from safetensors.torch import load_file, save, save_file
+
+from reatt_cli import schemas
 
 QUESTION = "How long is parental leave in Norway?"
 MISMATCH = 13
@@ -100,6 +103,7 @@ def test_adapt_learns_from_evidence_and_encodes_nothing(reatt, judged, monkeypat
     before = json.loads(reatt("search", QUESTION, "--retriever", "attention", "--json").out)
     learn = ("adapt", "--qa", "qa.jsonl", "--qrels", "qrels.tsv", "--steps", "2", "--accept", "always", "--json")
     told = json.loads(reatt(*learn).out)
+    jsonschema.validate(told, schemas.json_schema("adapt"))
     assert (told["mode"], told["accepted"], told["reencoded"], told["steps"]) == ("evidence", True, 0, 2)
     assert told["before"].keys() == {"mrr@10", "ndcg@10", "hit@5", "complete@5", "em", "f1"}
     assert (judged / ".reatt" / "reports" / f"{told['run']}.html").is_file()
