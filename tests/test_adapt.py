@@ -137,7 +137,6 @@ def test_with_a_freeze_nothing_is_encoded_anew_and_the_model_changes(freeze, ada
     assert after[2] != before[2]
 
 
-@pytest.mark.slow
 def test_a_store_that_keeps_states_goes_on_keeping_them(adapt, store, reatt, model, ready):
     moved = reatt("ingest", "--store", store, "--model", model, "--reencode", "--keep-states", ready.parent / "corpus")
     assert moved.code == 0
