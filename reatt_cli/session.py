@@ -53,8 +53,16 @@ class Session:
 
     @property
     def exists(self) -> bool:
-        """Whether there is a store."""
-        return (self.folder / "reatt.db").exists()
+        """Whether there is a store: one whose making was cut short is none yet."""
+        from reatt_store.errors import NoStore, ReattError
+
+        try:
+            _ = self.library
+        except NoStore:
+            return False
+        except ReattError:  # damaged, or of a newer version: whoever wants something of it is told
+            return True
+        return True
 
     @cached_property
     def library(self) -> Library:

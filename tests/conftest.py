@@ -1,7 +1,13 @@
 """What tests share: a home of their own, a small store, the program in this process, a tiny published model."""
 
 import json
+import os
 import random
+import select
+import signal
+import subprocess
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
@@ -50,6 +56,46 @@ def reatt(home, capsys):
         return Done(code, *capsys.readouterr())
 
     return call
+
+
+NURSERY = """
+import json, os, sys
+import reatt_engine.adapting, reatt_engine.reatt
+from reatt_cli.app import run
+print("ready", flush=True)
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        quiet = os.open(os.devnull, os.O_RDWR)
+        for stream in range(3):
+            os.dup2(quiet, stream)
+        os._exit(run(json.loads(line)))
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@pytest.fixture(scope="session")
+def nursery():
+    """Return a function that runs `reatt`, in a fork of a process that has loaded everything, and may kill it.
+
+    It returns the exit code; -9 if the kill came in time.
+    """
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", NURSERY], **pipes) as process:
+        assert process.stdout.readline() == "ready\n"
+
+        def call(*arguments, kill_after=None):
+            print(json.dumps([str(argument) for argument in arguments]), file=process.stdin, flush=True)
+            child = int(process.stdout.readline())
+            if kill_after is not None:
+                select.select([process.stdout], [], [], kill_after)  # it may end before
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+            return int(process.stdout.readline())
+
+        yield call
+        process.stdin.close()
 
 
 @pytest.fixture(scope="session")
