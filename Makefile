@@ -8,10 +8,13 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types smoke bench first eval-mini learning adapting gpu reatt-mini twin completions man transcripts kills crashes flips figures coverage mutate clean
+.PHONY: help setup demo test lint types smoke bench first eval-mini learning adapting gpu reatt-mini twin completions man transcripts kills crashes flips moves asks figures coverage mutation-score mutate clean
 
 JOBS ?= 2
 COUNT ?= 20000
+KILLS ?= 3000
+ASKS ?= 10000
+FAULTS ?= 100
 SEED ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,7 +32,7 @@ CLI_TESTS = $(wildcard tests/test_cli_*.py) $(addprefix tests/test_, $(addsuffix
 	error_catalogue json_purity keeping manual models_command moving plain_terminals report serving watching))
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 setup: $(VENV)/installed-dev ## make .venv with everything that tests, lint and bench need
 
@@ -58,9 +61,9 @@ demo: $(VENV)/installed ## read examples/documents, ask three questions
 test: $(VENV)/installed-dev ## the test suite
 	$(RUN_TESTS) --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
-# What docs/reliability.md states. R1 kills, R2-R4 crashes, R5 flips, R6-R10 the rest; each has a short form in `make test`.
-kills: $(VENV)/installed-dev ## R1: kill -9 of ingest, adapt and every transaction, at random moments
-	$(RUN_TESTS) -s -m slow tests/test_crash.py tests/test_kills.py tests/test_adapt.py -k kill $(ARGS)
+# What docs/reliability.md states, R1 to R10; each has a short form in `make test`.
+kills: $(VENV)/installed-dev ## R1: KILLS (3000) kills -9 of ingest, remove, adapt and every transaction, at random moments
+	KILLS=$(KILLS) $(RUN_TESTS) -s -m slow tests/test_crash.py tests/test_kills.py tests/test_adapt.py -k kill $(ARGS)
 
 crashes: $(VENV)/installed-dev ## R2-R4: every change a crash point, power cuts, every change failing
 	$(RUN_TESTS) -s -m slow tests/test_faults.py $(ARGS)
@@ -68,12 +71,21 @@ crashes: $(VENV)/installed-dev ## R2-R4: every change a crash point, power cuts,
 flips: $(VENV)/installed-dev ## R5: a thousand flipped bits, found and repaired
 	$(RUN_TESTS) -s -m slow tests/test_repairing.py tests/test_crash.py -k flipped $(ARGS)
 
-figures: $(VENV)/installed-dev ## R6-R10: second ingest, order, asking meanwhile, two writers, Ctrl-C
+moves: $(VENV)/installed-dev ## R8: the store moves to another model before every single look at it
+	$(RUN_TESTS) -s -m slow tests/test_moving.py -k before_any_call $(ARGS)
+
+asks: $(VENV)/installed-dev ## R8: ASKS (10000) questions while the store moves to and fro between two models
+	ASKS=$(ASKS) $(RUN_TESTS) -s -m slow tests/test_moving.py -k while_the_store_moves $(ARGS)
+
+figures: $(VENV)/installed-dev ## R6, R7, R9, R10: second ingest of 10,000 files, order, two writers, Ctrl-C
 	$(RUN_TESTS) -s -m slow tests/test_reliability.py $(ARGS)
 
 coverage: $(VENV)/installed-dev ## lines and branches of store/, all of which its tests must run; 95 % of the lines of reatt_cli/
 	$(RUN_TESTS) --cov=reatt_store --cov-branch --cov-report=term-missing --cov-fail-under=100 $(STORE_TESTS) $(ARGS)
 	$(RUN_TESTS) --cov=reatt_cli --cov-report=term-missing:skip-covered --cov-fail-under=95 $(CLI_TESTS) $(ARGS)
+
+mutation-score: $(VENV)/installed-dev ## the share of FAULTS (100) small faults in store/ that its tests notice; SEED varies which
+	OMP_NUM_THREADS=1 $(BIN)/python tests/mutants.py --count $(FAULTS) --seed $(SEED)
 
 mutate: $(VENV)/installed-dev ## break COUNT files (20000) in all ways and read them; SEED varies which
 	MUTATIONS=$(COUNT) SEED=$(SEED) $(RUN_TESTS) --timeout 0 tests/formats/test_mutations.py $(ARGS)
