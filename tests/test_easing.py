@@ -1,6 +1,7 @@
 """doctor, config and report: what is wrong and what to do, who has set what, an answer as a page that stands alone."""
 
 import html.parser
+import io
 import json
 
 import pytest
@@ -36,6 +37,21 @@ def test_doctor_finds_a_good_store_good(reatt, library):
 def test_doctor_without_a_store_says_how_to_make_one(reatt):
     code, found = findings(reatt)
     assert (code, found["store"]["status"], found["store"]["fix"]) == (0, "warn", "reatt ingest PATH")
+
+
+def test_doctor_tells_people_each_finding_with_what_to_do(reatt, home):
+    done = reatt("doctor")
+    found = findings(reatt)[1]
+    assert done.code == 0
+    for each in found.values():
+        assert each["name"] in done.out
+        assert each["fix"] in done.out
+
+
+def test_a_page_is_of_one_question(reatt, store, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("Why?\n"))
+    done = reatt("ask", "-", "--report", "page.html")
+    assert (done.code, "--report is for one question" in done.err) == (2, True)
 
 
 def test_doctor_says_who_else_can_look_in(reatt, library):
