@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 from reatt_engine.backbone import ChunkText
 from reatt_engine.reatt import ReAtt
 from reatt_engine.t5 import T5
 from reatt_engine.tokens import TextTokenizer
+from recipes.reatt_mini import train
 from recipes.reatt_mini.close import HEADER, Close, closest, window, word_scores
 from recipes.reatt_mini.data import Draw, load, pack
 from recipes.reatt_mini.losses import Marks, chosen, losses, places_read, whole, windows
@@ -62,14 +65,17 @@ def test_merges_that_begin_a_word_have_twins():
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("set")
+    return load(packed_set(tmp_path_factory.mktemp("set")))
+
+
+def packed_set(folder: Path) -> Path:
     documents = [{"_id": p.title, "title": p.title, "text": " ".join([p.text] * 9)} for p in PASSAGES]
     asked = [("Tesla", "Where did Tesla study?", "Graz"), ("Debian", "Who founded it?", "Ian Murdock")]
     queries = [{"_id": q, "text": q, "doc_id": d, "answers": [a]} for d, q, a in [*asked, ("Debian", "Why?", "unsaid")]]
     for name, rows in (("corpus", documents), ("queries", queries)):
         (folder / f"{name}.jsonl.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
     save_file(pack(folder, TextTokenizer(BUNDLED, end=1)), folder / "packed.safetensors")
-    return load(folder / "packed.safetensors")
+    return folder / "packed.safetensors"
 
 
 def test_only_questions_whose_answer_stands_in_their_paragraph_are_packed(packed):
@@ -174,3 +180,18 @@ def test_the_answer_is_marked_where_the_memory_holds_it(packed):
         ids = (*batch.questions[row][:-1], *(batch.chunks[own.chunk][at] for at in own.kept))
         for start, end in places_read(batch, row, own):
             assert ids[start : end + 1] == batch.answer(row)
+
+
+def test_the_same_seed_and_steps_train_the_same_weights(tmp_path):
+    trained = []
+    for run in ("first", "second"):
+        (work := tmp_path / run).mkdir()
+        shutil.copy(BUNDLED, work / "tokenizer.json")
+        made = packed_set(work)
+        for name in train.STAGES["windows"].sets:
+            shutil.copy(made, work / f"{name}.safetensors")
+        train.main(["--out", str(work), "--stage", "windows", "--steps", "2"])
+        trained.append(load_file(work / "checkpoint.safetensors"))
+    first, second = trained
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)

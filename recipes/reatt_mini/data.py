@@ -174,7 +174,7 @@ class Draw:
         while True:
             questions = draw.choices([s for s, _ in sets], weights)[0]
             chosen: dict[int, list[int]] = {}
-            while len(chosen) < self.chunks:
+            while len(chosen) < min(self.chunks, sum(map(len, questions.articles))):
                 article = draw.choice(questions.articles)
                 for chunk in draw.sample(sorted(article), min(self.article, len(article), self.chunks - len(chosen))):
                     asked = article[chunk]

@@ -3,7 +3,8 @@
     python -m recipes.reatt_mini.train --data DATA --out WORK --stage windows --minutes 40
     torchrun --nproc-per-node 2 -m recipes.reatt_mini.train --out WORK --stage close --minutes 60
 
-Resumes from WORK/checkpoint.safetensors; the learning rate follows the share of the stage's minutes that is spent.
+Resumes from WORK/checkpoint.safetensors; the learning rate follows the share of the stage's minutes that is spent, or
+of its `--steps`: then a run gives the same weights every time.
 Several processes average their gradients, each on batches of its own.
 """
 
@@ -15,7 +16,7 @@ import math
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -185,19 +186,23 @@ def drawn(stage: Stage, sets: list[tuple[Questions, float]], seed: int) -> Itera
         yield batch, torch.from_numpy(questions.rarity)
 
 
+def spent(state: State, options: argparse.Namespace) -> float:
+    """Say what share of the stage is behind: of its steps, if they are given, or else of its minutes."""
+    share: float = state.step / options.steps if options.steps else state.spent / (options.minutes * 60)
+    return share
+
+
 def train(state: State, options: argparse.Namespace, rank: int, ranks: int) -> None:
     """Train until the stage's minutes are spent, saving every few."""
     stage, device = STAGES[options.stage], torch.device(options.device)
     sets = [(load(options.out / f"{name}.safetensors"), weight) for name, weight in stage.sets.items()]
-    budget, saved = options.minutes * 60, time.monotonic()
+    saved = time.monotonic()
     recent: list[Losses] = []
     reported, questions = time.monotonic(), 0
     for batch, rarity in drawn(stage, sets, options.seed + ranks * state.step + rank):
-        begun = time.monotonic()
+        begun, share = time.monotonic(), spent(state, options)
         for group in state.optimizer.param_groups:
-            group["lr"] = (
-                options.rate * stage.rate * group["share"] * rate(state.step, state.spent / budget, stage.last)
-            )
+            group["lr"] = options.rate * stage.rate * group["share"] * rate(state.step, share, stage.last)
         with torch.autocast(device.type, torch.bfloat16):
             found = losses(state.model, HEAD, state.marks, batch, stage.close, rarity, options.twin)
         step(state, stage, found)
@@ -207,7 +212,7 @@ def train(state: State, options: argparse.Namespace, rank: int, ranks: int) -> N
         if len(recent) == options.report:
             report(state, recent, questions * ranks, time.monotonic() - reported)
             recent, reported, questions = [], time.monotonic(), 0
-        over = torch.tensor(float(state.spent > budget))
+        over = torch.tensor(float(spent(state, options) >= 1))
         if dist.is_initialized():
             dist.broadcast(over, 0)
         if not rank and (time.monotonic() - saved > SAVE_EVERY or over):
@@ -234,7 +239,7 @@ def begin(options: argparse.Namespace) -> State:
     return state
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Train, or go on training."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(".work/reatt-mini"))
@@ -242,12 +247,13 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, help="folder of a sentence encoder whose token embeddings are taken up")
     parser.add_argument("--twin", action="store_true", help="learn retrieval from the reader's attention alone")
     parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--steps", type=int, help="so many steps instead, whatever they take")
     parser.add_argument("--rate", type=float, default=1.0, help="times the stage's learning rate")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--report", type=int, default=50, help="steps between two lines of the log")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     if "RANK" in os.environ:
         dist.init_process_group("gloo")
