@@ -54,12 +54,14 @@ class Session:
     @property
     def exists(self) -> bool:
         """Whether there is a store: one whose making was cut short is none yet."""
-        from reatt_store.errors import NoStore, ReattError
+        from reatt_store.errors import NoStore, ReattError, StoreLocked
 
         try:
             _ = self.library
         except NoStore:
             return False
+        except StoreLocked:  # waiting has been in vain: once is enough
+            raise
         except ReattError:  # damaged, or of a newer version: whoever wants something of it is told
             return True
         return True

@@ -8,10 +8,11 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 
 import pytest
 
@@ -135,7 +136,7 @@ def test_a_second_writer_exits_11_at_once(home, corpus, ingest):
     store = home / "store"
     command = [*REATT, *ingest(store, corpus(0))]
     with writing(command, store) as process:
-        os.kill(process.pid, signal.SIGSTOP)  # it holds the lock for as long as we like
+        stopped_between_transactions(process.pid, store)  # it holds the lock for as long as we like
         second = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert second.returncode == 11
         assert str(process.pid) in second.stderr
@@ -154,6 +155,21 @@ def writing(command, store):
     finally:
         process.kill()
         process.wait()
+
+
+def stopped_between_transactions(pid, store):
+    """Stop a process where it keeps no reader waiting: one that is stopped in a commit would, for a minute."""
+    while True:
+        os.kill(pid, signal.SIGSTOP)
+        with suppress(sqlite3.OperationalError), closing(read_only(store / "reatt.db")) as database:
+            database.execute("SELECT count(*) FROM documents").fetchone()
+            return
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.01)
+
+
+def read_only(file):
+    return sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=0.2)
 
 
 def holder(store):
