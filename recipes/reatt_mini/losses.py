@@ -162,12 +162,8 @@ def losses(
     marking = mark_loss(marks, memory, hidden, prior, where(answers, memory.keep.shape[1]).to(device))
     answer, pointer, start, accuracy, attention = answering(t5, memory, prior, batch, answers)
     target = shared(attention, batch, evidence).to(device)  # (Q, C)
-    if from_reader:
-        retrieval = cross_document(scores, target, torch.tensor([len(given) > 1 for given in evidence]))
-    else:
-        retrieval = F.cross_entropy(scores, own)
-    free = [row for row, given in enumerate(evidence) if len(given) > 1 and not strength[row]]
-    teacher, order = teaching(target, words, evidence, free)
+    retrieval = cross_document(scores, target, evidence) if from_reader else F.cross_entropy(scores, own)
+    teacher, order = teaching(target, words, evidence, strength)
     return Losses(retrieval, marking, pointer, answer, hit, start, accuracy, teacher, order)
 
 
@@ -216,14 +212,16 @@ def shared(attention: Tensor, batch: Batch, evidence: list[list[Passage]]) -> Te
     return target
 
 
-def cross_document(scores: Tensor, target: Tensor, several: Tensor) -> Tensor:
+def cross_document(scores: Tensor, target: Tensor, evidence: list[list[Passage]]) -> Tensor:
     """KL of the reader's shares and retrieval's softmax over the batch, (Q, C), for those read with several."""
+    several = torch.tensor([len(given) > 1 for given in evidence])
     each = F.kl_div(scores.log_softmax(1), target, reduction="none").sum(1)
     return (each * several.to(each.device)).sum() / several.sum().clamp(min=1)
 
 
-def teaching(target: Tensor, words: Tensor, evidence: list[list[Passage]], rows: Sequence[int]) -> tuple[float, float]:
-    """How often, of the chunks read, the reader attends most to the known one, and how often words put it first."""
+def teaching(target: Tensor, words: Tensor, evidence: list[list[Passage]], strength: Tensor) -> tuple[float, float]:
+    """How often a reader without a prior attends most to the known chunk of several, and words put it first."""
+    rows = [row for row, given in enumerate(evidence) if len(given) > 1 and not strength[row]]
     numbers = [(row, [passage.chunk for passage in evidence[row]]) for row in rows]
     attended = [int(target[row, chunks].argmax()) == 0 for row, chunks in numbers]
     ordered = [int(words[row, chunks].argmax()) == 0 for row, chunks in numbers]
