@@ -1,7 +1,7 @@
 """What a file is, by its content first and its name second; and the formats that keep their raw text.
 
-For Markdown, reStructuredText, plain text and code the text is the decoded file itself, so that every offset maps to
-the file.
+For Markdown, reStructuredText, Org, plain text and code the text is the decoded file itself, so that every offset maps
+to the file. These are read in this process, so each takes time in proportion to its length, whatever it holds.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Content:
 _EXTENSIONS = {
     "markdown": "md markdown mdown mkd mdx",
     "rst": "rst rest",
+    "org": "org",
     "html": "html htm xhtml",
     "csv": "csv tsv",
     "notebook": "ipynb",
@@ -45,16 +46,16 @@ _KINDS = {extension: kind for kind, names in _EXTENSIONS.items() for extension i
 _HTML_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<!doctype html|<html)", re.IGNORECASE)
 _CODE_NAMES = frozenset({"makefile", "dockerfile", "cmakelists.txt", "jenkinsfile", "rakefile", "gemfile"})
 
-# What cannot be read, by its first bytes: name and how to turn it into something that can.
+_RTF = b"{\\rtf"
 _ZIP = b"PK\x03\x04"
 # What only a zip archive can hold, and what its first entries are called there.
 _ZIPPED = {"epub": b"mimetypeapplication/epub+zip", "docx": b"word/", "pptx": b"ppt/", "xlsx": b"xl/"}
+# What cannot be read, by its first bytes: name and how to turn it into something that can.
 _OFFICE = "convert it: soffice --headless --convert-to pdf"
 _MAGIC = (
     (b"\xd0\xcf\x11\xe0", "an old Office file, or one with a password", _OFFICE),
     (_ZIP, "a zip archive", "unpack it"),
     (b"PK\x05\x06", "an empty zip archive", ""),
-    (b"{\\rtf", "a Rich Text file", _OFFICE),
     (b"%!PS", "PostScript", "convert it: ps2pdf"),
     (b"\x89PNG", "a picture", ""),
     (b"\xff\xd8\xff", "a picture", ""),
@@ -73,6 +74,8 @@ def kind_of(name: str, head: bytes) -> str:
     """Tell which parser reads a file, or "binary"; the content overrules the name."""
     if b"%PDF-" in head[:1024]:
         return "pdf"
+    if head.startswith(_RTF):
+        return "rtf"
     lower = PurePath(name).name.lower()
     named = _KINDS.get(".".join(lower.split(".")[-2:])) or _KINDS.get(lower.rpartition(".")[2])
     if named == "records":
@@ -106,7 +109,7 @@ def plain(text: str) -> Content:
 
 
 _FRONT = re.compile(r"\A---\r?\n(.*?)^(?:---|\.\.\.)[ \t]*$", re.MULTILINE | re.DOTALL)
-_FRONT_TITLE = re.compile(r"^title:[ \t]*(.+?)[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
+_FRONT_TITLE = re.compile(r"^title:([^\r\n]*+)", re.MULTILINE | re.IGNORECASE)
 _BLOCK = re.compile(
     r"^ {0,3}(?P<fence>`{3,}|~{3,})"
     r"|^ {0,3}#{1,6}(?:[ \t]+(?P<atx>[^\r\n]*))?\r?$"
@@ -130,8 +133,11 @@ def markdown(text: str) -> Content:
         elif not fence and (heading := _unmarked(match["atx"] or match["setext"] or "")):
             found.append((match.start(), heading))
     named = _FRONT_TITLE.search(front[1]) if front else None
-    title = named[1].strip("\"'") if named else found[0][1] if found else ""
+    title = named[1].strip().strip("\"'") if named else found[0][1] if found else ""
     return Content(title=title, text=text, headings=tuple(found))
+
+
+_LONGEST_HEADING = 500  # characters that are looked at: what follows can take the square of its length
 
 
 def _unmarked(heading: str) -> str:
@@ -140,14 +146,14 @@ def _unmarked(heading: str) -> str:
     >>> _unmarked("The `ask` [command](cli.md) **now** {#ask} ##")
     'The ask command now'
     """
-    heading = re.sub(r"(?:\s+|^)#+\s*$", "", heading)
+    heading = re.sub(r"(?:\s+|^)#+\s*$", "", heading[:_LONGEST_HEADING])
     heading = re.sub(r"\s*\{#[^}]*\}\s*$", "", heading)
     heading = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", heading)
     return re.sub(r"[`*]|(?<!\w)_+|_+(?!\w)", "", heading).strip()
 
 
 _RST_HEADING = re.compile(
-    r"^(?:(?P<over>([^\w\s])\2*)[ \t]*\r?\n)?(?P<title>[^\r\n]+?)[ \t]*\r?\n(?P<under>([^\w\s])\5{2,})[ \t]*\r?$",
+    r"^(?:(?P<over>([^\w\s])\2*+)[ \t]*+\r?\n)?(?P<title>[^\r\n]++)\r?\n(?P<under>([^\w\s])\5{2,}+)[ \t]*+\r?$",
     re.MULTILINE,
 )
 
@@ -160,3 +166,28 @@ def rst(text: str) -> Content:
         if len(match["title"].strip()) <= len(match["under"]) and re.search(r"\w", match["title"])
     ]
     return Content(title=found[0][1] if found else "", text=text, headings=tuple(found))
+
+
+_ORG_HEADING = re.compile(r"^\*++[ \t]++(?P<words>[^\r\n]++)", re.MULTILINE)
+_ORG_TITLE = re.compile(r"^#\+title:([^\r\n]++)", re.MULTILINE | re.IGNORECASE)
+_ORG_TAGS = re.compile(r":[\w@#%:]++(?<=:)")
+
+
+def org(text: str) -> Content:
+    """Find the title and headings of an Org file, which begin with stars; the text stays raw."""
+    found = [(match.start(), _untagged(match["words"])) for match in _ORG_HEADING.finditer(text)]
+    headings = tuple((at, heading) for at, heading in found if heading)
+    named = _ORG_TITLE.search(text)
+    title = named[1].strip() if named else headings[0][1] if headings else ""
+    return Content(title=title, text=text, headings=headings)
+
+
+def _untagged(heading: str) -> str:
+    """Return an Org heading without what is to be done about it, and without its tags.
+
+    >>> _untagged("TODO Parental leave   :hr:norway:")
+    'Parental leave'
+    """
+    words = heading.split()
+    words = words[1:] if words and words[0] in ("TODO", "DONE") else words
+    return " ".join(words[:-1] if words and _ORG_TAGS.fullmatch(words[-1]) else words)

@@ -20,6 +20,7 @@ from reatt_engine.mail import mail
 from reatt_engine.notebook import notebook
 from reatt_engine.office import docx, pptx
 from reatt_engine.pdf import read_pdf
+from reatt_engine.rtf import rtf
 from reatt_engine.sandbox import Child, Crashed, Message, ReadLimits
 from reatt_engine.tables import csv, xlsx
 from reatt_store.errors import ArchiveLimit, DocumentError, Notice, NotText, ParseLimit
@@ -62,10 +63,12 @@ PARSERS = {
     "docx": _bytes(docx),
     "pptx": _bytes(pptx),
     "xlsx": _bytes(xlsx),
+    "rtf": _bytes(rtf, apart="large"),
     "mail": _bytes(mail, apart="large"),
     "notebook": replace(_text(notebook), apart="large"),
     "csv": _text(csv),
     "rst": _text(formats.rst),
+    "org": _text(formats.org),
     "markdown": _text(formats.markdown),
     "code": _text(formats.plain),
     "text": _text(formats.plain),

@@ -164,13 +164,24 @@ def pdf(*pages):
     return (out + "trailer<</Root 1 0 R/Size 99>>\nstartxref\n0\n%%EOF\n").encode()
 
 
+def rtf(body, end="}"):
+    head = (
+        r"{\rtf1\ansi\ansicpg1252\uc1{\fonttbl{\f0\fcharset0 Arial;}{\f1\fcharset204 A;}{\f2\fcharset128 M;}}"
+        r"{\stylesheet{\s0 Normal;}{\s1\outlinelevel0 \'dcberschrift;}{\*\cs9 Letters;}}{\header \pard Page \par}"
+        r"{\info{\title Staff handbook}{\author Ada}}{\*\generator Riched20}{\colortbl;\red0\green0\blue0;}"
+    )
+    return (head + body.replace("CITED", CITED).replace("FILLER", FILLER) + end).encode("latin-1")
+
+
 HTML = f"<html><body><h1>Rules</h1><p>{FILLER}</p><h2>Leave</h2><p>{CITED}</p><p>{FILLER}</p></body></html>"
 RST = f"=====\nRules\n=====\n\n{FILLER}\n\nLeave\n-----\n{CITED}\n\n{FILLER}\n"
 MD = f"# Rules\n\n{FILLER}\n\n## Leave\n{CITED}\n\n{FILLER}\n"
 CSV = "name,rule,note\n" + "".join(f"Ada {n},the rule,x\n" for n in range(90)) + f"leave,{CITED},y\n"
+ORG = f"#+TITLE: Rules\n\n{FILLER}\n\n* TODO Leave :hr:norway:\n{CITED}\n\n** Travel\n{FILLER}\n"
 TABLE = "<w:tbl><w:tr><w:tc>{}</w:tc><w:tc>{}</w:tc></w:tr></w:tbl>"
 BODY = paragraph("Leave", "berschrift1") + paragraph(CITED) + paragraph(FILLER)
 DOCX = docx(paragraph("Rules", "berschrift1") + paragraph(FILLER) + BODY)
+RTF = rtf(r"\pard FILLER\par\pard\s1 Leave\par\pard CITED\par FILLER\par")
 XLSX = xlsx(rows(("name", "rule"), *[("Ada", FILLER[:60])] * 40) + '<row><c t="s"><v>0</v></c></row>')
 EPUB = epub(HTML.replace(CITED, "no").replace("Leave", "Travel"), HTML)
 PPTX = pptx(shape("Rules", "title") + shape(FILLER), shape("Leave", "ctrTitle") + shape(CITED), notes="Smile.")
@@ -191,16 +202,14 @@ SAMPLES = [
     Sample("rules.md", MD.encode(), "markdown", heading="Leave"),
     Sample("rules.rst", RST.encode(), "rst", heading="Leave"),
     Sample("crlf.rst", RST.replace("\n", "\r\n").encode(), "rst", heading="Leave"),
+    Sample("rules.org", ORG.encode(), "org", heading="Leave"),
+    Sample("crlf.org", ORG.replace("\n", "\r\n").encode(), "org", heading="Leave"),
     Sample("rules.py", f"def f():\n    return {CITED!r}\n".encode(), "code"),
     Sample("rules.html", HTML.encode(), "html", heading="Leave"),
     Sample("large.html", HTML.encode() + b" " * 70_000, "html", heading="Leave"),
     Sample("page", HTML.encode(), "html", heading="Leave"),
-    Sample(
-        "latin.xhtml",
-        f'<?xml version="1.0" encoding="iso-8859-2"?><p>łąka {CITED}</p>'.encode("iso-8859-2"),
-        "html",
-        cited="łąka",
-    ),
+    Sample("latin.xhtml", f'<?xml version="1.0" encoding="iso-8859-2"?><p>łąka {CITED}</p>'.encode("iso-8859-2"),
+           "html", cited="łąka"),
     Sample("rules.csv", CSV.encode(), "csv", heading="name, rule, note"),
     Sample("rules.tsv", CSV.replace(",", "\t").encode("utf-16"), "csv", heading="name, rule, note"),
     Sample("numbers.csv", f"1,2\n3,{CITED}\n".encode(), "csv"),
@@ -211,12 +220,8 @@ SAMPLES = [
     Sample("rules.docx", DOCX, "docx", heading="Leave"),
     Sample("renamed.txt", DOCX, "docx", heading="Leave"),
     Sample("table.docx", docx(TABLE.format(paragraph("Leave"), paragraph(CITED))), "docx", cited=f"Leave\t{CITED}"),
-    Sample(
-        "notes.docx",
-        docx(BODY, word__footnotes=f"<w:f {W}>{paragraph('See the law.')}</w:f>"),
-        "docx",
-        cited="See the law.",
-    ),
+    Sample("notes.docx", docx(BODY, word__footnotes=f"<w:f {W}>{paragraph('See the law.')}</w:f>"),
+           "docx", cited="See the law."),
     Sample("box.docx", docx(f"<w:p><w:r><w:t>Out</w:t>{paragraph(CITED)}</w:r></w:p>"), "docx"),
     Sample(
         "level.docx",
@@ -230,57 +235,41 @@ SAMPLES = [
     Sample("rules.pptx", PPTX, "pptx", page=2, heading="Leave"),
     Sample("spoken.pptx", PPTX, "pptx", page=2, cited="Smile."),
     Sample("rules.xlsx", XLSX, "xlsx", page=2, heading="Leave: name, rule"),
-    Sample(
-        "dates.xlsx",
-        xlsx('<row><c s="1"><v>45306</v></c><c s="2"><v>45306.5</v></c><c><v>45306</v></c></row>'),
-        "xlsx",
-        page=2,
-        cited="2024-01-15\t2024-01-15 12:00\t45306",
-    ),
-    Sample(
-        "kinds.xlsx",
-        xlsx('<row><c t="b"><v>1</v></c><c t="str"><v>sum</v></c><c s="1"><v>1e300</v></c></row>'),
-        "xlsx",
-        page=2,
-        cited="TRUE\tsum\t1e300",
-    ),
+    Sample("dates.xlsx", xlsx('<row><c s="1"><v>45306</v></c><c s="2"><v>45306.5</v></c><c><v>45306</v></c></row>'),
+           "xlsx", page=2, cited="2024-01-15\t2024-01-15 12:00\t45306"),
+    Sample("kinds.xlsx", xlsx('<row><c t="b"><v>1</v></c><c t="str"><v>sum</v></c><c s="1"><v>1e300</v></c></row>'),
+           "xlsx", page=2, cited="TRUE\tsum\t1e300"),
+    Sample("rules.rtf", RTF, "rtf", heading="Leave"),
+    Sample("letter.doc", RTF, "rtf", heading="Leave"),
+    Sample("long.rtf", RTF.replace(b"\\pard", b"{\\pict " + b"00" * 40_000 + b"}\\pard", 1), "rtf", heading="Leave"),
+    Sample("signs.rtf", rtf(r"caf\'e9 \u8211\'96 \{49\} weeks\~long\par"), "rtf", cited="café – {49} weeks\u00a0long"),
+    Sample("faces.rtf", rtf(r"{\uc2\u-10179 ab\u-8704 cd} full pay\par"), "rtf", cited="\U0001f600 full pay"),
+    Sample("cyrillic.rtf", rtf(r"{\f1 \'ce\'f2\'ef\'f3\'f1\'ea} leave\par"), "rtf", cited="Отпуск leave"),
+    Sample("kanji.rtf", rtf(r"{\f2 \'8fT\'8a\'d4} weeks\par"), "rtf", cited="週間 weeks"),
+    Sample("table.rtf", rtf(r"\trowd\intbl Leave\cell CITED\cell\row\pard Then\par"), "rtf", cited=f"Leave\t{CITED}"),
+    Sample("notes.rtf", rtf(r"Leave{\super\chftn}{\footnote CITED} is.\par"), "rtf", cited=f"Leave is.\n\n{CITED}"),
+    Sample("box.rtf", rtf(r"{\shp{\*\shpinst\shpleft0{\shptxt CITED\par}}}Out\par"), "rtf"),
+    Sample("link.rtf", rtf(r"{\v no}{\field{\*\fldinst no}{\fldrslt CITED}}\bin3 }}} x"), "rtf", cited=f"{CITED} x"),
+    Sample("cut.rtf", rtf(r"CITED\par {\b and", end=""), "rtf"),
     Sample("rules.epub", EPUB, "epub", heading="Leave"),
     Sample("unnamed.bin", EPUB, "epub", heading="Leave"),
     Sample("gaps.epub", epub(HTML, spine=(0, 0, 7)), "epub", heading="Leave"),
     Sample("rules.eml", MAIL, "mail"),
-    Sample(
-        "subject.eml",
-        mail(f"Content-Type: text/plain\n\n{CITED}", head="Subject: =?utf-8?b?w4TDtg==?=\n"),
-        "mail",
-        cited="Subject: Äö",
-    ),
+    Sample("subject.eml", mail(f"Content-Type: text/plain\n\n{CITED}", head="Subject: =?utf-8?b?w4TDtg==?=\n"),
+           "mail", cited="Subject: Äö"),
     Sample("raw.eml", "Subject: Müße\n\nx".encode(), "mail", cited="Subject: Müße"),
     Sample("both.eml", mail(f"Content-Type: text/plain\n\n{CITED}\n", "Content-Type: text/html\n\n<p>no</p>"), "mail"),
     Sample("web.eml", mail(f"Content-Type: text/html\n\n{HTML}"), "mail", heading="Leave"),
-    Sample(
-        "iso2022.eml",
-        b"Content-Type: text/plain; charset=iso-2022-jp\n\n" + "四十九週間".encode("iso-2022-jp"),
-        "mail",
-        cited="四十九週間",
-    ),
-    Sample(
-        "attached.eml",
-        mail("Content-Type: text/plain\n\nx\n", 'Content-Type: application/pdf; name="a.pdf"\n\n%PDF\n'),
-        "mail",
-        cited="Attachment: a.pdf",
-    ),
+    Sample("iso2022.eml", b"Content-Type: text/plain; charset=iso-2022-jp\n\n" + "四十九週間".encode("iso-2022-jp"),
+           "mail", cited="四十九週間"),
+    Sample("attached.eml", mail("Content-Type: text/plain\n\nx\n", 'Content-Type: a/pdf; name="a.pdf"\n\n%PDF\n'),
+           "mail", cited="Attachment: a.pdf"),
     Sample("rules.ipynb", NOTEBOOK, "notebook", heading="Leave"),
-    Sample(
-        "output.ipynb",
-        notebook(cell("1", "code", outputs=[{"text": [CITED]}, {"data": {"image/png": "AAAA"}}])),
-        "notebook",
-    ),
-    Sample(
-        "three.ipynb",
-        json.dumps({"worksheets": [{"cells": [{"cell_type": "code", "input": CITED}]}]}).encode(),
-        "notebook",
-    ),
-]
+    Sample("output.ipynb", notebook(cell("1", "code", outputs=[{"text": [CITED]}, {"data": {"image/png": "AAAA"}}])),
+           "notebook"),
+    Sample("three.ipynb", json.dumps({"worksheets": [{"cells": [{"cell_type": "code", "input": CITED}]}]}).encode(),
+           "notebook"),
+]  # fmt: skip
 
 BILLION = "<!DOCTYPE l [<!ENTITY a 'aaaaaaaaaa'><!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;'>]>"
 OUTSIDE = "<!DOCTYPE l [<!ENTITY a SYSTEM 'file:///etc/passwd'>]>"
@@ -307,6 +296,8 @@ HOSTILE = [
         zipped({"META-INF/container.xml": "<c><rootfile full-path='../../../etc/passwd'/></c>"}),
         error="UNREADABLE",
     ),
+    Sample("empty.rtf", rtf(""), error="EMPTY"),
+    Sample("old.wri", b"\x31\xbe\0\0" + bytes(600), error="NOT_TEXT"),
     Sample("archive.zip", zipped({"a.txt": CITED}), error="NOT_TEXT"),
     Sample("old.doc", b"\xd0\xcf\x11\xe0" + bytes(600), error="NOT_TEXT"),
     Sample("deep.ipynb", b"[" * 60_000, error="PARSE_LIMIT"),

@@ -1,14 +1,20 @@
 """Laws of every format: what is cited stands where the offsets say, and what is hostile is refused by name."""
 
 import os
+import re
 import time
 from bisect import bisect_right
+from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reatt_engine import archives
 from reatt_engine.chunking import split
 from reatt_engine.documents import KINDS, Found, ReadLimits, read
+from reatt_engine.parsers import PARSERS, guarded
+from reatt_engine.rtf import rtf
 from reatt_store.errors import ArchiveLimit, DocumentError, NotText, ParseLimit
 
 
@@ -44,10 +50,50 @@ def test_the_corpus_has_every_kind_and_sixty_files(corpus):
     assert len({sample.data for sample in corpus}) >= 60
 
 
+RAW = {"text", "code", "markdown", "rst", "org", "csv"}
+
+
+def test_offsets_of_a_raw_format_count_the_characters_of_the_file(tmp_path, sample):
+    if sample.kind in RAW and (raw := utf8(sample.data)) is not None:
+        assert parse(tmp_path, sample).text == raw
+
+
+def utf8(data):
+    with suppress(UnicodeDecodeError):
+        return data.decode("utf-8-sig") if b"\0" not in data else None
+
+
+LONG = 100_000
+LINES = ["# a{}b", "# {}", "title:a{}b", "a{}\n=", "* a{}b", "{}a\n---", "{}"]
+
+
+@pytest.mark.parametrize("kind", sorted(RAW))
+def test_no_line_however_long_takes_the_square_of_its_length(kind):
+    started = time.process_time()
+    for line in LINES:
+        for part in " ", "#", "[", "{#", "=", ",", "`", "*", ":a", "- ":
+            guarded(PARSERS[kind], f"---\n{line.format(part * LONG)}\n---\n".encode(), None)
+            guarded(PARSERS[kind], f"{line.format(part * LONG)}\n".encode(), None)
+    assert time.process_time() - started < 20
+
+
+RTF_WORDS = r"""{ } {\fonttbl {\stylesheet {\info{\title {\*\x \s1 \f1 \fcharset128 \ansicpg0 \ansicpg932 \uc2 \uc-9
+    \u-10179? \u \bin9 \bin-9 \par \cell \row \outlinelevel0 \pard \v \v0 \'8f \'8 \~ \{ \ {\footnote T heading\ 1;
+    \x99999999999""".split()
+
+
+@given(st.lists(st.sampled_from(RTF_WORDS), max_size=60).map(" ".join))
+def test_any_words_and_groups_of_rtf_are_read_and_headings_stand_where_they_are_said_to(source):
+    content = rtf(f"{{\\rtf1 {source}".encode())
+    for at, heading in content.headings:
+        assert " ".join(content.text[at:].split()).startswith(heading)
+
+
 def test_every_heading_stands_where_it_is_said_to(tmp_path, sample):
     text = parse(tmp_path, sample)
     for at, heading in text.headings:
-        assert "".join(text.text[at : at + 400].split())[:2].strip("=#") in "".join(heading.split())
+        lines = text.text[at : at + 4000].splitlines()[:2]  # of two lines where the first is a line of signs
+        assert re.findall(r"\w+", heading)[0] in " ".join(lines)
         assert at == 0 or text.text[at - 1] in "\n\r"
 
 
