@@ -85,8 +85,11 @@ def main() -> NoReturn:
     _open_what_is_closed()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # as `__main__` leaves it; from here on it can be caught
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
     code = run(sys.argv[1:])
+    _end_quietly()
     if code == 128 + signal.SIGPIPE:  # die as the shell expects of a program whose reader has gone
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGPIPE)
@@ -112,6 +115,12 @@ def run(arguments: list[str]) -> int:
         return 128 + signal.SIGINT
     except Exception as error:
         return _report(error, settings)
+
+
+def _end_quietly() -> None:
+    """Let another Ctrl-C end what is left to do, which is Python's, without a word."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _open_what_is_closed() -> None:

@@ -202,6 +202,21 @@ def test_signals_end_a_running_command_with_their_code(number, code, environment
     assert time.monotonic() - started < 10
 
 
+@pytest.mark.parametrize("slow", ["typer.py", "reatt_store/__init__.py"])
+def test_an_interrupt_while_the_program_loads_is_quiet(slow, environment, home):
+    (home / "slow" / slow).parent.mkdir(parents=True)
+    (home / "slow" / slow).write_text("import time; print('loading', flush=True); time.sleep(60)")
+    world = {**environment, "PYTHONPATH": f"{home / 'slow'}{os.pathsep}{environment['PYTHONPATH']}"}
+    child = subprocess.Popen(
+        [sys.executable, "-m", "reatt_cli", "list"], env=world, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    assert child.stdout.readline() == "loading\n"
+    child.send_signal(signal.SIGINT)
+    assert child.communicate(timeout=60) == ("", "")
+    assert child.returncode in (130, -signal.SIGINT)  # a shell shows 130 for both
+
+
 def test_running_in_process_leaves_signals_as_they_were(reatt):
     before = [signal.getsignal(number) for number in (signal.SIGPIPE, signal.SIGTERM, signal.SIGINT)]
     reatt("list")
