@@ -9,8 +9,8 @@ from torch import Tensor
 
 from reatt_engine.backbone import Answer, ChunkText, Span
 from reatt_engine.confidence import UNCALIBRATED_THRESHOLD, Calibration, confidence, divergence, signs
-from reatt_engine.decoding import Hypothesis, Limits, Source, generate, is_yes_no, source_of, text_span
-from reatt_engine.t5 import T5, Cache
+from reatt_engine.decoding import Decoder, Hypothesis, Limits, Source, generate, is_yes_no, source_of, text_span
+from reatt_engine.t5 import Cache
 from reatt_engine.tokens import TextTokenizer
 
 
@@ -22,14 +22,14 @@ class Reading:
     owner: Tensor  # (t,) which evidence each memory token belongs to; -1 for the question's own
     tokens: tuple[tuple[int, ...], ...]  # (C) each evidence's token ids
     spans: tuple[tuple[Span, ...], ...]  # (C) where in the evidence's text each lies
-    prompt: tuple[int, ...] = ()  # what the decoder reads before it writes
+    prompt: tuple[int, ...] = ()  # what the decoder reads before it writes; (): its start token alone
 
 
 @dataclass(frozen=True)
 class Writer:
     """A decoder with what it needs to put an answer into words and to say how sure it is."""
 
-    t5: T5
+    decoder: Decoder
     tokenizer: TextTokenizer
     calibration: Calibration | None
 
@@ -53,7 +53,7 @@ class Writer:
         """
         shares = [*attended, *[0.0] * (len(evidence) - len(attended))]
         source = None if limits.free else self.source(question, evidence[: len(attended)], reading)
-        found = generate(self.t5, reading.cache, limits, source, reading.prompt)
+        found = generate(self.decoder, reading.cache, limits, source, reading.prompt)
         best = found[0] if found else Hypothesis((), 0.0)
         number, span = _stands(best, source, shares)
         text = self.tokenizer.decode(best.ids)

@@ -67,7 +67,7 @@ class AttentionIndex:
         """Score given chunks; those without vectors are left out."""
         where = self._places(chunks)
         segments, positions = (np.array([place[axis] for place in where.values()], np.int64) for axis in (0, 1))
-        scores = maxsim.rescore(queries.vectors, queries.weights, self._shards(queries), segments, positions)
+        scores = self._rescored(queries, segments, positions)
         return dict(zip(where, scores.tolist(), strict=True))
 
     def memory(self, chunks: Sequence[int]) -> dict[int, Tensor]:
@@ -93,7 +93,9 @@ class AttentionIndex:
         keys = self.keys([chunk]).get(chunk)
         if keys is None:
             return None
-        best, weights = maxsim.pairs(queries.vectors, queries.weights, keys.to(queries.vectors.device))
+        best, weights = maxsim.pairs(
+            queries.vectors, queries.weights, keys.to(queries.vectors.device), queries.scaled_by
+        )
         return BestKeys(best.tolist(), weights.tolist())
 
     def _places(self, chunks: Sequence[int]) -> dict[int, tuple[int, int]]:
@@ -120,17 +122,23 @@ class AttentionIndex:
         gone = {id: np.zeros(len(s.digests), np.bool_) for id, s in self._segments.items() if id not in live}
         return {**live, **gone}
 
+    def _rescored(self, queries: Queries, segments: maxsim.Integers, positions: maxsim.Integers) -> maxsim.Floats:
+        shards = self._shards(queries)
+        return maxsim.rescore(queries.vectors, queries.weights, shards, segments, positions, queries.scaled_by)
+
     def _exact(self, queries: Queries, k: int, live: Live) -> list[Place]:
-        return maxsim.top(maxsim.exact(queries.vectors, queries.weights, self._shards(queries), live), k)
+        shards = self._shards(queries)
+        return maxsim.top(maxsim.exact(queries.vectors, queries.weights, shards, live, queries.scaled_by), k)
 
     def _fast(self, queries: Queries, k: int, live: Live) -> list[Place]:
-        return maxsim.fast(queries.vectors, queries.weights, self._shards(queries), k, live)
+        shards, scales = self._shards(queries), queries.scaled_by
+        return maxsim.fast(queries.vectors, queries.weights, shards, k, live, scaled_by=scales)
 
     def _two_stage(self, queries: Queries, k: int, live: Live) -> list[Place]:
         """Take the chunks that own a token near any question token, then score each of them whole."""
         _, rows = self._tokens.search(queries.vectors.cpu().numpy(), self._token_candidates, live)
         candidates = np.unique(np.stack(self._tokens.chunk_of(np.unique(rows[rows >= 0])), 1), axis=0)  # (c, 2)
         segments, positions = candidates[:, 0], candidates[:, 1]
-        scores = maxsim.rescore(queries.vectors, queries.weights, self._shards(queries), segments, positions)
+        scores = self._rescored(queries, segments, positions)
         best = np.lexsort((positions, segments, -scores))[:k]
         return [Place(int(segments[i]), int(positions[i]), float(scores[i])) for i in best]

@@ -1,6 +1,7 @@
 """What a retrieval method gives to the rest: queries, keys, answers. One shape for all methods.
 
-Every method scores a chunk as `sum_i w_i * max_j <q_i, k_j>`: a weighted MaxSim (ReAtt section 2.2, equation 1).
+Every method scores a chunk as `sum_i w_i * max_j <q_i, k_j>`: a weighted MaxSim (ReAtt section 2.2, equation 1). A
+key may end in scales, where a query is 0 and of which it names the one that its products are multiplied by.
 Methods differ in data, never in an `if` outside their own file.
 
 Axes: B batch, C chunks, m query vectors, n key vectors, L layers, h heads, d head width, D model width, t memory
@@ -40,6 +41,7 @@ class Queries:
     weights: Tensor  # (m,) float32; the score is the weighted sum of maxima
     spans: tuple[Span, ...]  # (m) where in the question each vector comes from; (0, 0) for prefix and end marks
     heads: tuple[Head, ...] = ()  # (m) which head of the decoder asks; () where the question's tokens do
+    scaled_by: Tensor | None = None  # (m,) which entry of a key scales this vector's products with it; None: none does
 
 
 @dataclass(frozen=True)

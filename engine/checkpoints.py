@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from reatt_engine.folders import read_config, weight_files
+from reatt_engine.folders import read_t5_config, weight_files
 from reatt_engine.t5 import T5, T5Config
 from reatt_store.errors import ModelError
 
@@ -78,13 +78,14 @@ def published_weights(t5: T5) -> dict[str, Tensor]:
     return weights
 
 
-def read_weights(folder: Path) -> Iterator[tuple[str, Tensor]]:
-    """Yield the folder's weights one at a time under their published names."""
+def read_weights(folder: Path, without: re.Pattern[str] | None = None) -> Iterator[tuple[str, Tensor]]:
+    """Yield the folder's weights one at a time under their published names; those left `without` are never read."""
     for file in weight_files(folder):
         try:
             with safe_open(file, framework="pt") as stream:
                 for name in stream.keys():  # noqa: SIM118
-                    yield name, stream.get_tensor(name)
+                    if without is None or not without.match(name):
+                        yield name, stream.get_tensor(name)
         except SafetensorError as error:
             raise ModelError(f"{file} is damaged: {error}", "copy the model again", str(file)) from None
 
@@ -98,7 +99,7 @@ def load_t5(folder: Path, dtype: torch.dtype = torch.float32) -> T5:
 
 def read_shape(folder: Path) -> T5Config:
     """Read the shape of a folder's T5; raises `ModelError` naming the entry that is missing or wrong."""
-    raw = read_config(folder)
+    raw = read_t5_config(folder)
     file = folder / "config.json"
     try:
         config = T5Config.from_json(raw)
@@ -126,7 +127,7 @@ def fill(config: T5Config, weights: Mapping[str, Tensor], dtype: torch.dtype, so
     weights = {name: w for name, w in weights.items() if not (tied and name == "lm_head.weight")}
     if tied:
         expected.pop("lm_head.weight")
-    _complain(expected, weights, source)
+    complain(expected, weights, source)
     model.load_state_dict({name: weight.to(dtype) for name, weight in weights.items()}, strict=False, assign=True)
     if tied:
         model.lm_head.weight = model.shared.weight
@@ -145,11 +146,13 @@ class _Uninitialised(TorchFunctionMode):
         return func(*args, **given)
 
 
-def _complain(expected: Mapping[str, tuple[int, ...]], weights: Mapping[str, Tensor], source: Path) -> None:
+def complain(expected: Mapping[str, tuple[int, ...]], weights: Mapping[str, Tensor], source: Path) -> None:
+    """Raise ModelError naming the weights that a model lacks, has no place for, or has in another shape."""
     missing = sorted(expected.keys() - weights.keys())
     unknown = sorted(weights.keys() - expected.keys())
     wrong = sorted(name for name in expected.keys() & weights.keys() if tuple(weights[name].shape) != expected[name])
     parts = [("missing", missing), ("unknown", unknown), ("of another shape than config.json says", wrong)]
     said = [f"{len(names)} {what}: {', '.join(names[:3])}{' …' * (len(names) > 3)}" for what, names in parts if names]
     if said:
-        raise ModelError(f"the weights in {source} are not this T5's; {'; '.join(said)}", "", str(source))
+        message = f"the weights in {source} are not those that its config.json says; {'; '.join(said)}"
+        raise ModelError(message, "copy the model again", str(source))

@@ -22,10 +22,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from reatt_engine.checkpoints import REDUNDANT, load_t5, published_weights, read_shape
+from reatt_engine.checkpoints import REDUNDANT, published_weights, read_shape
 from reatt_engine.folders import INDEX, ModelFolder, place, read_config, shards, weight_files
 from reatt_engine.indexing import Progress
-from reatt_engine.models import BUNDLED
+from reatt_engine.models import BUNDLED, load_asker
 from reatt_engine.t5 import T5
 from reatt_engine.tokens import TextTokenizer
 from reatt_store.connection import sync_folder, translated
@@ -170,10 +170,10 @@ def _bring_tokenizer(source: Path, part: Path) -> None:
 
 def _verify(folder: Path) -> None:
     """Load the model, and see that its tokenizer writes no number that its embedding lacks."""
-    t5 = load_t5(folder)
-    tokenizer = TextTokenizer(folder / "tokenizer.json", end=t5.config.eos_token_id)
-    if tokenizer.size > t5.config.vocab_size:
-        message = f"tokenizer.json has {tokenizer.size} tokens, the model {t5.config.vocab_size}"
+    model = load_asker(ModelFolder(folder), torch.float32)
+    tokenizer = TextTokenizer(folder / "tokenizer.json", end=model.decoder.config.eos_token_id)
+    if tokenizer.size > model.vocabulary:
+        message = f"tokenizer.json has {tokenizer.size} tokens, the model {model.vocabulary}"
         raise ModelError(message, "take both from the same model", str(folder))
 
 

@@ -31,10 +31,16 @@ SEEDS = 1 << 20  # more than any run has steps
 USUAL = Plan(batch=16, rate=3e-3, rounds=1, learn_head=False, half=False, recompute=False)
 
 
-def chunk_scores(asking: Tensor, weights: Tensor, keys: Tensor, keep: Tensor) -> Tensor:
-    """Score chunks (C,): queries (L, h, R, D), weights (L, h), keys (C, n, D) where `keep` (C, n) says there is one."""
-    products = torch.einsum("lhrd,cnd->lhrcn", asking, keys).masked_fill(~keep, -torch.inf)
-    return torch.einsum("lh,lhc->c", weights, products.amax(-1).sum(2))
+def chunk_scores(asking: Tensor, weights: Tensor, keys: Tensor, keep: Tensor, columns: Tensor | None = None) -> Tensor:
+    """Score chunks (C,): queries (L, h, R, d), weights (L, h), keys (C, n, d) where `keep` (C, n) says there is one.
+
+    `columns` (L, h) says which entry of a key scales its products with a head's queries.
+    """
+    products = torch.einsum("lhrd,cnd->lhrcn", asking, keys)
+    if columns is not None:
+        products = products * keys[..., columns].permute(2, 3, 0, 1)[:, :, None]  # (L, h, 1, C, n)
+    best = products.masked_fill(~keep, -torch.inf).amax(-1)  # (L, h, R, C)
+    return torch.einsum("lh,lhc->c", weights, best.sum(2))
 
 
 def evidence_loss(scores: Tensor, evidence: Tensor) -> Tensor:
@@ -135,7 +141,8 @@ class Learner:
             sizes = torch.tensor([len(keys[chunk]) for chunk in own], device=padded.device)
             keep = torch.arange(padded.shape[1], device=padded.device) < sizes[:, None]
             evidence = torch.tensor([chunk in example.close for chunk in own], device=padded.device)
-            yield chunk_scores(self._asking(place), self._weights, padded, keep), evidence
+            columns = self._model.asker.columns
+            yield chunk_scores(self._asking(place), self._weights, padded, keep, columns), evidence
 
     def _asking(self, place: int) -> Tensor:
         found = self._material.before[place]

@@ -12,18 +12,43 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from reatt_engine.backbone import Span
-from reatt_engine.t5 import T5, Cache
+from reatt_engine.t5 import Cache
 
 YES_NO = frozenset(
     "am are can could did do does had has have is may might must shall should was were will would".split()
 )
 NEVER = 1 << 30  # tokens until the end of a word that was cut off with its text
+
+
+class Marks(Protocol):
+    """The ids that begin an answer, end it, and fill up."""
+
+    @property
+    def decoder_start_token_id(self) -> int: ...  # noqa: D102
+    @property
+    def eos_token_id(self) -> int: ...  # noqa: D102
+    @property
+    def pad_token_id(self) -> int: ...  # noqa: D102
+
+
+class Decoder(Protocol):
+    """What writes: a decoder with a head for the vocabulary."""
+
+    @property
+    def config(self) -> Marks:
+        """Which ids are marks."""
+
+    def decode(self, ids: Tensor, cache: Cache) -> Tensor:
+        """Run on the next tokens (B*beams, m) after what `cache` holds, extending it -> (B*beams, m, D)."""
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Score the vocabulary for states (..., D) -> (..., V)."""
 
 
 @dataclass(frozen=True)
@@ -158,19 +183,20 @@ def is_yes_no(question: str) -> bool:
 
 
 def generate(
-    t5: T5, cache: Cache, limits: Limits, source: Source | None, prompt: Sequence[int] = ()
+    decoder: Decoder, cache: Cache, limits: Limits, source: Source | None, prompt: Sequence[int] = ()
 ) -> list[Hypothesis]:
     """Write answers, best mean log-probability first; never empty unless a grounded answer has nothing to be cut from.
 
-    `cache` holds one question's memory; the decoder reads `prompt` before the start token. With one beam this is
-    greedy search.
+    `cache` holds one question's memory; the decoder reads `prompt` before it writes, or else its start token alone.
+    With one beam this is greedy search.
     """
     live, finished = [Hypothesis((), 0.0)], []
-    inputs = torch.tensor([[*prompt, t5.config.decoder_start_token_id]])
+    inputs = torch.tensor([prompt or (decoder.config.decoder_start_token_id,)])
     for step in range(limits.max_tokens + 1):
-        scores = torch.log_softmax(t5.logits(t5.decode(inputs, cache)[:, -1]).float(), -1)  # (rows, V)
+        scores = torch.log_softmax(decoder.logits(decoder.decode(inputs, cache)[:, -1]).float(), -1)  # (rows, V)
         must_end = step == limits.max_tokens
-        options = [o for row, h in enumerate(live) for o in _options(h, row, scores[row], limits, source, t5, must_end)]
+        ways = (_options(h, row, scores[row], limits, source, decoder.config, must_end) for row, h in enumerate(live))
+        options = [option for way in ways for option in way]
         options.sort(key=lambda option: -option[0].log_probability)
         # A hypothesis that ends takes a place in the beam, as the others do.
         finished += [hypothesis for hypothesis, ended in options[: limits.beams] if ended]
@@ -183,10 +209,16 @@ def generate(
 
 
 def _options(
-    hypothesis: Hypothesis, row: int, scores: Tensor, limits: Limits, source: Source | None, t5: T5, must_end: bool
+    hypothesis: Hypothesis,
+    row: int,
+    scores: Tensor,
+    limits: Limits,
+    source: Source | None,
+    marks: Marks,
+    must_end: bool,
 ) -> list[tuple[Hypothesis, bool]]:
     """List the best ways on from a hypothesis, and whether each ends it."""
-    end = t5.config.eos_token_id
+    end = marks.eos_token_id
     places = _continuations(hypothesis, source, limits.max_tokens - len(hypothesis.ids) - 1)
     ended = source is None or source.can_end(hypothesis.places)
     options = []
@@ -195,7 +227,7 @@ def _options(
         options.append((Hypothesis(hypothesis.ids, total, hypothesis.places, row), True))
     if must_end:
         return options
-    for token, at in _best(scores, places, limits.beams + 1, without=(end, t5.config.pad_token_id)):
+    for token, at in _best(scores, places, limits.beams + 1, without=(end, marks.pad_token_id)):
         total = hypothesis.log_probability + float(scores[token])
         options.append((Hypothesis((*hypothesis.ids, token), total, at, row), False))
     return options

@@ -1,4 +1,4 @@
-"""A model on disk: `config.json`, `model.safetensors` (or shards) and `tokenizer.json`, as Hugging Face lays out a T5.
+"""A model on disk: `config.json`, `model.safetensors` (or shards) and `tokenizer.json`, as Hugging Face lays them out.
 
 Needs no torch: listing models, and naming the one that a store was made with, stay fast.
 """
@@ -18,6 +18,7 @@ from typing import Any, Literal
 from reatt_store.errors import ModelError, ModelUnsafe
 
 INDEX = "model.safetensors.index.json"
+KINDS = ("t5", "t5gemma2")  # `model_type` of a config.json
 Origin = Literal["bundled", "added", "store", "folder"]
 
 
@@ -75,8 +76,18 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not file.is_file():
         raise ModelError(f"no model in {folder}: config.json is missing", "reatt models list", str(folder))
     raw = read_json(file)
-    if raw.get("model_type") != "t5":
-        raise ModelError(f"{file} describes a {raw.get('model_type')!r} model; reatt reads T5 models", "", str(file))
+    if raw.get("model_type") not in KINDS:
+        message = f"{file} describes a {raw.get('model_type')!r:.40} model; reatt reads T5 and T5Gemma2 models"
+        raise ModelError(message, "reatt models list", str(file))
+    return raw
+
+
+def read_t5_config(folder: Path) -> dict[str, Any]:
+    """Read the config of a T5, whose encoder's heads can retrieve; say of other kinds how they can."""
+    raw = read_config(folder)
+    if raw["model_type"] != "t5":
+        message = f"{folder.name} is a {raw['model_type']}: heads of its encoder cannot retrieve, its decoder's can"
+        raise ModelError(message, f"reatt ingest --method intra --model {folder} PATH", str(folder))
     return raw
 
 

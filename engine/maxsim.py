@@ -92,28 +92,44 @@ def load(segment: Vectors, device: str = "cpu") -> Shard:
     return Shard(segment.id, keys, codes, scales, np.asarray(segment.offsets))
 
 
-def exact(vectors: Tensor, weights: Tensor, shards: Sequence[Shard], live: Live = None) -> Scores:
-    """Score every chunk in float32: (m, d), (m,) -> segment id -> (c,); -inf where a chunk is dead or has no keys."""
-    return _scan(*_float32(vectors, weights), shards, live)
+def exact(
+    vectors: Tensor, weights: Tensor, shards: Sequence[Shard], live: Live = None, scaled_by: Tensor | None = None
+) -> Scores:
+    """Score every chunk in float32: (m, d), (m,) -> segment id -> (c,); -inf where a chunk is dead or has no keys.
+
+    Here as below, `scaled_by` (m,) names the entry of a key that scales its product with each vector.
+    """
+    return _scan(*_scaled(_float32(vectors, weights), scaled_by), shards, live)
 
 
 def fast(
-    vectors: Tensor, weights: Tensor, shards: Sequence[Shard], k: int, live: Live = None, rescored: int = RESCORE
+    vectors: Tensor,
+    weights: Tensor,
+    shards: Sequence[Shard],
+    k: int,
+    live: Live = None,
+    rescored: int = RESCORE,
+    scaled_by: Tensor | None = None,
 ) -> list[Place]:
     """Find the best k chunks: score all of them in int8 and the best `rescored`, or 10 k, again in float32."""
     prepare = _ENGINES[vectors.device.type].fast
-    places = top(_scan(*prepare(vectors, weights), shards, live), max(rescored, 10 * k))
+    places = top(_scan(*_scaled(prepare(vectors, weights), scaled_by), shards, live), max(rescored, 10 * k))
     segments, positions = (np.array([p[axis] for p in places], np.int64) for axis in (0, 1))
-    scores = rescore(vectors, weights, shards, segments, positions)
+    scores = rescore(vectors, weights, shards, segments, positions, scaled_by)
     ranked = sorted(zip(-scores, segments, positions, strict=True))
     return [Place(int(segment), int(position), float(-score)) for score, segment, position in ranked[:k]]
 
 
 def rescore(
-    vectors: Tensor, weights: Tensor, shards: Sequence[Shard], segments: Integers, positions: Integers
+    vectors: Tensor,
+    weights: Tensor,
+    shards: Sequence[Shard],
+    segments: Integers,
+    positions: Integers,
+    scaled_by: Tensor | None = None,
 ) -> Floats:
     """Score chosen chunks as `exact` does: the i-th is chunk `positions[i]` of the segment with id `segments[i]`."""
-    dots, scale = _float32(vectors, weights)
+    dots, scale = _scaled(_float32(vectors, weights), scaled_by)
     scores = np.full(len(positions), -np.inf, np.float32)
     size = _ENGINES[vectors.device.type].block // 128  # chunks gathered together; about a block of tokens
     mine = [(shard, np.flatnonzero(segments == shard.id)) for shard in shards]
@@ -142,14 +158,28 @@ def top(scores: Scores, k: int) -> list[Place]:
     return [Place(ids[s], int(i - starts[s]), float(flat[i])) for s, i in zip(owners, best, strict=True)]
 
 
-def pairs(vectors: Tensor, weights: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+def pairs(vectors: Tensor, weights: Tensor, keys: Tensor, scaled_by: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Explain one chunk's score: each query vector's best key (m,) and its share of the score (m,), which sum to it.
 
     >>> pairs(torch.eye(2), torch.tensor([0.5, 0.5]), torch.tensor([[4.0, 1.0], [2.0, 3.0]]))
     (tensor([0, 1]), tensor([2.0000, 1.5000]))
     """
-    best = (vectors @ keys.float().T).max(dim=1)  # (m, n) -> (m,)
+    products = vectors @ keys.float().T  # (m, n)
+    best = (products if scaled_by is None else products * keys.float().T[scaled_by]).max(dim=1)  # (m,)
     return best.indices, best.values * weights
+
+
+def _scaled(prepared: tuple[Dots, Tensor], scaled_by: Tensor | None) -> tuple[Dots, Tensor]:
+    """Multiply products by the scales that keys end in: before the maximum, for each key has its own."""
+    dots, weights = prepared
+    if scaled_by is None:
+        return prepared
+
+    def scaled(shard: Shard, start: int, end: int) -> Tensor:
+        scales = shard.keys[start:end].T.index_select(0, scaled_by)  # (m, n)
+        return dots(shard, start, end).mul_(scales)
+
+    return scaled, weights
 
 
 def _float32(vectors: Tensor, weights: Tensor) -> tuple[Dots, Tensor]:

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reatt_engine.folders import INDEX, ModelFolder, place, read_config
+from reatt_engine.folders import INDEX, ModelFolder, place, read_config, read_t5_config
 from reatt_store.connection import sync_folder, translated
 from reatt_store.errors import DeviceError, ModelError, ModelMismatch, UsageError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from reatt_engine.asking import Asker
     from reatt_engine.backbone import Backbone
     from reatt_engine.confidence import Calibration
     from reatt_engine.intra import Intra
@@ -154,16 +155,36 @@ def load(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = 
 
 
 def load_intra(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = None) -> Intra:
-    """Load a model to retrieve with its decoder; any T5 will do, retrieval head or not."""
+    """Load a model to retrieve with its decoder: any T5 will do, retrieval head or not, and any T5Gemma2."""
     import torch
 
     from reatt_engine import retrieval_tokens
-    from reatt_engine.checkpoints import load_t5
     from reatt_engine.intra import Intra
 
     where = torch.device(choose_device(device))
-    t5 = load_t5(folder.path, dtype or torch.float32)
-    return Intra(t5, read_tokenizer(folder), retrieval_tokens.read(folder, t5), where)
+    asker = load_asker(folder, dtype or torch.float32)
+    return Intra(asker, read_tokenizer(folder), retrieval_tokens.read(folder, asker), where)
+
+
+def load_asker(folder: ModelFolder, dtype: torch.dtype) -> Asker:
+    """Load the weights of a model of any kind, without its tokenizer."""
+    return ASKERS[folder.config["model_type"]](folder, dtype)
+
+
+def _t5_asker(folder: ModelFolder, dtype: torch.dtype) -> Asker:
+    from reatt_engine.checkpoints import load_t5
+    from reatt_engine.cross_attention import T5Asker
+
+    return T5Asker(load_t5(folder.path, dtype))
+
+
+def _t5gemma_asker(folder: ModelFolder, dtype: torch.dtype) -> Asker:
+    from reatt_engine.t5gemma_folder import load_t5gemma
+
+    return load_t5gemma(folder, dtype)
+
+
+ASKERS: dict[str, Callable[[ModelFolder, torch.dtype], Asker]] = {"t5": _t5_asker, "t5gemma2": _t5gemma_asker}
 
 
 def _load_keeping(folder: ModelFolder, device: str) -> ReAtt:
@@ -192,7 +213,9 @@ def read_tokenizer(folder: ModelFolder) -> TextTokenizer:
     from reatt_engine.tokens import TextTokenizer
 
     asked, chunk = (_number(folder, key, folder.settings.get(key, usual), 8, LONGEST) for key, usual in LIMITS.items())
-    end = _number(folder, "eos_token_id", folder.config.get("eos_token_id", 1), 0, LARGEST_ID)
+    marks = {**folder.config.get("decoder", {}), **folder.config}  # a T5Gemma2 may say it of its decoder alone
+    ends = marks.get("eos_token_id", 1)
+    end = _number(folder, "eos_token_id", ends[0] if isinstance(ends, list) and ends else ends, 0, LARGEST_ID)
     return TextTokenizer(folder.path / "tokenizer.json", end=end, question_limit=asked, chunk_limit=chunk)
 
 
@@ -284,7 +307,7 @@ def _to_copy(folder: ModelFolder) -> list[Path]:
 
 
 def _retrieval_head(folder: ModelFolder) -> tuple[int, int]:
-    config = folder.config
+    config = read_t5_config(folder.path)
     if "retrieval_layer" not in config or "retrieval_head" not in config:
         message = f"{folder.name} is a plain T5: its config.json names no retrieval head"
         raise ModelError(message, f"reatt models probe --model {folder.called or folder.path}", str(folder.path))

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from reatt_engine.adapted import SUFFIX
+from reatt_engine.asking import Asker
 from reatt_engine.folders import INDEX, ModelFolder, place, weight_files
-from reatt_engine.t5 import T5, T5Config
 from reatt_store.connection import translated
 from reatt_store.errors import DiskFull, ModelError
 
@@ -30,26 +30,27 @@ class RetrievalTokens:
     weights: Tensor  # (L, h)
 
 
-def untrained(t5: T5, count: int = TOKENS) -> RetrievalTokens:
+def untrained(asker: Asker, count: int = TOKENS) -> RetrievalTokens:
     """Begin with the embeddings of words, the same ones every time, and all heads alike: a mean over all queries."""
-    words = torch.randperm(t5.config.vocab_size, generator=torch.Generator().manual_seed(0))[:count]
-    shape = (t5.config.num_decoder_layers, t5.config.num_heads)
-    return RetrievalTokens(t5.shared.weight[words].clone(), torch.full(shape, 1 / (shape[0] * shape[1] * len(words))))
+    words = torch.randperm(asker.vocabulary, generator=torch.Generator().manual_seed(0))[:count]
+    layers, heads = asker.heads
+    weights = torch.full((layers, heads), 1 / (layers * heads * len(words)))
+    return RetrievalTokens(asker.embed(words).float().clone(), weights)
 
 
-def read(folder: ModelFolder, t5: T5) -> RetrievalTokens:
+def read(folder: ModelFolder, asker: Asker) -> RetrievalTokens:
     """Read a model's retrieval tokens; one that was never trained to retrieve so has those it begins with."""
-    if t5.config.num_decoder_layers == 0:
+    if asker.heads[0] == 0:
         message = f"{folder.name} has no decoder, so no cross-attention that could retrieve"
         raise ModelError(message, "use a model of the T5 family, or --method reatt", str(folder.path))
     if not folder.retrieval_tokens.is_file():
-        return untrained(t5)
+        return untrained(asker)
     try:
         found = load_file(folder.retrieval_tokens)
         tokens = RetrievalTokens(found["vectors"].float(), found["weights"].float())
     except (SafetensorError, KeyError, OSError) as error:
         raise _damaged(folder, str(error)) from None
-    if not _fits(tokens, t5.config):
+    if not _fits(tokens, asker):
         raise _damaged(folder, "its shapes are not those of the model")
     return tokens
 
@@ -80,10 +81,9 @@ def _unlearnt(folder: ModelFolder) -> list[Path]:
     return [*weight_files(folder.path), folder.path / "tokenizer.json", *([index] if index.is_file() else [])]
 
 
-def _fits(tokens: RetrievalTokens, shape: T5Config) -> bool:
+def _fits(tokens: RetrievalTokens, asker: Asker) -> bool:
     vectors, weights = tokens.vectors.shape, tokens.weights.shape
-    right = len(vectors) == 2 and vectors[0] > 0 and vectors[1] == shape.d_model
-    return right and tuple(weights) == (shape.num_decoder_layers, shape.num_heads)
+    return len(vectors) == 2 and vectors[0] > 0 and vectors[1] == asker.width and tuple(weights) == asker.heads
 
 
 def _damaged(folder: ModelFolder, detail: str) -> ModelError:

@@ -48,6 +48,9 @@ class TextTokenizer:
         self._tokenizer.no_padding()
         self._tokenizer.encode_special_tokens = True  # </s> in a text is no end mark, where the tokenizer's kind allows
         self.end, self.question_limit, self.chunk_limit = end, question_limit, chunk_limit
+        empty = self._tokenizer.encode("")
+        marks = [id for id, mark in zip(empty.ids, empty.special_tokens_mask, strict=True) if mark]
+        self.begin = tuple(id for id in marks if id != end)  # what the tokenizer puts before every text; a T5's nothing
 
     @property
     def size(self) -> int:
@@ -70,7 +73,7 @@ class TextTokenizer:
         mask = self._tokenizer.token_to_id(MASK)
         if mask is None:
             raise ModelError(f"the model's tokenizer has no {MASK} to mask words with", "use a model of the T5 family")
-        prefix = self._tokenizer.encode(QUESTION.strip(), add_special_tokens=False).ids
+        prefix = [*self.begin, *self._tokenizer.encode(QUESTION.strip(), add_special_tokens=False).ids]
         ids: list[int] = []
         spans: list[Span] = []
         at = first = 0
@@ -125,9 +128,9 @@ class TextTokenizer:
         return title if len(offsets) <= TITLE_TOKENS else title[: offsets[TITLE_TOKENS][0]]
 
     def _finish(self, encoding: Encoding, text: str, prefix: int, limit: int) -> Tokens:
-        ids = encoding.ids[: limit - 1]
-        spans = [_inside(text, start - prefix, end - prefix) for start, end in encoding.offsets[: limit - 1]]
-        return Tokens((*ids, self.end), (*spans, NOWHERE))
+        room = limit - 1 - len(self.begin)
+        spans = [_inside(text, start - prefix, end - prefix) for start, end in encoding.offsets[:room]]
+        return Tokens((*self.begin, *encoding.ids[:room], self.end), (*[NOWHERE] * len(self.begin), *spans, NOWHERE))
 
 
 def _inside(text: str, start: int, end: int) -> Span:

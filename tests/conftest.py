@@ -352,3 +352,50 @@ def _write_pool(folder):
     judged = [f"q{i}\td{number}\t1\n" for i, pair in enumerate(pairs) for number in pair]
     (folder / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(judged))
     return folder
+
+
+@pytest.fixture(scope="session")
+def t5gemma(tmp_path_factory):
+    """Name the folder of a tiny random T5Gemma2 as transformers saves one: shards, eyes, two query heads a key head."""
+    import torch
+    from transformers import T5Gemma2Config, T5Gemma2ForConditionalGeneration
+
+    folder = tmp_path_factory.mktemp("models") / "t5gemma"
+    folder.mkdir()
+    shape = {"vocab_size": _write_gemmas_tokenizer(folder / "tokenizer.json"), "hidden_size": 32}
+    shape |= {"intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2}
+    shape |= {"head_dim": 8, "query_pre_attn_scalar": 16, "sliding_window": 16}
+    shape |= {"layer_types": ["sliding_attention", "full_attention", "sliding_attention"]}
+    eyes = {"model_type": "siglip_vision_model", "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    eyes |= {"num_attention_heads": 2, "image_size": 28, "patch_size": 14}
+    encoder = {"text_config": shape, "vision_config": eyes, "mm_tokens_per_image": 4}
+    torch.manual_seed(0)
+    model = T5Gemma2ForConditionalGeneration(T5Gemma2Config(encoder=encoder, decoder=shape))
+    for name, weight in model.named_parameters():  # fresh norms are all zero, which would hide that they are centred
+        weight.data.normal_(0, 0.5 if "norm" in name else 0.2)
+    model.save_pretrained(folder, max_shard_size="60KB")
+    raw = json.loads((folder / "config.json").read_text())
+    ours = {"name": "tiny-t5gemma", "question_tokens": 48, "chunk_tokens": 160}
+    (folder / "config.json").write_text(json.dumps({**raw, "reatt": ours}))
+    return folder
+
+
+def _write_gemmas_tokenizer(file):
+    """Train a small tokenizer of Gemma's kind, which puts a mark before every text; return how many ids it has."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    tokenizer.normalizer = normalizers.Replace(" ", "\u2581")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("\u2581", "merged_with_next")
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()])
+    tokenizer.post_processor = processors.TemplateProcessing("<bos> $A", "<bos> $A <bos> $B", [("<bos>", 2)])
+    marks = ["<pad>", "<eos>", "<bos>", "<unk>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    trainer = trainers.BpeTrainer(vocab_size=440, special_tokens=marks[:4], show_progress=False)
+    texts = [LEAVE, TRAVEL, " ".join(NOUNS), "title: context: question: answer: yes no The of"]
+    tokenizer.train_from_iterator(texts, trainer)
+    raw = json.loads(tokenizer.to_str())
+    vocabulary = raw["model"]["vocab"]
+    for byte in marks[4:]:  # as pieces, not as marks
+        vocabulary.setdefault(byte, len(vocabulary))
+    file.write_text(json.dumps(raw))
+    return len(vocabulary)

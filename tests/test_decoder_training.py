@@ -93,7 +93,7 @@ def test_a_step_tells_evidence_from_what_was_found_from_others_evidence_and_from
 
 
 def test_a_step_is_a_function_of_seed_and_number_and_touches_no_model(intra, material):
-    before = {name: weight.clone() for name, weight in intra.t5.state_dict().items()}
+    before = {name: weight.clone() for name, weight in intra.asker.decoder.state_dict().items()}
     runs = []
     for _ in range(2):
         learner = Learner(intra, material, USUAL)
@@ -102,7 +102,7 @@ def test_a_step_is_a_function_of_seed_and_number_and_touches_no_model(intra, mat
     assert torch.equal(runs[0][1].vectors, runs[1][1].vectors)
     assert not torch.equal(runs[0][1].vectors, intra.tokens.vectors)
     assert not torch.equal(runs[0][1].weights, intra.tokens.weights)
-    assert all(torch.equal(weight, before[name]) for name, weight in intra.t5.state_dict().items())
+    assert all(torch.equal(weight, before[name]) for name, weight in intra.asker.decoder.state_dict().items())
 
 
 def test_learning_finds_evidence(intra, material):

@@ -49,7 +49,7 @@ def test_moved_queries_meet_states_as_stock_cross_attention_does(tmp_path, shape
 
 
 def test_a_memory_of_one_zero_vector_is_no_memory(intra):
-    t5, x = intra.t5, torch.randn(4, intra.key_width)
+    t5, x = intra.asker.decoder, torch.randn(4, intra.key_width)
     heard, alone = cross_queries(t5, x, t5.remember(torch.zeros(1, 1, intra.key_width)))[-1], x[None]
     for block in t5.decoder.layers()[:-1]:
         alone = block.think(block.attend(alone, t5.decoder.bias(4, 4)))
@@ -59,16 +59,17 @@ def test_a_memory_of_one_zero_vector_is_no_memory(intra):
 
 
 def test_what_is_written_from_kept_states_is_what_is_written_from_text(intra, chunks):
-    prompt = [*intra.tokenizer.question(QUESTION).ids, intra.t5.config.decoder_start_token_id]
+    t5 = intra.asker.decoder
+    prompt = [*intra.tokenizer.question(QUESTION).ids, t5.config.decoder_start_token_id]
     memory = torch.cat(intra.encode([intra.tokenizer.question(QUESTION), *intra.tokenizer.chunks(chunks)]))[None]
     written: list[int] = []
-    while len(written) < 12 and intra.t5.config.eos_token_id not in written[-1:]:
-        states = intra.t5.decode(torch.tensor([prompt + written]), intra.t5.remember(memory))  # all anew, no cache
-        scores = intra.t5.logits(states[0, -1])
-        scores[[intra.t5.config.pad_token_id, *([intra.t5.config.eos_token_id] if not written else [])]] = -torch.inf
+    while len(written) < 12 and t5.config.eos_token_id not in written[-1:]:
+        states = t5.decode(torch.tensor([prompt + written]), t5.remember(memory))  # all anew, no cache
+        scores = t5.logits(states[0, -1])
+        scores[[t5.config.pad_token_id, *([t5.config.eos_token_id] if not written else [])]] = -torch.inf
         written.append(int(scores.argmax()))
     answer = intra.answer(QUESTION, chunks, [0.0] * len(chunks), Limits(max_tokens=12, free=True))
-    assert answer.text == intra.tokenizer.decode([id for id in written if id != intra.t5.config.eos_token_id])
+    assert answer.text == intra.tokenizer.decode([id for id in written if id != t5.config.eos_token_id])
     assert answer.text
 
 
@@ -82,7 +83,7 @@ def test_the_order_of_the_evidence_changes_nothing(intra, chunks):
 
 
 def test_the_decoder_reads_the_question_itself(intra, chunks):
-    assert intra.read(QUESTION, chunks).prompt == intra.tokenizer.question(QUESTION).ids
+    assert intra.read(QUESTION, chunks).prompt == (*intra.tokenizer.question(QUESTION).ids, 0)  # the start token
     memory = torch.cat([chunk.memory for chunk in chunks])  # equal for both: only what the decoder reads differs
     one, other = (intra.asks(intra.tokenizer.question(q), memory, intra.tokens) for q in (QUESTION, "Who has the key?"))
     assert (one - other).abs().amax() > 1e-2
@@ -94,7 +95,7 @@ def test_gradients_reach_the_retrieval_tokens_and_weights_and_nothing_else(intra
     best = (intra.asks(asked, memory, tokens) @ pooled(chunks[0].memory.clone(), 7).T).amax(-1).sum(-1)  # (L, h)
     (best * tokens.weights).sum().backward()
     assert all(each.grad.abs().sum(-1).gt(0).all() for each in (tokens.vectors, tokens.weights))
-    assert all(weight.grad is None for weight in intra.t5.parameters())
+    assert all(weight.grad is None for weight in intra.asker.decoder.parameters())
 
 
 def test_a_short_chunk_has_as_many_keys_as_tokens_and_no_padding(intra):
@@ -117,7 +118,7 @@ def test_the_first_round_is_a_raw_maxsim_over_several_keys(intra):
 
 def test_heads_of_negligible_weight_do_not_ask(intra, chunks):
     weights = torch.tensor([[1.0, 1e-4], [-0.5, 0.0]])
-    some = Intra(intra.t5, intra.tokenizer, RetrievalTokens(intra.tokens.vectors, weights), intra.device)
+    some = Intra(intra.asker, intra.tokenizer, RetrievalTokens(intra.tokens.vectors, weights), intra.device)
     asked = some.rounds[1].ask(QUESTION, chunks)
     assert set(asked.heads) == {(0, 0), (1, 0)}
     assert asked.weights.tolist() == [1.0] * 64 + [-0.5] * 64

@@ -72,6 +72,22 @@ def test_exact_equals_float64_brute_force(seed, count, block):
     np.testing.assert_allclose(flat(scores), truth, rtol=1e-5, atol=1e-5 * np.abs(truth).max())
 
 
+def test_scales_at_a_keys_end_multiply_the_products_of_those_who_name_them():
+    chunks, (vectors, weights) = corpus(2, 300), question(2)
+    random = np.random.default_rng(2)
+    chunks = [np.hstack([keys, random.uniform(0.1, 2, (len(keys), 3))]) for keys in chunks]
+    vectors, scaled_by = torch.nn.functional.pad(vectors, (0, 3)), torch.tensor([16, 17, 18, 16, 18, 18, 17])
+    rows = [torch.tensor(keys.astype(np.float16)).double() for keys in chunks]
+    truth = [float(weights.double() @ (vectors.double() @ k.T * k.T[scaled_by]).amax(1)) for k in rows]
+    shards = two_shards(chunks, 120)
+    np.testing.assert_allclose(flat(maxsim.exact(vectors, weights, shards, scaled_by=scaled_by)), truth, rtol=1e-4, atol=1e-4)
+    best = [place.score for place in maxsim.fast(vectors, weights, shards, 10, scaled_by=scaled_by)]
+    np.testing.assert_allclose(best, sorted(truth)[:-11:-1], rtol=1e-4, atol=1e-4)
+    for keys, total in zip(chunks[:9], truth[:9], strict=True):
+        half = torch.tensor(keys).half()
+        assert float(maxsim.pairs(vectors, weights, half, scaled_by)[1].sum()) == pytest.approx(total, rel=1e-4)
+
+
 def test_negative_maxima_stay_negative_beside_an_empty_chunk():
     chunks = [np.array([[-1.0, 0], [-3, 0]]), np.empty((0, 2)), np.array([[-2.0, 0]]), np.empty((0, 2))]
     scores = maxsim.exact(torch.tensor([[1.0, 0]]), torch.ones(1), [maxsim.load(segment(1, chunks))])
