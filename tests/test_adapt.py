@@ -61,9 +61,9 @@ def adapt(reatt, store):
 
     def call(*arguments):
         done = reatt("adapt", "--store", store, "--json", *arguments)
+        assert "" in (done.out, done.err)
         told = json.loads(done.out or done.err)
-        if done.out:
-            jsonschema.validate(told, schemas.json_schema("adapt"))
+        jsonschema.validate(told, schemas.json_schema("adapt" if done.out else "error"))
         return done.code, told
 
     return call

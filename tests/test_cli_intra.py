@@ -50,6 +50,21 @@ def test_one_round_shows_the_questions_words(reatt, decoded):
     assert reatt("search", QUESTION, "--retriever", "attention", "--rerank-only").code == 0
 
 
+BY_DECODER = "--retriever attention"
+CALLS = [
+    "search leave", f"search leave {BY_DECODER} --rounds 1", f"search leave {BY_DECODER} --rerank-only", "status",
+    f"eval --queries q.jsonl {BY_DECODER} --rounds 1", "ask leave --ok-empty", "ingest --method intra .",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_every_object_is_the_one_of_its_schema(call, reatt, decoded):
+    (decoded / "q.jsonl").write_text(json.dumps({"_id": "1", "text": QUESTION, "answers": ["49 weeks"]}) + "\n")
+    done = reatt(*call.split(), "--json")
+    assert (done.code, done.err, done.out.count("\n")) == (0, "", 1)
+    jsonschema.validate(json.loads(done.out), schemas.json_schema(call.split()[0]))
+
+
 def test_ask_answers_from_the_kept_states(reatt, decoded):
     told = json.loads(reatt("ask", QUESTION, "--abstain", "never", "--json").out)
     assert told["answer"]
@@ -113,6 +128,17 @@ def test_adapt_learns_from_evidence_and_encodes_nothing(reatt, judged, monkeypat
     assert after["hits"][0]["retrieval"]["attention"] != before["hits"][0]["retrieval"]["attention"]
     assert reatt("models", "rollback").code == 0
     assert json.loads(reatt("search", QUESTION, "--retriever", "attention", "--json").out)["hits"] == before["hits"]
+
+
+def test_a_warm_start_teaches_to_answer_first_and_encodes_nothing(reatt, judged):
+    before = json.loads(reatt("status", "--json").out)
+    learn = ("adapt", "--qa", "qa.jsonl", "--qrels", "qrels.tsv", "--steps", "2", "--accept", "always", "--json")
+    told = json.loads(reatt(*learn, "--warm-start").out)
+    jsonschema.validate(told, schemas.json_schema("adapt"))
+    assert (told["reencoded"], told["steps"]) == (0, 4)
+    assert json.loads(reatt("status", "--json").out)["chunks"] == before["chunks"]
+    assert reatt("check").code == 0
+    assert reatt("adapt", "--method", "reatt", "--warm-start").code == 2
 
 
 def test_adapting_the_decoder_says_what_it_needs_and_what_it_lacks(reatt, judged):

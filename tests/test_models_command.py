@@ -2,8 +2,10 @@
 
 import json
 
+import jsonschema
 import pytest
 
+from reatt_cli import schemas
 from reatt_engine import indexing, models
 from reatt_engine.folders import ModelFolder
 from reatt_store.library import Library, Writer
@@ -33,6 +35,7 @@ def adapt(store, folder, complete=True):
 def told(reatt, *arguments):
     done = reatt("models", *arguments, "--json")
     assert (done.code, done.err) == (0, "")
+    jsonschema.validate(json.loads(done.out), schemas.json_schema("models"))
     return json.loads(done.out)["models"]
 
 

@@ -14,9 +14,11 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import jsonschema
 import pytest
 
-from reatt_cli import finding, serving, warm
+from reatt_cli import finding, schemas, serving, warm
+from reatt_cli.output import Output
 from reatt_cli.settings import Settings
 
 PROGRAM = [sys.executable, "-m", "reatt_cli.app"]
@@ -319,6 +321,20 @@ def test_stop_ends_it_and_a_second_one_is_not_started(reatt, library, runtime):
         thread.join(20)
         assert not thread.is_alive()
     assert json.loads(reatt("serve", "--stop", "--json").out)["state"] == "none"
+
+
+def test_ctrl_c_ends_it_with_130_and_takes_the_socket_away(reatt, library, runtime, monkeypatch):
+    where, record = warm.place(library).socket, Output.record
+
+    def tell_and_press(out, told):
+        record(out, told)
+        assert where.exists()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Output, "record", tell_and_press)
+    done = reatt("serve", "--json")
+    assert (done.code, done.err, done.out.count("\n"), where.exists()) == (130, "", 1, False)
+    jsonschema.validate(json.loads(done.out), schemas.json_schema("serve"))
 
 
 def test_serve_without_a_store_says_so_and_leaves_nothing(reatt, runtime):
