@@ -26,6 +26,7 @@ from reatt_engine.checkpoints import REDUNDANT, published_weights, read_shape
 from reatt_engine.folders import INDEX, ModelFolder, place, read_config, shards, weight_files
 from reatt_engine.indexing import Progress
 from reatt_engine.models import BUNDLED, load_asker
+from reatt_engine.room import check_to_load
 from reatt_engine.t5 import T5
 from reatt_engine.tokens import TextTokenizer
 from reatt_store.connection import sync_folder, translated
@@ -78,16 +79,29 @@ def download(name: str, folder: Path, on_progress: OnProgress) -> None:
             for line in child.stdout or ():
                 said |= json.loads(line)
                 total = int(str(said.get("total", 0)))
+                _check_room(folder, name, total)
                 on_progress(Progress("download", min(int(str(said.get("done", 0))), total), total, name))
         finally:
             child.terminate()
     if said.get("install"):
         raise ModelError(f"to download {name}, huggingface_hub is needed", INSTALL)
+    if said.get("gated"):
+        fix = f"do so on https://huggingface.co/{name.partition('@')[0]}, then: hf auth login"
+        raise ModelError(f"{name} is only for those who have accepted its licence", fix)
     if child.returncode or "error" in said:
         why = said.get("error", "the download stopped")
         raise ModelError(
             f"cannot download {name}: {why}", f"download it by hand, then: reatt models add DIR --name {name}"
         )
+
+
+def _check_room(folder: Path, name: str, total: int) -> None:
+    """Stop a download that the disk is too small for, or memory, as soon as its config tells."""
+    left = total - sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    if left > shutil.disk_usage(folder).free:
+        raise DiskFull(f"no room in {folder.parent}: the model needs {total / 1e9:.2f} GB", "free some space")
+    if (folder / "config.json").is_file():
+        check_to_load(ModelFolder(folder, called=name))
 
 
 def convert(source: Path, target: Path) -> tuple[str, ...]:
@@ -130,6 +144,7 @@ def _is_zip(file: Path) -> bool:
 
 def _register(source: Path, registry: Path, name: str, on_progress: OnProgress, *, ours: bool = False) -> Added:
     read_config(source)
+    check_to_load(ModelFolder(source, called=name))
     on_progress(Progress("copy", 0, None, name))
     with translated(registry), _beside(registry, source) as part:
         place(source / "config.json", part / "config.json")

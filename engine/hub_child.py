@@ -3,7 +3,7 @@
 Run as a script by `convert.download` with a name (`owner/model`, perhaps `@revision`) and a folder. Says one JSON
 object a line:
     {"total": 3132000000}             then, twice a second, {"done": 1200000}
-    {"error": "why", "install": true}   `install`: huggingface_hub is not there
+    {"error": "why", "install": true}   `install`: huggingface_hub is not there; `gated`: a licence is not accepted
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def main() -> int:
         say(error=str(error), install=True)
         return 1
     except Exception as error:  # the hub's client, its HTTP library and the system each have errors of their own
-        say(error=str(error).strip().partition("\n")[0] or type(error).__name__)
+        kind = type(error).__name__
+        say(error=str(error).strip().partition("\n")[0] or kind, gated=kind == "GatedRepoError")
         return 1
     return 0
 

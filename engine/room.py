@@ -10,6 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from reatt_engine.folders import ModelFolder
+from reatt_engine.needs import needs
 from reatt_engine.t5 import T5
 from reatt_store.errors import DiskFull, OutOfMemory
 
@@ -43,6 +45,14 @@ def check_memory(device: torch.device, needed: int) -> None:
             f"learning takes {needed / 1e9:.2f} GB beside the model, and {device.type} has {free / 1e9:.2f} GB free"
         )
         raise OutOfMemory(message, "--freeze chunks, or a smaller --model")
+
+
+def check_to_load(model: ModelFolder) -> None:
+    """Raise OutOfMemory where a model's weights alone are more than memory has left."""
+    needed, free = needs(model.config), free_memory(torch.device("cpu"))
+    if needed is not None and free is not None and needed.memory > free:
+        message = f"{model.name} takes {needed.memory / 1e9:.2f} GB of memory, and {free / 1e9:.2f} GB are free"
+        raise OutOfMemory(message, "end other programs, or take a smaller model")
 
 
 def free_memory(device: torch.device) -> int | None:

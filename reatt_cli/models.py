@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from reatt_cli.rendering import counted
+from reatt_cli.rendering import counted, human_bytes
 from reatt_cli.session import Session, short_path
 from reatt_cli.settings import command, registry
 
@@ -69,6 +69,9 @@ def add(session: Session, source: Added, name: Name = None) -> None:
         session.warn(f"left out {counted(len(added.left_out), 'weight')} that a T5 has no place for")
     result = schemas.Models(models=[_described(added.folder)], warnings=session.warnings)
     session.out.result(result, lambda: session.out.table([_row(result.models[0])]))
+    made = result.models[0]
+    memory = "" if made.memory_bytes is None else f", and {human_bytes(made.memory_bytes)} of memory where it is loaded"
+    session.out.note(f"takes {human_bytes(made.disk_bytes)} on the disk{memory}")
 
 
 def use(session: Session, chosen: Kept) -> None:
@@ -145,9 +148,19 @@ def _own(session: Session) -> list[schemas.KnownModel]:
 
 def _described(folder: ModelFolder, generation: int | None = None, in_force: bool = False) -> schemas.KnownModel:
     from reatt_cli import schemas
+    from reatt_engine.needs import needs
 
-    known = {"name": folder.name, "path": str(folder.path), "sha256": folder.sha256, "origin": folder.origin}
-    return schemas.KnownModel.model_validate({**known, "generation": generation, "in_force": in_force})
+    needed = needs(folder.config)
+    return schemas.KnownModel(
+        name=folder.name,
+        path=str(folder.path),
+        sha256=folder.sha256,
+        origin=folder.origin,
+        generation=generation,
+        in_force=in_force,
+        disk_bytes=sum(file.stat().st_size for file in folder.files),
+        memory_bytes=needed.memory if needed else None,
+    )
 
 
 def _row(model: schemas.KnownModel) -> tuple[str, str, str, str]:

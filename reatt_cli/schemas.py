@@ -178,6 +178,8 @@ class KnownModel(Part):
     origin: Literal["bundled", "added", "store", "folder"]
     generation: int | None = Field(default=None, description="of the store whose vectors it reads; null if none")
     in_force: bool = Field(default=False, description="whether the store answers with it")
+    disk_bytes: int = Field(default=0, description="of its files")
+    memory_bytes: int | None = Field(default=None, description="of its loaded weights; null if unknown")
 
 
 class Models(Part):

@@ -192,7 +192,10 @@ def hub(source, monkeypatch):
             elif self.path.startswith("/lab/reatt-tiny/resolve/"):
                 content = (source / self.path.rpartition("/")[2]).read_bytes()
             else:
-                self.send_error(404)
+                self.send_response(403 if "gated" in self.path else 404)
+                self.send_header("X-Error-Code", "GatedRepo" if "gated" in self.path else "RepoNotFound")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
                 return
             self.send_response(200)
             for key, value in {
@@ -227,6 +230,18 @@ def test_a_hub_model_is_downloaded_and_added(hub, source, tmp_path):
 def test_an_unknown_hub_name_is_told(hub, tmp_path):
     with pytest.raises(ModelError, match="cannot download lab/nothing"):
         add("lab/nothing", tmp_path)
+
+
+def test_a_licence_that_was_not_accepted_is_told_with_where_to_accept_it(hub, tmp_path):
+    with pytest.raises(ModelError, match="accepted its licence") as caught:
+        add("lab/gated@main", tmp_path)
+    assert caught.value.fix == "do so on https://huggingface.co/lab/gated, then: hf auth login"
+
+
+def test_a_download_that_does_not_fit_is_stopped(hub, tmp_path, monkeypatch):
+    monkeypatch.setattr(convert.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
+    with pytest.raises(DiskFull, match="no room"):
+        add("lab/reatt-tiny", tmp_path)
 
 
 def test_our_names_leave_no_published_weight_behind(source):

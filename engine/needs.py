@@ -1,0 +1,81 @@
+"""What a model needs, computed from its config alone: told before a download has ended or memory has run out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+FLOAT = 4  # bytes of a weight in memory, whatever the file has
+STORED = {"bfloat16": 2, "float16": 2}  # bytes of a weight in a file, by the config's `dtype`
+
+Config = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Needs:
+    """How large a model is."""
+
+    weights: int  # that are read
+    unread: int = 0  # that lie in the files beside them: a vision tower's
+    stored: int = FLOAT  # bytes of each in the files
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that the weights take; what is read and written comes on top."""
+        return FLOAT * self.weights
+
+    @property
+    def disk(self) -> int:
+        """Bytes that the published files take."""
+        return self.stored * (self.weights + self.unread)
+
+
+def needs(config: Config) -> Needs | None:
+    """Compute what the model of a published config needs; None where the config leaves out what that depends on."""
+    try:
+        weights, unread = COUNTS[config["model_type"]](config)
+        return Needs(weights, unread, STORED.get(config.get("dtype", config.get("torch_dtype")), FLOAT))
+    except (AttributeError, KeyError, TypeError):
+        return None
+
+
+def _t5(config: Config) -> tuple[int, int]:
+    """Count a T5: attention has four maps, a gated feed-forward layer three."""
+    width, inner = config["d_model"], config["num_heads"] * config["d_kv"]
+    gated = str(config.get("feed_forward_proj", "relu")).startswith("gated")
+    attention, forward = 4 * width * inner + width, (2 + gated) * width * config["d_ff"] + width
+    encoder = config["num_layers"] * (attention + forward)
+    decoder = config.get("num_decoder_layers", config["num_layers"]) * (2 * attention + forward)
+    positions = 2 * config.get("relative_attention_num_buckets", 32) * config["num_heads"]
+    heads = 1 if config.get("tie_word_embeddings", True) else 2
+    return heads * config["vocab_size"] * width + encoder + decoder + positions + 2 * width, 0
+
+
+def _t5gemma(config: Config) -> tuple[int, int]:
+    """Count a T5Gemma2: one embedding for both sides and the head; unread, a vision tower and its way into the text."""
+    text, eyes = config["encoder"]["text_config"], config["encoder"]["vision_config"]
+    width = text["hidden_size"]
+    read = (text["vocab_size"] + 1) * width + _gemmas_stack(text) + _gemmas_stack(config["decoder"])
+    return read, _tower(eyes) + (width + 1) * eyes["hidden_size"]
+
+
+def _gemmas_stack(side: Config) -> int:
+    """Count the layers of a side: merged attention has no more maps than the encoder's."""
+    width, head = side["hidden_size"], side["head_dim"]
+    attention = 2 * width * head * (side["num_attention_heads"] + side["num_key_value_heads"]) + 2 * head
+    layer = attention + 3 * width * side["intermediate_size"] + 4 * width
+    return int(side["num_hidden_layers"] * layer + width)
+
+
+def _tower(eyes: Config) -> int:
+    """Count a SigLIP tower: layers with offsets, patches and their places, and the head that some have."""
+    width, inner = eyes["hidden_size"], eyes["intermediate_size"]
+    layer = 4 * width * (width + 1) + 2 * width * inner + inner + width + 4 * width
+    patches = (eyes["image_size"] // eyes["patch_size"]) ** 2
+    seen = width * (eyes.get("num_channels", 3) * eyes["patch_size"] ** 2 + 1) + patches * width
+    head = layer - 2 * width + width if eyes.get("vision_use_head", True) else 0  # one norm less, and a probe
+    return int(eyes["num_hidden_layers"] * layer + seen + 2 * width + head)
+
+
+COUNTS: dict[str, Callable[[Config], tuple[int, int]]] = {"t5": _t5, "t5gemma2": _t5gemma}
