@@ -80,7 +80,9 @@ def test_scales_at_a_keys_end_multiply_the_products_of_those_who_name_them():
     rows = [torch.tensor(keys.astype(np.float16)).double() for keys in chunks]
     truth = [float(weights.double() @ (vectors.double() @ k.T * k.T[scaled_by]).amax(1)) for k in rows]
     shards = two_shards(chunks, 120)
-    np.testing.assert_allclose(flat(maxsim.exact(vectors, weights, shards, scaled_by=scaled_by)), truth, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        flat(maxsim.exact(vectors, weights, shards, scaled_by=scaled_by)), truth, rtol=1e-4, atol=1e-4
+    )
     best = [place.score for place in maxsim.fast(vectors, weights, shards, 10, scaled_by=scaled_by)]
     np.testing.assert_allclose(best, sorted(truth)[:-11:-1], rtol=1e-4, atol=1e-4)
     for keys, total in zip(chunks[:9], truth[:9], strict=True):
