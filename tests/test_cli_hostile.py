@@ -7,10 +7,11 @@ from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 
 import pytest
+import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reatt_cli.app import run
+from reatt_cli.app import app, run
 from reatt_store.library import Chunk, Document, Library, Problem
 
 STEERING = re.compile(
@@ -26,6 +27,11 @@ COMMANDS = [
     "search --retriever words tea", "search --retriever words {text}", "list --only {text}", "show {text}",
     "remove {text}", "ask {text} --model {text}", "search {text} --store {text}", "ingest {text}", "{text}",
     "models use {text}", "adapt --qa {text}", "eval --queries {text}", "schema {text}", "list --color {text}",
+    "status --store {text}", "check --repair", "init {text}", "report {text}", "report R-1 -o {text}", "doctor",
+    "doctor --store {text} --model {text}", "config", "config {text}", "completion {text}", "serve --store {text}",
+    "serve --stop", "models add {text} --name {text}", "models rollback", "models probe --model {text}",
+    "models list --store {text}", "values id D-", "values model {text}", "list --debug {text}", "adapt --spans {text}",
+    "ingest --dry-run . --exclude {text}", "ingest . --password-file {text}", "ingest . --encoding {text}",
 ]  # fmt: skip
 
 
@@ -36,6 +42,7 @@ def fill(store, text):
     with Library.create(store) as library, library.writing() as writer:
         writer.publish([(document, [chunk])], None, 0)
         writer.record_problem(Problem(f"/{text}", "PDF_DAMAGED", text, text, "00"))
+    (store / "config.toml").write_text(f"[ingest]\nexclude = [{json.dumps(text)}]\n")
 
 
 def said(arguments):
@@ -55,7 +62,7 @@ def test_no_command_lets_a_hostile_text_steer_the_terminal(command, how, home):
     assert not STEERING.search(said([*words, *how]).replace("\r\n", "\n"))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(TEXTS, st.sampled_from(COMMANDS), st.booleans())
 def test_no_text_at_all_steers_the_terminal(home, text, command, as_json):
     store = home / f"store-{len(os.listdir(home))}"
@@ -63,6 +70,27 @@ def test_no_text_at_all_steers_the_terminal(home, text, command, as_json):
     words = [word.format(text=text or "tea") for word in command.split()]
     named = [] if "--store" in words else ["--store", str(store)]
     assert not STEERING.search(said([*words, *named, *(["--json"] if as_json else [])]))
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(TEXTS, TEXTS, st.booleans())
+def test_no_document_and_no_answer_steers_the_terminal(home, library, text, question, as_json):
+    (home / "work" / "made").mkdir(exist_ok=True)
+    (home / "work" / "made" / "tea.md").write_text(f"# {text}\n\n{text} is tea.\n", errors="replace")
+    calls = ["ingest made", "ask {text} --abstain never --explain --only made", "search {text} --only made", "list"]
+    for call in calls:
+        words = [word.format(text=question or "tea") for word in call.split()]
+        assert not STEERING.search(said([*words, *(["--json"] if as_json else [])]))
+
+
+def commands(group=None, before=""):
+    group = group or typer.main.get_command(app)
+    for name, each in group.commands.items():
+        yield from commands(each, f"{before}{name} ") if hasattr(each, "commands") else [before + name]
+
+
+def test_no_command_is_left_out():
+    assert {name for name in commands() if not any(call.startswith(name) for call in COMMANDS)} == set()
 
 
 def test_hostile_files_and_questions_stay_inert_from_ingest_to_answer(home, library, reatt):
