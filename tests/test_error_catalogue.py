@@ -269,6 +269,14 @@ def test_a_failure_is_one_line_that_says_what_to_do(row, world, as_json):
         assert (json.loads(last)["id"], json.loads(last)["code"]) == (row.id, row.code)
     else:
         assert last.startswith("reatt: ")
+        assert "Traceback" not in done.err
+
+
+def test_row_4_what_a_scan_passes_over_is_no_failure(world, as_json):
+    world.write("more/picture.txt", b"\x89PNG\r\n")
+    done = world.reatt("ingest", "more", *(["--json"] if as_json else []))
+    assert done.code == 0
+    assert told(done, "ingest")["files"]["skipped"] == 1 if as_json else "1 file passed over" in done.err
 
 
 def test_row_5_an_empty_file_is_counted(world, as_json):
@@ -290,6 +298,19 @@ def test_row_19_ctrl_c_is_130_and_leaves_a_whole_store(world, as_json):
     done = world.reatt("ingest", "new.txt", "leave.md", *(["--json"] if as_json else []))
     assert (done.code, done.out) == (130, "")
     assert done.err == "" if as_json else "the same command goes on from there" in done.err
+    assert world.reatt("check").code == 0
+
+
+def test_row_19_a_second_ctrl_c_does_not_wait(world):
+    def press_twice(_):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        pytest.fail("it went on")
+
+    world.write("new.txt", b"one\n")
+    world.patch.setattr(documents, "_open", press_twice)
+    done = world.reatt("ingest", "new.txt")
+    assert (done.code, done.err.count("Ctrl-C again to stop now")) == (130, 1)
     assert world.reatt("check").code == 0
 
 

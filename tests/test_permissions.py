@@ -1,0 +1,50 @@
+"""What the modes of files forbid: a file is named and passed over, a store that cannot be written still answers."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import json, sys
+from reatt_cli.app import run
+sys.exit([run(call.split()) for call in json.load(sys.stdin)][-1])
+"""
+
+
+@pytest.fixture
+def powerless():
+    """Return a function that runs commands as one whom modes bind, root or not; the last one's exit code is given."""
+    root = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.getuid() == 0 else []
+    if root and shutil.which("setpriv") is None:
+        pytest.skip("without setpriv root can open every file")
+
+    def run(*calls):
+        command = [*root, sys.executable, "-c", PROGRAM]
+        return subprocess.run(command, input=json.dumps(calls), capture_output=True, text=True)
+
+    return run
+
+
+def test_a_file_one_may_not_open_is_told_and_the_others_are_read(powerless, home, library):
+    for name in ("closed.txt", "good.txt"):
+        (home / "work" / name).write_text(f"{name}\n")
+    (home / "work" / "closed.txt").chmod(0)
+    done = powerless("ingest closed.txt good.txt --json")
+    found = json.loads(done.stdout)
+    assert (done.returncode, done.stderr, found["files"]["added"]) == (3, "", 1)
+    [problem] = found["problems"]
+    assert (problem["id"], "Permission denied" in problem["detail"]) == ("UNREADABLE", True)
+
+
+def test_a_store_that_cannot_be_written_answers_and_is_not_changed(powerless, library):
+    for path in (library, *library.rglob("*")):
+        path.chmod(path.stat().st_mode & ~0o222)
+    reading = ["list", "show D-1", "status", "search leave", "ask leave --abstain never"]
+    done = powerless(*(f"{call} --json" for call in reading), "remove D-1 --json")
+    schemas = [json.loads(line)["schema"] for line in done.stdout.splitlines()]
+    assert schemas == [f"reatt.{call.split()[0]}/1" for call in reading]
+    assert (done.returncode, json.loads(done.stderr)["id"]) == (22, "READ_ONLY")
