@@ -171,13 +171,18 @@ def pairs(vectors: Tensor, weights: Tensor, keys: Tensor, scaled_by: Tensor | No
 
 def _scaled(prepared: tuple[Dots, Tensor], scaled_by: Tensor | None) -> tuple[Dots, Tensor]:
     """Multiply products by the scales that keys end in: before the maximum, for each key has its own."""
-    dots, weights = prepared
     if scaled_by is None:
         return prepared
+    dots, weights = prepared
+    columns, counts = torch.unique_consecutive(scaled_by, return_counts=True)
+    ends = counts.cumsum(0).tolist()
+    runs = list(zip(columns.tolist(), [0, *ends], ends, strict=False))  # vectors that ask together, by their column
 
     def scaled(shard: Shard, start: int, end: int) -> Tensor:
-        scales = shard.keys[start:end].T.index_select(0, scaled_by)  # (m, n)
-        return dots(shard, start, end).mul_(scales)
+        products = dots(shard, start, end)  # (m, n)
+        for column, first, last in runs:
+            products[first:last] *= shard.keys[start:end, column]
+        return products
 
     return scaled, weights
 

@@ -134,16 +134,19 @@ class T5Gemma(nn.Module):
 
     def on_states(self, queries: Tensor) -> Tensor:
         """Move queries (L, h, n, w) to where the keys are: (L, h, n, d), with zeros where a key has its scales."""
-        gains = torch.stack([1 + layer.self_attn.k_norm.weight for layer in self.layers])  # (L, w)
-        weights = self._key_weights().repeat_interleave(self.heads[1] // self.key_heads, 1)  # (L, h, w, D)
-        moved = torch.einsum("lhnw,lhwd->lhnd", queries * gains[:, None, None], weights)
-        return F.pad(moved, (0, self.key_width - self.width))
+        moved = []
+        for layer, asked in zip(self.layers, queries, strict=True):
+            gained = asked * (1 + layer.self_attn.k_norm.weight)  # (h, n, w)
+            grouped = gained.view(self.key_heads, -1, asked.shape[-1]) @ self._key_weights(layer)  # (g, r*n, D)
+            moved.append(grouped.view(*asked.shape[:2], -1))  # (h, n, D)
+        return F.pad(torch.stack(moved), (0, self.key_width - self.width))
 
     def keys(self, states: Tensor) -> Tensor:
         """Put behind states (n, D) one over the root mean square of each layer's and head's key: (n, d)."""
         epsilon = self.stack.config.rms_norm_eps
-        keys = torch.einsum("nd,lgwd->nlgw", states, self._key_weights())
-        return torch.cat((states, (keys.square().mean(-1) + epsilon).rsqrt().flatten(1)), 1)
+        keys = (states @ self._key_weights(layer).mT for layer in self.layers)  # (g, n, w)
+        scales = [(each.square().mean(-1) + epsilon).rsqrt() for each in keys]  # (g, n)
+        return torch.cat((states, torch.cat(scales).mT), 1)
 
     def prompt(self, asked: Tokens, tokenizer: TextTokenizer) -> tuple[int, ...]:
         """Let the decoder read the question after its start token, and that an answer is to follow."""
@@ -167,10 +170,10 @@ class T5Gemma(nn.Module):
         out: Tensor = attention.k_norm(keys)
         return out
 
-    def _key_weights(self) -> Tensor:
-        """Gather the key projections: (L, g, w, D)."""
-        weights = torch.stack([layer.self_attn.k_proj.weight for layer in self.layers])  # (L, g*w, D)
-        return weights.view(len(weights), self.key_heads, -1, self.width)
+    def _key_weights(self, layer: Any) -> Tensor:
+        """View a layer's key projection by heads: (g, w, D)."""
+        weights: Tensor = layer.self_attn.k_proj.weight
+        return weights.view(self.key_heads, -1, self.width)
 
     def _places(self, x: Tensor, before: int, cache: Cache) -> tuple[dict[str, Turn], dict[str, Tensor]]:
         """Turn and mask by kind of layer, for `x` (B, m, D) after so many positions: masks (m, n + t) say what is seen.
