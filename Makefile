@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types smoke bench first eval-mini learning adapting gpu reatt-mini twin completions man transcripts kills crashes flips moves asks figures coverage mutation-score mutate clean
+.PHONY: help setup demo test lint types smoke bench intra-cost first eval-mini intra-pool learning adapting gpu reatt-mini twin completions man transcripts kills crashes flips moves asks figures coverage mutation-score mutate clean
 
 JOBS ?= 2
 COUNT ?= 20000
@@ -108,11 +108,17 @@ smoke: $(VENV)/installed-dev ## the wheel, in an empty environment, from another
 bench: $(VENV)/installed-dev ## speed and memory, into bench/results/
 	$(BIN)/python -m bench.run $(if $(filter-out 0,$(QUICK)),--quick) $(ARGS)
 
+intra-cost: $(VENV)/installed-dev ## what kept states cost and save, of INTRA and ReAtt, into intra_cost.md (QUICK=1: smaller)
+	$(BIN)/python -m bench.intra_cost $(if $(filter-out 0,$(QUICK)),--quick) $(ARGS)
+
 first: $(VENV)/installed-dev ## how well the bundled model finds and reads, into bench/results/first.md
 	$(BIN)/python -m bench.first $(ARGS)
 
 eval-mini: $(VENV)/installed-dev ## reatt-mini on all judged sets beside BM25, MiniLM and their fusion, into mini.md
 	$(BIN)/python -m bench.mini --data $(DATA) $(ARGS)
+
+intra-pool: $(VENV)/installed-dev ## INTRA in one pool of 100,000 chunks, into intra.md; goes on where it stopped (DATA, MINUTES)
+	$(BIN)/python -m bench.intra --data $(DATA) --minutes $(MINUTES) $(ARGS)
 
 learning: $(VENV)/installed-dev ## memory and pace of a training step, into learning.md (ARGS=--large: T5-large on a GPU)
 	$(BIN)/python -m bench.learning $(ARGS)

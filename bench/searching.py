@@ -128,7 +128,7 @@ def _unit(random: np.random.Generator, count: int) -> Any:
 
 
 def _rows(plan: Plan, status: Status, engines: Mapping[str, Engine], asked: Sequence[str]) -> Iterator[Row]:
-    times = {threads: _medians(engines, asked, threads) for threads in plan.threads}
+    times = {count: _medians(engines, asked, count) for count in plan.threads}
     for name, engine in engines.items():
         one = times[1][name] if 1 in times else None
         all = times[max(times)][name] if max(times) > 1 or one is None else None
@@ -137,10 +137,10 @@ def _rows(plan: Plan, status: Status, engines: Mapping[str, Engine], asked: Sequ
         yield Row(STAGE, what, "ms", one=one, all=all, goal=engine.goal, also={**engine.also, **kept})
 
 
-def _medians(engines: Mapping[str, Engine], asked: Sequence[str], threads: int) -> dict[str, float]:
+def _medians(engines: Mapping[str, Engine], asked: Sequence[str], count: int) -> dict[str, float]:
     """Take each engine's median milliseconds; the engines take turns, each with its data warm."""
     spent: dict[str, list[float]] = {name: [] for name in engines}
-    with _threads(threads):
+    with threads(count):
         for _ in range(REPEATS):
             for name, engine in engines.items():
                 engine.search(asked[0])
@@ -152,7 +152,7 @@ def _medians(engines: Mapping[str, Engine], asked: Sequence[str], threads: int) 
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def threads(count: int) -> Iterator[None]:
     """Let torch and FAISS use so many threads."""
     import faiss
 

@@ -5,22 +5,26 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 from bench import corpus, processes
 from bench.plan import Plan
+from reatt_engine.models import load_for
 from reatt_store.errors import StoreError
 from reatt_store.library import Library
 
+ASKED = {"reatt": (), "reatt-states": ("--keep-states",), "intra": ("--method", "intra")}  # of `reatt ingest`
 
-def store(plan: Plan, chunks: int) -> Path:
+
+def store(plan: Plan, chunks: int, method: str = "reatt") -> Path:
     """Return a store of so many chunks in the model's keys; what another model encoded is thrown away."""
-    folder = plan.work / f"chunks-{chunks}"
-    if not _made_by(folder, plan.backbone().fingerprint()):
+    folder = plan.work / (f"chunks-{chunks}" if method == "reatt" else f"chunks-{chunks}-{method}")
+    if not _made_by(folder, load_for(method, plan.model, plan.device).fingerprint()):
         shutil.rmtree(folder, ignore_errors=True)
     file = corpus.write_passages(plan.data, plan.work / f"passages-{chunks}.jsonl", chunks)
-    _ingest(plan, folder, file)
+    _ingest(plan, folder, file, ASKED[method])
     return folder
 
 
@@ -30,10 +34,10 @@ def fresh(plan: Plan, folder: Path, file: Path) -> None:
     _ingest(plan, folder, file)
 
 
-def _ingest(plan: Plan, folder: Path, file: Path) -> None:
+def _ingest(plan: Plan, folder: Path, file: Path, asked: Sequence[str] = ()) -> None:
     """Run `reatt ingest`: what the store already holds is passed over."""
     named = ["--store", str(folder), "--model", str(plan.model.path), "--device", plan.device]
-    command = [*processes.REATT, "ingest", *named, str(file)]
+    command = [*processes.REATT, "ingest", *named, *asked, str(file)]
     subprocess.run(command, check=True, stdout=sys.stderr, env=processes.environment(plan.home))
 
 
