@@ -7,6 +7,7 @@ to ask and to ingest. Both are data: nothing in them names a command, a path to 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from reatt_cli import schemas_ease
 
 FILE = "config.toml"
+LARGEST = 1_000_000  # bytes
 EVERYWHERE = {"model": "REATT_MODEL", "device": "REATT_DEVICE"}  # settings of your own file, with their variables
 SECTIONS = {  # the options that may be set, of each command
     "ask": ("top", "retriever", "search", "abstain", "beams", "max_tokens", "keep"),
@@ -107,7 +109,7 @@ def _given(store: Path) -> list[Given]:
 def _read(file: Path, own: bool) -> Iterator[Given]:
     """Read a file; what is not there sets nothing, what is not known is refused by name."""
     try:
-        text = file.read_bytes()
+        text = _small(file)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return
     for name, value in _parsed(file, text).items():
@@ -115,6 +117,17 @@ def _read(file: Path, own: bool) -> Iterator[Given]:
             yield from (Given(name, *_known(file, each, SECTIONS[name], name), file) for each in value.items())
         else:
             yield Given("", *_known(file, (name, value), (*EVERYWHERE,) if own else (), ""), file)
+
+
+def _small(file: Path) -> bytes:
+    """Read a file of settings. In the store of a stranger a pipe could have its name, which blocks, or a device."""
+    from reatt_store.errors import UsageError
+
+    with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+        found = os.fstat(stream.fileno())
+        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
+            raise UsageError(f"{file} is no file of settings", "reatt config path", str(file))
+        return stream.read()
 
 
 def _parsed(file: Path, text: bytes) -> Mapping[str, Any]:

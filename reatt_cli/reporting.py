@@ -48,11 +48,13 @@ def report(session: Session, shown: Shown, output: To = None) -> None:
 
 def _run(session: Session, shown: str) -> tuple[str, str]:
     """Read the page of a training run out of the store."""
+    from reatt_store.connection import open_regular
     from reatt_store.errors import NoSuchId
 
     page = session.library.folder / "reports" / f"{shown}.html"
     try:
-        return shown, page.read_text(encoding="utf-8")
+        with open_regular(page) as file:
+            return shown, file.read().decode()
     except FileNotFoundError:
         pages = sorted(path.stem for path in page.parent.glob("R-*.html"))
         raise NoSuchId(f"no report of a run is called {shown}; there are: {', '.join(pages) or 'none'}") from None

@@ -12,7 +12,10 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from reatt_store.connection import open_regular
+
 FOLDER = "answers"
+LARGEST = 10_000_000  # bytes of an answer that is read
 _OURS = re.compile(r"A-[0-9a-f]+\.json|\.A-[0-9a-f]+\.[0-9]+", re.ASCII)  # the second: of a killed process
 
 
@@ -38,7 +41,8 @@ def keep(folder: Path, id: str, content: bytes, most: int) -> bool:
 def kept(folder: Path, id: str) -> bytes | None:
     """Return an answer that was kept, None if it was not or is there no more."""
     try:
-        return (folder / FOLDER / f"{id}.json").read_bytes()
+        with open_regular(folder / FOLDER / f"{id}.json") as file:
+            return file.read(LARGEST)
     except OSError:
         return None
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from reatt_store.errors import (
@@ -70,6 +71,7 @@ def open_reader(folder: Path) -> Connection:
     rollback journal back, which `mode=ro` cannot. On read-only media SQLite opens the same file for reading.
     """
     database = folder / DATABASE
+    refuse_links(folder)
     if not database.is_file():
         raise NoStore(f"no store in {folder}", "reatt ingest PATH", str(folder))
     try:
@@ -88,6 +90,7 @@ def open_reader(folder: Path) -> Connection:
 
 def open_writer(folder: Path) -> Connection:
     """Open a store to write, with the schema brought up to date."""
+    refuse_links(folder)
     with translated(folder):
         _make(folder)
         connection = connect(folder / DATABASE, "mode=rw")
@@ -124,6 +127,25 @@ def translated(path: Path) -> Iterator[None]:
         raise _from_system(error, path) from error
     except UnicodeEncodeError as error:  # a word of the command line whose bytes are no text
         raise UsageError(f"not UTF-8: {error.object[:80]!r}", "patterns and paths in UTF-8", str(path)) from error
+
+
+def refuse_links(folder: Path) -> None:
+    """Raise StoreDamaged where a store from a stranger would have us write, truncate or sweep somewhere else."""
+    with suppress(FileNotFoundError, NotADirectoryError), translated(folder), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_symlink():
+                fix = "put what it leads to in its place; a whole store may lie anywhere: --store"
+                raise StoreDamaged(f"{entry.path} is a link, and a store has none", fix, entry.path)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file of a store to read, and nothing else that has its name: a pipe would block, a device never end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    file = os.fdopen(descriptor, "rb")
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is no regular file", os.fspath(path))
+    return file
 
 
 def sync_folder(folder: Path) -> None:

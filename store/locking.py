@@ -13,11 +13,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reatt_store.connection import translated
+from reatt_store.connection import open_regular, refuse_links, translated
 from reatt_store.errors import StoreLocked
 from reatt_store.records import Holder
 
 LOCK = "lock"
+LONGEST = 10_000  # bytes of the note
 
 
 @contextmanager
@@ -25,6 +26,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold the right to write, or raise StoreLocked at once."""
     from filelock import FileLock, Timeout
 
+    refuse_links(folder)  # the lock's file is written to
     path = folder / LOCK
     lock = FileLock(path, timeout=0, mode=0o600)
     with translated(path):
@@ -43,7 +45,8 @@ def locked(folder: Path) -> Iterator[None]:
 def holder(folder: Path) -> Holder | None:
     """Name the process that holds the lock; reading the note never gets in the way of a writer."""
     try:
-        note = Holder(**json.loads((folder / LOCK).read_text()))
+        with open_regular(folder / LOCK) as file:
+            note = Holder(**json.loads(file.read(LONGEST)))
     except (OSError, ValueError, TypeError):
         return None
     if type(note.pid) is not int or not all(isinstance(each, str) for each in (note.host, note.command, note.since)):

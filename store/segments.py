@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reatt_store.connection import open_regular
 from reatt_store.errors import StoreDamaged
 from reatt_store.records import DIGEST_BYTES
 
@@ -150,7 +151,7 @@ def write(path: Path, drafted: Draft) -> tuple[int, bytes]:
 
 def open_segment(path: Path, id: int, size: int) -> Segment:
     """Map a segment of `size` bytes; raises StoreDamaged if its shape is wrong. `checksum` looks at its contents."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         found = os.fstat(file.fileno()).st_size
         if found != size:
             raise _damaged(path, f"it has {found} bytes and should have {size}")
@@ -173,7 +174,7 @@ def open_segment(path: Path, id: int, size: int) -> Segment:
 def checksum(path: Path) -> bytes:
     """Return the BLAKE2b of a file, read in blocks."""
     state = hashlib.blake2b(digest_size=32)
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while block := file.read(1 << 20):
             state.update(block)
     return state.digest()

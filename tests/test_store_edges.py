@@ -9,7 +9,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from reatt_store import checking, connection, generations, locking, nearest
+from reatt_store import checking, connection, generations, locking, nearest, segments
 from reatt_store.connection import open_reader, open_writer, translated
 from reatt_store.errors import DiskFull, NoSuchId, Notice, ReadOnly, StoreDamaged, StoreError, StoreLocked, UsageError
 from reatt_store.library import Chunk, Document, Library, Problem
@@ -270,3 +270,31 @@ def test_a_notice_is_a_text_that_knows_its_row():
         "one text, two files",
         "DUPLICATE",
     )
+
+
+@pytest.mark.parametrize("name", ["segments", "tmp", "cache", "models", "lock", "reatt.db"])
+def test_a_link_in_a_store_from_a_stranger_leads_nobody_out_of_it(library, tmp_path, name):
+    kept, place = tmp_path / "mine" / "kept.txt", library.folder / name
+    kept.parent.mkdir()
+    kept.write_text("of mine")
+    with library.writing():
+        pass
+    place.rename(tmp_path / "away")
+    place.symlink_to(kept if (tmp_path / "away").is_file() else kept.parent)
+    for use in (library.writing, lambda: Library.create(library.folder), lambda: Library(library.folder)):
+        with pytest.raises(StoreDamaged, match="is a link"), use():
+            pytest.fail("it was used")
+    assert kept.read_text() == "of mine"
+
+
+def test_a_pipe_or_a_device_in_the_place_of_a_file_holds_nobody_up(library):
+    segment = next((library.folder / "segments").iterdir())
+    size = segment.stat().st_size
+    segment.unlink()
+    os.mkfifo(segment)
+    with pytest.raises(OSError, match="no regular file"):
+        segments.open_segment(segment, 1, size)
+    assert "no regular file" in str(library.check().damaged)
+    (library.folder / "lock").unlink(missing_ok=True)
+    os.mkfifo(library.folder / "lock")
+    assert locking.holder(library.folder) is None
