@@ -93,7 +93,7 @@ _reatt() {
         ;;
     " adapt")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --qa --qrels --judged --spans --masked --minutes --steps --freeze --hold-out --close-from --preset --teacher --wait-for-teacher --seed --dry-run --resume --accept --exclude-source --method --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --qa --qrels --judged --spans --masked --minutes --steps --freeze --hold-out --close-from --preset --teacher --wait-for-teacher --seed --dry-run --resume --accept --exclude-source --method --warm-start --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
         fi

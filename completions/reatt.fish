@@ -125,6 +125,7 @@ complete -c reatt -n '__reatt_at " adapt"' -l resume -d 'Go on with the run that
 complete -c reatt -n '__reatt_at " adapt"' -l accept -r -a 'if-better always never' -d 'When to use the new model.'
 complete -c reatt -n '__reatt_at " adapt"' -l exclude-source -d 'Never read the passage that a sentence comes from.'
 complete -c reatt -n '__reatt_at " adapt"' -l method -r -a 'reatt intra' -d 'What learns: encoder, or decoder [the store\'s].'
+complete -c reatt -n '__reatt_at " adapt"' -l warm-start -d 'With --method intra: first teach the decoder to answer from kept states.'
 complete -c reatt -n '__reatt_at " adapt"' -l store -r -a '(__fish_complete_directories)' -d 'The store [the nearest .reatt, else your own].'
 complete -c reatt -n '__reatt_at " adapt"' -l json -d 'Print one JSON object (see: reatt schema).'
 complete -c reatt -n '__reatt_at " adapt"' -l quiet -s q -d 'Say nothing but results and errors.'

@@ -1,6 +1,7 @@
 """From a store encoded for `intra` and questions with their evidence to a decoder that retrieves better, and a verdict.
 
-The model is frozen: states and keys stay, so the new model reads the generation of the old one and nothing is encoded.
+What encodes is frozen: states and keys stay, so the new model reads the generation of the old one and nothing is
+encoded; a warm start teaches the rest of the decoder, too.
 What decides, and how, is as for ReAtt: held-out questions, groups drawn whole, one transaction at the end.
 """
 
@@ -9,10 +10,10 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from reatt_engine import models, retrieval_tokens
+from reatt_engine import models, retrieval_tokens, warm_starting
 from reatt_engine.attention import AttentionIndex
 from reatt_engine.comparison import RETRIEVAL, Asked, compare
 from reatt_engine.concluding import conclude
@@ -27,6 +28,7 @@ from reatt_engine.intra import Intra
 from reatt_engine.plans import Budget, Plan, Row, Seconds, Steps
 from reatt_engine.report import Named, Report, save
 from reatt_engine.retrieval import TOKEN_CANDIDATES, Retriever
+from reatt_engine.warm_starting import AnswerLearner, Warmed
 from reatt_store.errors import ModelMismatch, UsageError
 from reatt_store.library import Generation, Library
 
@@ -50,7 +52,8 @@ class Course:
     plan: Plan
     accept: str = "if-better"
     minutes: float | None = 20.0
-    steps: int | None = None  # instead of minutes
+    steps: int | None = None  # instead of minutes; with a warm start so many of each
+    warm_start: bool = False  # whether the decoder learns to answer first
 
 
 @dataclass
@@ -85,11 +88,13 @@ class DecoderAdapter:
         with self.library.writing() as writer:
             run = writer.begin_run(KIND, settings)
             before = self._measured(self.model)
-            learner = self._learner()
-            log = learn(learner, self.course.plan, self._budget(), self.on_row, self.stop)
+            material = self._material()
+            warmed = self._warmed(material) if self.course.warm_start else Warmed(self.model)
+            learner = self._learner(warmed.model, material)
+            log = warmed.then(learn(learner, self.course.plan, self._budget(warmed), self.on_row, self.stop))
             if not log.rows:
                 raise KeyboardInterrupt  # before anything was learnt
-            made = retrieval_tokens.write(learner.tokens, self.folder, self.library.folder / MADE)
+            made = retrieval_tokens.write(learner.tokens, self.folder, self.library.folder / MADE, warmed.decoder)
             after = self._measured(models.load_intra(made, str(self.model.device)))
             verdict = compare(before, after, primary=RETRIEVAL, policy=self.course.accept, seed=self.course.plan.seed)
             number = self._generation.id
@@ -105,28 +110,41 @@ class DecoderAdapter:
         save(report, file)
         return report
 
-    def _learner(self) -> Learner:
+    def _material(self) -> Material:
         index = AttentionIndex(self.library, self._generation.id, TOKEN_CANDIDATES)
         examples = self.split.train
 
         def on_each(number: int) -> None:
             self.tell(Progress("search", number, len(examples)))
 
-        material = Material(examples, self._corpus, index, first_round(self.model, index, examples, on_each))
-        learner = Learner(self.model, material, self.course.plan)
+        return Material(examples, self._corpus, index, first_round(self.model, index, examples, on_each))
+
+    def _warmed(self, material: Material) -> Warmed:
+        """Teach a copy of the decoder to answer, for half of the time."""
+        plan = replace(warm_starting.USUAL, seed=self.course.plan.seed)
+        learner = AnswerLearner(self.model, material, plan)
+        return Warmed(learner.model, learn(learner, plan, self._budget(None), self.on_row, self.stop), learner.t5)
+
+    def _learner(self, model: Intra, material: Material) -> Learner:
+        learner = Learner(model, material, self.course.plan)
         if not self.folder.retrieval_tokens.is_file():
             learner.temper()
         return learner
 
-    def _budget(self) -> Budget:
-        """Leave as long for the second measuring as the first one, and the search, have taken."""
+    def _budget(self, warmed: Warmed | None) -> Budget:
+        """Leave as long for the second measuring as the first one, and the search, have taken.
+
+        None: what comes first is a warm start, and has half of it.
+        """
         if self.course.steps is not None:
             return Steps(self.course.steps)
-        minutes, spent = self.course.minutes or 0, time.monotonic() - self.began
-        if 60 * minutes <= 2 * spent:
+        warming = warmed.seconds if warmed else 0.0
+        minutes, spent = self.course.minutes or 0, time.monotonic() - self.began - warming
+        left = 60 * minutes - 2 * spent - warming
+        if left <= 0:
             message = f"{minutes:g} minutes are too few: searching and measuring alone take longer"
             raise UsageError(message, f"--minutes {4 * spent / 60:.1f}")
-        return Seconds(60 * minutes - 2 * spent)
+        return Seconds(left if warmed else left / 2)
 
     def _measured(self, model: Intra) -> list[Asked]:
         """Ask a model all held-out questions, and let it answer those whose answers are known."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import random
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -46,6 +48,24 @@ def chunk_scores(asking: Tensor, weights: Tensor, keys: Tensor, keep: Tensor, co
 def evidence_loss(scores: Tensor, evidence: Tensor) -> Tensor:
     """Take the cross-entropy of scores (C,) to all of the evidence (C,) alike: several chunks are right together."""
     return -scores.log_softmax(0)[evidence].mean()
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a step tells of itself, as in `Row`."""
+
+    answer: float | None = None
+    cross_document: float | None = None
+    agreement: float | None = None
+
+
+class Learns(Protocol):
+    """What `learn` lets take steps."""
+
+    read: int  # states that the decoder has read
+
+    def step(self, number: int, rate: float) -> Taken:
+        """Take a step."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +128,26 @@ class Learner:
         """What has been learnt."""
         return RetrievalTokens(self._vectors.detach().clone(), self._weights.detach().clone())
 
+    def state(self) -> dict[str, Tensor]:
+        """Copy what a later run needs to go on from here: what has been learnt, and AdamW's moments."""
+        moments = {
+            f"{name}.{number}": value.clone()
+            for number, of in self._optimizer.state_dict()["state"].items()
+            for name, value in of.items()
+        }
+        return {"vectors": self.tokens.vectors, "weights": self.tokens.weights, **moments}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` has given: the steps after are those that an undisturbed run takes."""
+        moments: dict[int, dict[str, Tensor]] = defaultdict(dict)
+        for name, _, number in (key.partition(".") for key in state):
+            if number:
+                moments[int(number)][name] = state[f"{name}.{number}"].clone()
+        with torch.no_grad():
+            self._vectors.copy_(state["vectors"])
+            self._weights.copy_(state["weights"])
+        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": dict(moments)})
+
     def temper(self) -> None:
         """Scale the weights until the first step's scores spread by 1: softmax is to be neither flat nor decided."""
         with torch.no_grad():
@@ -115,8 +155,8 @@ class Learner:
             self._weights /= scores.std().clamp_min(1e-6)
         self.read = 0
 
-    def step(self, number: int, rate: float) -> tuple[float, float]:
-        """Take a step; return its loss, and the share of its questions whose best chunk is evidence."""
+    def step(self, number: int, rate: float) -> Taken:
+        """Take a step; tell its loss, and the share of its questions whose best chunk is evidence."""
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.zero_grad()
@@ -128,7 +168,7 @@ class Learner:
             right += int(evidence[scores.argmax()])
         torch.nn.utils.clip_grad_norm_([self._vectors, self._weights], CLIP)
         self._optimizer.step()
-        return sum(losses) / len(losses), right / len(losses)
+        return Taken(cross_document=sum(losses) / len(losses), agreement=right / len(losses))
 
     def _scored(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield for each question of a step the scores of its candidates (C,), and which are evidence (C,)."""
@@ -158,16 +198,17 @@ class Learner:
 
 
 def learn(
-    learner: Learner, plan: Plan, budget: Budget, on_row: Callable[[Row, float], None], stop: Callable[[], bool]
+    learner: Learns, plan: Plan, budget: Budget, on_row: Callable[[Row, float], None], stop: Callable[[], bool]
 ) -> TrainingLog:
     """Take steps until the budget is spent or a person stops."""
     rows: list[Row] = []
     started, stopped = time.monotonic(), False
     while (share := budget.share(len(rows), time.monotonic() - started)) < 1:
         read, now = learner.read, time.monotonic()
-        loss, right = learner.step(len(rows), pace := rate(plan, share))
+        told = learner.step(len(rows), pace := rate(plan, share))
         tokens, end = learner.read - read, time.monotonic()
-        rows.append(Row(len(rows) + 1, end - started, pace, tokens, tokens / (end - now), None, loss, right, None))
+        figures = (told.answer, told.cross_document, told.agreement, None)
+        rows.append(Row(len(rows) + 1, end - started, pace, tokens, tokens / (end - now), *figures))
         on_row(rows[-1], share)
         if stopped := stop():
             break

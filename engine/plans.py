@@ -82,7 +82,7 @@ class Row:
     tokens_per_second: float
     answer: float | None  # None where only retrieval learns
     cross_document: float | None  # None while the teacher may not teach
-    agreement: float  # questions for which retrieval prefers what the teacher, or given evidence, does
+    agreement: float | None  # questions for which retrieval prefers what the teacher, or given evidence, does
     teacher_hit: float | None  # at the last look: how often the teacher prefers the gold chunk
 
 

@@ -15,7 +15,9 @@ from torch import Tensor
 
 from reatt_engine.adapted import SUFFIX
 from reatt_engine.asking import Asker
+from reatt_engine.checkpoints import published_weights
 from reatt_engine.folders import INDEX, ModelFolder, place, weight_files
+from reatt_engine.t5 import T5
 from reatt_store.connection import translated
 from reatt_store.errors import DiskFull, ModelError
 
@@ -55,18 +57,25 @@ def read(folder: ModelFolder, asker: Asker) -> RetrievalTokens:
     return tokens
 
 
-def write(tokens: RetrievalTokens, parent: ModelFolder, folder: Path) -> ModelFolder:
-    """Write a model that began as `parent` and differs from it in its retrieval tokens alone."""
+def write(tokens: RetrievalTokens, parent: ModelFolder, folder: Path, warmed: T5 | None = None) -> ModelFolder:
+    """Write a model that began as `parent` and differs from it in its retrieval tokens, and where `warmed`, decoder.
+
+    A decoder that has learnt is written in float32: rounding could undo what a low learning rate has done.
+    """
     name = parent.name.removesuffix(SUFFIX) + SUFFIX
     config = {**parent.config, "reatt": {**parent.settings, "name": name, "parent": parent.sha256}}
+    config |= {} if warmed is None else {"dtype": "float32"}
     made = ModelFolder(folder, "folder", name)
     shutil.rmtree(folder, ignore_errors=True)
     with translated(folder):
         folder.mkdir(parents=True, mode=0o700)
         (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-        for file in _unlearnt(parent):
+        for file in _unlearnt(parent) if warmed is None else [parent.path / "tokenizer.json"]:
             place(file, folder / file.name)
         try:
+            if warmed is not None:
+                weights = {key: each.detach().cpu().contiguous() for key, each in published_weights(warmed).items()}
+                save_file(weights, folder / "model.safetensors", {"format": "pt"})
             save_file({"vectors": tokens.vectors, "weights": tokens.weights}, made.retrieval_tokens)
         except SafetensorError as error:
             raise DiskFull(f"the model cannot be written to {folder}: {error}", "free some space") from None

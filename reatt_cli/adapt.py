@@ -64,6 +64,9 @@ Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Equal see
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what a run would do and take; change nothing.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run that was interrupted.")]
 Accept = Annotated[Literal["if-better", "always", "never"], typer.Option("--accept", help="When to use the new model.")]
+Warm = Annotated[
+    bool, typer.Option("--warm-start", help="With --method intra: first teach the decoder to answer from kept states.")
+]
 Exclude = Annotated[bool, typer.Option("--exclude-source", help="Never read the passage that a sentence comes from.")]
 
 
@@ -94,6 +97,7 @@ class Told:
     resume: bool = False
     accept: str = "if-better"
     exclude_source: bool = False
+    warm_start: bool = False
 
     def refuse(self, method: str, names: Sequence[str]) -> None:
         """Raise UsageError where one of these was asked for, which a method does not have."""
@@ -126,11 +130,12 @@ def adapt(
     accept: Accept = "if-better",
     exclude_source: Exclude = False,
     method: By = None,
+    warm_start: Warm = False,
 ) -> int:
     """Train the model on the store's documents, with questions or without, and use it if it got better."""
     told = Told(
         qa, qrels, judged, spans, masked, minutes, steps, freeze, hold_out, close_from, preset, teacher, wait, seed,
-        dry_run, resume, accept, exclude_source,
+        dry_run, resume, accept, exclude_source, warm_start,
     )  # fmt: skip
     made = session.library.generation()
     learn = _decoder if "intra" in (method, None if method or made is None else made.method) else _encoder
@@ -141,7 +146,7 @@ def _encoder(session: Session, told: Told, began: float) -> int:
     """Train by ReAtt's losses."""
     from reatt_engine import adapting, models, ranks
 
-    told.refuse("reatt", ["qrels"])
+    told.refuse("reatt", ["qrels", "warm_start"])
     files = (_path(told.qa), _path(told.judged), _path(told.spans))
     sources = adapting.Sources(*files, told.masked, told.exclude_source, _share(told.hold_out))
     adapting.in_force(session.library)
@@ -174,7 +179,7 @@ def _decoder(session: Session, told: Told, began: float) -> int:
     decoder_adapting.encoded_for_intra(session.library)
     sources = decoder_adapting.Sources(Path(told.qa), Path(told.qrels), _share(told.hold_out))
     plan = replace(decoder_training.USUAL, seed=told.seed)
-    course = decoder_adapting.Course(plan, told.accept, _minutes(told.minutes, told.steps), told.steps)
+    course = decoder_adapting.Course(plan, told.accept, _minutes(told.minutes, told.steps), told.steps, told.warm_start)
     with session.out.progress() as show, _stoppable(session, resumes=False) as stop:
         model = models.load_intra(session.model, session.settings.device)
         what = (session.library, session.model, model, sources, course)
@@ -241,7 +246,8 @@ def _rows(show: Callable[[Progress], None]) -> Callable[[Row, float], None]:
         teacher = "" if row.teacher_hit is None else f"  teacher {row.teacher_hit:.2f}"
         retrieval = "" if row.cross_document is None else f"  retrieval {row.cross_document:.3f}"
         answer = "" if row.answer is None else f"answer {row.answer:.3f}"
-        note = f"{answer}{retrieval}{teacher}  agreement {row.agreement:.2f}".strip()
+        agreement = "" if row.agreement is None else f"  agreement {row.agreement:.2f}"
+        note = f"{answer}{retrieval}{teacher}{agreement}".strip()
         show(Progress("train", row.step, max(row.step, round(row.step / share)), note))
 
     return tell

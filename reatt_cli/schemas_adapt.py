@@ -47,8 +47,9 @@ class Step(Part):
     tokens_per_second: FiniteFloat
     answer: FiniteFloat | None = Field(description="loss; null where only retrieval learns")
     cross_document: FiniteFloat | None = Field(description="loss; null while the teacher may not teach")
-    agreement: FiniteFloat = Field(
-        description="share of questions where retrieval prefers what the teacher, or given evidence, does"
+    agreement: FiniteFloat | None = Field(
+        description="share of questions where retrieval prefers what the teacher, or given evidence, does; null where "
+        "the decoder learns to answer"
     )
     teacher_hit: FiniteFloat | None
 

@@ -136,6 +136,7 @@ def test_a_warm_start_teaches_to_answer_first_and_encodes_nothing(reatt, judged)
     told = json.loads(reatt(*learn, "--warm-start").out)
     jsonschema.validate(told, schemas.json_schema("adapt"))
     assert (told["reencoded"], told["steps"]) == (0, 4)
+    assert [step["answer"] is None for step in told["log"]] == [False, False, True, True]
     assert json.loads(reatt("status", "--json").out)["chunks"] == before["chunks"]
     assert reatt("check").code == 0
     assert reatt("adapt", "--method", "reatt", "--warm-start").code == 2

@@ -105,6 +105,19 @@ def test_a_step_is_a_function_of_seed_and_number_and_touches_no_model(intra, mat
     assert all(torch.equal(weight, before[name]) for name, weight in intra.asker.decoder.state_dict().items())
 
 
+def test_a_run_that_goes_on_ends_where_an_undisturbed_one_does(intra, material):
+    whole, before, after = (Learner(intra, material, USUAL) for _ in range(3))
+    for number in range(3):
+        whole.step(number, 1e-2)
+    for number in range(2):
+        before.step(number, 1e-2)
+    after.restore(before.state())
+    before.step(9, 1e-2)  # does not reach what was taken from it
+    after.step(2, 1e-2)
+    assert torch.equal(after.tokens.vectors, whole.tokens.vectors)
+    assert torch.equal(after.tokens.weights, whole.tokens.weights)
+
+
 def test_learning_finds_evidence(intra, material):
     few = replace(material, examples=material.examples[:3], before=material.before[:3])
     plan = replace(USUAL, batch=3, rate=3e-2)

@@ -1,0 +1,115 @@
+"""Teaching the decoder to answer over kept states, before it is taught to retrieve from them (INTRA, appendix B.1).
+
+What states and keys depend on is frozen, so all that a store remembers stays valid. A question is read as when it is
+asked: its evidence, and beside it what the encoder's round found, as many chunks as are read; the loss is that of its
+answer's tokens after what the decoder reads of the question. A step is a function of the seed and its number.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from reatt_engine.asking import Asker
+from reatt_engine.backbone import ChunkText
+from reatt_engine.batching import short
+from reatt_engine.decoder_training import CLIP, Material, Taken, drawn
+from reatt_engine.intra import Intra
+from reatt_engine.plans import Plan, TrainingLog
+from reatt_engine.t5 import T5, Cache
+from reatt_store.errors import QueriesFormat, UsageError
+
+USUAL = Plan(batch=16, rate=3e-4, rounds=1, learn_head=False, half=False, recompute=False)
+
+
+@dataclass(frozen=True)
+class Warmed:
+    """A model after its warm start, or without one."""
+
+    model: Intra
+    log: TrainingLog = field(default_factory=lambda: TrainingLog((), None, False))
+    decoder: T5 | None = None  # None: it is the one that it was
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.log.rows[-1].seconds if self.log.rows else 0.0
+
+    def then(self, log: TrainingLog) -> TrainingLog:
+        """Put the steps that came after behind those of the warm start."""
+        before = len(self.log.rows)
+        rows = (replace(row, step=row.step + before, seconds=row.seconds + self.seconds) for row in log.rows)
+        return replace(log, rows=(*self.log.rows, *rows), stopped=log.stopped or self.log.stopped)
+
+
+class AnswerLearner:
+    """A copy of a model whose decoder learns to answer; raises UsageError for one whose weights cannot be written."""
+
+    def __init__(self, model: Intra, material: Material, plan: Plan) -> None:
+        asker = copy.deepcopy(model.asker)
+        if not isinstance(asker.decoder, T5):
+            raise UsageError("--warm-start teaches the decoder of a T5, and this model is none", "leave it out")
+        self.t5 = asker.decoder
+        self.model = Intra(asker, model.tokenizer, model.tokens, model.device, model.parts)
+        self._material, self._plan = answered(material), plan
+        self._weights = learning(asker, self.t5)
+        self._optimizer = torch.optim.AdamW(self._weights, lr=plan.rate, weight_decay=0.0)
+        self.read = 0  # states that the decoder has read
+
+    def step(self, number: int, rate: float) -> Taken:
+        """Take a step; tell the loss of a token, mean over questions."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        for weight in self._weights:
+            weight.requires_grad_()
+        self._optimizer.zero_grad()
+        losses = []
+        draw = random.Random(f"{self._plan.seed} {number}")  # noqa: S311
+        for place in drawn(len(self._material.examples), self._plan, number):  # one graph at a time
+            answers = self._material.examples[place].answers
+            loss = self._loss(place, draw.choice(answers))
+            torch.autograd.backward(loss / self._plan.batch)
+            losses.append(float(loss.detach()))
+        torch.nn.utils.clip_grad_norm_(self._weights, CLIP)
+        self._optimizer.step()
+        for weight in self._weights:
+            weight.requires_grad_(False)  # whoever else uses the model between two steps needs no graph
+        return Taken(answer=sum(losses) / len(losses))
+
+    def _loss(self, place: int, answer: str) -> Tensor:
+        example, tokenizer = self._material.examples[place], self.model.tokenizer
+        chunks = list(dict.fromkeys((*example.close, *self._material.before[place])))[: self.model.reads]
+        kept, asked = self._material.index.memory(chunks), tokenizer.question(example.text)
+        memory, _ = self.model.context(asked, [ChunkText("", "", kept.get(chunk)) for chunk in chunks])
+        self.read += len(memory)
+        prompt = self.model.asker.prompt(asked, tokenizer)
+        return answer_loss(self.t5, self.model.asker.remember(memory), prompt, short(tokenizer.answer(answer)))
+
+
+def answer_loss(t5: T5, cache: Cache, prompt: Sequence[int], answer: Sequence[int]) -> Tensor:
+    """Take the mean cross-entropy of an answer's tokens, its end mark among them, after a prompt."""
+    states = t5.decode(torch.tensor([[*prompt, *answer[:-1]]]), cache)[0, len(prompt) - 1 :]  # (n, D)
+    return F.cross_entropy(t5.logits(states).float(), torch.tensor(answer, device=states.device))
+
+
+def learning(asker: Asker, t5: T5) -> list[Tensor]:
+    """List the weights of a model that neither states nor keys depend on: its decoder, and a head of its own."""
+    frozen = {id(weight) for weight in asker.depends_on()}
+    return [weight for weight in t5.parameters() if id(weight) not in frozen]
+
+
+def answered(material: Material) -> Material:
+    """Keep the questions whose answers are known; raises QueriesFormat where none is."""
+    rows = zip(material.examples, material.before, strict=True)
+    pairs = [(example, before) for example, before in rows if example.answers]
+    if not pairs:
+        message = "--warm-start learns to answer, and no question has answers"
+        raise QueriesFormat(message, 'add "answers": [...] to the lines of --qa, or leave out --warm-start')
+    examples, before = zip(*pairs, strict=True)
+    return replace(material, examples=examples, before=before)
