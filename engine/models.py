@@ -213,8 +213,8 @@ def read_tokenizer(folder: ModelFolder) -> TextTokenizer:
     from reatt_engine.tokens import TextTokenizer
 
     asked, chunk = (_number(folder, key, folder.settings.get(key, usual), 8, LONGEST) for key, usual in LIMITS.items())
-    marks = {**folder.config.get("decoder", {}), **folder.config}  # a T5Gemma2 may say it of its decoder alone
-    ends = marks.get("eos_token_id", 1)
+    side = folder.config.get("decoder")  # a T5Gemma2 may say it of its decoder alone
+    ends = {**(side if isinstance(side, dict) else {}), **folder.config}.get("eos_token_id", 1)
     end = _number(folder, "eos_token_id", ends[0] if isinstance(ends, list) and ends else ends, 0, LARGEST_ID)
     return TextTokenizer(folder.path / "tokenizer.json", end=end, question_limit=asked, chunk_limit=chunk)
 

@@ -31,11 +31,7 @@ FORMS = {"exact": T5Gemma, "paper": Reparameterised}  # of moving the key projec
 
 def load_t5gemma(folder: ModelFolder, dtype: torch.dtype = torch.float32) -> T5Gemma:
     """Build the text half of a T5Gemma2 from a folder; raises `ModelError` naming whatever does not fit."""
-    config = _config(folder)
-    encoder, decoder = _stacks(config)
-    marks = Marks(*(_id(folder, config, key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")))
-    model = _form(folder)(encoder, decoder, marks)
-    tie(model)
+    model = _unfilled(folder)
     weights = {name: weight.to(dtype) for name, weight in _weights(folder)}
     for name in [name for name in weights if name.startswith(WORDS)]:
         weights.setdefault(name.replace("encoder.", "stack.", 1), weights[name])
@@ -64,24 +60,22 @@ def _form(folder: ModelFolder) -> type[T5Gemma]:
     raise ModelError(f"{file}: rqwk is {named!r:.40}; expected {' or '.join(FORMS)}", "copy the model again", str(file))
 
 
-def _config(folder: ModelFolder) -> Any:
-    """Read the shape by transformers' own rules: a `T5Gemma2Config`."""
+def _unfilled(folder: ModelFolder) -> T5Gemma:
+    """Read the shape by transformers' own rules, and make a model of it that has no weights yet."""
     try:
         from huggingface_hub.errors import StrictDataclassError
         from transformers.models.t5gemma2.configuration_t5gemma2 import T5Gemma2Config
     except ImportError as error:
         raise ModelError(f"{folder.name} is a T5Gemma2, which transformers runs: {error}", INSTALL) from None
-    raw = {key: value for key, value in folder.config.items() if key != "reatt"}
-    file = folder.path / "config.json"
+    form, file = _form(folder), folder.path / "config.json"
+    wrong = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
     try:
-        config: Any = T5Gemma2Config.from_dict(raw)
-        biased = config.decoder.attention_bias
-    except (StrictDataclassError, AttributeError, KeyError, TypeError, ValueError) as error:
+        config: Any = T5Gemma2Config.from_dict({k: v for k, v in folder.config.items() if k != "reatt"})
+        marks = Marks(*(_id(config.decoder, key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")))
+        return form(*_stacks(config), marks)
+    except (StrictDataclassError, *wrong) as error:  # whatever transformers makes of a number that cannot be
         message = f"{file} does not describe a T5Gemma2: {' '.join(str(error).split()):.200}"
         raise ModelError(message, "copy the model again", str(file)) from None
-    if biased:
-        raise ModelError(f"{file}: its keys have an offset, which leaves no query for states alone", "", str(file))
-    return config
 
 
 def _stacks(config: Any) -> tuple[Any, Any]:
@@ -89,6 +83,9 @@ def _stacks(config: Any) -> tuple[Any, Any]:
     from transformers.initialization import no_init_weights
     from transformers.models.t5gemma2 import modeling_t5gemma2 as parts
 
+    shape = config.decoder
+    if shape.attention_bias or shape.num_attention_heads % shape.num_key_value_heads:
+        raise ValueError("keys have an offset, or key heads do not serve equally many query heads")
     kinds: tuple[Any, Any] = parts.T5Gemma2TextEncoder, parts.T5Gemma2Decoder
     made = []
     for kind, shape in zip(kinds, (config.encoder.text_config, config.decoder), strict=True):
@@ -109,11 +106,10 @@ def _weights(folder: ModelFolder) -> Iterator[tuple[str, Tensor]]:
         yield name, weight
 
 
-def _id(folder: ModelFolder, config: Any, key: str) -> int:
+def _id(side: Any, key: str) -> int:
     """Read the id of a mark; where there are several of a kind, the first."""
-    found = getattr(config.decoder, key)
+    found = getattr(side, key)
     found = found[0] if isinstance(found, list) and found else found
-    if type(found) is int and 0 <= found < config.decoder.vocab_size:
+    if type(found) is int and 0 <= found < side.vocab_size:
         return found
-    file = folder.path / "config.json"
-    raise ModelError(f"{file}: {key} is {found!r:.40}; expected an id", "copy the model again", str(file))
+    raise ValueError(f"{key} is {found!r:.40}; expected an id")

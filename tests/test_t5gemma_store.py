@@ -110,7 +110,8 @@ def broken(t5gemma, to, *, config=None, drop=None, reshape=None):
     shutil.copytree(t5gemma, to)
     if config:
         raw = json.loads((to / "config.json").read_text())
-        (to / "config.json").write_text(json.dumps({**raw, **config}))
+        merged = {key: {**raw[key], **new} if isinstance(new, dict) else new for key, new in config.items()}
+        (to / "config.json").write_text(json.dumps({**raw, **merged}))
     for file in to.glob("*.safetensors"):
         weights = load_file(file)
         kept = {name: weight for name, weight in weights.items() if name != drop}
@@ -125,6 +126,11 @@ def broken(t5gemma, to, *, config=None, drop=None, reshape=None):
         ({"reshape": "model.encoder.norm.weight"}, "1 of another shape"),
         ({"config": {"encoder": {"text_config": {"hidden_size": "wide"}}}}, "does not describe a T5Gemma2"),
         ({"config": {"decoder": 7}}, "does not describe a T5Gemma2"),
+        ({"config": {"decoder": {"hidden_activation": "none"}}}, "does not describe a T5Gemma2"),
+        ({"config": {"decoder": {"layer_types": ["full_attention"]}}}, "does not describe a T5Gemma2"),
+        ({"config": {"decoder": {"num_key_value_heads": 3}}}, "key heads do not serve equally many query heads"),
+        ({"config": {"decoder": {"attention_bias": True}}}, "keys have an offset"),
+        ({"config": {"decoder": {"bos_token_id": 9999}}}, "bos_token_id is 9999; expected an id"),
     ],
 )
 def test_a_damaged_one_is_named_by_what_is_wrong(reatt, home, t5gemma, tmp_path, fault, told):
