@@ -121,11 +121,11 @@ def _read(file: Path, own: bool) -> Iterator[Given]:
 
 def _small(file: Path) -> bytes:
     """Read a file of settings. In the store of a stranger a pipe could have its name, which blocks, or a device."""
-    from reatt_store.errors import UsageError
-
     with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
         found = os.fstat(stream.fileno())
         if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
+            from reatt_store.errors import UsageError
+
             raise UsageError(f"{file} is no file of settings", "reatt config path", str(file))
         return stream.read()
 
