@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from reatt_store.errors import DiskFull, ReadOnly, StoreLocked
 from reatt_store.segments import Segment, checksum
+from reatt_store.vouching import own_key
 from reatt_store.writing import writing
 
 if TYPE_CHECKING:
@@ -133,10 +134,10 @@ def open_index(library: Library, generation: int, segments: Sequence[Segment]) -
 
 
 def _cached(library: Library, name: str) -> Any:
-    known = library.cached(name)
+    known, key = library.cached(name), own_key()
     path = library.folder / "cache" / name
     try:
-        if known is None or path.stat().st_size != known[0] or checksum(path) != known[1]:
+        if known is None or key is None or path.stat().st_size != known[0] or checksum(path, key) != known[1]:
             return None
     except OSError:
         return None
@@ -149,11 +150,13 @@ def _cache(library: Library, generation: int, name: str, index: TokenIndex) -> N
 
     A writer that starts meanwhile sweeps the file away, and then there is no cache this time.
     """
-    passing = library.folder / "tmp" / f"{os.getpid()}-{name}"
+    passing, key = library.folder / "tmp" / f"{os.getpid()}-{name}", own_key()
+    if key is None:
+        return
     try:
         index.save(passing)
         passing.chmod(0o600)
-        blake2b = checksum(passing)
+        blake2b = checksum(passing, key)
         with writing(library.folder, keep=passing) as writer:
             writer.add_cache(generation, name, passing, blake2b)
     finally:

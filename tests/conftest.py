@@ -24,6 +24,14 @@ NOUNS = """leave Norway weeks pay travel head department telescope mirror garden
     yeast""".split()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_state(tmp_path_factory):
+    """Keep what belongs to the user apart from what tests make, in this process and in those it starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @dataclass(frozen=True)
 class Done:
     code: int

@@ -1,12 +1,14 @@
 """Laws of the token search."""
 
+import faiss
 import numpy as np
 import pytest
 
-from reatt_store import nearest
+from reatt_store import nearest, vouching
 from reatt_store.library import Chunk, Document, Library, Segment
 from reatt_store.nearest import TokenIndex, TokenRows, open_index
 from reatt_store.segments import draft
+from reatt_store.vouching import own_key
 
 WIDTH = 8
 
@@ -121,6 +123,36 @@ def test_a_damaged_cache_is_built_anew_and_never_trusted(library, monkeypatch):
     path.write_bytes(content)
     np.testing.assert_array_equal(open_index(library, 1, segments).search(questions(), 20)[1], first[1])
     assert path.read_bytes() != bytes(content)
+
+
+@pytest.mark.parametrize("mine", [None, b"", b"k" * 32])
+def test_a_cache_that_another_user_made_is_never_read(library, monkeypatch, tmp_path, mine):
+    monkeypatch.setattr(nearest, "FLAT_LIMIT", 10)
+    first = open_index(library, 1, library.segments(1)).search(questions(), 20)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "other"))
+    if mine is not None:  # else it is made now
+        (tmp_path / "other" / "reatt").mkdir(parents=True)
+        (tmp_path / "other" / "reatt" / "key").write_bytes(mine)
+    monkeypatch.setattr(faiss, "read_index", lambda *_: pytest.fail("FAISS reads what a stranger made"))
+    np.testing.assert_array_equal(open_index(library, 1, library.segments(1)).search(questions(), 20)[1], first[1])
+
+
+def test_who_can_keep_no_key_keeps_no_cache(library, monkeypatch, tmp_path):
+    monkeypatch.setattr(nearest, "FLAT_LIMIT", 10)
+    (tmp_path / "state").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert len(open_index(library, 1, library.segments(1))) > 0
+    assert list((library.folder / "cache").iterdir()) == []
+
+
+def test_a_key_is_made_once_for_its_user_alone(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    made = own_key()
+    assert (made, len(made)) == (own_key(), 32)
+    vouching._make(tmp_path / "reatt" / "key")  # as a process that came second
+    assert own_key() == made
+    [file] = (tmp_path / "reatt").iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_cache_belongs_to_its_segments_and_replaces_the_one_before(library, monkeypatch):
