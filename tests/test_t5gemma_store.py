@@ -62,7 +62,7 @@ def test_what_ranks_is_what_the_models_own_norms_make_of_pooled_states(retriever
     for chunk, code in zip(chunks, intra.encode_chunks(retriever.passages(chunks)), strict=True):
         keys = [keys[0].repeat_interleave(2, 0) for keys, _ in intra.asker.remember(code.keys[:, :32]).memory]
         expected[chunk.id] = float((queries @ torch.stack(keys).mT).amax(-1).mean())
-    for search in ("exact", "fast"):
+    for search in ("exact", "fast", "two-stage"):
         hits = retriever.search(QUESTION, 48, "attention", search)
         assert {hit.chunk.id: hit.score for hit in hits} == pytest.approx(expected, abs=3e-3)
 
