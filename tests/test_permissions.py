@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from reatt_store.library import Library
+
 PROGRAM = """
 import json, sys
 from reatt_cli.app import run
@@ -48,3 +50,28 @@ def test_a_store_that_cannot_be_written_answers_and_is_not_changed(powerless, li
     schemas = [json.loads(line)["schema"] for line in done.stdout.splitlines()]
     assert schemas == [f"reatt.{call.split()[0]}/1" for call in reading]
     assert (done.returncode, json.loads(done.stderr)["id"]) == (22, "READ_ONLY")
+
+
+@pytest.fixture
+def careless():
+    """Work under a umask that hides nothing from anybody."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def closed(path, top):
+    """Say whether nobody else reaches a path: it is closed to them, or a folder above it is."""
+    below = (each for each in (path, *path.parents) if top in each.parents)
+    return any(not each.stat().st_mode & 0o077 for each in below)
+
+
+def test_whatever_the_umask_what_is_made_is_for_its_owner_alone(careless, reatt, home, library, monkeypatch):
+    given = set(home.rglob("*"))
+    reatt("ask", "leave", "--abstain", "never", "--report", "page.html")
+    reatt("ingest", "leave.md", "--store", "other")
+    monkeypatch.setattr(Library, "check", lambda *_: 1 / 0)  # a bug, whose traceback goes into the log
+    assert reatt("check").code == 70
+    made = [path for path in home.rglob("*") if path.is_file() and path not in given]
+    assert {"page.html", "reatt.db", "reatt.log", "lock"} <= {path.name for path in made}
+    assert [path for path in made if not closed(path, home)] == []
