@@ -86,7 +86,7 @@ _reatt() {
         ;;
     " ask")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --free --beams --max-tokens --abstain --explain --jsonl --ok-empty --cold --report --keep --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --free --beams --max-tokens --abstain --explain --jsonl --ok-empty --cold --report --keep --rounds --rerank-only --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
         fi

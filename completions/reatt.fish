@@ -95,6 +95,8 @@ complete -c reatt -n '__reatt_at " ask"' -l ok-empty -d 'Exit 0, not 4, if nothi
 complete -c reatt -n '__reatt_at " ask"' -l cold -d 'Load the model here, even where reatt serve has it loaded.'
 complete -c reatt -n '__reatt_at " ask"' -l report -r -F -d 'Write the answer as HTML, too.'
 complete -c reatt -n '__reatt_at " ask"' -l keep -r -d 'Answers to keep for reatt report A-…, the latest; 0: none.'
+complete -c reatt -n '__reatt_at " ask"' -l rounds -r -d 'With --method intra: 1 is the encoder\'s search alone [2].'
+complete -c reatt -n '__reatt_at " ask"' -l rerank-only -d 'With --method intra: the decoder orders what the encoder found.'
 complete -c reatt -n '__reatt_at " ask"' -l store -r -a '(__fish_complete_directories)' -d 'The store [the nearest .reatt, else your own].'
 complete -c reatt -n '__reatt_at " ask"' -l json -d 'Print one JSON object (see: reatt schema).'
 complete -c reatt -n '__reatt_at " ask"' -l quiet -s q -d 'Say nothing but results and errors.'

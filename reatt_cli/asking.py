@@ -101,6 +101,8 @@ def ask(
     cold: Cold = False,
     report: Page = None,
     keep: Keep = 1000,
+    rounds: Rounds = None,
+    rerank_only: Rerank = False,
 ) -> int:
     """Answer a question from the documents, with the passages it was read from."""
     from reatt_cli.warm import Wanted
@@ -116,7 +118,7 @@ def ask(
         raise _one_at_a_time()
     wanted = Wanted(
         "ask", question or "", top, retriever, how, only, free=free, beams=beams, max_tokens=max_tokens,
-        abstain=threshold,
+        abstain=threshold, rounds=rounds, rerank=rerank_only,
     )  # fmt: skip
     if many is not None:
         return _ask_many(session, many, wanted, explain, keep)

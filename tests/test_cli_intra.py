@@ -98,8 +98,17 @@ def test_another_method_is_told_what_to_type(reatt, decoded):
         assert "reatt ingest --reencode --method intra" in asked.err
 
 
+def test_an_answer_can_be_held_to_a_round_as_a_search_can(reatt, decoded):
+    for held in (("--rounds", "1"), ("--rerank-only",)):
+        extra = ("--retriever", "attention", "--json", *held)
+        asked = json.loads(reatt("ask", QUESTION, "--abstain", "never", *extra).out)["evidence"]
+        found = json.loads(reatt("search", QUESTION, *extra).out)["hits"]
+        assert [each["retrieval"]["attention"] for each in asked] == [each["retrieval"]["attention"] for each in found]
+
+
 def test_rounds_of_words_are_a_usage_error(reatt, decoded):
     assert reatt("search", QUESTION, "--rounds", "1").code == 2
+    assert reatt("ask", QUESTION, "--rounds", "1").code == 2
     assert reatt("search", QUESTION, "--retriever", "attention", "--rounds", "1", "--rerank-only").code == 2
 
 
