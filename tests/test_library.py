@@ -1,10 +1,12 @@
 """Laws of the store of documents: what goes in comes out, changes are whole, readers need nothing."""
 
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -276,13 +278,13 @@ except ReadOnly as error:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not write")
 def test_a_folder_that_cannot_be_written_can_be_read(library):
     put(library, "apple")
-    for path in [library.folder, *library.folder.rglob("*")]:
-        path.chmod(0o755)
-    for path in library.folder.parents[:-2]:
-        path.chmod(0o755)
-    shown = subprocess.run(
-        [sys.executable, "-c", READ_AS_NOBODY, library.folder], capture_output=True, text=True, check=False
-    )
+    with tempfile.TemporaryDirectory() as outside:  # pytest closes its own folders to others whenever it starts
+        folder = shutil.copytree(library.folder, Path(outside) / "store")
+        for path in [Path(outside), folder, *folder.rglob("*")]:
+            path.chmod(0o755)
+        shown = subprocess.run(
+            [sys.executable, "-c", READ_AS_NOBODY, folder], capture_output=True, text=True, check=False
+        )
     assert shown.stdout.split() == ["1", "True", "1", str(ReadOnly.exit_code)], shown.stderr
 
 
