@@ -138,7 +138,8 @@ def _ask(session: Session, wanted: Wanted) -> schemas.Ask:
 
     options = AskOptions(
         top=wanted.top, retriever=wanted.retriever, search=wanted.search, only=wanted.only, free=wanted.free,
-        beams=wanted.beams, max_tokens=wanted.max_tokens, rounds=wanted.rounds, rerank=wanted.rerank, abstain=wanted.abstain,
+        beams=wanted.beams, max_tokens=wanted.max_tokens, rounds=wanted.rounds, rerank=wanted.rerank,
+        abstain=wanted.abstain,
     )  # fmt: skip
     retriever = session.retriever()
     reply = read(retriever, wanted.question, options)
