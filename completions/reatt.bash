@@ -26,7 +26,7 @@ _reatt() {
         --device) mapfile -t COMPREPLY < <(compgen -W "auto cpu cuda" -- "$current"); return ;;
         --encoding) :; return ;;
         --exclude) :; return ;;
-        --freeze) mapfile -t COMPREPLY < <(compgen -W "none retriever chunks" -- "$current"); return ;;
+        --freeze) mapfile -t COMPREPLY < <(compgen -W "none retriever reader chunks" -- "$current"); return ;;
         --hold-out) :; return ;;
         --idle) :; return ;;
         --include) :; return ;;

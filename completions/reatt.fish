@@ -115,7 +115,7 @@ complete -c reatt -n '__reatt_at " adapt"' -l spans -r -F -d 'Names and terms to
 complete -c reatt -n '__reatt_at " adapt"' -l masked -d 'Learn from masked sentences beside the files, too.'
 complete -c reatt -n '__reatt_at " adapt"' -l minutes -r -d 'All included [20].'
 complete -c reatt -n '__reatt_at " adapt"' -l steps -r -d 'Train N steps, however long.'
-complete -c reatt -n '__reatt_at " adapt"' -l freeze -r -a 'none retriever chunks' -d 'What may not learn: with retriever or chunks nothing is encoded anew.'
+complete -c reatt -n '__reatt_at " adapt"' -l freeze -r -a 'none retriever reader chunks' -d 'What may not learn [reader for bare documents]; the other two encode nothing anew.'
 complete -c reatt -n '__reatt_at " adapt"' -l hold-out -r -d 'Documents kept apart to measure on.'
 complete -c reatt -n '__reatt_at " adapt"' -l close-from -r -d 'What finds the passages to read.'
 complete -c reatt -n '__reatt_at " adapt"' -l preset -r -a 'auto paper gpu laptop' -d 'How much to read at a step.'

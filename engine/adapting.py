@@ -165,8 +165,9 @@ class Adapter:
 
     def _trainer(self) -> Trainer:
         method = self.method
-        objective = Objective(teacher=TEACHERS[method.teacher])
         freeze, model = FREEZES[method.freeze], self.model
+        cloze_alone = freeze.keeps_states and self.material.mode == "masked"  # all that reading could tell is known
+        objective = Objective(cross_document=not cloze_alone, teacher=TEACHERS[method.teacher])
         trainer = Trainer(model, method.plan, objective, freeze, self._identity(), self.ranks)
         room.check_disk(self.library.folder, self._bytes(trainer))
         room.check_memory(model.device, room.in_memory(trainer.weights))

@@ -6,14 +6,15 @@ Which examples make a step, and which of its answers each is given, follows from
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reatt_engine import cloze
 from reatt_engine.corpus import Corpus
 from reatt_engine.tokens import TextTokenizer
 
@@ -33,6 +34,8 @@ class TrainingBatch:
     answers: tuple[Ids, ...]  # one sampled answer each, with end mark
     chunks: tuple[Ids, ...]  # the pool: every chunk of the batch once (close of anyone)
     close: tuple[tuple[int, ...], ...]  # per question numbers in `chunks`, best first; the rest is random to it
+    cloze: tuple[Ids, ...] = ()  # further questions, which no one reads for, with end mark
+    sources: tuple[int, ...] = ()  # the chunk that each of these was made from
 
 
 class ChunkIds:
@@ -64,6 +67,7 @@ class Lessons:
     tokenizer: TextTokenizer
     size: int  # questions of a step
     seed: int
+    masked: Mapping[int, Sequence[Example]] = field(default_factory=dict)  # by chunk: what cloze questions are made of
 
     def batch(self, step: int, rank: int = 0, ranks: int = 1) -> TrainingBatch:
         """Make the batch of a step; of several processes each has every `ranks`-th of its questions."""
@@ -71,11 +75,24 @@ class Lessons:
         draw = random.Random(f"{self.seed} answers {step}")  # noqa: S311
         drawn = [(number, draw.choice(self.examples[number].answers)) for number in chosen]
         own = drawn[rank::ranks]
-        return gather(
+        batch = gather(
             [self.tokenizer.masked(self.examples[number].question).ids for number, _ in own],
             [short(self.tokenizer.answer(answer)) for _, answer in own],
             [self.chunks.of(self.close[number]) for number, _ in own],
         )
+        return self._with_cloze(batch, [self.close[number] for number, _ in own], step, rank)
+
+    def _with_cloze(self, batch: TrainingBatch, close: Sequence[Sequence[int]], step: int, rank: int) -> TrainingBatch:
+        """Ask for each chunk of a batch by some of its own sentences."""
+        draw = random.Random(f"{self.seed} cloze {step} {rank}")  # noqa: S311
+        pool = {ids: number for number, ids in enumerate(batch.chunks)}
+        asked: list[tuple[Ids, int]] = []
+        for chunk in dict.fromkeys(chunk for own in close for chunk in own if chunk in self.masked):
+            sentences = self.masked[chunk]
+            for example in draw.sample(sentences, min(cloze.OF_A_CHUNK, len(sentences))):
+                ids = self.tokenizer.masked((cloze.question(example, draw),)).ids
+                asked.append((ids, pool[self.chunks.of([chunk])[0]]))
+        return replace(batch, cloze=tuple(ids for ids, _ in asked), sources=tuple(number for _, number in asked))
 
     @cached_property
     def lengths(self) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ from reatt_engine.t5 import T5, Cache
 
 STRETCH, SLACK = 1.25, 8  # a group's longest sequence has at most 1.25 times the tokens of its shortest, and 8
 IGNORE = -100
+KEPT_BYTES = 1 << 29  # of chunks' states
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class Pool:
     def part(self, numbers: slice) -> Pool:
         """Name some of the sequences, over the same states."""
         return Pool(self.states, self.rows[numbers])
+
+    def with_more(self, sequences: Sequence[Tensor]) -> Pool:
+        """Add sequences (n, D) behind those that are there."""
+        ends = list(accumulate(map(len, sequences), initial=len(self.states)))
+        return Pool(torch.cat([self.states, *sequences]), (*self.rows, *map(range, ends, ends[1:])))
 
     def joined(self) -> Tensor:
         """Put the sequences one after another -> (t, D)."""
@@ -65,6 +72,29 @@ def apart(t5: T5, layer: int, sequences: Sequence[Ids]) -> Pool:
         return lower_half(t5, layer, pad([sequences[n] for n in numbers], device))
 
     return _in_groups(run, [len(ids) for ids in sequences])
+
+
+class ChunkStates:
+    """What blocks 0..layer-1 make of chunks, kept while none of those blocks learns: each chunk is encoded once.
+
+    Alone, not among others, so that what is kept does not depend, bit by bit, on what it was first read with.
+    """
+
+    def __init__(self, t5: T5, layer: int) -> None:
+        self._t5, self._layer = t5, layer
+        self._known: dict[Ids, Tensor] = {}
+        self._bytes = 0
+
+    def of(self, ids: Ids) -> Tensor:
+        """Return the states (n, D) of a chunk."""
+        if ids not in self._known:
+            with torch.no_grad(), without_dropout(self._t5):
+                states = apart(self._t5, self._layer, [ids]).states
+            self._bytes += states.nbytes
+            if self._bytes > KEPT_BYTES:
+                self._known, self._bytes = {}, states.nbytes
+            self._known[ids] = states
+        return self._known[ids]
 
 
 def together(t5: T5, layer: int, states: Tensor, pairs: Sequence[Sequence[int]]) -> Pool:

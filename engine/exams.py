@@ -16,7 +16,7 @@ from reatt_engine.mining import Search, close_chunks, with_gold
 from reatt_engine.reatt import ReAtt
 from reatt_engine.teachers import Teacher, teacher_hit
 
-QUESTIONS = 64
+QUESTIONS = 32
 CLOSE = 20
 
 
@@ -38,7 +38,7 @@ class Exam:
         The latter for masked sentences: they stand in their chunk word for word, so words find nearly all of these
         chunks, and no one could know more. A teacher who says nothing hits one in twenty.
 
-        >>> Exam(64, 0.6, lambda _: 0.0).passed(0.64, 0.05), Exam(64, 0.98, lambda _: 0.0).passed(0.96, 0.05)
+        >>> Exam(32, 0.6, lambda _: 0.0).passed(0.64, 0.05), Exam(32, 0.98, lambda _: 0.0).passed(0.96, 0.05)
         (False, True)
         """
         return hit >= min(self.words_hit + lead, 1 - lead)

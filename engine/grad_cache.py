@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from reatt_engine.batching import Ids, TrainingBatch
-from reatt_engine.evidence import pick, without_dropout
+from reatt_engine.evidence import ChunkStates, pick, without_dropout
 from reatt_engine.objective import (
     HeadSelector,
     Learned,
@@ -47,20 +47,26 @@ def at_once(
 
     `micro` questions (None: all) share their seeds of dropout; without dropout it changes nothing.
     """
-    step = Step(t5, selector, layer, batch, objective)
+    batch = _asked(batch, objective)
+    step = Step(t5, selector, layer, batch, objective, objective.cross_document or bool(batch.cloze))
     groups, lowers = groups_of(batch, micro or len(batch.questions)), []
     for group in groups:
         with seeded(group.below, t5):
             lowers.append(step.lower(group))
     whole = {c: pick(lower.states, [row]) for lower in lowers for c, row in lower.chunks.items()}
     loss = t5.shared.weight.new_zeros(())
-    if objective.cross_document:
+    if step.sought:
         heads = selector.kept()
-        queries = [step.vectors("q", pick(lower.states, [row]), heads) for lower in lowers for row in lower.asked]
+        asked = [pick(lower.states, [row]) for lower in lowers for row in lower.asked]
+        cloze = {c: pick(lower.states, [row]) for group, lower in zip(groups, lowers, strict=True)
+                 for c, row in zip(group.cloze, lower.cloze, strict=True)}  # fmt: skip
+        queries = [step.vectors("q", states, heads) for states in [*asked, *(cloze[c] for c in sorted(cloze))]]
         keys = [step.vectors("k", whole[c], heads) for c in range(len(batch.chunks))]
         pooled = _pooled(ALONE, keys, batch.chunks)
-        told = shares(t5, layer, batch, objective.teacher)
-        loss = loss + objective.alpha * _retrieval(step, queries, pooled, told, heads).loss
+        told = shares(t5, layer, batch, objective.teacher) if objective.cross_document else []
+        found = _retrieval(step, queries, pooled, told, heads)
+        loss = loss + objective.alpha * found.cross_document / len(batch.questions)
+        loss = loss + objective.alpha * found.cloze / max(1, len(batch.cloze))
     if objective.answers:
         for group, lower in zip(groups, lowers, strict=True):
             with seeded(group.above, t5):
@@ -77,22 +83,23 @@ def accumulate(
     *,
     micro: int,
     ranks: Ranks = ALONE,
+    known: ChunkStates | None = None,
 ) -> Learned:
     """Leave the gradients of a batch's loss in `.grad`, with the graph of `micro` questions at a time.
 
     With several `ranks`, of the loss over all their questions, where each chunk of any of them is in the retrieval
-    distribution; gradients are to be empty before.
+    distribution; gradients are to be empty before. `known`: states of chunks that do not change.
     """
-    step, groups = Step(t5, selector, layer, batch, objective), groups_of(batch, micro)
-    device = t5.shared.weight.device
-    total = torch.tensor([sum(map(len, batch.answers)), len(batch.questions)], device=device)
+    batch, device = _asked(batch, objective), t5.shared.weight.device
+    total = torch.tensor([sum(map(len, batch.answers)), len(batch.questions), len(batch.cloze)], device=device)
     ranks.add(total)
-    tokens, questions = total.tolist()
+    tokens, *asked = total.tolist()
+    step = Step(t5, selector, layer, batch, objective, objective.cross_document or asked[1] > 0, known)
+    groups = groups_of(batch, micro)
     kept = _first_pass(step, groups)
-    learned = torch.zeros(3, device=device)
-    if objective.cross_document:
-        found = _cache_gradients(step, kept, ranks, len(batch.questions) / questions)
-        learned[1:] = torch.stack([found.loss.detach(), found.agreement]) * len(batch.questions) / questions
+    learned = torch.zeros(4, device=device)
+    if step.sought:
+        learned[1:] = _cache_gradients(step, kept, ranks, asked)
     for group in groups:
         learned[0] += _second_pass(step, group, kept, tokens)
     ranks.add(learned)
@@ -100,12 +107,17 @@ def accumulate(
     return Learned(*learned.tolist())
 
 
+def _asked(batch: TrainingBatch, objective: Objective) -> TrainingBatch:
+    """Leave the cloze questions out where they are not learnt from."""
+    return batch if objective.cloze else replace(batch, cloze=(), sources=())
+
+
 @dataclass
 class Kept:
     """What is known of a batch between its two encodings."""
 
     heads: list[int]
-    queries: list[Tensor]  # per question (m, h, d), then their gradients
+    queries: list[Tensor]  # per question, then per cloze question (m, h, d), then their gradients
     keys: list[Tensor]  # per chunk (n, h, d), then their gradients
     told: list[Tensor]  # per question (K,) what the teacher gives its close chunks
     lent: dict[int, Tensor] = field(default_factory=dict)  # (n, D) states of chunks that several groups read
@@ -114,20 +126,22 @@ class Kept:
 def _first_pass(step: Step, groups: Sequence[Group]) -> Kept:
     """Encode without gradients: from the last group on, whose chunks the ones before borrow."""
     empty = torch.empty(0)
-    kept = Kept(step.selector.kept(), [empty] * len(step.batch.questions), [empty] * len(step.batch.chunks), [])
+    asked = len(step.batch.questions) + len(step.batch.cloze)
+    kept = Kept(step.selector.kept(), [empty] * asked, [empty] * len(step.batch.chunks), [])
     borrowed = {c for group in groups for c in group.borrowed}
     clean: dict[int, Tensor] = {}
     told: dict[int, Tensor] = {}
     drops = step.t5.training and step.t5.config.dropout_rate > 0
     for group in reversed(groups):
         lends = borrowed.intersection(group.own)
-        if not (lends or step.objective.cross_document):
+        if not (lends or step.sought):
             continue
         with torch.no_grad(), seeded(group.below, step.t5):
             lower = step.lower(group)
         kept.lent |= {c: pick(lower.states, [lower.chunks[c]]) for c in lends}
-        if step.objective.cross_document:
+        if step.sought:
             _keep_vectors(step, group, lower, kept)
+        if step.objective.cross_document:
             with without_dropout(step.t5):
                 lower = step.lower(group) if drops else lower
                 clean |= {c: pick(lower.states, [lower.chunks[c]]) for c in lends}
@@ -138,24 +152,34 @@ def _first_pass(step: Step, groups: Sequence[Group]) -> Kept:
 
 def _keep_vectors(step: Step, group: Group, lower: Lower, kept: Kept) -> None:
     with torch.no_grad():
-        for q, row in zip(group.questions, lower.asked, strict=True):
+        for q, row in zip(_askers(step, group), [*lower.asked, *lower.cloze], strict=True):
             kept.queries[q] = step.vectors("q", pick(lower.states, [row]), kept.heads)
         for c, row in lower.chunks.items():
             kept.keys[c] = step.vectors("k", pick(lower.states, [row]), kept.heads)
 
 
-def _cache_gradients(step: Step, kept: Kept, ranks: Ranks, share: float) -> Retrieval:
-    """Replace the kept vectors by the gradients of the retrieval loss, of which this process's is a `share`."""
+def _askers(step: Step, group: Group) -> list[int]:
+    """Number a group's questions of both kinds, as `Kept.queries` does."""
+    return [*group.questions, *(len(step.batch.questions) + c for c in group.cloze)]
+
+
+def _cache_gradients(step: Step, kept: Kept, ranks: Ranks, asked: Sequence[int]) -> Tensor:
+    """Replace the kept vectors by the gradients of the retrieval losses -> (3,), this process's part of `Learned`.
+
+    `asked` counts the questions of all processes: those that are read for, and cloze questions.
+    """
     queries = [each.requires_grad_() for each in kept.queries]
     pooled = _pooled(ranks, kept.keys, step.batch.chunks)
     pooled.keys.requires_grad_()
     found = _retrieval(step, queries, pooled, kept.told, kept.heads)
-    torch.autograd.backward(step.objective.alpha * share * found.loss)
+    losses = found.cross_document / asked[0], found.cloze / max(1, asked[1])
+    torch.autograd.backward(step.objective.alpha * (losses[0] + losses[1]))
     gradients = _gradient(pooled.keys)
     ranks.add(gradients)  # others' questions have been scored with this one's chunks
     kept.queries = [_gradient(each) for each in queries]
     kept.keys = [row[: len(k)] for row, k in zip(gradients[pooled.own], kept.keys, strict=True)]
-    return found
+    told = asked[0] * step.objective.cross_document + asked[1]
+    return torch.stack([*(loss.detach() for loss in losses), found.hits / told])
 
 
 def _gradient(leaf: Tensor) -> Tensor:
@@ -173,7 +197,7 @@ def _second_pass(step: Step, group: Group, kept: Kept, tokens: int) -> Tensor:
         with seeded(group.above, step.t5):
             answer = step.answers(group, lower, lent) / tokens
         loss = answer
-    if step.objective.cross_document:
+    if step.sought:
         loss = loss + _surrogate(step, group, lower, kept)
     for c in [c for c in group.own if c in kept.lent]:
         if (left := kept.lent.pop(c).grad) is not None:
@@ -185,8 +209,8 @@ def _second_pass(step: Step, group: Group, kept: Kept, tokens: int) -> Tensor:
 
 def _surrogate(step: Step, group: Group, lower: Lower, kept: Kept) -> Tensor:
     """Multiply live vectors by their cached gradients: a loss whose gradient is that of the retrieval loss."""
-    queries = step.vectors("q", pick(lower.states, lower.asked), kept.heads)
-    total = (queries * torch.cat([kept.queries[q] for q in group.questions])).sum()
+    queries = step.vectors("q", pick(lower.states, [*lower.asked, *lower.cloze]), kept.heads)
+    total = (queries * torch.cat([kept.queries[q] for q in _askers(step, group)])).sum()
     if not group.own:  # later groups read all of its chunks, too
         return total
     keys = step.vectors("k", pick(lower.states, [lower.chunks[c] for c in group.own]), kept.heads)
@@ -225,16 +249,20 @@ def _name(ids: Ids) -> int:
 
 @dataclass(frozen=True)
 class Retrieval:
-    """The retrieval loss of one process's questions."""
+    """The retrieval losses of one process's questions, summed over them; 0 where there is none to learn from."""
 
-    loss: Tensor  # mean KL of a question
-    agreement: Tensor  # questions whose best chunk is the teacher's
+    cross_document: Tensor  # KL
+    cloze: Tensor  # cross entropy
+    hits: Tensor  # questions whose best chunk is the one that they are told
 
 
 def _retrieval(
     step: Step, queries: Sequence[Tensor], pooled: Pooled, told: Sequence[Tensor], heads: list[int]
 ) -> Retrieval:
-    """Compare what retrieval thinks of all chunks, each counted once, with what the teacher thinks."""
+    """Compare what retrieval thinks of all chunks, each counted once, with what the teacher thinks, or the source is.
+
+    `queries` are those of the questions, then of the cloze questions.
+    """
     firsts: dict[int, int] = {}
     for row, name in enumerate(pooled.names):
         firsts.setdefault(name, row)
@@ -245,9 +273,14 @@ def _retrieval(
     asked = pad_sequence([torch.ones(len(q), dtype=torch.bool, device=q.device) for q in queries], batch_first=True)
     vectors, weights = pad_sequence(list(queries), batch_first=True), step.selector.weights(heads)
     scores = retrieval_scores(vectors, asked, pooled.keys[rows], pooled.keep[rows], weights)  # (Q, C)
-    target = target_matrix(told, close, len(firsts))
-    if not step.objective.in_batch:
-        allowed = target_matrix([torch.ones(len(numbers)) for numbers in close], close, len(firsts)) > 0
-        scores = scores.masked_fill(~allowed.to(scores.device), -torch.inf)
-    agreement = (scores.argmax(1) == target.argmax(1)).float().mean()
-    return Retrieval(cross_document_loss(scores, target), agreement)
+    by_question, by_cloze = torch.split(scores, [len(step.batch.questions), len(step.batch.cloze)])
+    sources = torch.tensor([own[c] for c in step.batch.sources], dtype=torch.long, device=scores.device)
+    lost, hits = scores.new_zeros(()), (by_cloze.argmax(1) == sources).sum()
+    if step.objective.cross_document:
+        target = target_matrix(told, close, len(firsts))
+        if not step.objective.in_batch:
+            allowed = target_matrix([torch.ones(len(numbers)) for numbers in close], close, len(firsts)) > 0
+            by_question = by_question.masked_fill(~allowed.to(scores.device), -torch.inf)
+        lost = cross_document_loss(by_question, target) * len(told)
+        hits = hits + (by_question.argmax(1) == target.argmax(1)).sum()
+    return Retrieval(lost, F.cross_entropy(by_cloze, sources, reduction="sum"), hits)

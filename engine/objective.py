@@ -1,10 +1,11 @@
 """What is learnt (ReAtt, section 3): the answer, and retrieval from what reading attended to.
 
-    L = L_QA + alpha * L_cross-doc,    L_cross-doc = mean over questions of KL(P_target || P_retrieval)
+    L = L_QA + alpha * (L_cross-doc + L_cloze),    L_cross-doc = mean over questions of KL(P_target || P_retrieval)
 
 `P_target` is the teacher's share of each close chunk, and 0 for the chunks that are in the batch for other questions;
 `P_retrieval` is the softmax over all chunks of the batch of the retrieval attention (equation 1). `L_QA` is the mean
-negative log likelihood of the batch's answer tokens.
+negative log likelihood of the batch's answer tokens. `L_cloze` is not the paper's: the mean over cloze questions
+(`cloze`) of -log P_retrieval of the chunk each was made from, which needs no teacher and no reading.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Objective:
 
     answers: bool = True  # L_QA
     cross_document: bool = True  # alpha * L_cross-doc
+    cloze: bool = True  # alpha * L_cloze, where a batch has cloze questions
     in_batch: bool = True  # whether the other questions' chunks are in the retrieval distribution
     alpha: float = 8.0
     teacher: Teacher = TEACHERS["attention"]
@@ -41,7 +43,8 @@ class Learned:
 
     answer: float  # mean negative log likelihood of an answer token
     cross_document: float  # mean KL of a question, before alpha
-    agreement: float  # questions for which retrieval puts first, of all chunks, the one that the teacher does
+    cloze: float  # mean negative log likelihood of a cloze question's chunk, before alpha
+    agreement: float  # questions for which retrieval puts first, of all chunks, the one that it is told to
 
 
 class HeadSelector(nn.Module):

@@ -84,6 +84,7 @@ class Row:
     cross_document: float | None  # None while the teacher may not teach
     agreement: float | None  # questions for which retrieval prefers what the teacher, or given evidence, does
     teacher_hit: float | None  # at the last look: how often the teacher prefers the gold chunk
+    cloze: float | None = None  # loss of finding what cloze questions were made from; None where none are asked
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reatt_engine.batching import TrainingBatch
-from reatt_engine.evidence import Pool, answer_losses, apart, fuse, together
+from reatt_engine.evidence import ChunkStates, Pool, answer_losses, apart, fuse, together
 from reatt_engine.objective import HeadSelector, Objective
 from reatt_engine.t5 import T5
 from reatt_engine.teachers import teach
@@ -28,6 +28,7 @@ class Group:
     questions: tuple[int, ...]
     own: tuple[int, ...]  # chunks that no later group is close to: encoded here, with gradients
     borrowed: tuple[int, ...]  # chunks of later groups
+    cloze: tuple[int, ...]  # cloze questions that are encoded here
     below: int  # seeds of the dropout below and above block B
     above: int
 
@@ -39,6 +40,7 @@ class Lower:
     states: Tensor  # (N, D)
     asked: tuple[range, ...]  # each question with its end mark, as retrieval sees it
     joint: tuple[range, ...]  # without, as it stands before a chunk
+    cloze: tuple[range, ...]
     chunks: dict[int, range]
 
 
@@ -51,15 +53,20 @@ class Step:
     layer: int
     batch: TrainingBatch
     objective: Objective
+    sought: bool  # whether finding is learnt, here or in another process
+    known: ChunkStates | None = None  # where the lower half does not learn
 
     def lower(self, group: Group) -> Lower:
         """Encode a group's questions and own chunks through the lower half."""
         questions = [self.batch.questions[q] for q in group.questions]
+        cloze = [self.batch.cloze[c] for c in group.cloze]
         chunks = [self.batch.chunks[c] for c in group.own]
-        pool = apart(self.t5, self.layer, [*questions, *(ids[:-1] for ids in questions), *chunks])
-        n = len(questions)
-        places = dict(zip(group.own, pool.rows[2 * n :], strict=True))
-        return Lower(pool.states, pool.rows[:n], pool.rows[n : 2 * n], places)
+        asked = [*questions, *(ids[:-1] for ids in questions), *cloze]
+        pool = apart(self.t5, self.layer, [*asked, *(() if self.known else chunks)])
+        pool = pool.with_more([self.known.of(ids) for ids in chunks]) if self.known else pool
+        n, last = len(questions), len(asked)
+        places = dict(zip(group.own, pool.rows[last:], strict=True))
+        return Lower(pool.states, pool.rows[:n], pool.rows[n : 2 * n], pool.rows[2 * n : last], places)
 
     def read(self, group: Group, lower: Lower, lent: Mapping[int, Tensor]) -> Pool:
         """Encode a group's pairs, question by question; chunks that it borrows are in `lent` as (n, D)."""
@@ -105,6 +112,7 @@ def groups_of(batch: TrainingBatch, micro: int) -> list[Group]:
             tuple(cut),
             tuple(c for c in range(len(batch.chunks)) if owner[c] == number),
             tuple(c for c in needed[number] if owner[c] != number),
+            tuple(range(number, len(batch.cloze), len(cuts))),
             *seeds[number],
         )
         for number, cut in enumerate(cuts)

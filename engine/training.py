@@ -18,6 +18,8 @@ from torch import Tensor
 
 from reatt_engine import resuming
 from reatt_engine.batching import ChunkIds, Lessons, TrainingBatch
+from reatt_engine.cloze import by_chunk
+from reatt_engine.evidence import ChunkStates
 from reatt_engine.examples import Example
 from reatt_engine.exams import Exam
 from reatt_engine.freezing import Freeze
@@ -31,7 +33,7 @@ from reatt_store.errors import OutOfMemory, TooFewSpans, UsageError
 __all__ = ["PRESETS", "Course", "Plan", "Seconds", "Steps", "Trainer", "TrainingLog", "train"]
 
 SAVE_EVERY = 120.0  # seconds between two checkpoints: what a kill can cost
-EXAM_EVERY = 25  # steps between two looks at the teacher; a quarter as often once it teaches
+EXAM_EVERY = 50  # steps between two looks at the teacher; a quarter as often once it teaches
 SEEDS = 1 << 20  # more than any run has steps
 STRANGER = 1 << 44  # between the seeds of two processes
 
@@ -58,9 +60,16 @@ class Trainer:
         t5.recompute = plan.recompute
         freeze.apply(t5, model.head)
         self.plan, self.identity, self.ranks = plan, identity, ranks
-        self.objective = replace(objective, cross_document=objective.cross_document and freeze.retrieves)
+        self.objective = replace(
+            objective,
+            answers=objective.answers and not freeze.keeps_states,
+            cross_document=objective.cross_document and freeze.retrieves,
+            cloze=objective.cloze and freeze.retrieves,
+        )
+        self._known = ChunkStates(t5, model.head.layer) if freeze.keeps_states else None
+        self.freeze = freeze
         self._model = ReAtt(t5, model.tokenizer, model.head, model.device, model.calibration, model.reads, model.prior)
-        learnt = plan.learn_head and not freeze.keeps_keys  # another head has other keys
+        learnt = plan.learn_head and not (freeze.keeps_keys or freeze.keeps_states)  # another head has other keys
         self.selector = HeadSelector(t5.config.num_heads, None if learnt else model.head.number)
         self.selector.to(model.device)
         self.weights = [w for module in (t5, self.selector) for w in module.parameters() if w.requires_grad]
@@ -104,7 +113,7 @@ class Trainer:
                 # No cache: what a pass without gradients casts would serve the one that needs them.
                 with torch.autocast(device.type, torch.bfloat16, enabled=self.half, cache_enabled=False):
                     parts = (t5, self.selector, self._model.head.layer, batch, objective)
-                    return accumulate(*parts, micro=self.micro, ranks=ranks)
+                    return accumulate(*parts, micro=self.micro, ranks=ranks, known=self._known)
             except (MemoryError, RuntimeError) as error:
                 self._halve(error)
 
@@ -195,7 +204,7 @@ def train(
         if lessons is None or now > trainer.round:
             trainer.close, trainer.round = course.mine(now, trainer.current()), now
             lessons = _lessons(trainer, course)
-        row = _next(trainer, course, lessons, rate(trainer.plan, share))
+        row = _next(trainer, course, lessons, trainer.freeze.pace * rate(trainer.plan, share))
         trainer.spent = time.monotonic() - began
         trainer.rows.append(replace(row, seconds=trainer.spent))
         on_row(trainer.rows[-1], share)
@@ -218,25 +227,36 @@ def _lessons(trainer: Trainer, course: Course) -> Lessons:
         raise TooFewSpans("no question has a passage that may be read for it", "ingest more documents")
     examples, close = zip(*usable, strict=True)
     plan = trainer.plan
-    return Lessons(examples, close, course.chunks, trainer.current().tokenizer, plan.batch, plan.seed)
+    masked = by_chunk(examples)
+    return Lessons(examples, close, course.chunks, trainer.current().tokenizer, plan.batch, plan.seed, masked)
 
 
 def _next(trainer: Trainer, course: Course, lessons: Lessons, rate: float) -> Row:
     """Look at the teacher where it is time, then take a step."""
     hit = trainer.rows[-1].teacher_hit if trainer.rows else None
-    if course.exam and trainer.done % (4 * EXAM_EVERY if trainer.teaching else EXAM_EVERY) == 0:
+    if course.exam and _due(trainer):
         hit = trainer.ranks.same(course.exam.ask(trainer.current()))
         trainer.teaching |= trainer.plan.lead is not None and course.exam.passed(hit, trainer.plan.lead)
     started, batch = time.monotonic(), lessons.batch(trainer.done, trainer.ranks.number, trainer.ranks.count)
     learned = trainer.step(batch, rate)
-    tokens = _tokens(batch)
+    tokens = _tokens(batch, trainer.objective.answers)
     speed = tokens / (time.monotonic() - started)
     told = learned.cross_document if trainer.teaching and trainer.objective.cross_document else None
-    return Row(trainer.done, 0.0, rate, tokens, speed, learned.answer, told, learned.agreement, hit)
+    cloze = learned.cloze if batch.cloze and trainer.objective.cloze else None
+    answer = learned.answer if trainer.objective.answers else None
+    return Row(trainer.done, 0.0, rate, tokens, speed, answer, told, learned.agreement, hit, cloze)
 
 
-def _tokens(batch: TrainingBatch) -> int:
-    """Count the tokens of all pairs that are read jointly."""
+def _due(trainer: Trainer) -> bool:
+    """Say whether it is time to look at the teacher: at the first step, and now and then if reading learns."""
+    every = 4 * EXAM_EVERY if trainer.teaching else EXAM_EVERY
+    return not trainer.done or (trainer.objective.answers and trainer.done % every == 0)
+
+
+def _tokens(batch: TrainingBatch, reads: bool) -> int:
+    """Count the tokens of all pairs that are read jointly, or else those of all that is scored."""
+    if not reads:
+        return sum(map(len, [*batch.questions, *batch.cloze, *batch.chunks]))
     return sum(
         len(question) + len(batch.chunks[chunk])
         for question, close in zip(batch.questions, batch.close, strict=True)

@@ -46,8 +46,8 @@ Masked = Annotated[bool, typer.Option("--masked", help="Learn from masked senten
 Minutes = Annotated[float | None, typer.Option("--minutes", min=0.1, metavar="N", help="All included [20].")]
 StepCount = Annotated[int | None, typer.Option("--steps", min=1, metavar="N", help="Train N steps, however long.")]
 Freeze = Annotated[
-    Literal["none", "retriever", "chunks"],
-    typer.Option("--freeze", help="What may not learn: with retriever or chunks nothing is encoded anew."),
+    Literal["none", "retriever", "reader", "chunks"] | None,
+    typer.Option("--freeze", help="What may not learn [reader for bare documents]; the other two encode nothing anew."),
 ]
 HoldOut = Annotated[str, typer.Option("--hold-out", metavar="SHARE", help="Documents kept apart to measure on.")]
 CloseFrom = Annotated[
@@ -86,7 +86,7 @@ class Told:
     masked: bool = False
     minutes: float | None = None
     steps: int | None = None
-    freeze: str = "none"
+    freeze: str | None = None
     hold_out: str = "5%"
     close_from: str = "words"
     preset: str = "auto"
@@ -118,7 +118,7 @@ def adapt(
     masked: Masked = False,
     minutes: Minutes = None,
     steps: StepCount = None,
-    freeze: Freeze = "none",
+    freeze: Freeze = None,
     hold_out: HoldOut = "5%",
     close_from: CloseFrom = "words",
     preset: Preset = "auto",
@@ -144,7 +144,7 @@ def adapt(
 
 def _encoder(session: Session, told: Told, began: float) -> int:
     """Train by ReAtt's losses."""
-    from reatt_engine import adapting, models, ranks
+    from reatt_engine import adapting, freezing, models, ranks
 
     told.refuse("reatt", ["qrels", "warm_start"])
     files = (_path(told.qa), _path(told.judged), _path(told.spans))
@@ -154,8 +154,9 @@ def _encoder(session: Session, told: Told, began: float) -> int:
     with ranks.joined() as together, session.out.progress() as show, _stoppable(session) as stop:
         model = models.load(session.model, session.settings.device)
         plan = _plan(told.preset, model.device.type, told.seed, told.wait)
-        method = adapting.Method(plan, told.freeze, told.close_from, told.teacher, told.accept, given, told.steps)
         material = adapting.gather(session.library, sources, told.seed)
+        freeze = told.freeze or freezing.usual(material.kinds)
+        method = adapting.Method(plan, freeze, told.close_from, told.teacher, told.accept, given, told.steps)
         what = (session.library, session.model, model, material, method)
         if together.number:  # the first process speaks for all
             return _help(adapting.Adapter(*what, began=began, ranks=together), told.dry_run, told.resume)

@@ -52,6 +52,9 @@ class Step(Part):
         "the decoder learns to answer"
     )
     teacher_hit: FiniteFloat | None
+    cloze: FiniteFloat | None = Field(
+        None, description="loss of finding the passage that a cloze question was made from; null where none are asked"
+    )
 
 
 class Side(Part):

@@ -1,4 +1,4 @@
-"""What is frozen stays: the keys of a store outlive learning by the reader, or by the question's side, alone."""
+"""What is frozen stays: keys outlive learning by the reader or the question's side alone, states that by the head."""
 
 import copy
 
@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from reatt_engine.batching import TrainingBatch
+from reatt_engine.evidence import ChunkStates
 from reatt_engine.freezing import FREEZES
 from reatt_engine.grad_cache import accumulate
 from reatt_engine.objective import HeadSelector, Objective
@@ -16,6 +17,8 @@ BATCH = TrainingBatch(
     answers=((31, 32, 1), (33, 1)),
     chunks=((40, 41, 42, 43, 1), (44, 1), (45, 46, 47, 1)),
     close=((0, 1), (2, 1)),
+    cloze=((25, 28, 1), (29, 1)),
+    sources=(2, 0),
 )
 
 
@@ -26,10 +29,12 @@ def learnt(reatt, name):
     selector = HeadSelector(model.t5.config.num_heads, model.head.number)
     weights = [w for w in model.t5.parameters() if w.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=1e-2, weight_decay=0.0)
-    objective = Objective(cross_document=FREEZES[name].retrieves)
+    freeze = FREEZES[name]
+    objective = Objective(not freeze.keeps_states, freeze.retrieves, freeze.retrieves)
+    known = ChunkStates(model.t5, model.head.layer) if freeze.keeps_states else None
     for _ in range(3):
         optimizer.zero_grad()
-        accumulate(model.t5, selector, model.head.layer, BATCH, objective, micro=1)
+        accumulate(model.t5, selector, model.head.layer, BATCH, objective, micro=1, known=known)
         optimizer.step()
     assert selector.best() == model.head.number
     model.t5.eval()
@@ -44,7 +49,7 @@ def changed(before, after):
 @pytest.mark.parametrize("name", FREEZES)
 def test_a_freeze_that_keeps_keys_keeps_the_fingerprint(tiny_reatt, name):
     same = learnt(tiny_reatt, name).fingerprint() == tiny_reatt.fingerprint()
-    assert same == FREEZES[name].keeps_keys == (name != "none")
+    assert same == FREEZES[name].keeps_keys == (name in ("retriever", "chunks"))
 
 
 def test_with_the_retriever_frozen_questions_and_chunks_keep_their_vectors_and_the_reader_learns(tiny_reatt):
@@ -68,3 +73,17 @@ def test_with_chunks_frozen_the_heads_queries_alone_learn(tiny_reatt):
 def test_with_chunks_frozen_questions_move(tiny_reatt):
     after = learnt(tiny_reatt, "chunks")
     assert not torch.allclose(after.encode_question("leave?").vectors, tiny_reatt.encode_question("leave?").vectors)
+
+
+def test_chunks_whose_states_are_kept_teach_as_those_that_are_encoded_anew(tiny_reatt):
+    found = []
+    for known in (None, ChunkStates(tiny_reatt.t5, tiny_reatt.head.layer)):
+        model = copy.deepcopy(tiny_reatt.t5).eval()  # kept states have no dropout
+        FREEZES["reader"].apply(model, tiny_reatt.head)
+        selector, objective = HeadSelector(model.config.num_heads, tiny_reatt.head.number), Objective(answers=False)
+        accumulate(model, selector, tiny_reatt.head.layer, BATCH, objective, micro=1, known=known)
+        found.append({name: w.grad for name, w in model.named_parameters() if w.grad is not None})
+    assert len(found[0]) == 2
+    for name, gradient in found[0].items():
+        torch.testing.assert_close(found[1][name], gradient, atol=1e-5, rtol=1e-5)
+        assert gradient.any()

@@ -21,6 +21,7 @@ from reatt_engine.t5 import T5, T5Config
 from reatt_engine.teachers import TEACHERS
 
 LAYER = 1
+SOURCES = (3, 0, 3, 5, 1, 2, 5)  # of the cloze questions
 CLOSE = ((0, 1, 2), (2, 3), (4, 0), (3,), (5, 2, 1))  # chunks 0 to 3 are close to two questions and more
 
 
@@ -38,7 +39,10 @@ def batch(close=CLOSE):
     draw = random.Random(0)
     ids = lambda low, high: (*draw.choices(range(3, 40), k=draw.randint(low, high)), 1)  # noqa: E731
     chunks = tuple(ids(4, 30) for _ in range(1 + max(map(max, close))))
-    return TrainingBatch(tuple(ids(2, 6) for _ in close), tuple(ids(1, 3) for _ in close), chunks, close)
+    cloze = tuple(ids(2, 5) for _ in SOURCES)
+    return TrainingBatch(
+        tuple(ids(2, 6) for _ in close), tuple(ids(1, 3) for _ in close), chunks, close, cloze, SOURCES
+    )
 
 
 def gradients(t5, selector):
@@ -58,7 +62,7 @@ def cached(t5, selector, given, objective, micro):
     """Return loss and gradients by the gradient cache."""
     t5.zero_grad(), selector.zero_grad(), torch.manual_seed(7)
     learned = accumulate(t5, selector, LAYER, given, objective, micro=micro)
-    return learned.answer + objective.alpha * learned.cross_document, gradients(t5, selector)
+    return learned.answer + objective.alpha * (learned.cross_document + learned.cloze), gradients(t5, selector)
 
 
 def assert_same(found, expected, tolerance=1e-6):
@@ -71,9 +75,11 @@ def assert_same(found, expected, tolerance=1e-6):
 OBJECTIVES = {
     "all": Objective(),
     "likelihood": Objective(teacher=TEACHERS["likelihood"]),
-    "answers": Objective(cross_document=False),
+    "answers": Objective(cross_document=False, cloze=False),
     "retrieval": Objective(answers=False),
     "own chunks": Objective(in_batch=False),
+    "cloze questions": Objective(answers=False, cross_document=False),
+    "no cloze questions": Objective(cloze=False),
 }
 
 
@@ -120,7 +126,7 @@ def test_each_chunk_is_encoded_once_without_and_once_with_gradients(monkeypatch)
 
 
 def naive(t5, selector, given, objective):
-    """State the loss of the paper pair by pair, with nothing shared, padded or cached."""
+    """State the loss pair by pair, with nothing shared, padded or cached: the paper's, and that of cloze questions."""
     answer, divergence, tokens = 0.0, 0.0, sum(map(len, given.answers))
 
     def encode(x, blocks):
@@ -134,6 +140,12 @@ def naive(t5, selector, given, objective):
     def split(side, ids):
         return side(block.attention_norm(alone(ids))).view(len(ids), 3, -1)
 
+    def found(question):
+        query, keys = split(block.attention.q, question), [split(block.attention.k, ids) for ids in given.chunks]
+        products = [torch.einsum("mhd,nhd->hmn", query, key) for key in keys]
+        scores = torch.stack([(p.amax(2).mean(1) * selector.weights()).sum() for p in products])
+        return scores.log_softmax(0)
+
     for question, wanted, close in zip(given.questions, given.answers, given.close, strict=True):
         pairs = [torch.cat((alone(question[:-1]), alone(given.chunks[c]))) for c in close]
         read = [t5.finish(encode(x, slice(LAYER, None)))[0] for x in pairs]
@@ -143,13 +155,10 @@ def naive(t5, selector, given, objective):
         weights = t5.target_scores(cache)[0].softmax(-1).mean(0).detach().split([len(x) for x in pairs])
         target = torch.zeros(len(given.chunks), dtype=torch.float64)
         target[list(close)] = torch.stack([part.sum() for part in weights])
-        products = [
-            torch.einsum("mhd,nhd->hmn", split(block.attention.q, question), split(block.attention.k, ids))
-            for ids in given.chunks
-        ]
-        scores = torch.stack([(p.amax(2).mean(1) * selector.weights()).sum() for p in products])
-        divergence = divergence + (torch.xlogy(target, target) - target * scores.log_softmax(0)).sum()
-    return answer / tokens + objective.alpha * divergence / len(given.questions)
+        divergence = divergence + (torch.xlogy(target, target) - target * found(question)).sum()
+    cloze = [-found(question)[source] for question, source in zip(given.cloze, given.sources, strict=True)]
+    missed = sum(cloze) / max(1, len(cloze))
+    return answer / tokens + objective.alpha * (divergence / len(given.questions) + missed)
 
 
 def test_the_loss_is_the_papers_pair_by_pair():
@@ -237,21 +246,23 @@ def test_sixteen_questions_take_the_memory_of_two():
     assert graph[1] > 4 * graph[0]
 
 
-def part(given, questions):
-    """Make the batch of one process: some questions, and the chunks close to them."""
+def part(given, questions, cloze):
+    """Make the batch of one process: some questions of both kinds, and the chunks close to them."""
     pool = sorted({c for q in questions for c in given.close[q]})
     close = tuple(tuple(pool.index(c) for c in given.close[q]) for q in questions)
     rows = [[row[q] for q in questions] for row in (given.questions, given.answers)]
-    return TrainingBatch(*map(tuple, rows), tuple(given.chunks[c] for c in pool), close)
+    asked = tuple(given.cloze[n] for n in cloze), tuple(pool.index(given.sources[n]) for n in cloze)
+    return TrainingBatch(*map(tuple, rows), tuple(given.chunks[c] for c in pool), close, *asked)
 
 
 def process(rank, folder):
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     t5, selector = learner(dropout=0.0)
-    own = part(batch(), [(0, 1, 2), (3, 4)][rank])
+    own = part(batch(), [(0, 1, 2), (3, 4)][rank], [(0, 1, 2, 4), (3, 5, 6)][rank])
     learned = accumulate(t5, selector, LAYER, own, Objective(), micro=2, ranks=Distributed())
-    torch.save((learned.answer + 8 * learned.cross_document, gradients(t5, selector)), Path(folder) / f"{rank}")
+    told = learned.cross_document + learned.cloze
+    torch.save((learned.answer + 8 * told, gradients(t5, selector)), Path(folder) / f"{rank}")
     dist.destroy_process_group()
 
 

@@ -153,10 +153,10 @@ def test_another_runs_checkpoint_is_refused(tiny_reatt, tmp_path):
 def test_where_memory_runs_out_half_as_many_questions_are_read_and_the_step_is_the_same(
     tiny_reatt, tmp_path, monkeypatch
 ):
-    def crowded(*given, micro, ranks):
+    def crowded(*given, micro, **how):
         if micro > 1:
             raise torch.OutOfMemoryError
-        return accumulate(*given, micro=micro, ranks=ranks)
+        return accumulate(*given, micro=micro, **how)
 
     frugal, learner = trainer(tiny_reatt, replace(PLAN, micro=1)), trainer(tiny_reatt, replace(PLAN, micro=4))
     learn(frugal, tiny_reatt, Steps(2), tmp_path / "frugal")
@@ -167,7 +167,7 @@ def test_where_memory_runs_out_half_as_many_questions_are_read_and_the_step_is_t
 
 
 def test_where_not_even_one_question_fits_the_error_says_so(tiny_reatt, tmp_path, monkeypatch):
-    def full(*given, micro, ranks):
+    def full(*given, **how):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr(training, "accumulate", full)
@@ -176,7 +176,7 @@ def test_where_not_even_one_question_fits_the_error_says_so(tiny_reatt, tmp_path
 
 
 def test_no_bug_is_taken_for_a_full_memory(tiny_reatt, tmp_path, monkeypatch):
-    def broken(*given, micro, ranks):
+    def broken(*given, **how):
         raise RuntimeError("shapes differ")
 
     monkeypatch.setattr(training, "accumulate", broken)

@@ -1,0 +1,68 @@
+"""Cloze questions: few words of a sentence, never its answer, asked for the chunk that the sentence stands in."""
+
+import random
+from collections import Counter
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reatt_engine import cloze
+from reatt_engine.backbone import ChunkText
+from reatt_engine.batching import ChunkIds, Lessons
+from reatt_engine.corpus import Corpus
+from reatt_engine.examples import Example
+from reatt_engine.tokens import TextTokenizer
+
+WORDS = st.lists(st.sampled_from("the old king gave his daughter a golden ring and sailed home".split()), max_size=12)
+
+
+@given(before=WORDS, after=WORDS, kind=st.sampled_from(["number", "date", "name", "id", "phrase"]), seed=st.integers())
+def test_a_question_is_a_question_word_and_some_words_of_the_sentence_in_order(before, after, kind, seed):
+    example = Example((" ".join(before), " ".join(after)), ("Helga",), "a", 1, kind)
+    asked = cloze.question(example, random.Random(seed))
+    assert asked.endswith("?")
+    assert "Helga" not in asked
+    left = iter([*before, *after])
+    taken = [word for word in asked[:-1].split() if word in {*before, *after}]
+    assert len(taken) <= cloze.WORDS[1]
+    assert all(word in left for word in taken)
+
+
+BUNDLED = Path(__file__).parent.parent / "engine" / "reatt-mini" / "tokenizer.json"
+SENTENCES = {
+    1: [("Ada Lovelace wrote the first program in ", "."), ("She corresponded with ", " about weaving patterns.")],
+    2: [("The Elbe flows into the North Sea near ", ".")],
+    3: [(f"Minute {n} of the meeting was written by ", " in a hurry.") for n in range(9)],
+}
+CORPUS = Corpus((1, 2, 3), tuple(ChunkText("", " ".join(map("x".join, SENTENCES[n]))) for n in SENTENCES),
+                ("a", "b", "c"), (1, 2, 3), ("a", "b", "c"), (0, 1, 2))  # fmt: skip
+MASKED = [Example(parts, ("x",), "a", chunk, "name") for chunk in SENTENCES for parts in SENTENCES[chunk]]
+
+
+TOKENIZER = TextTokenizer(BUNDLED, end=1)
+
+
+def lessons():
+    close = [(example.chunk, example.chunk % 3 + 1) for example in MASKED]
+    return Lessons(MASKED, close, ChunkIds(CORPUS, TOKENIZER), TOKENIZER, 4, 0, cloze.by_chunk(MASKED))
+
+
+def test_chunks_are_asked_for_by_some_of_their_own_sentences_alone():
+    batch = lessons().batch(0)
+    assert Counter(batch.sources).total() == len(batch.cloze)
+    for number, ids in enumerate(batch.chunks):
+        own = next(n for n in SENTENCES if CORPUS.passages[n - 1].text in TOKENIZER.decode(ids))
+        assert batch.sources.count(number) == min(cloze.OF_A_CHUNK, len(SENTENCES[own]))
+        known = set(" ".join(map(" ".join, SENTENCES[own])).split())
+        asked = [TOKENIZER.decode(q) for q, n in zip(batch.cloze, batch.sources, strict=True) if n == number]
+        assert all(known & set(question.strip("?").split()) for question in asked)
+
+
+def test_the_same_step_asks_the_same_and_another_one_does_not():
+    assert lessons().batch(3) == lessons().batch(3)
+    assert lessons().batch(3).cloze != lessons().batch(4).cloze
+
+
+def test_people_s_questions_are_asked_as_they_are():
+    assert cloze.by_chunk([Example(("Who wrote it?",), ("Ada",), "a", 1, "question")]) == {}
