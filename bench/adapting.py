@@ -4,8 +4,8 @@
 
 `pays`: on the documents of each set alone, no question seen; nDCG@10 of attention on people's questions before and
 after, beside SimCSE and random crops at equal minutes, and whether accepting agrees with the sign of the change.
-`gate`: `--runs` runs with a learning rate of 0, and as many whose answers are those of other sentences: how many are
-accepted. Every run has a copy of the store of its own.
+`gate`: `--runs` runs with a learning rate of 0, and as many whose answers and passages are those of other sentences:
+how many are accepted. Every run has a copy of the store of its own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bench import contrast, machine, mini_sets, table
 from bench.mini_sets import Dev, Judged
 from bench.plan import Plan
 from bench.table import Row, at_least, at_most
-from reatt_engine import adapted, evaluation, models
+from reatt_engine import adapted, evaluation, freezing, models
 from reatt_engine.adapting import Adapter, Material, Method, Sources, gather
 from reatt_engine.folders import ModelFolder
 from reatt_engine.plans import PRESETS
@@ -65,6 +65,7 @@ class Bench:
             began = time.monotonic()
             material = change(gather(library, Sources(), seed))
             model = models.find(None, folder / "nowhere", library)
+            method = replace(method, freeze=freezing.usual(material.kinds))
             report = Adapter(library, model, models.load(model, self.plan.device), material, method, began=began).run()
         assert report is not None, "one process reports"
         return folder, report
@@ -132,11 +133,14 @@ def gate(bench: Bench, judged: Judged, runs: int) -> list[Row]:
     """Count how many runs are accepted that have learnt nothing, or nonsense."""
     with mini_sets.open_store(bench.plan, bench.plan.backbone(), judged).library as library:
         base = library.folder
-    accepted = {"learning rate 0": 0, "answers of other sentences": 0}
+    accepted = {"learning rate 0": 0, "answers and passages of other sentences": 0}
     for seed in range(runs):
         ways: dict[str, tuple[Method, Callable[[Material], Material]]] = {
             "learning rate 0": (bench.method(seed, rate=0.0), lambda material: material),
-            "answers of other sentences": (bench.method(seed), lambda material, seed=seed: permuted(material, seed)),  # type: ignore[misc]
+            "answers and passages of other sentences": (
+                bench.method(seed),
+                lambda material, seed=seed: permuted(material, seed),
+            ),  # type: ignore[misc]
         }
         for name, (method, change) in ways.items():
             folder, report = bench.adapt(base, "gate", seed, method, change)
@@ -150,10 +154,11 @@ def gate(bench: Bench, judged: Judged, runs: int) -> list[Row]:
 
 
 def permuted(material: Material, seed: int) -> Material:
-    """Give every example to learn from another one's answers; those held out keep theirs."""
-    answers = [example.answers for example in material.split.train]
-    random.Random(seed).shuffle(answers)
-    train = (replace(example, answers=told) for example, told in zip(material.split.train, answers, strict=True))
+    """Give every example to learn from another one's answers and passage; those held out keep theirs."""
+    examples = material.split.train
+    others = random.Random(seed).sample(examples, len(examples))
+    pairs = zip(examples, others, strict=True)
+    train = (replace(example, answers=other.answers, chunk=other.chunk) for example, other in pairs)
     return replace(material, split=replace(material.split, train=tuple(train)))
 
 

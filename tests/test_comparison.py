@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from reatt_engine import metrics
-from reatt_engine.attention import AttentionIndex
 from reatt_engine.comparison import Asked, compare, moved
 from reatt_engine.corpus import Corpus
 from reatt_engine.examples import Example
-from reatt_engine.measuring import StoredSearch, measure, without_sentence
+from reatt_engine.measuring import StoredSearch, measure, sought_by
 from reatt_store.library import Library
 
 PLACES = [f"text {n}" for n in range(10)]
@@ -208,30 +207,17 @@ def test_a_text_that_must_not_be_read_is_not_found(measured):
     assert measured[0][4].rank is None
 
 
-def masked(corpus, number):
-    """Ask for a text's first sentence, nothing of it masked: the tiny tokenizer has no mask."""
-    sentence = corpus.passages[number].text.partition(".")[0] + "."
-    return Example((sentence,), ("x",), "g", corpus.ids[number], "name")
-
-
-def test_a_masked_sentence_is_asked_of_its_text_without_it(archive, tiny_reatt):
-    with Library(archive) as library:
-        corpus = Corpus.of(library)
-        one = masked(corpus, 7)
-        cut, asked = without_sentence(one, corpus), tiny_reatt.queries(tiny_reatt.tokenizer.masked(one.question))
-        found = StoredSearch(library, library.generation().id, tiny_reatt, corpus)([one], 1000)[0]
-        scores = AttentionIndex(library, library.generation().id, 8).scores(asked, corpus.ids)
-    assert cut.text == corpus.passages[7].text.replace(one.text, "", 1)
-    score = float((asked.vectors @ tiny_reatt.encode_chunks([cut])[0].keys.half().float().T).amax(1).mean())
-    better = {corpus.equal[n] for n, id in enumerate(corpus.ids) if scores[id] > score and corpus.equal[n] != 7}
-    assert found.index(corpus.equal[7]) == len(better)
-
-
-def test_a_text_of_one_sentence_stays_whole(archive):
-    with Library(archive) as library:
-        corpus = Corpus.of(library)
-    whole = replace(masked(corpus, 7), question=(corpus.passages[7].text, ""), answers=("",))
-    assert without_sentence(whole, corpus) is None
+def test_a_masked_sentence_is_sought_by_the_same_few_of_its_words_each_time():
+    one = Example(
+        ("Ada Lovelace, who was a friend of Babbage, wrote the first program in ", " in London."),
+        ("1843",),
+        "g",
+        1,
+        "date",
+    )
+    assert sought_by(one) == sought_by(one)
+    assert len(sought_by(one)) == 1
+    assert sought_by(replace(one, kind="question", question=("Who?",))) == ("Who?",)
 
 
 def test_a_store_and_memory_are_searched_alike(archive, tiny_reatt):
