@@ -133,11 +133,11 @@ def gate(bench: Bench, judged: Judged, runs: int) -> list[Row]:
     """Count how many runs are accepted that have learnt nothing, or nonsense."""
     with mini_sets.open_store(bench.plan, bench.plan.backbone(), judged).library as library:
         base = library.folder
-    accepted = {"learning rate 0": 0, "answers and passages of other sentences": 0}
+    accepted = {"learning rate 0": 0, "what other sentences say": 0}
     for seed in range(runs):
         ways: dict[str, tuple[Method, Callable[[Material], Material]]] = {
             "learning rate 0": (bench.method(seed, rate=0.0), lambda material: material),
-            "answers and passages of other sentences": (
+            "what other sentences say": (
                 bench.method(seed),
                 lambda material, seed=seed: permuted(material, seed),
             ),  # type: ignore[misc]
