@@ -116,10 +116,8 @@ def ask(
         _not_blank(question or "", "ask")
     elif report is not None:
         raise _one_at_a_time()
-    wanted = Wanted(
-        "ask", question or "", top, retriever, how, only, free=free, beams=beams, max_tokens=max_tokens,
-        abstain=threshold, rounds=rounds, rerank=rerank_only,
-    )  # fmt: skip
+    how_to_read = (free, beams, max_tokens, threshold, rounds, rerank_only)
+    wanted = Wanted("ask", question or "", top, retriever, how, only, *how_to_read)
     if many is not None:
         return _ask_many(session, many, wanted, explain, keep)
     reply = _ask_one(session, wanted, explain, keep)
