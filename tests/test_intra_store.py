@@ -78,6 +78,14 @@ def test_the_last_round_scores_every_chunk_and_leaves_a_place_to_the_first(retri
     assert [hit.score for hit in hits] == pytest.approx([late[hit.chunk.id] for hit in hits], abs=1e-3)
 
 
+def test_candidates_from_an_index_are_scored_exactly_and_lose_nothing_here(retriever):
+    """Above attention.FAST_LIMIT chunks `auto` is two-stage: nearest keys of each query, then whole chunks."""
+    exact, *others = (retriever.search(QUESTION, 8, "attention", way) for way in ("exact", "fast", "two-stage"))
+    for hits in others:
+        assert [hit.chunk.id for hit in hits] == [hit.chunk.id for hit in exact]
+        assert [hit.score for hit in hits] == pytest.approx([hit.score for hit in exact], abs=1e-3)
+
+
 def test_one_round_is_the_encoders_order_and_reranking_keeps_its_chunks(retriever, scores):
     early = scores(retriever.backbone.rounds[0].ask(QUESTION, ()))
     order = sorted(early, key=lambda id: -early[id])
