@@ -27,13 +27,14 @@ from reatt_engine.folders import ModelFolder
 from reatt_engine.freezing import FREEZES
 from reatt_engine.indexing import Progress
 from reatt_engine.material import Material, Sources, gather
-from reatt_engine.measuring import StoredSearch, measure
+from reatt_engine.measuring import StoredSearch, measure, sought_by
 from reatt_engine.mining import WordSearch, close_chunks, search_from, with_gold
 from reatt_engine.objective import Objective
 from reatt_engine.plans import Budget, Plan, Row, Seconds, Steps, TrainingLog
 from reatt_engine.ranks import ALONE, Ranks
 from reatt_engine.reatt import KEEPING, ReAtt
 from reatt_engine.report import Named, Report, save
+from reatt_engine.spread import PROBES, keep_spread
 from reatt_engine.teachers import TEACHERS
 from reatt_engine.training import Course, Trainer, train
 from reatt_store.errors import ModelMismatch, UsageError
@@ -118,7 +119,7 @@ class Adapter:
             run = writer.begin_run(self.material.mode, _settings(self.method))
             before, took = self._measured(self.model, self._generation.id, read)
             log = self._train(trainer, 1.1 * took + aside)
-            made = adapted.write(trainer.current(), self.folder, self.library.folder / ADAPTED)
+            made = adapted.write(self._learnt(trainer), self.folder, self.library.folder / ADAPTED)
             learnt = models.load(made, str(self.model.device))
             learnt.keeps_states = self.model.keeps_states
             generation, keys = self._encode(writer, made, learnt)
@@ -231,6 +232,15 @@ class Adapter:
         if not log.rows:
             raise KeyboardInterrupt  # before anything was learnt
         return log
+
+    def _learnt(self, trainer: Trainer) -> ReAtt:
+        """Return what has learnt, its scores as far apart as before where the head alone did."""
+        learnt, corpus = trainer.current(), self.material.corpus
+        known = [(example, example.chunk) for example in self.material.split.train if example.chunk is not None]
+        if FREEZES[self.method.freeze].head_alone and len(known) > 1:
+            passages = [corpus.passages[corpus.number[chunk]] for _, chunk in known[:PROBES]]
+            keep_spread(self.model, learnt, [sought_by(example) for example, _ in known[:PROBES]], passages)
+        return learnt
 
     def _budget(self, trainer: Trainer, aside: float) -> Budget:
         if self.method.steps is not None:

@@ -25,6 +25,7 @@ class Freeze:
     retrieves: bool  # without it there is nothing for the cross-document loss to move
     keeps_keys: bool  # chunks keep their keys: the fingerprint stays
     keeps_states: bool = False  # the lower half does not learn, and no answer teaches
+    head_alone: bool = False  # nothing but the retrieval head learns: its scores may not grow
     pace: float = 1.0  # of the learning rate: a few weights alone take larger steps
 
 
@@ -61,8 +62,8 @@ def _retrieval_head(t5: T5, head: Head, sides: Sequence[str] = "qk") -> None:
 FREEZES = {
     "none": Freeze(_all, retrieves=True, keeps_keys=False),
     "retriever": Freeze(_reader, retrieves=False, keeps_keys=True),
-    "reader": Freeze(_retrieval_head, retrieves=True, keeps_keys=False, keeps_states=True, pace=20.0),
-    "chunks": Freeze(partial(_retrieval_head, sides="q"), retrieves=True, keeps_keys=True),
+    "reader": Freeze(_retrieval_head, retrieves=True, keeps_keys=False, keeps_states=True, head_alone=True, pace=20.0),
+    "chunks": Freeze(partial(_retrieval_head, sides="q"), retrieves=True, keeps_keys=True, head_alone=True),
 }
 
 

@@ -5,12 +5,15 @@ import copy
 import pytest
 import torch
 
+from reatt_engine.backbone import ChunkText
 from reatt_engine.batching import TrainingBatch
 from reatt_engine.evidence import ChunkStates
 from reatt_engine.freezing import FREEZES
 from reatt_engine.grad_cache import accumulate
 from reatt_engine.objective import HeadSelector, Objective
 from reatt_engine.reatt import ReAtt
+from reatt_engine.spread import keep_spread, spread
+from tests.texts import LEAVE, TRAVEL
 
 BATCH = TrainingBatch(
     questions=((25, 26, 1), (27, 28, 29, 1)),
@@ -87,3 +90,14 @@ def test_chunks_whose_states_are_kept_teach_as_those_that_are_encoded_anew(tiny_
     for name, gradient in found[0].items():
         torch.testing.assert_close(found[1][name], gradient, atol=1e-5, rtol=1e-5)
         assert gradient.any()
+
+
+def test_a_head_whose_scores_grew_is_scaled_back_and_finds_the_same(tiny_reatt):
+    grown = ReAtt(copy.deepcopy(tiny_reatt.t5), tiny_reatt.tokenizer, tiny_reatt.head, tiny_reatt.device)
+    with torch.no_grad():
+        grown.t5.encoder.layers()[grown.head.layer].attention.q.weight.mul_(3.0)
+    questions, passages = [("leave?",), ("who travels?",)], [ChunkText("", text) for text in (LEAVE, TRAVEL, "key")]
+    assert spread(grown, questions, passages) == pytest.approx(3 * spread(tiny_reatt, questions, passages), rel=1e-3)
+    keep_spread(tiny_reatt, grown, questions, passages)
+    vectors = [model.encode_question("leave?").vectors for model in (grown, tiny_reatt)]
+    torch.testing.assert_close(*vectors, atol=1e-4, rtol=1e-4)

@@ -1,0 +1,35 @@
+"""How far a retrieval head tells passages apart, kept while the head alone learns.
+
+A contrastive loss falls when all scores grow, and grow they do. But the reader knows the head's scores as they were: as
+one of its attention heads, as its prior over passages, in its confidence, and beside those of words in hybrid search.
+So what was learnt is kept, which is an order, and what only grew is taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from reatt_engine.backbone import ChunkText
+from reatt_engine.reatt import ReAtt
+
+PROBES = 32  # questions, and as many passages
+
+
+@torch.inference_mode()
+def spread(model: ReAtt, questions: Sequence[Sequence[str]], passages: Sequence[ChunkText]) -> float:
+    """Return the standard deviation of a question's scores over passages, in the mean of the questions."""
+    keys = [code.keys for code in model.encode_chunks(passages)]
+    asked = [model.queries(model.tokenizer.masked(question)) for question in questions]
+    scores = [[float((each.vectors @ key.T).amax(1) @ each.weights) for key in keys] for each in asked]  # (Q, C)
+    return float(torch.tensor(scores).std(1).mean())
+
+
+def keep_spread(before: ReAtt, after: ReAtt, questions: Sequence[Sequence[str]], passages: Sequence[ChunkText]) -> None:
+    """Scale the head's query projection, in place, until scores lie as far apart as before."""
+    wanted, found = (spread(model, questions, passages) for model in (before, after))
+    width = after.t5.config.d_kv
+    rows = slice(after.head.number * width, (after.head.number + 1) * width)
+    with torch.no_grad():
+        after.t5.encoder.layers()[after.head.layer].attention.q.weight[rows] *= wanted / found if found else 1.0
