@@ -48,8 +48,8 @@ def report(session: Session, shown: Shown, output: To = None) -> None:
 
 def _run(session: Session, shown: str) -> tuple[str, str]:
     """Read the page of a training run out of the store."""
-    from reatt_store.connection import open_regular
     from reatt_store.errors import NoSuchId
+    from reatt_store.opening import open_regular
 
     page = session.library.folder / "reports" / f"{shown}.html"
     try:

@@ -12,7 +12,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from reatt_store.connection import open_regular
+from reatt_store.opening import open_regular
 
 FOLDER = "answers"
 LARGEST = 10_000_000  # bytes of an answer that is read

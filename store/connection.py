@@ -5,11 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import quote
 
 from reatt_store.errors import (
@@ -136,16 +135,6 @@ def refuse_links(folder: Path) -> None:
             if entry.is_symlink():
                 fix = "put what it leads to in its place; a whole store may lie anywhere: --store"
                 raise StoreDamaged(f"{entry.path} is a link, and a store has none", fix, entry.path)
-
-
-def open_regular(path: Path) -> BinaryIO:
-    """Open a file of a store to read, and nothing else that has its name: a pipe would block, a device never end."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    file = os.fdopen(descriptor, "rb")
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        file.close()
-        raise OSError(errno.EINVAL, "it is no regular file", os.fspath(path))
-    return file
 
 
 def sync_folder(folder: Path) -> None:

@@ -13,8 +13,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reatt_store.connection import open_regular, refuse_links, translated
+from reatt_store.connection import refuse_links, translated
 from reatt_store.errors import StoreLocked
+from reatt_store.opening import open_regular
 from reatt_store.records import Holder
 
 LOCK = "lock"

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reatt_store.connection import open_regular
 from reatt_store.errors import StoreDamaged
+from reatt_store.opening import open_regular
 from reatt_store.records import DIGEST_BYTES
 
 FORMAT = "reatt-segment/1"
