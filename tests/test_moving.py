@@ -135,7 +135,9 @@ def test_a_move_before_any_call_changes_no_answer_but_its_model(reatt, expected,
     for number in range(calls // 9, calls, calls // points) if points else range(1, calls + 1):
         stop = before_call(number, move)
         done = reatt(*command)
-        assert stop() >= number
+        if stop() < number:  # the first run had to make more calls: there is none left to move before
+            assert number > 0.99 * calls
+            break
         assert (number, done.code, done.err) == (number, 0, "")
         assert holds(json.loads(done.out), expected), number
     print(f"\nR8: a move before each of {calls} calls of what reads store and model, in one {command[0]}")
