@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from email import message_from_bytes
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 
@@ -54,7 +54,7 @@ def _headers(message: Message) -> dict[str, str]:
 def _decoded(header: str) -> str:
     """Decode a header: words in an encoding of their own, or raw bytes in any."""
     text = encodings.decode(header.encode("utf-8", "surrogateescape").translate(None, b"\0")).text
-    with suppress(HeaderParseError, LookupError, ValueError):  # else shown as it stands
+    with suppress(MessageError, LookupError, ValueError):  # else shown as it stands
         text = str(make_header(decode_header(text)))
     return " ".join(text.split())[:_LONGEST_HEADER]
 

@@ -258,6 +258,7 @@ SAMPLES = [
     Sample("subject.eml", mail(f"Content-Type: text/plain\n\n{CITED}", head="Subject: =?utf-8?b?w4TDtg==?=\n"),
            "mail", cited="Subject: Äö"),
     Sample("raw.eml", "Subject: Müße\n\nx".encode(), "mail", cited="Subject: Müße"),
+    Sample("charset.eml", "Subject: =?¼tf-8?q?Leave?=\n\nx".encode(), "mail", cited="=?¼tf-8?q?Leave?="),
     Sample("both.eml", mail(f"Content-Type: text/plain\n\n{CITED}\n", "Content-Type: text/html\n\n<p>no</p>"), "mail"),
     Sample("web.eml", mail(f"Content-Type: text/html\n\n{HTML}"), "mail", heading="Leave"),
     Sample("iso2022.eml", b"Content-Type: text/plain; charset=iso-2022-jp\n\n" + "四十九週間".encode("iso-2022-jp"),
