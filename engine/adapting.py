@@ -27,7 +27,7 @@ from reatt_engine.folders import ModelFolder
 from reatt_engine.freezing import FREEZES
 from reatt_engine.indexing import Progress
 from reatt_engine.material import Material, Sources, gather
-from reatt_engine.measuring import StoredSearch, measure, sought_by
+from reatt_engine.measuring import StoredSearch, as_asked, measure
 from reatt_engine.mining import WordSearch, close_chunks, search_from, with_gold
 from reatt_engine.objective import Objective
 from reatt_engine.plans import Budget, Plan, Row, Seconds, Steps, TrainingLog
@@ -239,7 +239,7 @@ class Adapter:
         known = [(example, example.chunk) for example in self.material.split.train if example.chunk is not None]
         if FREEZES[self.method.freeze].head_alone and len(known) > 1:
             passages = [corpus.passages[corpus.number[chunk]] for _, chunk in known[:PROBES]]
-            keep_spread(self.model, learnt, [sought_by(example) for example, _ in known[:PROBES]], passages)
+            keep_spread(self.model, learnt, [as_asked(example).question for example, _ in known[:PROBES]], passages)
         return learnt
 
     def _budget(self, trainer: Trainer, aside: float) -> Budget:

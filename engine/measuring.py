@@ -5,7 +5,8 @@ stand; of a judgement it is the document; where none is known, the first text fo
 by attention alone, which is what learns; reading sees the best chunks that were found, whether or not they are right.
 
 A masked sentence stands word for word in the text it was made from, so finding that text is no task, and no gain could
-be seen. Therefore it is sought by a cloze question: a few of its words, the same ones before and after. nDCG@10:
+be seen; and a reader who copies what stands beside the gap is no reader yet. Therefore a cloze question is asked in its
+place: a few of its words, the same ones before and after. nDCG@10:
 
                       whole sentence    cloze question  people's questions
     FairytaleQA       0.982  1.000      0.755  0.796    0.732  0.724
@@ -51,18 +52,18 @@ class StoredSearch:
         return [self._one(example, k) for example in examples]
 
     def _one(self, example: Example, k: int) -> list[int]:
-        queries = self._model.queries(self._model.tokenizer.masked(sought_by(example)))
+        queries = self._model.queries(self._model.tokenizer.masked(example.question))
         number, equal = self._corpus.number, self._corpus.equal
         places = self._index.search(queries, k, "auto", None)
         scores = {equal[number[id]]: score for id, score in places if id in number}  # others came since
         return sorted(scores, key=lambda found: -scores[found])[:k]
 
 
-def sought_by(example: Example) -> tuple[str, ...]:
-    """Return the question by which an example's text is sought: for a masked one always the same cloze question."""
+def as_asked(example: Example) -> Example:
+    """Ask as people do: a masked sentence by a cloze question, always the same one."""
     if example.source != "masked":
-        return example.question
-    return (cloze.question(example, random.Random(example.text)),)  # noqa: S311
+        return example
+    return replace(example, question=(cloze.question(example, random.Random(example.text)),))  # noqa: S311
 
 
 def measure(
@@ -77,6 +78,7 @@ def measure(
 
     `search` finds chunks with the model's keys, from a store or from memory.
     """
+    held = [as_asked(example) for example in held]
     alone = [replace(example, close=()) for example in held]  # what a file brought along is not to be found for it
     found = close_chunks(alone, corpus, search, DEPTH)
     asked = []

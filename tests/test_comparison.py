@@ -9,7 +9,7 @@ from reatt_engine import metrics
 from reatt_engine.comparison import Asked, compare, moved
 from reatt_engine.corpus import Corpus
 from reatt_engine.examples import Example
-from reatt_engine.measuring import StoredSearch, measure, sought_by
+from reatt_engine.measuring import StoredSearch, as_asked, measure
 from reatt_store.library import Library
 
 PLACES = [f"text {n}" for n in range(10)]
@@ -207,17 +207,13 @@ def test_a_text_that_must_not_be_read_is_not_found(measured):
     assert measured[0][4].rank is None
 
 
-def test_a_masked_sentence_is_sought_by_the_same_few_of_its_words_each_time():
-    one = Example(
-        ("Ada Lovelace, who was a friend of Babbage, wrote the first program in ", " in London."),
-        ("1843",),
-        "g",
-        1,
-        "date",
-    )
-    assert sought_by(one) == sought_by(one)
-    assert len(sought_by(one)) == 1
-    assert sought_by(replace(one, kind="question", question=("Who?",))) == ("Who?",)
+def test_a_masked_sentence_is_asked_by_the_same_few_of_its_words_each_time():
+    parts = "Ada Lovelace, who was a friend of Babbage, wrote the first program in ", " in London."
+    one = Example(parts, ("1843",), "g", 1, "date")
+    assert as_asked(one) == as_asked(one)
+    assert (len(as_asked(one).question), as_asked(one).answers) == (1, ("1843",))
+    other = replace(one, kind="question", question=("Who?",))
+    assert as_asked(other) == other
 
 
 def test_a_store_and_memory_are_searched_alike(archive, tiny_reatt):
