@@ -2,6 +2,7 @@
 
 import json
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -98,6 +99,27 @@ def test_a_digest_stands_once_in_a_draft():
         draft([b"0" * 16] * 2, [np.zeros((1, 4), np.float32)] * 2)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"digests": [bytes([i]) * 8 for i in range(4)]}, "16 bytes"),
+        ({"codes": np.zeros((1, 8), np.int8)}, "shaped as the keys"),
+        ({"scales": np.zeros(1, np.float32)}, "one scale for each key"),
+        ({"offsets": np.zeros(5, np.int64)}, "tile the keys"),
+    ],
+)
+def test_a_draft_whose_parts_do_not_belong_together_is_refused(wrong, says):
+    with pytest.raises(ValueError, match=says):
+        replace(some(), **wrong)
+
+
+def test_the_arrays_of_a_file_start_on_a_cache_line(tmp_path):
+    for chunks in range(1, 5):
+        write(tmp_path / "a", some(chunks=chunks))
+        (length,) = struct.unpack("<Q", (tmp_path / "a").read_bytes()[:8])
+        assert (8 + length) % 64 == 0
+
+
 @pytest.mark.parametrize("change", [-1, 1])
 def test_a_file_of_another_size_is_damage(tmp_path, change):
     size, _ = write(tmp_path / "a", some())
@@ -118,6 +140,10 @@ def test_every_header_that_lies_is_damage(tmp_path):
         ("offsets", "shape", "abc"),
         ("scales", "shape", None),
         ("digests", "shape", [2, 32]),
+        ("digests", "shape", [8, 8]),
+        ("keys", "shape", [header["keys"]["shape"][0] * 2, 4]),
+        ("codes", "shape", [header["codes"]["shape"][0] * 8]),
+        ("scales", "data_offsets", [header["scales"]["data_offsets"][0], header["scales"]["data_offsets"][1] + 4]),
     ]:
         lie = json.dumps({**header, name: {**header[name], key: value}}).encode()
         lie = lie.ljust(length)[:length]
