@@ -26,5 +26,7 @@ case $code in
         ;;
 esac
 
-# The sums of everything stored, once a week.
-if [ "$(date +%u)" = 7 ]; then reatt check --quiet; fi
+# The sums of everything stored, once a week; only what is damaged is told.
+if [ "$(date +%u)" = 7 ]; then
+    reatt check >"$work/check" 2>&1 || { code=$?; cat "$work/check" >&2; exit "$code"; }
+fi

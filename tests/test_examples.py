@@ -25,6 +25,9 @@ def world(tmp_path_factory):
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "from reatt_cli.app import main; main()" "$@"\n')
     command.chmod(0o755)
+    today = folder / "bin" / "date"
+    today.write_text("#!/bin/sh\necho 7\n")  # every night is a Sunday's: nothing is left out
+    today.chmod(0o755)
     path = os.pathsep.join([str(command.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
     return {
         **os.environ,
@@ -51,6 +54,15 @@ def test_a_quiet_night_prints_nothing_and_reads_every_kind(filled):
     listed = json.loads(run(filled, "reatt", "list", "--json").stdout)
     kinds = {Path(document["path"]).suffix for document in listed["documents"]}
     assert kinds == {".md", ".html", ".txt", ".pdf", ".py", ".jsonl"}
+
+
+def test_on_sundays_the_nightly_script_tells_of_damage(filled, tmp_path):
+    shutil.copytree(filled["REATT_STORE"], tmp_path / "store")
+    segment = next((tmp_path / "store" / "segments").iterdir())
+    segment.write_bytes(segment.read_bytes()[:-1] + b"?")
+    done = run({**filled, "REATT_STORE": str(tmp_path / "store")}, EXAMPLES / "nightly.sh", EXAMPLES / "documents")
+    assert (done.returncode, done.stdout) == (12, "")
+    assert "damaged" in done.stderr
 
 
 def test_the_nightly_script_goes_on_after_a_bad_file_and_names_it(world, tmp_path):

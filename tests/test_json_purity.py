@@ -145,6 +145,7 @@ def ctrl_c(after):
         signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it may hit hypothesis's own hooks
 @pytest.mark.parametrize(("name", "arguments"), CALLS, ids=CASES)
 def test_ctrl_c_at_any_moment_leaves_a_whole_object_or_none(name, arguments, here, reatt):
     call = [*name.split(), *here(arguments), "--json"]
