@@ -249,7 +249,8 @@ def _rows(show: Callable[[Progress], None]) -> Callable[[Row, float], None]:
         answer = "" if row.answer is None else f"answer {row.answer:.3f}"
         agreement = "" if row.agreement is None else f"  agreement {row.agreement:.2f}"
         note = f"{answer}{retrieval}{teacher}{agreement}".strip()
-        show(Progress("train", row.step, max(row.step, round(row.step / share)), note))
+        steps = round(row.step / share) if share else row.step  # by minutes the first step's share is not known
+        show(Progress("train", row.step, max(row.step, steps), note))
 
     return tell
 

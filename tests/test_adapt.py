@@ -292,6 +292,13 @@ def test_a_kill_leaves_the_old_model_or_the_new_one_and_never_a_mix(kills, store
     print(f"\nR1: {kills} kills of adapt, 0 bad")
 
 
+def test_a_run_by_minutes_learns_and_ends_with_a_verdict(adapt, store):
+    code, told = adapt("--minutes", "0.2", "--accept", "always")
+    assert code == 0, told
+    assert told["log"]
+    assert told["settings"]["minutes"] == 0.2
+
+
 def test_too_few_minutes_are_told_with_the_number_that_would_do(adapt, store, monkeypatch):
     monkeypatch.setattr(adapting_engine.Adapter, "_costs", lambda self: Costs(300.0, 1e-6, 0.0))
     code, told = adapt("--minutes", "5")
