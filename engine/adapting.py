@@ -251,7 +251,7 @@ class Adapter:
         """Return the seconds that are left to learn in; raises UsageError where there are none."""
         minutes, left = self.method.minutes or 0, self._seconds() - aside
         if left <= 0:
-            message = f"{minutes:g} minutes are too few: encoding and measuring alone take longer"
+            message = f"--minutes {minutes:g} is too little: encoding and measuring alone take longer"
             raise UsageError(message, f"--minutes {math.ceil(1.5 * (minutes - left / 60))}")
         return left
 

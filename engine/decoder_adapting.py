@@ -142,7 +142,7 @@ class DecoderAdapter:
         minutes, spent = self.course.minutes or 0, time.monotonic() - self.began - warming
         left = 60 * minutes - 2 * spent - warming
         if left <= 0:
-            message = f"{minutes:g} minutes are too few: searching and measuring alone take longer"
+            message = f"--minutes {minutes:g} is too little: searching and measuring alone take longer"
             raise UsageError(message, f"--minutes {4 * spent / 60:.1f}")
         return Seconds(left if warmed else left / 2)
 
