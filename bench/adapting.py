@@ -1,156 +1,176 @@
 """Does `reatt adapt` pay, and is its gate honest? Writes adapting.md and adapting.json.
 
-    python -m bench.adapting [--minutes N] [--sets A,B] [--runs N] [--data DIR] [--model DIR] [--out DIR]
+    python -m bench.adapting [--minutes N] [--sets A,B] [--stages A B] [--runs N] [--data DIR] [--model DIR] [--out DIR]
 
-`pays`: on the documents of each set alone, no question seen; nDCG@10 of attention on people's questions before and
-after, beside SimCSE and random crops at equal minutes, and whether accepting agrees with the sign of the change.
-`gate`: `--runs` runs with a learning rate of 0, and as many whose answers and passages are those of other sentences:
-how many are accepted. Every run has a copy of the store of its own.
+- `pays`: on the documents of each set alone, no question seen; nDCG@10 of attention on people's questions before and
+  after, beside SimCSE and random crops at equal minutes, and whether accepting agrees with the sign of the change.
+- `qa`, `judged`: the same for questions with answers (FairytaleQA's, measured on other tales), and for judgements
+  (MedQuAD's, measured on questions about other documents).
+- `gate`: `--runs` runs with a learning rate of 0, and as many that are told other sentences' answers and passages, by
+  words as well: how many are accepted.
+
+Every run has a copy of a store of its own. What is known is kept in WORK/adapting/figures.json: cut, it goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
+import json
 import random
 import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from bench import contrast, machine, mini_sets, table
+from bench.adaptation import MEASURE, Bench, Figures, Lesson, from_data
 from bench.mini_sets import Dev, Judged
 from bench.plan import Plan
 from bench.table import Row, at_least, at_most
-from reatt_engine import adapted, evaluation, freezing, models
-from reatt_engine.adapting import Adapter, Material, Method, Sources, gather
-from reatt_engine.folders import ModelFolder
-from reatt_engine.plans import PRESETS
-from reatt_engine.report import Report
-from reatt_engine.retrieval import Retriever
+from reatt_engine import evaluation, models
+from reatt_engine.adapting import Material, Sources
+from reatt_engine.corpus import Corpus
+from reatt_engine.mining import WordSearch
 from reatt_store.library import Library
 
 SETS = ("covidqa", "fairytaleqa_val", "chroma_chunking_eval")
-MEASURE = "ndcg@10"
 RISE, FALL, AGREE = 0.02, -0.005, 0.9  # of the mean, of the worst set, of verdict and sign
+DOCUMENTS = 2_000  # of MedQuAD, every other one to learn from
 NOTES = (
-    "nDCG@10 of attention alone, on people's questions that no training saw; learnt from the documents without any.",
-    "gate: of so many runs at most one in twenty may be accepted. Each trains for the same minutes as above.",
+    "nDCG@10 on people's questions that no training saw. Attention alone finds; hybrid search stands beside it.",
+    "gate: of so many runs at most one in twenty may be accepted.",
 )
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What all runs share."""
-
-    plan: Plan
-    minutes: float
-    limit: int | None
-
-    def score(self, retriever: Retriever, judged: Judged) -> float:
-        """Measure attention on a set's questions."""
-        queries = judged.write_queries(self.plan.work / "adapting")
-        found = evaluation.evaluate(retriever, queries, judged.qrels, retriever_name="attention")
-        return found.metrics[MEASURE] or 0.0
-
-    def adapt(
-        self, base: Path, name: str, seed: int, method: Method, change: Callable[[Material], Material] = lambda m: m
-    ) -> tuple[Path, Report]:
-        """Adapt a copy of a store; return the copy's folder and what became of it."""
-        folder = self.plan.work / "adapting" / f"{base.name}-{name}-{seed}"
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(base, folder)
-        with Library.open(folder) as library:
-            began = time.monotonic()
-            material = change(gather(library, Sources(), seed))
-            model = models.find(None, folder / "nowhere", library)
-            method = replace(method, freeze=freezing.usual(material.kinds))
-            report = Adapter(library, model, models.load(model, self.plan.device), material, method, began=began).run()
-        assert report is not None, "one process reports"
-        return folder, report
-
-    def method(self, seed: int, accept: str = "if-better", rate: float | None = None) -> Method:
-        """Say how to adapt: as the command does by itself."""
-        usual = PRESETS["gpu" if self.plan.device == "cuda" else "laptop"]
-        return Method(
-            replace(usual, seed=seed, rate=usual.rate if rate is None else rate), accept=accept, minutes=self.minutes
-        )
 
 
 def pays(bench: Bench, sets: Sequence[Judged]) -> list[Row]:
     """Adapt to each set, and train its encoder contrastively; figures before and after."""
-    rows, gains, agreed = [], {}, []
+    rows, gains, agreed = [], [], []
     for judged in sets:
-        with mini_sets.open_store(bench.plan, bench.plan.backbone(), judged).library as library:
-            base = library.folder
-        before = _found(bench, base, judged)
-        folder, report = bench.adapt(base, "pays", 0, bench.method(0, "always"))
-        after = _found(bench, folder, judged)
-        shutil.rmtree(folder)
-        others = {name: _contrasted(bench, base, judged, name) for name in contrast.VIEWS}
-        gains[judged.name] = after - before
-        agreed.append(report.verdict.better == (after > before))
-        rows.append(
-            Row("adapt", f"{judged.name}: {MEASURE} after {bench.minutes:g} minutes", "", all=after,
-                beside=f"before {before:.3f}", ratio=after / before if before else None,
-                also={**others, "steps": len(report.log.rows), "verdict": report.verdict.reason})
-        )  # fmt: skip
-    mean, worst = sum(gains.values()) / len(gains), min(gains.values())
-    share = sum(agreed) / len(agreed)
+        base = bench.store(judged)
+        before = bench.once(f"{judged.name} before", lambda: bench.found(base, judged))  # noqa: B023
+        after = bench.once(f"{judged.name} adapted", lambda: _adapted(bench, base, judged))  # noqa: B023
+        others = {
+            name: bench.once(f"{judged.name} {name}", lambda: bench.contrasted(base, judged, name))  # noqa: B023
+            for name in contrast.VIEWS
+        }
+        gain = _number(after, "attention") - _number(before, "attention")
+        gains.append(gain)
+        agreed.append(after["better"] == (gain > 0))
+        rows.append(_row(f"{judged.name}: {MEASURE} after {bench.minutes:g} minutes", before, after, others))
+    mean, worst, share = sum(gains) / len(gains), min(gains), sum(agreed) / len(agreed)
     return [
         *rows,
-        Row("adapt", "mean rise", "", all=mean, goal=at_least(mean, RISE)),
-        Row("adapt", "worst set", "", all=worst, goal=at_least(worst, FALL)),
-        Row("adapt", "verdict agrees with the sign of the change", "", all=share, goal=at_least(share, AGREE)),
+        Row("pays", "mean rise", "", all=mean, goal=at_least(mean, RISE)),
+        Row("pays", "worst set", "", all=worst, goal=at_least(worst, FALL)),
+        Row("pays", "verdict agrees with the sign of the change", "", all=share, goal=at_least(share, AGREE)),
     ]
 
 
-def _found(bench: Bench, folder: Path, judged: Judged) -> float:
-    """Measure a store with the model that it has in force."""
+def _adapted(bench: Bench, base: Path, judged: Judged) -> Figures:
+    folder, report = bench.adapt(base, "pays", Lesson(accept="always"))
+    verdict: Figures = {
+        "better": report.verdict.better,
+        "verdict": report.verdict.reason,
+        "steps": len(report.log.rows),
+    }
+    found = bench.found(folder, judged)
+    shutil.rmtree(folder)
+    return found | verdict
+
+
+def qa(bench: Bench) -> list[Row]:
+    """Learn from questions with answers about some tales; find and read in others."""
+    told, judged = from_data(bench.plan.data / "train" / "fairytaleqa_train"), _tales(bench)
+    lesson = Lesson(Sources(qa=told.folder / "queries.jsonl.gz"), accept="always")
+    before = bench.once("qa before", lambda: bench.with_model(bench.plan.model.path, judged))
+    after = bench.once("qa after", lambda: _taught(bench, told, lesson, judged))
+    return _told("qa", f"{judged.name} after --qa on {told.name}", before, after)
+
+
+def _tales(bench: Bench) -> Judged:
+    return mini_sets.load(bench.plan.data, Dev("fairytaleqa_val"), None)
+
+
+def judgements(bench: Bench) -> list[Row]:
+    """Learn from judgements of half of a corpus's documents; find the others."""
+    folder = _half_judged(bench)
+    relevant = evaluation.read_qrels(folder / "qrels.tsv")
+    asked = [each for each in evaluation.read_queries(folder / "queries.jsonl") if each.id in relevant]
+    judged = Judged(Dev("medquad"), folder, tuple(mini_sets.spaced(asked, mini_sets.SPACED)), relevant)
+    base = bench.store(judged)
+    lesson = Lesson(Sources(judged=folder / "judged.jsonl"), accept="always")
+    before = bench.once("judged before", lambda: bench.found(base, judged))
+    after = bench.once("judged after", lambda: _after(bench, base, lesson, judged))
+    return _told("judged", "medquad, documents not judged, after --judged", before, after)
+
+
+def _after(bench: Bench, base: Path, lesson: Lesson, judged: Judged) -> Figures:
+    folder, report = bench.adapt(base, "judged", lesson)
+    found = bench.found(folder, judged)
+    shutil.rmtree(folder)
+    return found | {"verdict": report.verdict.reason, "steps": len(report.log.rows)}
+
+
+def _taught(bench: Bench, told: Judged, lesson: Lesson, judged: Judged) -> Figures:
+    folder, report = bench.adapt(bench.store(told), "taught", lesson)
     with Library.open(folder) as library:
-        model = models.find(None, folder / "nowhere", library)
-        retriever = Retriever(library, models.load(model, bench.plan.device), library.generation(), bench.plan.fusion)
-        return bench.score(retriever, judged)
+        made = models.find(None, folder / "nowhere", library).path
+    figures = bench.with_model(made, judged)
+    shutil.rmtree(folder)
+    return figures | {"verdict": report.verdict.reason, "steps": len(report.log.rows)}
 
 
-def _contrasted(bench: Bench, base: Path, judged: Judged, name: str) -> float:
-    """Train contrastively for the same minutes, encode the set anew, and measure."""
-    with Library.open(base) as library:
-        passages = gather(library, Sources(), 0).corpus.passages
-    learnt = contrast.train(bench.plan.backbone(), passages, contrast.VIEWS[name], bench.minutes)
-    made = adapted.write(learnt, bench.plan.model, bench.plan.work / "adapting" / f"{judged.name}-{name}")
-    plan = Plan(bench.plan.data, bench.plan.work / "adapting", made.path, bench.plan.device)
-    retriever = mini_sets.open_store(plan, models.load(ModelFolder(made.path), plan.device), judged)
-    with retriever.library as library:
-        score = bench.score(retriever, judged)
-    shutil.rmtree(library.folder)
-    shutil.rmtree(made.path)
-    return score
-
-
-def gate(bench: Bench, judged: Judged, runs: int) -> list[Row]:
-    """Count how many runs are accepted that have learnt nothing, or nonsense."""
-    with mini_sets.open_store(bench.plan, bench.plan.backbone(), judged).library as library:
-        base = library.folder
-    accepted = {"learning rate 0": 0, "what other sentences say": 0}
-    for seed in range(runs):
-        ways: dict[str, tuple[Method, Callable[[Material], Material]]] = {
-            "learning rate 0": (bench.method(seed, rate=0.0), lambda material: material),
-            "what other sentences say": (
-                bench.method(seed),
-                lambda material, seed=seed: permuted(material, seed),
-            ),  # type: ignore[misc]
-        }
-        for name, (method, change) in ways.items():
-            folder, report = bench.adapt(base, "gate", seed, method, change)
-            accepted[name] += report.verdict.accepted
-            shutil.rmtree(folder)
-    most = max(1, runs // 20)
-    return [
-        Row("gate", f"accepted of {runs}: {name}", "", all=count, goal=at_most(count, most))
-        for name, count in accepted.items()
+def _half_judged(bench: Bench) -> Path:
+    """Take `DOCUMENTS` of MedQuAD, evenly spaced; the questions of every other one are judgements to learn from."""
+    source, folder = bench.plan.data / "train" / "medquad", bench.folder / "medquad"
+    folder.mkdir(parents=True, exist_ok=True)
+    documents = mini_sets.spaced(list(mini_sets.lines(source / "corpus.jsonl.gz")), DOCUMENTS)
+    with gzip.open(folder / "corpus.jsonl.gz", "wt", encoding="utf-8", compresslevel=1) as file:
+        file.writelines(json.dumps(document) + "\n" for document in documents)
+    told, kept = ({str(document["_id"]) for document in documents[start::2]} for start in (0, 1))
+    rows = list(mini_sets.lines(source / "queries.jsonl.gz"))
+    judged = [
+        {"question": row["text"], "document": row["doc_id"], "relevance": 1} for row in rows if row["doc_id"] in told
     ]
+    asked = [row for row in rows if row["doc_id"] in kept]
+    _write(folder / "judged.jsonl", [json.dumps(row) for row in judged])
+    _write(folder / "queries.jsonl", [json.dumps(row) for row in asked])
+    _write(folder / "qrels.tsv", ["query-id\tcorpus-id\tscore", *(f"{r['_id']}\t{r['doc_id']}\t1" for r in asked)])
+    return folder
+
+
+def _write(file: Path, lines: Sequence[str]) -> None:
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def gate(bench: Bench, runs: int) -> list[Row]:
+    """Count how many runs are accepted that have learnt nothing, or nonsense."""
+    ways: dict[str, Callable[[int], Lesson]] = {
+        "learning rate 0": lambda seed: Lesson(seed=seed, rate=0.0),
+        "what other sentences say": lambda seed: Lesson(
+            seed=seed, change=lambda material: permuted(material, seed), words=Strange
+        ),
+    }
+    judged, rows, most = _tales(bench), [], max(1, runs // 20)
+    base = bench.store(judged)
+    for name, lesson in ways.items():
+        accepted = [
+            bench.once(f"gate {judged.name}, {name}, {seed}", lambda: _accepted(bench, base, lesson(seed)))["accepted"]  # noqa: B023
+            for seed in range(runs)
+        ]
+        rows.append(Row("gate", f"accepted of {runs}: {name}", "", all=sum(map(bool, accepted)),
+                        goal=at_most(sum(map(bool, accepted)), most)))  # fmt: skip
+    return rows
+
+
+def _accepted(bench: Bench, base: Path, lesson: Lesson) -> Figures:
+    folder, report = bench.adapt(base, "gate", lesson)
+    shutil.rmtree(folder)
+    verdict = report.verdict
+    return {"accepted": verdict.accepted, "verdict": verdict.reason, "steps": len(report.log.rows)}
 
 
 def permuted(material: Material, seed: int) -> Material:
@@ -162,6 +182,51 @@ def permuted(material: Material, seed: int) -> Material:
     return replace(material, split=replace(material.split, train=tuple(train)))
 
 
+class Strange(WordSearch):
+    """Word search that names to whoever learns from it, for each chunk that it finds, another one."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        super().__init__(corpus)
+        self._other = dict(zip(corpus.ids, random.Random(0).sample(corpus.ids, len(corpus.ids)), strict=True))
+
+    def near(self, question: str, source: int, k: int) -> dict[int, float]:
+        """Score as words do, and lay the scores upon others."""
+        (own, score), *others = super().near(question, source, k).items()
+        return {own: score} | {self._other[id]: score for id, score in others}
+
+
+def _row(what: str, before: Figures, after: Figures, others: dict[str, Figures]) -> Row:
+    old, new = _number(before, "attention"), _number(after, "attention")
+    also: dict[str, float | int | str] = {name: _number(each, "attention") for name, each in others.items()}
+    also |= {"hybrid": f"{before['hybrid']:.3f} to {after['hybrid']:.3f}", "steps": _number(after, "steps")}
+    also["verdict"] = str(after["verdict"])
+    return Row("pays", what, "", all=new, beside=f"before {old:.3f}", ratio=new / old if old else None, also=also)
+
+
+def _told(stage: str, what: str, before: Figures, after: Figures) -> list[Row]:
+    rows: list[Row] = []
+    also: dict[str, float | int | str] = {"steps": _number(after, "steps"), "verdict": str(after["verdict"])}
+    for name in before:
+        old, new = _number(before, name), _number(after, name)
+        goal = None if name == "hybrid" else at_least(round(new - old, 4), 0.0001)
+        ratio = new / old if old else None
+        more = {} if rows else also
+        rows.append(Row(stage, f"{what}: {name}", "", None, new, f"before {old:.3f}", ratio, goal, more))
+    return rows
+
+
+def _number(figures: Figures, name: str) -> float:
+    return float(figures[name])
+
+
+STAGES: dict[str, Callable[[Bench, Sequence[Judged], int], list[Row]]] = {
+    "pays": lambda bench, sets, runs: pays(bench, sets),
+    "qa": lambda bench, sets, runs: qa(bench),
+    "judged": lambda bench, sets, runs: judgements(bench),
+    "gate": lambda bench, sets, runs: gate(bench, runs),
+}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and write both files."""
     given = sys.argv[1:] if arguments is None else arguments
@@ -169,12 +234,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not (options.data / "dev").is_dir():
         print(f"adapting: {options.data}/dev is not here: pass --data DIR", file=sys.stderr)
         return 2
-    work = options.work.resolve()
-    plan = Plan(options.data.resolve(), work, options.model and options.model.resolve(), options.device)
-    bench, started = Bench(plan, options.minutes, options.limit), time.monotonic()
+    plan = Plan(
+        options.data.resolve(), options.work.resolve(), options.model and options.model.resolve(), options.device
+    )
+    bench, started = Bench(plan, options.minutes), time.monotonic()
     sets = [mini_sets.load(plan.data, Dev(name), options.limit) for name in options.sets.split(",")]
-    rows = pays(bench, sets) if options.stage != "gate" else []
-    rows += gate(bench, sets[-1], options.runs) if options.stage != "pays" else []
+    rows = [row for stage in options.stages for row in STAGES[stage](bench, sets, options.runs)]
     head = {
         "to repeat": f"`{machine.again('adapting', given)}` ({(time.monotonic() - started) / 60:.0f} minutes)",
         "model": f"{plan.model.name} {plan.model.sha256[:8]}",
@@ -191,7 +256,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, default=20.0, help="of each training [%(default)s]")
     parser.add_argument("--sets", default=",".join(SETS), help="names, with commas between [%(default)s]")
     parser.add_argument("--limit", type=int, help="ask so many questions a set [those of baselines.json]")
-    parser.add_argument("--stage", choices=("pays", "gate", "all"), default="all", help="[%(default)s]")
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES), help="[all]")
     parser.add_argument("--runs", type=int, default=20, help="of each kind for the gate [%(default)s]")
     parser.add_argument("--model", type=Path, help="a model's folder [the bundled one]")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="[%(default)s]")

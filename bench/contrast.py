@@ -18,9 +18,9 @@ import torch
 from torch.nn import functional as F
 
 from reatt_engine.backbone import ChunkText
-from reatt_engine.objective import retrieval_scores
 from reatt_engine.plans import Plan, rate
 from reatt_engine.reatt import ReAtt, head_keys, head_queries, lower_half, pad
+from reatt_engine.retrieval_scores import retrieval_scores
 from reatt_engine.t5 import T5
 
 BATCH = 16  # texts

@@ -81,7 +81,7 @@ def read(retriever: Retriever, model: ReAtt, judged: Judged, strangers: Judged |
     strange = _strange(retriever, strangers.questions(count)) if strangers else ()
     threshold = model.calibration.threshold if model.calibration else UNCALIBRATED_THRESHOLD
     told = [_ask(retriever, question) for question in asked]
-    on_gold = [_on_gold(model, corpus, judged, question) for question in more]
+    on_gold = [read_gold(model, corpus, judged, question) for question in more]
     hits = _hits(model, corpus, judged, asked)
     return Reading(Said.of(told, asked), Said.of(on_gold, more), strange, threshold, hits)
 
@@ -114,7 +114,7 @@ def _strange(retriever: Retriever, questions: Sequence[Question]) -> tuple[float
     return tuple(confidences)
 
 
-def _on_gold(model: ReAtt, corpus: Corpus, judged: Judged, question: Question) -> tuple[str, float]:
+def read_gold(model: ReAtt, corpus: Corpus, judged: Judged, question: Question) -> tuple[str, float]:
     """Read one gold chunk of each relevant document; search plays no part, so all score alike."""
     evidence = [corpus.passages[numbers[0]] for numbers in gold_numbers(corpus, judged, question)][:TOP]
     told = model.answer(question.text, evidence, [0.0] * len(evidence), Limits())

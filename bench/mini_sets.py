@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.plan import Plan
 from reatt_engine import evaluation, indexing
@@ -21,6 +21,8 @@ from reatt_engine.reatt import ReAtt
 from reatt_engine.retrieval import Hit, Retriever
 from reatt_store.errors import StoreError
 from reatt_store.library import Chunk, Library, StoredChunk
+
+Item = TypeVar("Item")
 
 SPACED = 400  # baselines.json takes every (judged // 400)th judged question
 K1, B = 0.9, 0.4  # as there
@@ -95,7 +97,7 @@ def load(data: Path, dev: Dev, limit: int | None) -> Judged:
     return Judged(dev, folder, tuple(spaced(asked, limit or len(asked))), relevant)
 
 
-def spaced(questions: list[Question], limit: int) -> list[Question]:
+def spaced(questions: Sequence[Item], limit: int) -> list[Item]:
     """Take so many, evenly spaced.
 
     >>> spaced(list("abcdefg"), 3)

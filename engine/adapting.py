@@ -18,7 +18,7 @@ from functools import partial
 import torch
 
 from reatt_engine import adapted, costs, exams, indexing, models, resuming, room
-from reatt_engine.batching import ChunkIds, Lessons
+from reatt_engine.batching import ChunkIds
 from reatt_engine.comparison import READING, RETRIEVAL, Asked, Verdict, compare
 from reatt_engine.concluding import conclude
 from reatt_engine.costs import Costs
@@ -88,12 +88,13 @@ class Adapter:
     stop: Callable[[], bool] = lambda: False
     began: float = field(default_factory=time.monotonic)
     ranks: Ranks = ALONE  # the first of several processes does all but the training alone
+    words: WordSearch | None = None  # over the corpus; made where none is given
 
     def __post_init__(self) -> None:
         self._generation = _read_by(self.library, self.model)
         self.model.keeps_states = self._generation.method == KEEPING
         self._chunks = ChunkIds(self.material.corpus, self.model.tokenizer)
-        self._words = WordSearch(self.material.corpus)
+        self._words = self.words or WordSearch(self.material.corpus)
         self._training = self.library.folder / TRAINING
 
     def forecast(self) -> Forecast:
@@ -167,7 +168,7 @@ class Adapter:
     def _trainer(self) -> Trainer:
         method = self.method
         freeze, model = FREEZES[method.freeze], self.model
-        cloze_alone = freeze.keeps_states and self.material.mode == "masked"  # all that reading could tell is known
+        cloze_alone = freeze.apart and self.material.mode == "masked"  # all that reading could tell is known
         objective = Objective(cross_document=not cloze_alone, teacher=TEACHERS[method.teacher])
         trainer = Trainer(model, method.plan, objective, freeze, self._identity(), self.ranks)
         room.check_disk(self.library.folder, self._bytes(trainer))
@@ -227,17 +228,20 @@ class Adapter:
         examples = examples[: int(enough)]  # as many as before it was interrupted
         held = self.material.split.held
         test = exams.exam(held, self.material.corpus, self._chunks, self._words, self.model, trainer.objective.teacher)
-        course = Course(examples, self._chunks, partial(self._mine, examples), test)
+        course = replace(self._course(examples), exam=test)
         log = train(trainer, course, budget, self._training, self.on_row, self.stop)
         if not log.rows:
             raise KeyboardInterrupt  # before anything was learnt
         return log
 
+    def _course(self, examples: Sequence[Example]) -> Course:
+        return Course(examples, self._chunks, partial(self._mine, examples), self._words.near, None)
+
     def _learnt(self, trainer: Trainer) -> ReAtt:
-        """Return what has learnt, its scores as far apart as before where the head alone did."""
+        """Return what has learnt, its scores as far apart as before where retrieval alone did."""
         learnt, corpus = trainer.current(), self.material.corpus
         known = [(example, example.chunk) for example in self.material.split.train if example.chunk is not None]
-        if FREEZES[self.method.freeze].head_alone and len(known) > 1:
+        if FREEZES[self.method.freeze].apart and len(known) > 1:
             passages = [corpus.passages[corpus.number[chunk]] for _, chunk in known[:PROBES]]
             keep_spread(self.model, learnt, [as_asked(example).question for example, _ in known[:PROBES]], passages)
         return learnt
@@ -264,9 +268,11 @@ class Adapter:
         """Measure how long a step takes, without taking it."""
         examples = self.material.split.train[: self.method.plan.batch]
         close = close_chunks(examples, self.material.corpus, self._words, self.method.plan.close)
-        lessons = Lessons(examples, close, self._chunks, self.model.tokenizer, len(examples), 0)
+        batch = trainer.lessons(self._course(examples), close).batch(0)
+        if trainer.freeze.apart:
+            trainer.rehearse(batch)  # chunks are encoded the first time alone
         started = time.monotonic()
-        trainer.rehearse(lessons.batch(0))
+        trainer.rehearse(batch)
         return time.monotonic() - started
 
     def _mine(self, examples: Sequence[Example], number: int, model: ReAtt) -> list[list[int]]:

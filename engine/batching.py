@@ -6,7 +6,7 @@ Which examples make a step, and which of its answers each is given, follows from
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
@@ -22,8 +22,18 @@ if TYPE_CHECKING:
     from reatt_engine.examples import Example
 
 Ids = tuple[int, ...]
+Near = Callable[[str, int, int], Mapping[int, float]]  # (question, source, k) -> scores of chunks, of the source first
 ANSWER_TOKENS = 64  # what is longer is cut
 WINDOW = 16  # batches whose examples are sorted by length before they are cut
+
+
+@dataclass(frozen=True)
+class Cloze:
+    """A question made of a chunk (`cloze`), and what is to be found for it."""
+
+    ids: Ids  # with end mark
+    close: tuple[int, ...]  # numbers in the pool, of its source first
+    shares: tuple[float, ...]  # what each of these is worth
 
 
 @dataclass(frozen=True)
@@ -34,8 +44,7 @@ class TrainingBatch:
     answers: tuple[Ids, ...]  # one sampled answer each, with end mark
     chunks: tuple[Ids, ...]  # the pool: every chunk of the batch once (close of anyone)
     close: tuple[tuple[int, ...], ...]  # per question numbers in `chunks`, best first; the rest is random to it
-    cloze: tuple[Ids, ...] = ()  # further questions, which no one reads for, with end mark
-    sources: tuple[int, ...] = ()  # the chunk that each of these was made from
+    cloze: tuple[Cloze, ...] = ()  # further questions, which no one reads for
 
 
 class ChunkIds:
@@ -68,6 +77,8 @@ class Lessons:
     size: int  # questions of a step
     seed: int
     masked: Mapping[int, Sequence[Example]] = field(default_factory=dict)  # by chunk: what cloze questions are made of
+    near: Near | None = None  # what is close to a cloze question; None: only the chunk that it was made from
+    widens: bool = False  # whether chunks join the pool to which only cloze questions are close
 
     def batch(self, step: int, rank: int = 0, ranks: int = 1) -> TrainingBatch:
         """Make the batch of a step; of several processes each has every `ranks`-th of its questions."""
@@ -83,16 +94,24 @@ class Lessons:
         return self._with_cloze(batch, [self.close[number] for number, _ in own], step, rank)
 
     def _with_cloze(self, batch: TrainingBatch, close: Sequence[Sequence[int]], step: int, rank: int) -> TrainingBatch:
-        """Ask for each chunk of a batch by some of its own sentences."""
+        """Ask for each chunk that questions are close to by some of its own sentences."""
         draw = random.Random(f"{self.seed} cloze {step} {rank}")  # noqa: S311
         pool = {ids: number for number, ids in enumerate(batch.chunks)}
-        asked: list[tuple[Ids, int]] = []
+        asked: list[Cloze] = []
         for chunk in dict.fromkeys(chunk for own in close for chunk in own if chunk in self.masked):
             sentences = self.masked[chunk]
             for example in draw.sample(sentences, min(cloze.OF_A_CHUNK, len(sentences))):
-                ids = self.tokenizer.masked((cloze.question(example, draw),)).ids
-                asked.append((ids, pool[self.chunks.of([chunk])[0]]))
-        return replace(batch, cloze=tuple(ids for ids, _ in asked), sources=tuple(number for _, number in asked))
+                asked.append(self._cloze(cloze.question(example, draw), chunk, pool))
+        return replace(batch, chunks=tuple(pool), cloze=tuple(asked))
+
+    def _cloze(self, question: str, source: int, pool: dict[Ids, int]) -> Cloze:
+        """Say what is to be found for a cloze question, and put it into the pool if need be and may be."""
+        near = self.near(question, source, cloze.NEAR) if self.near else {source: 1.0}
+        known = zip(self.chunks.of(list(near)), near.values(), strict=True)
+        found = [(ids, score) for ids, score in known if self.widens or ids in pool]
+        numbers = [pool.setdefault(ids, len(pool)) for ids, _ in found]
+        worth = cloze.shares([score for _, score in found])
+        return Cloze(self.tokenizer.masked((question,)).ids, tuple(numbers), tuple(worth))
 
     @cached_property
     def lengths(self) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from reatt_engine.folders import read_t5_config, weight_files
-from reatt_engine.t5 import T5, T5Config
+from reatt_engine.t5 import T5, Projections, T5Config
 from reatt_store.errors import ModelError
 
 # Ours on the right; the numbers of a block's layers differ between encoder and decoder.
@@ -38,6 +38,7 @@ RENAMES = (
 REDUNDANT = re.compile(
     r"^(encoder|decoder)\.(embed_tokens\.weight|block\.[1-9]\d*\.layer\.0\.SelfAttention\.relative_attention_bias\.weight)$"
 )
+RETRIEVAL = "retrieval."  # ours alone: weights by which ReAtt finds, where finding was learnt apart from reading
 # The way back; {} is the number of a block's last layer.
 PUBLISHED = {
     "attention": "layer.0.SelfAttention",
@@ -90,6 +91,12 @@ def read_weights(folder: Path, without: re.Pattern[str] | None = None) -> Iterat
             raise ModelError(f"{file} is damaged: {error}", "copy the model again", str(file)) from None
 
 
+def learnt_apart(folder: Path) -> bool:
+    """Say whether a folder's weights find by projections of their own; no weight is read."""
+    names = re.compile(rf"(?!{re.escape(RETRIEVAL)})")
+    return next(read_weights(folder, without=names), None) is not None
+
+
 def load_t5(folder: Path, dtype: torch.dtype = torch.float32) -> T5:
     """Build a T5 from a folder's weights; raises `ModelError` naming every key that does not fit."""
     config = read_shape(folder)
@@ -123,6 +130,8 @@ def fill(config: T5Config, weights: Mapping[str, Tensor], dtype: torch.dtype, so
     tied = head is None or (shared is not None and torch.equal(head, shared))
     with torch.device("meta"), _Uninitialised():
         model = T5(replace(config, tie_word_embeddings=tied))
+        if any(name.startswith(RETRIEVAL) for name in weights):
+            model.retrieval = Projections(config)
     expected = {name: tuple(weight.shape) for name, weight in model.state_dict().items()}
     weights = {name: w for name, w in weights.items() if not (tied and name == "lm_head.weight")}
     if tied:

@@ -13,12 +13,13 @@ from functools import partial
 
 from reatt_engine import metrics
 
+WHOLE = "complete@5"  # of questions whose evidence stands in several documents alone
 CHANCE = 0.025  # of accepting a model that is no better: one side of a 95 % interval
 NAMES = {
     "mrr@10": "MRR@10",
     "ndcg@10": "nDCG@10",
     "hit@5": "hit@5",
-    "complete@5": "complete evidence@5",
+    WHOLE: "complete evidence@5",
     "em": "exact match",
     "f1": "F1",
 }
@@ -55,7 +56,7 @@ class Asked:
         judged = dict.fromkeys((self.right or "", *(self.also or ())), 1)
         found = {name: measure(self.found, judged) for name, measure in _FOUND.items()}
         said = {name: measure(self.answer, self.answers) for name, measure in _SAID.items() if self.answer is not None}
-        whole = {} if self.also is None else {"complete@5": metrics.complete(self.found, judged, 5)}
+        whole = {} if self.also is None else {WHOLE: metrics.complete(self.found, judged, 5)}
         return {**found, **whole, **said}
 
 

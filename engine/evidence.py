@@ -21,7 +21,7 @@ from reatt_engine.t5 import T5, Cache
 
 STRETCH, SLACK = 1.25, 8  # a group's longest sequence has at most 1.25 times the tokens of its shortest, and 8
 IGNORE = -100
-KEPT_BYTES = 1 << 29  # of chunks' states
+KEPT_BYTES = 1 << 31  # of chunks' states
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,8 @@ def apart(t5: T5, layer: int, sequences: Sequence[Ids]) -> Pool:
 
 
 class ChunkStates:
-    """What blocks 0..layer-1 make of chunks, kept while none of those blocks learns: each chunk is encoded once.
+    """What blocks 0..layer-1 make of chunks, kept while none of those blocks learns: each chunk is encoded once,
+    as long as there is room.
 
     Alone, not among others, so that what is kept does not depend, bit by bit, on what it was first read with.
     """
@@ -90,9 +91,9 @@ class ChunkStates:
         if ids not in self._known:
             with torch.no_grad(), without_dropout(self._t5):
                 states = apart(self._t5, self._layer, [ids]).states
+            if self._bytes + states.nbytes > KEPT_BYTES:
+                return states
             self._bytes += states.nbytes
-            if self._bytes > KEPT_BYTES:
-                self._known, self._bytes = {}, states.nbytes
             self._known[ids] = states
         return self._known[ids]
 

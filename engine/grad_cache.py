@@ -31,10 +31,10 @@ from reatt_engine.objective import (
     Learned,
     Objective,
     cross_document_loss,
-    retrieval_scores,
     target_matrix,
 )
 from reatt_engine.ranks import ALONE, Ranks, add_gradients
+from reatt_engine.retrieval_scores import retrieval_scores
 from reatt_engine.step import Group, Lower, Step, groups_of, seeded
 from reatt_engine.t5 import T5
 from reatt_engine.teachers import shares
@@ -109,7 +109,7 @@ def accumulate(
 
 def _asked(batch: TrainingBatch, objective: Objective) -> TrainingBatch:
     """Leave the cloze questions out where they are not learnt from."""
-    return batch if objective.cloze else replace(batch, cloze=(), sources=())
+    return batch if objective.cloze else replace(batch, cloze=())
 
 
 @dataclass
@@ -252,14 +252,14 @@ class Retrieval:
     """The retrieval losses of one process's questions, summed over them; 0 where there is none to learn from."""
 
     cross_document: Tensor  # KL
-    cloze: Tensor  # cross entropy
+    cloze: Tensor  # KL
     hits: Tensor  # questions whose best chunk is the one that they are told
 
 
 def _retrieval(
     step: Step, queries: Sequence[Tensor], pooled: Pooled, told: Sequence[Tensor], heads: list[int]
 ) -> Retrieval:
-    """Compare what retrieval thinks of all chunks, each counted once, with what the teacher thinks, or the source is.
+    """Compare what retrieval thinks of all chunks, each counted once, with what the teacher thinks, or words do.
 
     `queries` are those of the questions, then of the cloze questions.
     """
@@ -274,8 +274,7 @@ def _retrieval(
     vectors, weights = pad_sequence(list(queries), batch_first=True), step.selector.weights(heads)
     scores = retrieval_scores(vectors, asked, pooled.keys[rows], pooled.keep[rows], weights)  # (Q, C)
     by_question, by_cloze = torch.split(scores, [len(step.batch.questions), len(step.batch.cloze)])
-    sources = torch.tensor([own[c] for c in step.batch.sources], dtype=torch.long, device=scores.device)
-    lost, hits = scores.new_zeros(()), (by_cloze.argmax(1) == sources).sum()
+    lost = missed = hits = scores.new_zeros(())
     if step.objective.cross_document:
         target = target_matrix(told, close, len(firsts))
         if not step.objective.in_batch:
@@ -283,4 +282,9 @@ def _retrieval(
             by_question = by_question.masked_fill(~allowed.to(scores.device), -torch.inf)
         lost = cross_document_loss(by_question, target) * len(told)
         hits = hits + (by_question.argmax(1) == target.argmax(1)).sum()
-    return Retrieval(lost, F.cross_entropy(by_cloze, sources, reduction="sum"), hits)
+    if cloze := step.batch.cloze:
+        worth = [scores.new_tensor(each.shares) for each in cloze]
+        target = target_matrix(worth, [[own[c] for c in each.close] for each in cloze], len(firsts))
+        missed = cross_document_loss(by_cloze, target) * len(cloze)
+        hits = hits + (by_cloze.argmax(1) == target.argmax(1)).sum()
+    return Retrieval(lost, missed, hits)

@@ -6,6 +6,7 @@ or as any other retriever found them, from a file. Each text comes once, however
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -72,6 +73,7 @@ class WordSearch:
     def __init__(self, corpus: Corpus) -> None:
         import bm25s  # type: ignore[import-untyped]
 
+        self._corpus = corpus
         self._first = [number for number, first in enumerate(corpus.equal) if number == first]
         self._vocabulary: dict[str, int] = {}
         texts = (corpus.passages[number] for number in self._first)
@@ -83,12 +85,24 @@ class WordSearch:
         """Search by the words of each question; its mask and its answers are no part of it."""
         return [self._one(" ".join(example.question), k) for example in examples]
 
+    def near(self, question: str, source: int, k: int) -> dict[int, float]:
+        """Return the scores of a chunk and of the best `k` others, by store id, that chunk's first."""
+        corpus, scores = self._corpus, self._scores(question)
+        if scores is None:
+            return {source: 0.0}
+        first = corpus.equal[corpus.number[source]]
+        others = [place for place in best(scores, k + 1) if self._first[place] != first]
+        own = {source: float(scores[bisect_left(self._first, first)])}
+        return own | {corpus.ids[self._first[place]]: float(scores[place]) for place in others[:k]}
+
     def _one(self, question: str, k: int) -> list[int]:
+        scores = self._scores(question)
+        return self._first[:k] if scores is None else [self._first[place] for place in best(scores, k)]
+
+    def _scores(self, question: str) -> NDArray[np.float32] | None:
+        """Score each different text; None where no word of the question is known."""
         asked = self._ids(dict.fromkeys(_words(question)), grow=False)
-        if not asked:
-            return self._first[:k]
-        scores = self._index.get_scores_from_ids(asked)
-        return [self._first[place] for place in best(scores, k)]
+        return self._index.get_scores_from_ids(asked) if asked else None
 
     def _ids(self, words: Sequence[str] | Mapping[str, None], grow: bool) -> list[int]:
         known = self._vocabulary

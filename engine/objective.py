@@ -4,8 +4,9 @@
 
 `P_target` is the teacher's share of each close chunk, and 0 for the chunks that are in the batch for other questions;
 `P_retrieval` is the softmax over all chunks of the batch of the retrieval attention (equation 1). `L_QA` is the mean
-negative log likelihood of the batch's answer tokens. `L_cloze` is not the paper's: the mean over cloze questions
-(`cloze`) of -log P_retrieval of the chunk each was made from, which needs no teacher and no reading.
+negative log likelihood of the batch's answer tokens. `L_cloze` is not the paper's: the same divergence of
+cloze questions (`cloze`), to which the chunk that each was made from is close and those that words find; it needs no
+teacher and no reading.
 """
 
 from __future__ import annotations
@@ -15,14 +16,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from reatt_engine.evidence import at_least_float
 from reatt_engine.teachers import TEACHERS, Teacher
 
 TAU = 0.001  # temperature of the head weights, section 3.2
 NEGLIGIBLE = 0.01  # of the best head's weight: a head that weighs less is out
-BLOCK = 1 << 23  # products <q, k> held at once
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class Learned:
 
     answer: float  # mean negative log likelihood of an answer token
     cross_document: float  # mean KL of a question, before alpha
-    cloze: float  # mean negative log likelihood of a cloze question's chunk, before alpha
+    cloze: float  # mean KL of a cloze question, before alpha
     agreement: float  # questions for which retrieval puts first, of all chunks, the one that it is told to
 
 
@@ -78,27 +76,6 @@ class HeadSelector(nn.Module):
     def best(self) -> int:
         """Name the head to export as `retrieval_head`."""
         return int(self.w.argmax())
-
-
-def retrieval_scores(queries: Tensor, asked: Tensor, keys: Tensor, kept: Tensor, head_weights: Tensor) -> Tensor:
-    """Score all chunks for all questions: r = sum_h P_h mean_i max_j <q_i, k_j> (equation 1) -> (Q, C).
-
-    `queries` (Q, m, h, d) of which `asked` (Q, m) are no padding, `keys` (C, n, h, d) of which `kept` (C, n) are none.
-    Products are made for a block of chunks at a time, and made again in the backward pass: never all at once.
-    """
-    per_chunk = queries[..., 0].numel() * keys.shape[1]
-    size = max(1, BLOCK // per_chunk)
-    blocks = zip(torch.split(keys, size), torch.split(kept, size), strict=True)
-    found = [checkpoint(_scores, queries, asked, *block, head_weights, use_reentrant=False) for block in blocks]
-    return torch.cat(found, 1)
-
-
-def _scores(queries: Tensor, asked: Tensor, keys: Tensor, kept: Tensor, head_weights: Tensor) -> Tensor:
-    with torch.autocast(queries.device.type, enabled=False):  # half precision would blur a softmax over scores
-        products = torch.einsum("qmhd,cnhd->qchmn", at_least_float(queries), at_least_float(keys))
-        best = products.masked_fill(~kept[None, :, None, None, :], -torch.inf).amax(-1)  # (Q, C, h, m)
-        total = best.masked_fill(~asked[:, None, None, :], 0).sum(-1) / asked.sum(1)[:, None, None]  # (Q, C, h)
-        return (total * head_weights).sum(-1)
 
 
 def target_matrix(shares: Sequence[Tensor], close: Sequence[Sequence[int]], columns: int) -> Tensor:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from reatt_engine.backbone import ChunkText
-from reatt_engine.checkpoints import load_t5
+from reatt_engine.checkpoints import learnt_apart, load_t5
 from reatt_engine.folders import ModelFolder
 from reatt_engine.indexing import Progress
 from reatt_engine.models import choose_device, read_tokenizer
@@ -111,7 +111,9 @@ def choose(folder: ModelFolder, head: HeadScore) -> ModelFolder:
 
 
 def refuse_shared(folder: ModelFolder) -> None:
-    """Raise UsageError for models whose config is not the user's to change."""
+    """Raise UsageError for models whose config is not the user's to change, and those that find by no head."""
+    if learnt_apart(folder.path):
+        raise UsageError("this model finds by projections of its own, not by a head", "probe the model it came from")
     if folder.origin in ("bundled", "store"):
         fix = f"reatt models add {folder.path} --name NAME, then probe that"
         raise UsageError(

@@ -24,7 +24,7 @@ from reatt_engine.answering import Reading, Writer
 from reatt_engine.backbone import Answer, ChunkCode, ChunkText, Queries, Round, Span
 from reatt_engine.confidence import Calibration
 from reatt_engine.decoding import Limits, Source
-from reatt_engine.t5 import T5
+from reatt_engine.t5 import T5, Projections
 from reatt_engine.tokens import TextTokenizer, Tokens
 
 EVERYTHING = 1 << 30  # passages read together where a model does not say
@@ -72,9 +72,30 @@ def head_keys(t5: T5, head: Head, states: Tensor) -> Tensor:
 
 
 def _one_head(t5: T5, head: Head, side: str, states: Tensor) -> Tensor:
-    block, width = t5.encoder.layers()[head.layer], t5.config.d_kv
-    weight = getattr(block.attention, side).weight[head.number * width : (head.number + 1) * width]  # (d, D)
-    return F.linear(block.attention_norm(states), weight)
+    return F.linear(t5.encoder.layers()[head.layer].attention_norm(states), projection(t5, head, side))
+
+
+def projection(t5: T5, head: Head, side: str) -> Tensor:
+    """Return what makes queries ("q") or keys ("k") of block B's normed states: (d, D).
+
+    It is the head's own part of block B's attention (section 2.3), or, where finding was learnt apart from reading,
+    projections that began as that and that reading never uses.
+    """
+    if t5.retrieval is not None:
+        own: Tensor = getattr(t5.retrieval, side).weight
+        return own
+    whole: Tensor = getattr(t5.encoder.layers()[head.layer].attention, side).weight
+    return torch.unflatten(whole, 0, (t5.config.num_heads, -1))[head.number]
+
+
+def learn_apart(t5: T5, head: Head) -> Projections:
+    """Give retrieval projections of its own, equal to the head's, unless it has some."""
+    if t5.retrieval is None:
+        own = Projections(t5.config).to(t5.shared.weight)
+        for side in "qk":
+            getattr(own, side).weight.data.copy_(projection(t5, head, side))
+        t5.retrieval = own
+    return t5.retrieval
 
 
 def places(states: Padded, offset: int = 0) -> list[list[int]]:
@@ -232,11 +253,10 @@ class ReAtt:
 
     def fingerprint(self) -> str:
         """Hash what the stored keys depend on: lower half, the head's key projection, their form, tokenizer, limits."""
-        block, width = self.t5.encoder.layers()[self.head.layer], self.t5.config.d_kv
-        rows = slice(self.head.number * width, (self.head.number + 1) * width)
+        block = self.t5.encoder.layers()[self.head.layer]
         weights = [self.t5.shared.weight, self.t5.encoder.position.weight, block.attention_norm.weight]
         weights += [weight for lower in self.t5.encoder.layers(slice(self.head.layer)) for weight in lower.parameters()]
-        weights.append(block.attention.k.weight[rows])
+        weights.append(projection(self.t5, self.head, "k"))
         total = hashlib.blake2b(KEYS_VERSION, digest_size=16)
         for weight in weights:
             total.update(weight.detach().float().cpu().contiguous().numpy().data)

@@ -31,7 +31,7 @@ _CURVES: tuple[tuple[str, Callable[[Row], float | None]], ...] = (
     ("Loss across documents", attrgetter("cross_document")),
     ("Teacher prefers the right chunk (teacher_hit@1)", attrgetter("teacher_hit")),
     ("Retrieval prefers what the teacher does", attrgetter("agreement")),
-    ("Loss of finding a cloze question's passage", attrgetter("cloze")),
+    ("Loss of finding what is close to cloze questions", attrgetter("cloze")),
     ("Tokens per second", attrgetter("tokens_per_second")),
     ("Learning rate", attrgetter("rate")),
 )

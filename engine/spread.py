@@ -1,7 +1,7 @@
 """How far a retrieval head tells passages apart, kept while the head alone learns.
 
-A contrastive loss falls when all scores grow, and grow they do. But the reader knows the head's scores as they were: as
-one of its attention heads, as its prior over passages, in its confidence, and beside those of words in hybrid search.
+A contrastive loss falls when all scores grow, and grow they do. But the head's scores are known as they were: to the
+reader as a prior over passages, to its confidence, and to hybrid search, which adds those of words.
 So what was learnt is kept, which is an order, and what only grew is taken back.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 
 from reatt_engine.backbone import ChunkText
-from reatt_engine.reatt import ReAtt
+from reatt_engine.reatt import ReAtt, projection
 
 PROBES = 32  # questions, and as many passages
 
@@ -29,7 +29,5 @@ def spread(model: ReAtt, questions: Sequence[Sequence[str]], passages: Sequence[
 def keep_spread(before: ReAtt, after: ReAtt, questions: Sequence[Sequence[str]], passages: Sequence[ChunkText]) -> None:
     """Scale the head's query projection, in place, until scores lie as far apart as before."""
     wanted, found = (spread(model, questions, passages) for model in (before, after))
-    width = after.t5.config.d_kv
-    rows = slice(after.head.number * width, (after.head.number + 1) * width)
     with torch.no_grad():
-        after.t5.encoder.layers()[after.head.layer].attention.q.weight[rows] *= wanted / found if found else 1.0
+        projection(after.t5, after.head, "q").mul_(wanted / found if found else 1.0)

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from reatt_engine.batching import TrainingBatch
 from reatt_engine.evidence import ChunkStates, Pool, answer_losses, apart, fuse, together
 from reatt_engine.objective import HeadSelector, Objective
+from reatt_engine.reatt import Head, projection
 from reatt_engine.t5 import T5
 from reatt_engine.teachers import teach
 
@@ -59,7 +60,7 @@ class Step:
     def lower(self, group: Group) -> Lower:
         """Encode a group's questions and own chunks through the lower half."""
         questions = [self.batch.questions[q] for q in group.questions]
-        cloze = [self.batch.cloze[c] for c in group.cloze]
+        cloze = [self.batch.cloze[c].ids for c in group.cloze]
         chunks = [self.batch.chunks[c] for c in group.own]
         asked = [*questions, *(ids[:-1] for ids in questions), *cloze]
         pool = apart(self.t5, self.layer, [*asked, *(() if self.known else chunks)])
@@ -92,10 +93,10 @@ class Step:
 
     def vectors(self, side: str, states: Tensor, heads: Sequence[int]) -> Tensor:
         """Project states (N, D) to the queries or keys of block B's heads: (N, h, d), in full precision."""
-        block = self.t5.encoder.layers()[self.layer]
-        weight = torch.unflatten(getattr(block.attention, side).weight, 0, (self.t5.config.num_heads, -1))
+        norm = self.t5.encoder.layers()[self.layer].attention_norm
+        weights = torch.cat([projection(self.t5, Head(self.layer, number), side) for number in heads])  # (h*d, D)
         with torch.autocast(states.device.type, enabled=False):
-            flat: Tensor = F.linear(block.attention_norm(states), weight[list(heads)].flatten(0, 1))
+            flat: Tensor = F.linear(norm(states), weights)
         return torch.unflatten(flat, 1, (len(heads), -1))
 
 

@@ -242,6 +242,14 @@ class Cache:
         self.past = [(keys[rows], values[rows]) for keys, values in self.past]
 
 
+class Projections(nn.Module):
+    """A query and a key projection of their own, beside those of an attention head that they began as."""
+
+    def __init__(self, config: T5Config) -> None:
+        super().__init__()
+        self.q, self.k = (nn.Linear(config.d_model, config.d_kv, bias=False) for _ in "qk")
+
+
 class T5(nn.Module):
     """The whole model; `encode` and `decode` are the plain T5, the pieces are for methods that split it."""
 
@@ -253,6 +261,7 @@ class T5(nn.Module):
         self.encoder = Stack(config, decoder=False)
         self.decoder = Stack(config, decoder=True)
         self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+        self.retrieval: Projections | None = None  # by which ReAtt finds, where finding was learnt apart from reading
         if config.tie_word_embeddings:
             self.lm_head.weight = self.shared.weight
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from reatt_engine import resuming
-from reatt_engine.batching import ChunkIds, Lessons, TrainingBatch
+from reatt_engine.batching import ChunkIds, Lessons, Near, TrainingBatch
 from reatt_engine.cloze import by_chunk
 from reatt_engine.evidence import ChunkStates
 from reatt_engine.examples import Example
@@ -62,14 +62,16 @@ class Trainer:
         self.plan, self.identity, self.ranks = plan, identity, ranks
         self.objective = replace(
             objective,
-            answers=objective.answers and not freeze.keeps_states,
+            answers=objective.answers and not freeze.apart,
             cross_document=objective.cross_document and freeze.retrieves,
             cloze=objective.cloze and freeze.retrieves,
         )
-        self._known = ChunkStates(t5, model.head.layer) if freeze.keeps_states else None
+        self._known = ChunkStates(t5, model.head.layer) if freeze.apart else None
         self.freeze = freeze
         self._model = ReAtt(t5, model.tokenizer, model.head, model.device, model.calibration, model.reads, model.prior)
-        learnt = plan.learn_head and not (freeze.keeps_keys or freeze.keeps_states)  # another head has other keys
+        learnt = plan.learn_head and not (freeze.keeps_keys or freeze.apart)  # another head has other keys
+        if learnt:
+            t5.retrieval = None  # all heads of block B begin anew
         self.selector = HeadSelector(t5.config.num_heads, None if learnt else model.head.number)
         self.selector.to(model.device)
         self.weights = [w for module in (t5, self.selector) for w in module.parameters() if w.requires_grad]
@@ -86,6 +88,15 @@ class Trainer:
         self._model.head = Head(self._model.head.layer, self.selector.best())
         self._model.t5.eval()
         return self._model
+
+    def lessons(self, course: Course, close: Sequence[Sequence[int]]) -> Lessons:
+        """Put together what is learnt from, by the close chunks of each example; TooFewSpans where there are none."""
+        usable = [(example, chunks) for example, chunks in zip(course.examples, close, strict=True) if chunks]
+        if not usable:
+            raise TooFewSpans("no question has a passage that may be read for it", "ingest more documents")
+        examples, found = zip(*usable, strict=True)
+        parts = (course.chunks, self._model.tokenizer, self.plan.batch, self.plan.seed)
+        return Lessons(examples, found, *parts, by_chunk(examples), course.near, widens=self.freeze.apart)
 
     def step(self, batch: TrainingBatch, rate: float) -> Learned:
         """Take one step at a learning rate."""
@@ -181,6 +192,7 @@ class Course:
     examples: Sequence[Example]
     chunks: ChunkIds
     mine: Callable[[int, ReAtt], list[list[int]]]  # (round, the model as it is) -> close chunks of each example
+    near: Near  # what words find for a cloze question
     exam: Exam | None  # None where no example's gold chunk is known: then the teacher never passes
 
 
@@ -198,12 +210,12 @@ def train(
     `on_row` hears of every step, and what share of the run is done.
     """
     began, saved = time.monotonic() - trainer.spent, time.monotonic()
-    lessons = _lessons(trainer, course) if trainer.close else None
+    lessons = trainer.lessons(course, trainer.close) if trainer.close else None
     while (share := _share(trainer, budget, stop)) < 1:
         now = min(int(share * trainer.plan.rounds), trainer.plan.rounds - 1)
         if lessons is None or now > trainer.round:
             trainer.close, trainer.round = course.mine(now, trainer.current()), now
-            lessons = _lessons(trainer, course)
+            lessons = trainer.lessons(course, trainer.close)
         row = _next(trainer, course, lessons, trainer.freeze.pace * rate(trainer.plan, share))
         trainer.spent = time.monotonic() - began
         trainer.rows.append(replace(row, seconds=trainer.spent))
@@ -219,16 +231,6 @@ def train(
 def _share(trainer: Trainer, budget: Budget, stop: Callable[[], bool]) -> float:
     """Say where in the run the next step lies, as the first process sees it; 1 and more: there is none."""
     return trainer.ranks.same(math.inf if stop() else budget.share(trainer.done, trainer.spent))
-
-
-def _lessons(trainer: Trainer, course: Course) -> Lessons:
-    usable = [(example, close) for example, close in zip(course.examples, trainer.close, strict=True) if close]
-    if not usable:
-        raise TooFewSpans("no question has a passage that may be read for it", "ingest more documents")
-    examples, close = zip(*usable, strict=True)
-    plan = trainer.plan
-    masked = by_chunk(examples)
-    return Lessons(examples, close, course.chunks, trainer.current().tokenizer, plan.batch, plan.seed, masked)
 
 
 def _next(trainer: Trainer, course: Course, lessons: Lessons, rate: float) -> Row:
@@ -256,7 +258,7 @@ def _due(trainer: Trainer) -> bool:
 def _tokens(batch: TrainingBatch, reads: bool) -> int:
     """Count the tokens of all pairs that are read jointly, or else those of all that is scored."""
     if not reads:
-        return sum(map(len, [*batch.questions, *batch.cloze, *batch.chunks]))
+        return sum(map(len, [*batch.questions, *(each.ids for each in batch.cloze), *batch.chunks]))
     return sum(
         len(question) + len(batch.chunks[chunk])
         for question, close in zip(batch.questions, batch.close, strict=True)

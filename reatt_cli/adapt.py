@@ -297,14 +297,15 @@ def _done(session: Session, report: Report | None) -> schemas_adapt.Adapt:
 
 
 def _render(session: Session, result: schemas_adapt.Adapt) -> None:
-    from reatt_engine.comparison import NAMES
 
     out = session.out
     for warning in result.warnings:
         out.warn(warning)
     if result.forecast is not None:
         return _render_plan(session, result, result.forecast)
-    out.table([("held-out", "before", "after", "change (95 % CI)"), *(_figure(result, name) for name in NAMES)])
+    out.table(
+        [("held-out", "before", "after", "change (95 % CI)"), *(_figure(result, name) for name in _shown(result))]
+    )
     if result.accepted:
         made = f"{human_count(result.reencoded)} keys made anew" if result.reencoded else "nothing encoded anew"
         out.say(f"accepted: {result.reason}; {made}; previous model kept ({session.again('models', 'rollback')})")
@@ -329,6 +330,13 @@ def _render_plan(session: Session, result: schemas_adapt.Adapt, plan: schemas_ad
 def _mix(spans: Mapping[str, int]) -> str:
     total = sum(spans.values())
     return ", ".join(f"{kind} {count / total:.0%}" for kind, count in spans.items())
+
+
+def _shown(result: schemas_adapt.Adapt) -> list[str]:
+    """Name the figures to print: those of evidence in several documents only where questions have such."""
+    from reatt_engine.comparison import NAMES, WHOLE
+
+    return [name for name in NAMES if name in result.after or name != WHOLE]
 
 
 def _figure(result: schemas_adapt.Adapt, name: str) -> tuple[str, ...]:

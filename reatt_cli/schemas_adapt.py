@@ -53,7 +53,7 @@ class Step(Part):
     )
     teacher_hit: FiniteFloat | None
     cloze: FiniteFloat | None = Field(
-        None, description="loss of finding the passage that a cloze question was made from; null where none are asked"
+        None, description="loss of finding what is close to cloze questions; null where none are asked"
     )
 
 

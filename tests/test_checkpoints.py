@@ -9,7 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from reatt_engine.checkpoints import load_t5, our_name, published_name, published_weights
+from reatt_engine.checkpoints import learnt_apart, load_t5, our_name, published_name, published_weights
+from reatt_engine.reatt import Head, learn_apart
 from reatt_engine.t5 import T5, T5Config
 from reatt_store.errors import ModelError, ModelUnsafe
 
@@ -38,6 +39,22 @@ def test_what_is_written_is_read_back(tmp_path, projection, tied):
     loaded = load_t5(tmp_path).state_dict()
     assert loaded.keys() == model.state_dict().keys()
     assert all(torch.equal(loaded[name], weight) for name, weight in model.state_dict().items())
+
+
+def test_projections_of_its_own_are_written_and_read_back(tmp_path):
+    model = write(tmp_path)
+    assert not learnt_apart(tmp_path)
+    learn_apart(model, Head(1, 0)).q.weight.data.mul_(2)
+    weights = {name: weight.detach().clone() for name, weight in published_weights(model).items()}
+    save_file(weights, tmp_path / "model.safetensors")
+    assert learnt_apart(tmp_path)
+    loaded = load_t5(tmp_path).retrieval
+    assert all(torch.equal(getattr(loaded, side).weight, getattr(model.retrieval, side).weight) for side in "qk")
+    weights["retrieval.q.weight"] = weights["retrieval.q.weight"][:-1].clone()
+    del weights["retrieval.k.weight"]
+    save_file(weights, tmp_path / "model.safetensors")
+    with pytest.raises(ModelError, match=r"1 missing: retrieval.k.weight; 1 of another shape .*: retrieval.q.weight"):
+        load_t5(tmp_path)
 
 
 @pytest.mark.parametrize("gated", [True, False])

@@ -1,9 +1,9 @@
 """Cloze questions: few words of a sentence, never its answer, asked for the chunk that the sentence stands in."""
 
 import random
-from collections import Counter
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +12,7 @@ from reatt_engine.backbone import ChunkText
 from reatt_engine.batching import ChunkIds, Lessons
 from reatt_engine.corpus import Corpus
 from reatt_engine.examples import Example
+from reatt_engine.mining import WordSearch
 from reatt_engine.tokens import TextTokenizer
 
 WORDS = st.lists(st.sampled_from("the old king gave his daughter a golden ring and sailed home".split()), max_size=12)
@@ -43,20 +44,56 @@ MASKED = [Example(parts, ("x",), "a", chunk, "name") for chunk in SENTENCES for 
 TOKENIZER = TextTokenizer(BUNDLED, end=1)
 
 
-def lessons():
-    close = [(example.chunk, example.chunk % 3 + 1) for example in MASKED]
-    return Lessons(MASKED, close, ChunkIds(CORPUS, TOKENIZER), TOKENIZER, 4, 0, cloze.by_chunk(MASKED))
+WORD_SEARCH = WordSearch(CORPUS)
+
+
+def lessons(near=None, widens=False, close=None):
+    close = close or [(example.chunk, example.chunk % 3 + 1) for example in MASKED]
+    masked = cloze.by_chunk(MASKED)
+    return Lessons(MASKED, close, ChunkIds(CORPUS, TOKENIZER), TOKENIZER, 4, 0, masked, near, widens)
 
 
 def test_chunks_are_asked_for_by_some_of_their_own_sentences_alone():
     batch = lessons().batch(0)
-    assert Counter(batch.sources).total() == len(batch.cloze)
+    sources = [each.close[0] for each in batch.cloze]
     for number, ids in enumerate(batch.chunks):
         own = next(n for n in SENTENCES if CORPUS.passages[n - 1].text in TOKENIZER.decode(ids))
-        assert batch.sources.count(number) == min(cloze.OF_A_CHUNK, len(SENTENCES[own]))
+        assert sources.count(number) == min(cloze.OF_A_CHUNK, len(SENTENCES[own]))
         known = set(" ".join(map(" ".join, SENTENCES[own])).split())
-        asked = [TOKENIZER.decode(q) for q, n in zip(batch.cloze, batch.sources, strict=True) if n == number]
+        asked = [TOKENIZER.decode(each.ids) for each in batch.cloze if each.close[0] == number]
         assert all(known & set(question.strip("?").split()) for question in asked)
+
+
+def test_words_share_out_what_the_source_is_not_worth():
+    for each in lessons(WORD_SEARCH.near, widens=True).batch(0).cloze:
+        assert len(set(each.close)) == len(CORPUS.ids)
+        assert sum(each.shares) == pytest.approx(1)
+        assert each.shares[0] > cloze.SOURCE
+
+
+@given(st.lists(st.floats(0, 50), min_size=1, max_size=5))
+def test_shares_make_one_and_keep_the_order_of_words(words):
+    found = cloze.shares(words)
+    assert sum(found) == pytest.approx(1)
+    own = [found[0] - cloze.SOURCE, *found[1:]]
+    assert all(own[a] >= own[b] - 1e-12 for a in range(len(words)) for b in range(len(words)) if words[a] >= words[b])
+
+
+def test_chunks_that_no_question_is_close_to_join_only_where_that_is_asked_for():
+    close = [(example.chunk,) for example in MASKED]
+    narrow, wide = (lessons(WORD_SEARCH.near, widens, close).batch(1) for widens in (False, True))
+    assert wide.chunks[: len(narrow.chunks)] == narrow.chunks
+    assert len(narrow.chunks) < len(wide.chunks) == len(CORPUS.ids)
+    assert narrow.close == wide.close
+
+
+def test_words_name_the_source_first_whatever_they_find():
+    for source in CORPUS.ids:
+        found = WORD_SEARCH.near("the North Sea", source, 2)
+        assert next(iter(found)) == source
+        assert len(found) == 3
+        assert max(found, key=found.__getitem__) == 2
+    assert WORD_SEARCH.near("xyzzy", 3, 2) == {3: 0.0}
 
 
 def test_the_same_step_asks_the_same_and_another_one_does_not():

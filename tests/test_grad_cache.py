@@ -13,7 +13,7 @@ import torch.multiprocessing as mp
 from torch.nn import functional as F
 
 from reatt_engine import evidence, grad_cache
-from reatt_engine.batching import TrainingBatch
+from reatt_engine.batching import Cloze, TrainingBatch
 from reatt_engine.grad_cache import accumulate, at_once
 from reatt_engine.objective import HeadSelector, Objective
 from reatt_engine.ranks import Distributed
@@ -21,7 +21,10 @@ from reatt_engine.t5 import T5, T5Config
 from reatt_engine.teachers import TEACHERS
 
 LAYER = 1
-SOURCES = (3, 0, 3, 5, 1, 2, 5)  # of the cloze questions
+NEAR = (  # of the cloze questions: what is close to each, and what it is worth
+    ((3,), (1.0,)), ((0, 4), (0.7, 0.3)), ((3, 2, 0), (0.5, 0.25, 0.25)), ((5, 1), (0.9, 0.1)),
+    ((1,), (1.0,)), ((2, 3, 5), (0.4, 0.0, 0.6)), ((5,), (1.0,)),
+)  # fmt: skip
 CLOSE = ((0, 1, 2), (2, 3), (4, 0), (3,), (5, 2, 1))  # chunks 0 to 3 are close to two questions and more
 
 
@@ -39,10 +42,8 @@ def batch(close=CLOSE):
     draw = random.Random(0)
     ids = lambda low, high: (*draw.choices(range(3, 40), k=draw.randint(low, high)), 1)  # noqa: E731
     chunks = tuple(ids(4, 30) for _ in range(1 + max(map(max, close))))
-    cloze = tuple(ids(2, 5) for _ in SOURCES)
-    return TrainingBatch(
-        tuple(ids(2, 6) for _ in close), tuple(ids(1, 3) for _ in close), chunks, close, cloze, SOURCES
-    )
+    cloze = tuple(Cloze(ids(2, 5), *near) for near in NEAR)
+    return TrainingBatch(tuple(ids(2, 6) for _ in close), tuple(ids(1, 3) for _ in close), chunks, close, cloze)
 
 
 def gradients(t5, selector):
@@ -156,8 +157,10 @@ def naive(t5, selector, given, objective):
         target = torch.zeros(len(given.chunks), dtype=torch.float64)
         target[list(close)] = torch.stack([part.sum() for part in weights])
         divergence = divergence + (torch.xlogy(target, target) - target * found(question)).sum()
-    cloze = [-found(question)[source] for question, source in zip(given.cloze, given.sources, strict=True)]
-    missed = sum(cloze) / max(1, len(cloze))
+    missed = 0.0
+    for each in given.cloze:
+        worth = torch.tensor(each.shares, dtype=torch.float64)
+        missed += (torch.xlogy(worth, worth) - worth * found(each.ids)[list(each.close)]).sum() / len(given.cloze)
     return answer / tokens + objective.alpha * (divergence / len(given.questions) + missed)
 
 
@@ -251,8 +254,9 @@ def part(given, questions, cloze):
     pool = sorted({c for q in questions for c in given.close[q]})
     close = tuple(tuple(pool.index(c) for c in given.close[q]) for q in questions)
     rows = [[row[q] for q in questions] for row in (given.questions, given.answers)]
-    asked = tuple(given.cloze[n] for n in cloze), tuple(pool.index(given.sources[n]) for n in cloze)
-    return TrainingBatch(*map(tuple, rows), tuple(given.chunks[c] for c in pool), close, *asked)
+    chosen = [given.cloze[n] for n in cloze]
+    asked = tuple(replace(each, close=tuple(pool.index(c) for c in each.close)) for each in chosen)
+    return TrainingBatch(*map(tuple, rows), tuple(given.chunks[c] for c in pool), close, asked)
 
 
 def process(rank, folder):

@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
-from reatt_engine import objective
-from reatt_engine.objective import HeadSelector, cross_document_loss, retrieval_scores, target_matrix
+from reatt_engine import retrieval_scores as scoring
+from reatt_engine.objective import HeadSelector, cross_document_loss, target_matrix
+from reatt_engine.retrieval_scores import retrieval_scores
 
 ALL = torch.ones(2, 2, dtype=torch.bool)
 
@@ -38,6 +39,22 @@ def test_padding_never_changes_a_score():
             torch.testing.assert_close(found[q, c], (products.amax(2).mean(1) * weights).sum())
 
 
+def test_what_learns_is_what_the_plain_formula_says():
+    torch.manual_seed(0)
+    shapes = (3, 4, 2, 5), (6, 7, 2, 5), (2,)
+    leaves = [torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
+    asked = torch.arange(4) < torch.tensor([[4], [1], [2]])
+    kept = torch.arange(7) < torch.tensor([[7, 1, 3, 2, 5, 6]]).T
+    products = torch.einsum("qmhd,cnhd->qchmn", *leaves[:2]).masked_fill(~kept[:, None, None], -torch.inf)
+    best = products.amax(-1).masked_fill(~asked[:, None, None], 0).sum(-1) / asked.sum(1)[:, None, None]
+    plain = (best * leaves[2]).sum(-1)
+    found = retrieval_scores(leaves[0], asked, leaves[1], kept, leaves[2])
+    weights = torch.randn_like(plain)
+    torch.testing.assert_close(found, plain)
+    wanted, given = (torch.autograd.grad((weights * scores).sum(), leaves) for scores in (plain, found))
+    torch.testing.assert_close(given, wanted)
+
+
 def test_blocks_change_neither_scores_nor_gradients(monkeypatch):
     def run():
         torch.manual_seed(0)
@@ -47,7 +64,7 @@ def test_blocks_change_neither_scores_nor_gradients(monkeypatch):
         return [scores, *(leaf.grad for leaf in leaves)]
 
     once = run()
-    monkeypatch.setattr(objective, "BLOCK", 60)  # two chunks at a time
+    monkeypatch.setattr(scoring, "BLOCK", 60)  # two chunks at a time
     for found, expected in zip(run(), once, strict=True):
         torch.testing.assert_close(found, expected)
 

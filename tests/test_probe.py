@@ -5,12 +5,13 @@ import random
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from reatt_engine import convert, models, probe
 from reatt_engine.backbone import ChunkText
-from reatt_engine.checkpoints import load_t5
+from reatt_engine.checkpoints import load_t5, published_weights
 from reatt_engine.probe import HeadScore, Masked, mask_sentences, rank
-from reatt_engine.reatt import pad
+from reatt_engine.reatt import Head, learn_apart, pad
 from reatt_store.errors import ModelError, NothingFound, UsageError
 from reatt_store.library import Chunk, Document, Library
 
@@ -102,6 +103,14 @@ def test_the_choice_leaves_a_stores_copy_alone(library, fresh):
 def test_what_is_not_the_users_own_is_not_changed(plain, origin):
     with pytest.raises(UsageError, match="models add"):
         probe.choose(models.ModelFolder(plain.path, origin), HeadScore(*MATCHING, 1.0, 1.0))
+
+
+def test_a_model_that_finds_by_no_head_is_not_changed(fresh):
+    t5 = load_t5(fresh.path)
+    learn_apart(t5, Head(*MATCHING))
+    save_file(dict(published_weights(t5)), fresh.path / "model.safetensors")
+    with pytest.raises(UsageError, match="projections of its own"):
+        probe.choose(models.ModelFolder(fresh.path), HeadScore(*MATCHING, 1.0, 1.0))
 
 
 def test_a_store_with_too_little_to_try_is_told(plain, tmp_path):

@@ -62,7 +62,7 @@ def examples():
 def course(model, exam=None, close=3):
     whole = corpus()
     mine = lambda round, _: close_chunks(examples(), whole, WordSearch(whole), close)  # noqa: E731
-    return Course(examples(), ChunkIds(whole, model.tokenizer), mine, exam)
+    return Course(examples(), ChunkIds(whole, model.tokenizer), mine, WordSearch(whole).near, exam)
 
 
 def trainer(model, plan=PLAN, freeze="none", **parts):
@@ -78,7 +78,7 @@ def weights(learner):
 
 
 def same(one, other):
-    return all(torch.equal(weight, other[name]) for name, weight in one.items())
+    return one.keys() == other.keys() and all(torch.equal(weight, other[name]) for name, weight in one.items())
 
 
 def scores(model, question):
