@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Protocol, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from reatt_engine.decoding import Decoder
 from reatt_engine.t5 import Cache
@@ -70,6 +70,12 @@ class Asker(Protocol):
 
     def prompt(self, asked: Tokens, tokenizer: TextTokenizer) -> tuple[int, ...]:
         """Name what the decoder reads of a question before it asks or writes, its start token among it."""
+
+    def parameters(self) -> Iterable[nn.Parameter]:
+        """List all weights, each once."""
+
+    def published(self) -> dict[str, Tensor]:
+        """Give the weights under the names that its family publishes them by, each once."""
 
     def depends_on(self) -> Iterable[Tensor]:
         """List the weights that states and keys depend on."""

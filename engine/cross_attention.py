@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from typing import Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from reatt_engine.checkpoints import published_weights
 from reatt_engine.t5 import T5, Cache
 from reatt_engine.tokens import TextTokenizer, Tokens
 
@@ -58,6 +59,14 @@ class T5Asker:
         """Move to a device."""
         self.decoder.to(device)
         return self
+
+    def parameters(self) -> Iterable[nn.Parameter]:
+        """List all weights."""
+        return self.decoder.parameters()
+
+    def published(self) -> dict[str, Tensor]:
+        """Give the weights under their published names."""
+        return published_weights(self.decoder)
 
     def encode(self, ids: Tensor, keep: Tensor) -> Tensor:
         """Encode token ids (B, n), of which `keep` are not padding -> states (B, n, D)."""

@@ -94,7 +94,7 @@ class DecoderAdapter:
             log = warmed.then(learn(learner, self.course.plan, self._budget(warmed), self.on_row, self.stop))
             if not log.rows:
                 raise KeyboardInterrupt  # before anything was learnt
-            made = retrieval_tokens.write(learner.tokens, self.folder, self.library.folder / MADE, warmed.decoder)
+            made = retrieval_tokens.write(learner.tokens, self.folder, self.library.folder / MADE, warmed.asker)
             after = self._measured(models.load_intra(made, str(self.model.device)))
             verdict = compare(before, after, primary=RETRIEVAL, policy=self.course.accept, seed=self.course.plan.seed)
             number = self._generation.id
@@ -123,7 +123,7 @@ class DecoderAdapter:
         """Teach a copy of the decoder to answer, for half of the time."""
         plan = replace(warm_starting.USUAL, seed=self.course.plan.seed)
         learner = AnswerLearner(self.model, material, plan)
-        return Warmed(learner.model, learn(learner, plan, self._budget(None), self.on_row, self.stop), learner.t5)
+        return Warmed(learner.model, learn(learner, plan, self._budget(None), self.on_row, self.stop), learner.asker)
 
     def _learner(self, model: Intra, material: Material) -> Learner:
         learner = Learner(model, material, self.course.plan)

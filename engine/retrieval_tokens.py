@@ -15,9 +15,7 @@ from torch import Tensor
 
 from reatt_engine.adapted import SUFFIX
 from reatt_engine.asking import Asker
-from reatt_engine.checkpoints import published_weights
 from reatt_engine.folders import INDEX, ModelFolder, place, weight_files
-from reatt_engine.t5 import T5
 from reatt_store.connection import translated
 from reatt_store.errors import DiskFull, ModelError
 
@@ -57,7 +55,7 @@ def read(folder: ModelFolder, asker: Asker) -> RetrievalTokens:
     return tokens
 
 
-def write(tokens: RetrievalTokens, parent: ModelFolder, folder: Path, warmed: T5 | None = None) -> ModelFolder:
+def write(tokens: RetrievalTokens, parent: ModelFolder, folder: Path, warmed: Asker | None = None) -> ModelFolder:
     """Write a model that began as `parent` and differs from it in its retrieval tokens, and where `warmed`, decoder.
 
     A decoder that has learnt is written in float32: rounding could undo what a low learning rate has done.
@@ -74,7 +72,7 @@ def write(tokens: RetrievalTokens, parent: ModelFolder, folder: Path, warmed: T5
             place(file, folder / file.name)
         try:
             if warmed is not None:
-                weights = {key: each.detach().cpu().contiguous() for key, each in published_weights(warmed).items()}
+                weights = {key: each.detach().cpu().contiguous() for key, each in warmed.published().items()}
                 save_file(weights, folder / "model.safetensors", {"format": "pt"})
             save_file({"vectors": tokens.vectors, "weights": tokens.weights}, made.retrieval_tokens)
         except SafetensorError as error:

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from reatt_engine.t5 import Cache
 from reatt_engine.tokens import TextTokenizer, Tokens
 
+PUBLISHED = (("encoder.", "model.encoder."), ("stack.", "model.decoder."), ("head", "lm_head.out_proj.weight"))
 ANSWER = " answer:"  # what stands between a question and its answer: the decoder, unlike T5's, reads a prompt
 
 Turn = tuple[Tensor, Tensor]  # cosine and sine of rotary positions, (1, m, w) each
@@ -156,6 +157,14 @@ class T5Gemma(nn.Module):
     def depends_on(self) -> Iterable[Tensor]:
         """List the weights of the encoder, and of the decoder those that scales are made of."""
         return (*self.encoder.parameters(), *(layer.self_attn.k_proj.weight for layer in self.layers))
+
+    def published(self) -> dict[str, Tensor]:
+        """Give the weights under their published names; what is tied comes once, and the vision tower not at all."""
+        every = dict(self.named_parameters(remove_duplicate=False))
+        sides = [(theirs + name.removeprefix(ours), every[name])
+                 for ours, theirs in PUBLISHED for name in every if name.startswith(ours)]  # fmt: skip
+        first = {id(weight): name for name, weight in reversed(sides)}
+        return {name: weight.data for name, weight in sides if first[id(weight)] == name}
 
     @property
     def form(self) -> tuple[object, ...]:

@@ -20,10 +20,11 @@ from reatt_engine.asking import Asker
 from reatt_engine.backbone import ChunkText
 from reatt_engine.batching import short
 from reatt_engine.decoder_training import CLIP, Material, Taken, drawn
+from reatt_engine.decoding import Decoder
 from reatt_engine.intra import Intra
 from reatt_engine.plans import Plan, TrainingLog
-from reatt_engine.t5 import T5, Cache
-from reatt_store.errors import QueriesFormat, UsageError
+from reatt_engine.t5 import Cache
+from reatt_store.errors import QueriesFormat
 
 USUAL = Plan(batch=16, rate=3e-4, rounds=1, learn_head=False, half=False, recompute=False)
 
@@ -34,7 +35,7 @@ class Warmed:
 
     model: Intra
     log: TrainingLog = field(default_factory=lambda: TrainingLog((), None, False))
-    decoder: T5 | None = None  # None: it is the one that it was
+    asker: Asker | None = None  # None: it is the one that it was
 
     @property
     def seconds(self) -> float:
@@ -49,16 +50,13 @@ class Warmed:
 
 
 class AnswerLearner:
-    """A copy of a model whose decoder learns to answer; raises UsageError for one whose weights cannot be written."""
+    """A copy of a model whose decoder learns to answer."""
 
     def __init__(self, model: Intra, material: Material, plan: Plan) -> None:
-        asker = copy.deepcopy(model.asker)
-        if not isinstance(asker.decoder, T5):
-            raise UsageError("--warm-start teaches the decoder of a T5, and this model is none", "leave it out")
-        self.t5 = asker.decoder
-        self.model = Intra(asker, model.tokenizer, model.tokens, model.device, model.parts)
+        self.asker = copy.deepcopy(model.asker)
+        self.model = Intra(self.asker, model.tokenizer, model.tokens, model.device, model.parts)
         self._material, self._plan = answered(material), plan
-        self._weights = learning(asker, self.t5)
+        self._weights = learning(self.asker)
         self._optimizer = torch.optim.AdamW(self._weights, lr=plan.rate, weight_decay=0.0)
         self.read = 0  # states that the decoder has read
 
@@ -88,20 +86,20 @@ class AnswerLearner:
         kept, asked = self._material.index.memory(chunks), tokenizer.question(example.text)
         memory, _ = self.model.context(asked, [ChunkText("", "", kept.get(chunk)) for chunk in chunks])
         self.read += len(memory)
-        prompt = self.model.asker.prompt(asked, tokenizer)
-        return answer_loss(self.t5, self.model.asker.remember(memory), prompt, short(tokenizer.answer(answer)))
+        prompt = self.asker.prompt(asked, tokenizer)
+        return answer_loss(self.asker.decoder, self.asker.remember(memory), prompt, short(tokenizer.answer(answer)))
 
 
-def answer_loss(t5: T5, cache: Cache, prompt: Sequence[int], answer: Sequence[int]) -> Tensor:
+def answer_loss(decoder: Decoder, cache: Cache, prompt: Sequence[int], answer: Sequence[int]) -> Tensor:
     """Take the mean cross-entropy of an answer's tokens, its end mark among them, after a prompt."""
-    states = t5.decode(torch.tensor([[*prompt, *answer[:-1]]]), cache)[0, len(prompt) - 1 :]  # (n, D)
-    return F.cross_entropy(t5.logits(states).float(), torch.tensor(answer, device=states.device))
+    states = decoder.decode(torch.tensor([[*prompt, *answer[:-1]]]), cache)[0, len(prompt) - 1 :]  # (n, D)
+    return F.cross_entropy(decoder.logits(states).float(), torch.tensor(answer, device=states.device))
 
 
-def learning(asker: Asker, t5: T5) -> list[Tensor]:
-    """List the weights of a model that neither states nor keys depend on: its decoder, and a head of its own."""
+def learning(asker: Asker) -> list[Tensor]:
+    """List the weights that neither states nor keys depend on: those of the decoder, and of a head of its own."""
     frozen = {id(weight) for weight in asker.depends_on()}
-    return [weight for weight in t5.parameters() if id(weight) not in frozen]
+    return [weight for weight in asker.parameters() if id(weight) not in frozen]
 
 
 def answered(material: Material) -> Material:

@@ -11,12 +11,14 @@ from transformers.modeling_outputs import BaseModelOutput
 from transformers.models.t5gemma2.modeling_t5gemma2 import eager_attention_forward
 
 from reatt_engine.backbone import ChunkText
+from reatt_engine.checkpoints import read_weights
 from reatt_engine.decoding import Limits, generate
 from reatt_engine.folders import ModelFolder
 from reatt_engine.intra import Intra
 from reatt_engine.models import load_intra
 from reatt_engine.pooling import pooled
 from reatt_engine.retrieval_tokens import RetrievalTokens
+from reatt_engine.t5gemma_folder import EYES
 from reatt_store.errors import ModelError
 
 QUESTION = "How long is parental leave in Norway?"
@@ -72,6 +74,14 @@ def test_the_eyes_are_not_there_and_one_embedding_serves_for_all(intra):
     assert not [name for name in names if "vision" in name or "modal" in name]
     assert model.head is model.encoder.embed_tokens.weight is model.stack.embed_tokens.weight
     assert not any(weight.is_meta or weight.requires_grad for weight in [*names.values(), *model.buffers()])
+
+
+def test_weights_are_given_under_the_names_of_their_file(t5gemma, intra):
+    kept = {name.replace(".text_model.", "."): each for name, each in read_weights(t5gemma, EYES)}
+    found = intra.asker.published()
+    assert found.keys() <= kept.keys()
+    assert all(torch.equal(found[name], kept[name]) for name in found)
+    assert all("embed_tokens" in name or "lm_head" in name for name in kept.keys() - found.keys())
 
 
 @pytest.mark.parametrize("count", [1, 40])

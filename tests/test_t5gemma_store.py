@@ -91,6 +91,27 @@ def test_it_learns_to_retrieve_and_nothing_is_encoded(reatt, pool):
     assert after["hits"][0]["retrieval"]["attention"] != before["hits"][0]["retrieval"]["attention"]
 
 
+def test_a_warm_start_teaches_its_decoder_and_leaves_keys_and_states(reatt, pool, t5gemma):
+    before = json.loads(reatt("status", "--json").out)
+    done = reatt(*LEARN, "--warm-start")
+    assert done.code == 0, done.err
+    told = json.loads(done.out)
+    assert (told["reencoded"], told["steps"]) == (0, 4)
+    assert json.loads(reatt("status", "--json").out)["chunks"] == before["chunks"]
+    found = json.loads(reatt("search", QUESTION, "--retriever", "attention", "--json").out)
+    assert found["model"]["sha256"] == told["model"]["sha256"]
+    with Library.open(pool / ".reatt") as library:
+        made = library.generation()
+        model = models.find(None, pool / "nowhere", library)
+        learnt = models.load_intra(model, "cpu")
+        assert learnt.fingerprint() == made.fingerprint
+    parent = models.load_intra(models.ModelFolder(t5gemma), "cpu")
+    old, new = parent.asker.published(), learnt.asker.published()
+    changed = {name for name in old if not torch.equal(old[name], new[name])}
+    assert changed
+    assert all(name.startswith("model.decoder.") and "k_proj" not in name for name in changed)
+
+
 def test_what_its_encoder_cannot_do_is_told_with_what_its_decoder_can(reatt, home, t5gemma):
     (home / "work" / "a.txt").write_text("Tea is at four.")
     for command in (("ingest", "a.txt"), ("ingest", "--keep-states", "a.txt")):
