@@ -252,7 +252,7 @@ class ReAtt:
         return Writer(self.t5, self.tokenizer, self.calibration)
 
     def fingerprint(self) -> str:
-        """Hash what the stored keys depend on: lower half, the head's key projection, their form, tokenizer, limits."""
+        """Hash what stored keys depend on: lower half, retrieval's key projection, their form, tokenizer, limits."""
         block = self.t5.encoder.layers()[self.head.layer]
         weights = [self.t5.shared.weight, self.t5.encoder.position.weight, block.attention_norm.weight]
         weights += [weight for lower in self.t5.encoder.layers(slice(self.head.layer)) for weight in lower.parameters()]

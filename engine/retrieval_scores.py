@@ -55,12 +55,13 @@ class _Best(torch.autograd.Function):
         queries, keys, lengths, places = ctx.saved_tensors
         (gradient,) = gradients  # (t, C, h)
         heads = torch.arange(queries.shape[1], device=queries.device)
-        for_queries, for_keys = torch.zeros_like(queries), torch.zeros_like(keys)
+        for_queries, for_keys = torch.zeros_like(queries), keys.new_zeros(keys.shape)
+        flat, for_flat = (each.flatten(0, 2) for each in (keys, for_keys))  # (C*n*h, d)
         for chunks, _ in _blocks(lengths, BLOCK // max(1, queries.numel())):
-            given, at = gradient[:, chunks, :, None], places[:, chunks].long()  # (t, c, h, 1), (t, c, h)
-            index = (chunks[None, :, None].expand_as(at), at, heads.expand_as(at))
-            for_queries += (given * keys[index]).sum(1)
-            for_keys.index_put_(index, given * queries[:, None], accumulate=True)
+            given = gradient[:, chunks, :, None]  # (t, c, h, 1)
+            rows = (chunks[:, None] * keys.shape[1] + places[:, chunks]) * len(heads) + heads  # (t, c, h)
+            for_queries += (given * flat[rows]).sum(1)
+            for_flat.index_add_(0, rows.flatten(), (given * queries[:, None]).flatten(0, 2))  # in a fixed order
         return for_queries, for_keys, None
 
 

@@ -1,4 +1,4 @@
-"""How far a retrieval head tells passages apart, kept while the head alone learns.
+"""How far retrieval tells passages apart, kept while it alone learns.
 
 A contrastive loss falls when all scores grow, and grow they do. But the head's scores are known as they were: to the
 reader as a prior over passages, to its confidence, and to hybrid search, which adds those of words.
@@ -27,7 +27,7 @@ def spread(model: ReAtt, questions: Sequence[Sequence[str]], passages: Sequence[
 
 
 def keep_spread(before: ReAtt, after: ReAtt, questions: Sequence[Sequence[str]], passages: Sequence[ChunkText]) -> None:
-    """Scale the head's query projection, in place, until scores lie as far apart as before."""
+    """Scale retrieval's query projection, in place, until scores lie as far apart as before."""
     wanted, found = (spread(model, questions, passages) for model in (before, after))
     with torch.no_grad():
         projection(after.t5, after.head, "q").mul_(wanted / found if found else 1.0)
