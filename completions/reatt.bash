@@ -56,7 +56,7 @@ _reatt() {
         --spans) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --steps) :; return ;;
         --store) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
-        --teacher) mapfile -t COMPREPLY < <(compgen -W "attention likelihood" -- "$current"); return ;;
+        --teacher) mapfile -t COMPREPLY < <(compgen -W "auto attention likelihood" -- "$current"); return ;;
         --timeout) :; return ;;
         --top) :; return ;;
         -k) :; return ;;

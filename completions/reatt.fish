@@ -119,7 +119,7 @@ complete -c reatt -n '__reatt_at " adapt"' -l freeze -r -a 'none retriever reade
 complete -c reatt -n '__reatt_at " adapt"' -l hold-out -r -d 'Documents kept apart to measure on.'
 complete -c reatt -n '__reatt_at " adapt"' -l close-from -r -d 'What finds the passages to read.'
 complete -c reatt -n '__reatt_at " adapt"' -l preset -r -a 'auto paper gpu laptop' -d 'How much to read at a step.'
-complete -c reatt -n '__reatt_at " adapt"' -l teacher -r -a 'attention likelihood' -d 'What retrieval learns from.'
+complete -c reatt -n '__reatt_at " adapt"' -l teacher -r -a 'auto attention likelihood' -d 'What retrieval learns from [the one that beats word order on your documents].'
 complete -c reatt -n '__reatt_at " adapt"' -l wait-for-teacher -d 'Teach retrieval only once reading beats word order.'
 complete -c reatt -n '__reatt_at " adapt"' -l seed -r -d 'Equal seeds, equal runs.'
 complete -c reatt -n '__reatt_at " adapt"' -l dry-run -d 'Say what a run would do and take; change nothing.'

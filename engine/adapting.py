@@ -30,7 +30,7 @@ from reatt_engine.material import Material, Sources, gather
 from reatt_engine.measuring import StoredSearch, as_asked, measure
 from reatt_engine.mining import WordSearch, close_chunks, search_from, with_gold
 from reatt_engine.objective import Objective
-from reatt_engine.plans import Budget, Plan, Row, Seconds, Steps, TrainingLog
+from reatt_engine.plans import LEAD, Budget, Plan, Row, Seconds, Steps, TrainingLog
 from reatt_engine.ranks import ALONE, Ranks
 from reatt_engine.reatt import KEEPING, ReAtt
 from reatt_engine.report import Named, Report, save
@@ -46,6 +46,7 @@ TRAINING, ADAPTED = "training", "training-model"  # folders of a store, gone whe
 REPORTS = "reports"
 
 READING_SHARE = {True: 0.1, False: 0.3}  # of the minutes, by whether retrieval is what decides
+AUTO = "auto"  # the teacher that passes its exam
 TOGETHER = 256  # examples searched for between two signs of life
 
 Tell = Callable[[Progress], None]
@@ -58,7 +59,7 @@ class Method:
     plan: Plan
     freeze: str = "none"
     close_from: str = "words"  # a name in CLOSE_FROM, or a file
-    teacher: str = "attention"
+    teacher: str = "auto"  # or a name in TEACHERS
     accept: str = "if-better"
     minutes: float | None = 20.0  # all included
     steps: int | None = None  # instead of minutes
@@ -169,7 +170,7 @@ class Adapter:
         method = self.method
         freeze, model = FREEZES[method.freeze], self.model
         cloze_alone = freeze.apart and self.material.mode == "masked"  # all that reading could tell is known
-        objective = Objective(cross_document=not cloze_alone, teacher=TEACHERS[method.teacher])
+        objective = Objective(cross_document=not cloze_alone)
         trainer = Trainer(model, method.plan, objective, freeze, self._identity(), self.ranks)
         room.check_disk(self.library.folder, self._bytes(trainer))
         room.check_memory(model.device, room.in_memory(trainer.weights))
@@ -227,12 +228,24 @@ class Adapter:
         enough = len(trainer.close) or self.ranks.same(self._enough(trainer))
         examples = examples[: int(enough)]  # as many as before it was interrupted
         held = self.material.split.held
-        test = exams.exam(held, self.material.corpus, self._chunks, self._words, self.model, trainer.objective.teacher)
+        test = exams.exam(held, self.material.corpus, self._chunks, self._words, self.model)
+        name = self._teacher(trainer, test)
+        trainer.objective = replace(trainer.objective, teacher=TEACHERS[name])
         course = replace(self._course(examples), exam=test)
         log = train(trainer, course, budget, self._training, self.on_row, self.stop)
         if not log.rows:
             raise KeyboardInterrupt  # before anything was learnt
-        return log
+        return replace(log, teacher=name)
+
+    def _teacher(self, trainer: Trainer, test: exams.Exam | None) -> str:
+        """Name the teacher asked for, or the one that the model as it comes has, by what the first process measures."""
+        if self.method.teacher != AUTO:
+            return self.method.teacher
+        names = list(TEACHERS)
+        if test is None or not trainer.objective.cross_document:
+            return names[0]
+        lead = LEAD if self.method.plan.lead is None else self.method.plan.lead
+        return names[int(self.ranks.same(0 if self.ranks.number else names.index(test.chosen(self.model, lead))))]
 
     def _course(self, examples: Sequence[Example]) -> Course:
         return Course(examples, self._chunks, partial(self._mine, examples), self._words.near, None)

@@ -14,7 +14,7 @@ from reatt_engine.corpus import Corpus
 from reatt_engine.examples import Example
 from reatt_engine.mining import Search, close_chunks, with_gold
 from reatt_engine.reatt import ReAtt
-from reatt_engine.teachers import Teacher, teacher_hit
+from reatt_engine.teachers import TEACHERS, Teacher, teacher_hit
 
 QUESTIONS = 32
 CLOSE = 20
@@ -24,13 +24,13 @@ CLOSE = 20
 class Exam:
     """Questions whose gold chunk is known.
 
-    `ask` returns how often the chunk that a model attends to most is the gold one; `words_hit` how often the first one
-    in the order of BM25 is.
+    `ask` returns how often the chunk that a teacher gives most is the gold one; `words_hit` how often the first one in
+    the order of BM25 is.
     """
 
     questions: int
     words_hit: float
-    ask: Callable[[ReAtt], float]
+    ask: Callable[[ReAtt, Teacher], float]
 
     def passed(self, hit: float, lead: float) -> bool:
         """Say whether the teacher knows more than words do, by `lead`, or errs in no more than a share of `lead`.
@@ -38,15 +38,19 @@ class Exam:
         The latter for masked sentences: they stand in their chunk word for word, so words find nearly all of these
         chunks, and no one could know more. A teacher who says nothing hits one in twenty.
 
-        >>> Exam(32, 0.6, lambda _: 0.0).passed(0.64, 0.05), Exam(32, 0.98, lambda _: 0.0).passed(0.96, 0.05)
+        >>> Exam(32, 0.6, lambda *_: 0.0).passed(0.64, 0.05), Exam(32, 0.98, lambda *_: 0.0).passed(0.96, 0.05)
         (False, True)
         """
         return hit >= min(self.words_hit + lead, 1 - lead)
 
+    def chosen(self, model: ReAtt, lead: float) -> str:
+        """Name the teacher to learn from: the first of all that passes, or the best where none does."""
+        hits = {name: self.ask(model, teacher) for name, teacher in TEACHERS.items()}
+        passed = (name for name, hit in hits.items() if self.passed(hit, lead))
+        return next(passed, max(hits, key=hits.__getitem__))
 
-def exam(
-    examples: Sequence[Example], corpus: Corpus, chunks: ChunkIds, search: Search, model: ReAtt, teacher: Teacher
-) -> Exam | None:
+
+def exam(examples: Sequence[Example], corpus: Corpus, chunks: ChunkIds, search: Search, model: ReAtt) -> Exam | None:
     """Set an exam from the first examples whose gold chunk is known; None where there is no such example."""
     known = [example for example in examples if example.chunk is not None][:QUESTIONS]
     if not known:
@@ -62,7 +66,11 @@ def exam(
     numbers = [_number(batch, chunks.of([chunk])[0]) for chunk in gold]
     first = sum(each[0] == chunk for each, chunk in zip(close, gold, strict=True))
     layer = model.head.layer
-    return Exam(len(known), first / len(known), lambda now: teacher_hit(now.t5, layer, batch, numbers, teacher))
+
+    def ask(now: ReAtt, teacher: Teacher) -> float:
+        return teacher_hit(now.t5, layer, batch, numbers, teacher)
+
+    return Exam(len(known), first / len(known), ask)
 
 
 def _gold(close: Sequence[int], example: Example, corpus: Corpus) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+LEAD = 0.05  # of a teacher over words
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -18,7 +20,7 @@ class Plan:
     clip: float = 1.0  # norm of the gradient
     rounds: int = 4  # each but the first begins with close chunks that the model's own attention finds
     learn_head: bool = True  # else the model's retrieval head is kept
-    lead: float | None = 0.05  # of the teacher over the words' order, before it may teach; None: from the start
+    lead: float | None = LEAD  # of the teacher over the words' order, before it may teach; None: from the start
     half: bool = True  # multiply in bfloat16 where the device can
     recompute: bool = True  # keep one state a block for the backward pass
     seed: int = 0
@@ -94,3 +96,4 @@ class TrainingLog:
     rows: tuple[Row, ...]
     words_hit: float | None  # what the teacher has to be better than
     stopped: bool  # before its end, by a person
+    teacher: str | None = None  # its name, where one was asked

@@ -255,8 +255,8 @@ def _pair(pair: tuple[Asked, Asked]) -> dict[str, Any]:
     return {"question": before.question, "expected": list(before.answers), "group": before.group, **told}
 
 
-def _teacher(log: TrainingLog) -> dict[str, float] | None:
+def _teacher(log: TrainingLog) -> dict[str, float | str | None] | None:
     hits = [row.teacher_hit for row in log.rows if row.teacher_hit is not None]
     if log.words_hit is None or not hits:
         return None
-    return {"words_hit": log.words_hit, "before": hits[0], "after": hits[-1]}
+    return {"name": log.teacher, "words_hit": log.words_hit, "before": hits[0], "after": hits[-1]}

@@ -237,7 +237,7 @@ def _next(trainer: Trainer, course: Course, lessons: Lessons, rate: float) -> Ro
     """Look at the teacher where it is time, then take a step."""
     hit = trainer.rows[-1].teacher_hit if trainer.rows else None
     if course.exam and _due(trainer):
-        hit = trainer.ranks.same(course.exam.ask(trainer.current()))
+        hit = trainer.ranks.same(course.exam.ask(trainer.current(), trainer.objective.teacher))
         trainer.teaching |= trainer.plan.lead is not None and course.exam.passed(hit, trainer.plan.lead)
     started, batch = time.monotonic(), lessons.batch(trainer.done, trainer.ranks.number, trainer.ranks.count)
     learned = trainer.step(batch, rate)

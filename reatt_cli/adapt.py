@@ -56,7 +56,10 @@ CloseFrom = Annotated[
 Preset = Annotated[
     Literal["auto", "paper", "gpu", "laptop"], typer.Option("--preset", help="How much to read at a step.")
 ]
-Teacher = Annotated[Literal["attention", "likelihood"], typer.Option("--teacher", help="What retrieval learns from.")]
+Teacher = Annotated[
+    Literal["auto", "attention", "likelihood"],
+    typer.Option("--teacher", help="What retrieval learns from [the one that beats word order on your documents]."),
+]
 Wait = Annotated[
     bool, typer.Option("--wait-for-teacher/--teach-at-once", help="Teach retrieval only once reading beats word order.")
 ]
@@ -90,7 +93,7 @@ class Told:
     hold_out: str = "5%"
     close_from: str = "words"
     preset: str = "auto"
-    teacher: str = "attention"
+    teacher: str = "auto"
     wait: bool = True
     seed: int = 0
     dry_run: bool = False
@@ -122,7 +125,7 @@ def adapt(
     hold_out: HoldOut = "5%",
     close_from: CloseFrom = "words",
     preset: Preset = "auto",
-    teacher: Teacher = "attention",
+    teacher: Teacher = "auto",
     wait: Wait = True,
     seed: Seed = 0,
     dry_run: DryRun = False,
@@ -313,7 +316,7 @@ def _render(session: Session, result: schemas_adapt.Adapt) -> None:
         out.say(f"the old model stays: {result.reason}")
     if result.teacher is not None:
         hit = f"{result.teacher.before:.2f} before, {result.teacher.after:.2f} after"
-        out.note(f"teacher_hit@1 {hit}; word order {result.teacher.words_hit:.2f}")
+        out.note(f"teacher_hit@1 of {result.teacher.name} {hit}; word order {result.teacher.words_hit:.2f}")
     took = f"{counted(result.steps, 'step')}, {human_count(result.tokens)} tokens in {human_seconds(result.seconds)}"
     out.note(f"{result.run}   {took}   report: {short_path(result.report or '')}")
 

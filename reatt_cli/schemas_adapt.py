@@ -10,12 +10,13 @@ from reatt_cli.schemas_store import Part
 
 
 class Teacher(Part):
-    """Whether what reading attends to is the chunk that answers; over the held-out questions whose chunk is known."""
+    """Whether what reading prefers is the chunk that answers; over the held-out questions whose chunk is known."""
 
+    name: str | None = Field(default=None, description="what was asked: attention, or the likelihood of the answer")
     words_hit: FiniteFloat = Field(
         description="how often the first chunk in the order of BM25 is: what is to be beaten"
     )
-    before: FiniteFloat = Field(description="how often the chunk most attended to is, at the first step")
+    before: FiniteFloat = Field(description="how often the chunk that it gives most is, at the first step")
     after: FiniteFloat = Field(description="the same at the last look")
 
 

@@ -65,7 +65,7 @@ def row(step, **changes):
 def report(text="Is it?", rows=None, **changes):
     before, after = [asked(n, 4, text) for n in range(20)], [asked(n, 1 + 6 * (n == 3), text, text) for n in range(20)]
     usual = {"parent": Named("mini", "ab" * 32), "model": Named("mini-adapted", "cd" * 32, f"/models/{text}")}
-    log = TrainingLog(tuple([row(step) for step in range(1, 9)] if rows is None else rows), 0.4, False)
+    log = TrainingLog(tuple([row(step) for step in range(1, 9)] if rows is None else rows), 0.4, False, "attention")
     given = {"settings": {"minutes": 20.0, "spans": text}, "examples": {"name": 70, text: 30}, "warnings": (text,)}
     measured = {"verdict": compare(before, after), "before": before, "after": after}
     told = {"run": 7, "store": "/store", "mode": "masked", "log": log, "reencoded": 18204, "seconds": 1234.5}
@@ -122,7 +122,8 @@ def test_the_json_is_what_the_schema_says_and_loses_nothing():
     jsonschema.validate(told, described)
     assert set(told) == set(described["properties"])
     assert json.loads(json.dumps(schemas.Adapt.model_validate(told).model_dump(mode="json", by_alias=True))) == told
-    assert (told["teacher"], told["steps"], told["tokens"]) == ({"words_hit": 0.4, "before": 0.6, "after": 0.6}, 2, 400)
+    assert told["teacher"] == {"name": "attention", "words_hit": 0.4, "before": 0.6, "after": 0.6}
+    assert (told["steps"], told["tokens"]) == (2, 400)
     assert told["worse_examples"][0]["after"] == {"rank": 7, "answer": "Is it?"}
 
 

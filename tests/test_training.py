@@ -31,6 +31,7 @@ from reatt_engine.mining import WordSearch, close_chunks
 from reatt_engine.objective import Objective
 from reatt_engine.plans import Plan, Seconds, Steps, rate
 from reatt_engine.ranks import Distributed
+from reatt_engine.teachers import TEACHERS
 from reatt_engine.training import Course, Trainer, train
 from reatt_store.errors import DiskFull, OutOfMemory, UsageError
 
@@ -188,11 +189,20 @@ def test_no_bug_is_taken_for_a_full_memory(tiny_reatt, tmp_path, monkeypatch):
 def test_retrieval_learns_only_from_a_teacher_who_knows_more_than_words(hit, teaches, tiny_reatt, tmp_path):
     learner = trainer(tiny_reatt, replace(PLAN, lead=0.05))
     quiet = lambda row, share: None  # noqa: E731
-    held = course(tiny_reatt, Exam(9, 0.6, lambda model: hit))
+    held = course(tiny_reatt, Exam(9, 0.6, lambda model, teacher: hit))
     log = train(learner, held, Steps(2), tmp_path, quiet, lambda: False)
     assert [row.cross_document is not None for row in log.rows] == [teaches, teaches]
     assert {row.teacher_hit for row in log.rows} == {hit}
     assert log.words_hit == 0.6
+
+
+@pytest.mark.parametrize(
+    ("attention", "likelihood", "chosen"),
+    [(0.7, 0.9, "attention"), (0.6, 0.9, "likelihood"), (0.3, 0.2, "attention"), (0.2, 0.3, "likelihood")],
+)
+def test_the_first_teacher_that_passes_is_chosen_or_the_best(attention, likelihood, chosen, tiny_reatt):
+    hits = {TEACHERS["attention"]: attention, TEACHERS["likelihood"]: likelihood}
+    assert Exam(9, 0.6, lambda model, teacher: hits[teacher]).chosen(tiny_reatt, 0.05) == chosen
 
 
 def test_without_a_known_answer_there_is_no_exam_and_retrieval_waits(tiny_reatt, tmp_path):
