@@ -34,7 +34,7 @@ from reatt_engine.plans import LEAD, Budget, Plan, Row, Seconds, Steps, Training
 from reatt_engine.ranks import ALONE, Ranks
 from reatt_engine.reatt import KEEPING, ReAtt
 from reatt_engine.report import Named, Report, save
-from reatt_engine.spread import PROBES, keep_spread
+from reatt_engine.spread import PROBES, keep_part, keep_spread
 from reatt_engine.teachers import TEACHERS
 from reatt_engine.training import Course, Trainer, train
 from reatt_store.errors import ModelMismatch, UsageError
@@ -251,8 +251,10 @@ class Adapter:
         return Course(examples, self._chunks, partial(self._mine, examples), self._words.near, None)
 
     def _learnt(self, trainer: Trainer) -> ReAtt:
-        """Return what has learnt, its scores as far apart as before where retrieval alone did."""
+        """Return what has learnt; where retrieval alone did, part of the way, its scores as far apart as before."""
         learnt, corpus = trainer.current(), self.material.corpus
+        if FREEZES[self.method.freeze].apart:
+            keep_part(self.model, learnt)
         known = [(example, example.chunk) for example in self.material.split.train if example.chunk is not None]
         if FREEZES[self.method.freeze].apart and len(known) > 1:
             passages = [corpus.passages[corpus.number[chunk]] for _, chunk in known[:PROBES]]

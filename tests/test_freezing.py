@@ -12,7 +12,7 @@ from reatt_engine.freezing import FREEZES
 from reatt_engine.grad_cache import accumulate
 from reatt_engine.objective import HeadSelector, Objective
 from reatt_engine.reatt import ReAtt, learn_apart, projection
-from reatt_engine.spread import keep_spread, spread
+from reatt_engine.spread import keep_part, keep_spread, spread
 from tests.texts import LEAVE, TRAVEL
 
 BATCH = TrainingBatch(
@@ -99,6 +99,15 @@ def test_chunks_whose_states_are_kept_teach_as_those_that_are_encoded_anew(tiny_
     for name, gradient in found[0].items():
         torch.testing.assert_close(found[1][name], gradient, atol=1e-5, rtol=1e-5)
         assert gradient.any()
+
+
+def test_part_of_the_way_is_kept_and_none_of_it_where_nothing_was_learnt(tiny_reatt):
+    model = ReAtt(copy.deepcopy(tiny_reatt.t5), tiny_reatt.tokenizer, tiny_reatt.head, tiny_reatt.device)
+    learn_apart(model.t5, model.head).k.weight.data.add_(1.0)
+    keep_part(tiny_reatt, model, 0.25)
+    old, new = ([projection(each.t5, each.head, side) for side in "qk"] for each in (tiny_reatt, model))
+    assert torch.equal(new[0], old[0])
+    torch.testing.assert_close(new[1], old[1] + 0.25)
 
 
 def test_a_head_whose_scores_grew_is_scaled_back_and_finds_the_same(tiny_reatt):
