@@ -205,8 +205,7 @@ class Adapter:
         """
         if self.method.steps is not None:
             return None, 0.0
-        costs = self._costs()
-        read = self._readable(costs)
+        read = self._readable(costs := self._costs())
         self._left(costs.total(read))
         return read, costs.encode
 
@@ -227,8 +226,7 @@ class Adapter:
         examples, budget = self.material.split.train, self._budget(trainer, aside)
         enough = len(trainer.close) or self.ranks.same(self._enough(trainer))
         examples = examples[: int(enough)]  # as many as before it was interrupted
-        held = self.material.split.held
-        test = exams.exam(held, self.material.corpus, self._chunks, self._words, self.model)
+        test = exams.exam(self.material.split.held, self.material.corpus, self._chunks, self._words, self.model)
         name = self._teacher(trainer, test)
         trainer.objective = replace(trainer.objective, teacher=TEACHERS[name])
         course = replace(self._course(examples), exam=test)
@@ -253,10 +251,11 @@ class Adapter:
     def _learnt(self, trainer: Trainer) -> ReAtt:
         """Return what has learnt; where retrieval alone did, part of the way, its scores as far apart as before."""
         learnt, corpus = trainer.current(), self.material.corpus
-        if FREEZES[self.method.freeze].apart:
-            keep_part(self.model, learnt)
+        if not FREEZES[self.method.freeze].apart:
+            return learnt
+        keep_part(self.model, learnt)
         known = [(example, example.chunk) for example in self.material.split.train if example.chunk is not None]
-        if FREEZES[self.method.freeze].apart and len(known) > 1:
+        if len(known) > 1:
             passages = [corpus.passages[corpus.number[chunk]] for _, chunk in known[:PROBES]]
             keep_spread(self.model, learnt, [as_asked(example).question for example, _ in known[:PROBES]], passages)
         return learnt

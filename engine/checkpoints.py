@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from reatt_engine.folders import read_t5_config, weight_files
-from reatt_engine.t5 import T5, Projections, T5Config
+from reatt_engine.projections import Projections
+from reatt_engine.t5 import T5, T5Config
 from reatt_store.errors import ModelError
 
 # Ours on the right; the numbers of a block's layers differ between encoder and decoder.
@@ -131,7 +132,7 @@ def fill(config: T5Config, weights: Mapping[str, Tensor], dtype: torch.dtype, so
     with torch.device("meta"), _Uninitialised():
         model = T5(replace(config, tie_word_embeddings=tied))
         if any(name.startswith(RETRIEVAL) for name in weights):
-            model.retrieval = Projections(config)
+            model.retrieval = Projections(config.d_model, config.d_kv)
     expected = {name: tuple(weight.shape) for name, weight in model.state_dict().items()}
     weights = {name: w for name, w in weights.items() if not (tied and name == "lm_head.weight")}
     if tied:

@@ -24,7 +24,8 @@ from reatt_engine.answering import Reading, Writer
 from reatt_engine.backbone import Answer, ChunkCode, ChunkText, Queries, Round, Span
 from reatt_engine.confidence import Calibration
 from reatt_engine.decoding import Limits, Source
-from reatt_engine.t5 import T5, Projections
+from reatt_engine.projections import Projections
+from reatt_engine.t5 import T5
 from reatt_engine.tokens import TextTokenizer, Tokens
 
 EVERYTHING = 1 << 30  # passages read together where a model does not say
@@ -91,7 +92,7 @@ def projection(t5: T5, head: Head, side: str) -> Tensor:
 def learn_apart(t5: T5, head: Head) -> Projections:
     """Give retrieval projections of its own, equal to the head's, unless it has some."""
     if t5.retrieval is None:
-        own = Projections(t5.config).to(t5.shared.weight)
+        own = Projections(t5.config.d_model, t5.config.d_kv).to(t5.shared.weight)
         for side in "qk":
             getattr(own, side).weight.data.copy_(projection(t5, head, side))
         t5.retrieval = own
@@ -241,7 +242,7 @@ class ReAtt:
         Not in the paper: the attention to a token is then its passage's probability times that of the token in it, and
         a small model, which finds a place in a passage better than a passage, gains by reading several.
         """
-        told = torch.tensor(scores, device=self.device, dtype=self.t5.dtype) * self.prior
+        told = torch.tensor(scores, device=self.device, dtype=self.t5.shared.weight.dtype) * self.prior
         return (told - told.max())[reading.owner][None, None, None]
 
     def source(self, question: str, evidence: Sequence[ChunkText], reading: Reading) -> Source:

@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from reatt_engine.projections import Projections
+
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
     "gelu": F.gelu,
@@ -242,14 +244,6 @@ class Cache:
         self.past = [(keys[rows], values[rows]) for keys, values in self.past]
 
 
-class Projections(nn.Module):
-    """A query and a key projection of their own, beside those of an attention head that they began as."""
-
-    def __init__(self, config: T5Config) -> None:
-        super().__init__()
-        self.q, self.k = (nn.Linear(config.d_model, config.d_kv, bias=False) for _ in "qk")
-
-
 class T5(nn.Module):
     """The whole model; `encode` and `decode` are the plain T5, the pieces are for methods that split it."""
 
@@ -264,11 +258,6 @@ class T5(nn.Module):
         self.retrieval: Projections | None = None  # by which ReAtt finds, where finding was learnt apart from reading
         if config.tie_word_embeddings:
             self.lm_head.weight = self.shared.weight
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The type of the weights."""
-        return self.shared.weight.dtype
 
     def embed(self, ids: Tensor) -> Tensor:
         """Look up token ids (B, n) -> (B, n, D)."""

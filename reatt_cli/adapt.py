@@ -306,9 +306,8 @@ def _render(session: Session, result: schemas_adapt.Adapt) -> None:
         out.warn(warning)
     if result.forecast is not None:
         return _render_plan(session, result, result.forecast)
-    out.table(
-        [("held-out", "before", "after", "change (95 % CI)"), *(_figure(result, name) for name in _shown(result))]
-    )
+    heading = ("held-out", "before", "after", "change (95 % CI)")
+    out.table([heading, *(_figure(result, name) for name in _shown(result))])
     if result.accepted:
         made = f"{human_count(result.reencoded)} keys made anew" if result.reencoded else "nothing encoded anew"
         out.say(f"accepted: {result.reason}; {made}; previous model kept ({session.again('models', 'rollback')})")

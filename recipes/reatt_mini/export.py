@@ -46,7 +46,7 @@ def config(t5: T5) -> dict[str, Any]:
         "model_type": "t5",
         "is_encoder_decoder": True,
         **asdict(t5.config),
-        "dtype": str(t5.dtype).removeprefix("torch."),
+        "dtype": str(t5.shared.weight.dtype).removeprefix("torch."),
         "retrieval_layer": HEAD.layer,
         "retrieval_head": HEAD.number,
         "reatt": SETTINGS,
