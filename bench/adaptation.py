@@ -24,7 +24,7 @@ from reatt_engine.mining import WordSearch
 from reatt_engine.plans import PRESETS
 from reatt_engine.reatt import ReAtt
 from reatt_engine.report import Report
-from reatt_engine.retrieval import Retriever
+from reatt_engine.retrieval import FUSION_WEIGHT, Retriever
 from reatt_store.library import Library
 
 MEASURE = "ndcg@10"
@@ -103,8 +103,9 @@ class Bench:
     def found(self, folder: Path, judged: Judged) -> Figures:
         """Measure what a store finds, with the model that it has in force."""
         with Library.open(folder) as library:
-            model = models.load(models.find(None, folder / "nowhere", library), self.plan.device)
-            return self.score(Retriever(library, model, library.generation(), self.plan.fusion), judged)
+            named = models.find(None, folder / "nowhere", library)
+            model, weight = models.load(named, self.plan.device), models.fusion(named, FUSION_WEIGHT)
+            return self.score(Retriever(library, model, library.generation(), weight), judged)
 
     def score(self, retriever: Retriever, judged: Judged) -> Figures:
         """Measure what is found for a set's questions."""

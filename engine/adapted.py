@@ -13,20 +13,25 @@ from safetensors.torch import save_file
 from reatt_engine.checkpoints import published_weights
 from reatt_engine.folders import ModelFolder, place
 from reatt_engine.reatt import ReAtt
+from reatt_engine.retrieval import FUSION_WEIGHT
 from reatt_store.connection import translated
 from reatt_store.errors import DiskFull
 
 SUFFIX = "-adapted"
+FUSION = 0.55  # least weight of attention in hybrid search where retrieval has learnt apart
 
 
 def write(model: ReAtt, parent: ModelFolder, folder: Path) -> ModelFolder:
     """Write a model that began as `parent`, in float32: rounding could undo what a low learning rate has done.
 
-    Calibration and fusion weight stay the parent's.
+    Calibration stays the parent's, and so does the weight of attention in hybrid search, unless retrieval has learnt
+    apart: it then knows which words count in this corpus, and what it says is worth more beside them.
     """
     name = parent.name.removesuffix(SUFFIX) + SUFFIX
     config = {key: value for key, value in parent.config.items() if key != "torch_dtype"}
     settings = {**parent.settings, "name": name, "parent": parent.sha256}
+    if model.t5.retrieval is not None:
+        settings["fusion"] = max(FUSION, float(parent.settings.get("fusion", FUSION_WEIGHT)))
     config |= {"dtype": "float32", "retrieval_head": model.head.number, "reatt": settings}
     shutil.rmtree(folder, ignore_errors=True)
     weights = {key: weight.detach().cpu().contiguous() for key, weight in published_weights(model.t5).items()}

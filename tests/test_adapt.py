@@ -15,6 +15,7 @@ import pytest
 from reatt_cli import schemas
 from reatt_engine import adapting as adapting_engine
 from reatt_engine import models, room
+from reatt_engine.adapted import FUSION
 from reatt_engine.costs import Costs
 from reatt_engine.retrieval import Retriever
 from reatt_store.library import Library
@@ -114,6 +115,9 @@ def test_what_is_accepted_comes_into_force_and_can_be_gone_back_from(adapt, stor
     assert (after[2], before[2]) == (told["model"]["sha256"], told["model"]["parent_sha256"])
     assert answers(store) != found
     with Library.open(store) as library:
+        named = models.find(None, store / "nowhere", library)
+        assert models.fusion(named, 0.5) == FUSION
+        assert models.load(named, "cpu").t5.retrieval is not None
         assert [run.outcome.accepted for run in library.runs()] == [True]
         assert {made.id for made in library.generations()} == {before[0], after[0]}
     assert left_over(store) == []
