@@ -1,4 +1,4 @@
-"""What may learn: all, the reader alone, the retrieval head alone, or the question's side of it alone.
+"""What may learn: all, the reader alone, retrieval alone, or the question's side of it alone.
 
 With `retriever` and `chunks` everything that a fingerprint covers stays as it is, so a store's keys stay valid. With
 `reader` and `chunks` retrieval learns by projections of its own, which begin as those of its head: whatever they learn,

@@ -1,4 +1,4 @@
-"""What is frozen stays: keys outlive learning by the reader or the question's side alone, states that by the head."""
+"""What is frozen stays: keys outlive learning by the reader or the question's side alone, reading that by retrieval."""
 
 import copy
 
