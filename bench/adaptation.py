@@ -29,7 +29,7 @@ from reatt_store.library import Library
 
 MEASURE = "ndcg@10"
 WAYS = ("attention", "hybrid")
-READ = 200  # questions read over the passage that answers them
+READ = 2_000  # questions at most are read over the passage that answers them
 
 Figures = dict[str, float | str | bool]
 
@@ -42,6 +42,7 @@ class Lesson:
     seed: int = 0
     accept: str = "if-better"
     rate: float | None = None
+    steps: int | None = None  # instead of the minutes that all have
     change: Callable[[Material], Material] = lambda material: material
     words: Callable[[Corpus], WordSearch] = WordSearch
 
@@ -98,7 +99,8 @@ class Bench:
     def _method(self, lesson: Lesson, material: Material) -> Method:
         usual = PRESETS["gpu" if self.plan.device == "cuda" else "laptop"]
         plan = replace(usual, seed=lesson.seed, rate=usual.rate if lesson.rate is None else lesson.rate)
-        return Method(plan, freezing.usual(material.kinds), accept=lesson.accept, minutes=self.minutes)
+        minutes = self.minutes if lesson.steps is None else None
+        return Method(plan, freezing.usual(material.split.train), "words", "auto", lesson.accept, minutes, lesson.steps)
 
     def found(self, folder: Path, judged: Judged) -> Figures:
         """Measure what a store finds, with the model that it has in force."""

@@ -3,8 +3,8 @@
 - `simcse`: a text and itself, told apart by dropout alone (Gao et al., 2021).
 - `crops`: two random stretches of a text, one as the question (Izacard et al., 2022).
 
-Both score by the head's attention (MaxSim), take the other texts of the batch as wrong ones, and learn with the
-optimiser, the schedule and in the minutes that `reatt adapt` has.
+Both score by the head's attention (MaxSim), take the other texts of the batch as wrong ones, and learn all encoder
+weights with the optimiser and the schedule that `reatt adapt` has, in the same minutes, at the paper's 5e-5.
 """
 
 from __future__ import annotations

@@ -48,19 +48,25 @@ class Row:
     also: Mapping[str, float | int | str] = field(default_factory=dict)
 
 
-def write(folder: Path, name: str, head: Mapping[str, str], rows: Sequence[Row], notes: Sequence[str]) -> Path:
+def write(
+    folder: Path,
+    name: str,
+    head: Mapping[str, str],
+    rows: Sequence[Row],
+    notes: Sequence[str],
+    title: str = "Speed and memory, side by side",
+) -> Path:
     """Write NAME.md and NAME.json; both hold all that was measured, and how to measure it again."""
     folder.mkdir(parents=True, exist_ok=True)
     content = {"head": dict(head), "rows": [asdict(row) for row in rows], "notes": list(notes)}
     (folder / f"{name}.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     page = folder / f"{name}.md"
-    page.write_text(markdown(head, rows, notes), encoding="utf-8")
+    page.write_text(_markdown(title, head, rows, notes), encoding="utf-8")
     return page
 
 
-def markdown(head: Mapping[str, str], rows: Sequence[Row], notes: Sequence[str]) -> str:
-    """Render what `write` writes."""
-    lines = ["# Speed and memory, side by side", "", *(f"- **{key}**: {value}" for key, value in head.items()), ""]
+def _markdown(title: str, head: Mapping[str, str], rows: Sequence[Row], notes: Sequence[str]) -> str:
+    lines = [f"# {title}", "", *(f"- **{key}**: {value}" for key, value in head.items()), ""]
     lines += grid(COLUMNS, [_cells(row) for row in rows])
     return "\n".join([*lines, "", *(f"- {note}" for note in notes), ""])
 

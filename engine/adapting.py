@@ -14,10 +14,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 import torch
 
-from reatt_engine import adapted, costs, exams, indexing, models, resuming, room
+from reatt_engine import adapted, costs, exams, feasible, indexing, models, resuming, room
 from reatt_engine.batching import ChunkIds
 from reatt_engine.comparison import READING, RETRIEVAL, Asked, Verdict, compare
 from reatt_engine.concluding import conclude
@@ -28,25 +29,27 @@ from reatt_engine.freezing import FREEZES
 from reatt_engine.indexing import Progress
 from reatt_engine.material import Material, Sources, gather
 from reatt_engine.measuring import StoredSearch, as_asked, measure
-from reatt_engine.mining import WordSearch, close_chunks, search_from, with_gold
+from reatt_engine.mining import CLOSE_FROM, FileSearch, Search, WordSearch, close_chunks, search_from, with_gold
 from reatt_engine.objective import Objective
 from reatt_engine.plans import LEAD, Budget, Plan, Row, Seconds, Steps, TrainingLog
 from reatt_engine.ranks import ALONE, Ranks
 from reatt_engine.reatt import KEEPING, ReAtt
-from reatt_engine.report import Named, Report, save
+from reatt_engine.report import Named, Report, saved
 from reatt_engine.spread import PROBES, keep_part, keep_spread
-from reatt_engine.teachers import TEACHERS
+from reatt_engine.teachers import TEACHERS, Teacher
 from reatt_engine.training import Course, Trainer, train
-from reatt_store.errors import ModelMismatch, UsageError
-from reatt_store.library import Generation, Library, Writer
+from reatt_store.errors import UsageError
+from reatt_store.library import Library, Writer
 
-__all__ = ["Adapter", "Forecast", "Material", "Method", "Sources", "gather", "in_force"]
+__all__ = ["Adapter", "Forecast", "Material", "Method", "Sources", "gather"]
 
 TRAINING, ADAPTED = "training", "training-model"  # folders of a store, gone when a run has ended
 REPORTS = "reports"
 
 READING_SHARE = {True: 0.1, False: 0.3}  # of the minutes, by whether retrieval is what decides
 AUTO = "auto"  # the teacher that passes its exam
+DROPPED = "an interrupted run was dropped; with --resume it would have gone on"
+ANEW = "there was no interrupted run to go on with: this one has begun anew"
 TOGETHER = 256  # examples searched for between two signs of life
 
 Tell = Callable[[Progress], None]
@@ -92,10 +95,14 @@ class Adapter:
     words: WordSearch | None = None  # over the corpus; made where none is given
 
     def __post_init__(self) -> None:
-        self._generation = _read_by(self.library, self.model)
+        self._generation = feasible.read_by(self.library, self.model)
+        feasible.check(self.material, self.method.freeze)
         self.model.keeps_states = self._generation.method == KEEPING
         self._chunks = ChunkIds(self.material.corpus, self.model.tokenizer)
         self._words = self.words or WordSearch(self.material.corpus)
+        self._searches: dict[str, Search] = {"words": self._words}
+        if (how := self.method.close_from) not in CLOSE_FROM:
+            self._searches[how] = FileSearch(Path(how), self.material.corpus)
         self._training = self.library.folder / TRAINING
 
     def forecast(self) -> Forecast:
@@ -112,12 +119,13 @@ class Adapter:
         None in a process that only helps the first one to train.
         """
         if self.ranks.number:
-            self._train(self._begin(resume), 0.0)
+            self._train(self._begin(self._trainer(), resume), 0.0)
             return None
         with self.library.writing() as writer:
-            warnings = self._clean(writer, resume)
-            trainer = self._begin(resume)
+            trainer = self._trainer()
             read, aside = self._plan_measuring()
+            warnings = self._clean(writer, resume)
+            self._begin(trainer, resume)
             run = writer.begin_run(self.material.mode, _settings(self.method))
             before, took = self._measured(self.model, self._generation.id, read)
             log = self._train(trainer, 1.1 * took + aside)
@@ -136,31 +144,30 @@ class Adapter:
             examples=material.kinds, verdict=verdict, before=before, after=after, log=log,
             parent=Named(self.folder.name, self.folder.sha256), model=kept, reencoded=keys,
             seconds=time.monotonic() - self.began, peak_vram=_peak_bytes(self.model),
-            warnings=(*material.warnings, *warnings), report=str(file),
+            warnings=(*material.warnings, *warnings, *feasible.untaught(self.method.freeze, log)), report=str(file),
         )  # fmt: skip
-        save(report, file)
-        return report
+        return saved(report, file)
 
-    def _begin(self, resume: bool) -> Trainer:
-        """Make a trainer, when the first process has tidied up, and set it where an earlier run was."""
+    def _begin(self, trainer: Trainer, resume: bool) -> Trainer:
+        """Set a trainer where an earlier run was, when the first process has tidied up."""
         self.ranks.same(0.0)
-        trainer = self._trainer()
         if resume:
             trainer.resume(self._training)
         return trainer
 
     def _clean(self, writer: Writer, resume: bool) -> list[str]:
         """Drop what an earlier run has left half done, unless this one is to go on from it."""
-        if resume:
+        left = resuming.exists(self._training)
+        if resume and left:
             return []
         kept = {model.generation for model in self.library.models()}
         for made in self.library.generations():
             if made.id not in kept:
                 writer.drop_generation(made.id)
         models.drop_unused(self.library)
-        left = resuming.exists(self._training)
         self._tidy()
-        return ["an interrupted run was dropped; with --resume it would have gone on"] if left else []
+        told = {(False, True): DROPPED, (True, False): ANEW}.get((resume, left))
+        return [told] if told else []
 
     def _tidy(self) -> None:
         resuming.forget(self._training)
@@ -223,13 +230,14 @@ class Adapter:
 
     def _train(self, trainer: Trainer, aside: float) -> TrainingLog:
         """Learn for the steps asked, or for what is left when seconds have been put aside."""
-        examples, budget = self.material.split.train, self._budget(trainer, aside)
+        examples = self.material.split.train
         enough = len(trainer.close) or self.ranks.same(self._enough(trainer))
         examples = examples[: int(enough)]  # as many as before it was interrupted
         test = exams.exam(self.material.split.held, self.material.corpus, self._chunks, self._words, self.model)
         name = self._teacher(trainer, test)
         trainer.objective = replace(trainer.objective, teacher=TEACHERS[name])
-        course = replace(self._course(examples), exam=test)
+        feasible.check_taught(self.material, self.method.freeze, lambda: self._passes(test, TEACHERS[name]))
+        course, budget = replace(self._course(examples), exam=test), self._budget(trainer, aside)
         log = train(trainer, course, budget, self._training, self.on_row, self.stop)
         if not log.rows:
             raise KeyboardInterrupt  # before anything was learnt
@@ -244,6 +252,10 @@ class Adapter:
             return names[0]
         lead = LEAD if self.method.plan.lead is None else self.method.plan.lead
         return names[int(self.ranks.same(0 if self.ranks.number else names.index(test.chosen(self.model, lead))))]
+
+    def _passes(self, test: exams.Exam | None, teacher: Teacher) -> bool:
+        lead = self.method.plan.lead
+        return lead is None or (test is not None and test.passed(test.ask(self.model, teacher), lead))
 
     def _course(self, examples: Sequence[Example]) -> Course:
         return Course(examples, self._chunks, partial(self._mine, examples), self._words.near, None)
@@ -263,7 +275,8 @@ class Adapter:
     def _budget(self, trainer: Trainer, aside: float) -> Budget:
         if self.method.steps is not None:
             return Steps(self.method.steps)
-        return Seconds(trainer.spent + self._left(aside) if self.ranks.number == 0 else math.inf)  # the first one says
+        left = max(1.0, self._seconds() - aside) if self.ranks.number == 0 else math.inf  # the first one says
+        return Seconds(trainer.spent + left)
 
     def _left(self, aside: float) -> float:
         """Return the seconds that are left to learn in; raises UsageError where there are none."""
@@ -292,7 +305,7 @@ class Adapter:
     def _mine(self, examples: Sequence[Example], number: int, model: ReAtt) -> list[list[int]]:
         """Find close chunks for a round: the first as asked, the later ones by the attention of the model as it is."""
         corpus, how = self.material.corpus, self.method.close_from if number == 0 else "attention"
-        search = {"words": self._words}.get(how) or search_from(how, corpus, model, self.tell)
+        search = self._searches.get(how) or search_from(how, corpus, model, self.tell)
         close = []
         for at in range(0, len(examples), TOGETHER):
             self.tell(Progress("search", at, len(examples)))
@@ -317,26 +330,6 @@ class Adapter:
         kept = conclude(self.library, writer, self._generation, run, verdict, made, generation)
         self._tidy()
         return kept
-
-
-def in_force(library: Library) -> Generation:
-    """Name the generation in force; raises UsageError where there is none."""
-    made = library.generation()
-    if made is None:
-        raise UsageError("the store holds no vectors yet", "reatt ingest PATH", str(library.folder))
-    if made.method == "intra":
-        fix = "to move it over: reatt ingest --reencode --method reatt PATH"
-        raise ModelMismatch(f"the store was encoded for {made.method}, which learns otherwise", fix)
-    return made
-
-
-def _read_by(library: Library, model: ReAtt) -> Generation:
-    """Name the generation in force; raises ModelMismatch where its keys are not the model's."""
-    made = in_force(library)
-    if made.fingerprint != model.fingerprint():
-        message = f"the store's vectors were made by {made.model_name}, not by this model"
-        raise ModelMismatch(message, "leave out --model, or move the store over first: reatt ingest --reencode")
-    return made
 
 
 def _settings(method: Method) -> dict[str, str | int | float | bool | None]:

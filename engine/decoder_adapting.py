@@ -26,7 +26,7 @@ from reatt_engine.folders import ModelFolder
 from reatt_engine.indexing import Progress
 from reatt_engine.intra import Intra
 from reatt_engine.plans import Budget, Plan, Row, Seconds, Steps
-from reatt_engine.report import Named, Report, save
+from reatt_engine.report import Named, Report, saved
 from reatt_engine.retrieval import TOKEN_CANDIDATES, Retriever
 from reatt_engine.warm_starting import AnswerLearner, Warmed
 from reatt_store.errors import ModelMismatch, UsageError
@@ -107,8 +107,7 @@ class DecoderAdapter:
             parent=Named(self.folder.name, self.folder.sha256), model=kept, reencoded=0,
             seconds=time.monotonic() - self.began, warnings=self._warnings, report=str(file),
         )  # fmt: skip
-        save(report, file)
-        return report
+        return saved(report, file)
 
     def _material(self) -> Material:
         index = AttentionIndex(self.library, self._generation.id, TOKEN_CANDIDATES)

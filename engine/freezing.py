@@ -7,12 +7,16 @@ the same passages are read as before, bit by bit. A step then costs little, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from reatt_engine.reatt import Head, learn_apart
 from reatt_engine.t5 import T5
+
+if TYPE_CHECKING:
+    from reatt_engine.examples import Example
 
 
 @dataclass(frozen=True)
@@ -51,15 +55,11 @@ def _retrieval(t5: T5, head: Head, sides: Sequence[str] = "qk") -> None:
 FREEZES = {
     "none": Freeze(_all, retrieves=True, keeps_keys=False),
     "retriever": Freeze(_reader, retrieves=False, keeps_keys=True),
-    "reader": Freeze(_retrieval, retrieves=True, keeps_keys=False, apart=True, pace=20.0),
-    "chunks": Freeze(partial(_retrieval, sides="q"), retrieves=True, keeps_keys=True, apart=True, pace=20.0),
+    "reader": Freeze(_retrieval, retrieves=True, keeps_keys=False, apart=True, pace=10.0),
+    "chunks": Freeze(partial(_retrieval, sides="q"), retrieves=True, keeps_keys=True, apart=True, pace=10.0),
 }
 
 
-def usual(kinds: Mapping[str, int]) -> str:
-    """Name what stays where nobody says: the reader, if there are only sentences of the documents to learn from.
-
-    >>> usual({"name": 700, "phrase": 300}), usual({"question": 80})
-    ('reader', 'none')
-    """
-    return "none" if {"question", "relevance"} & set(kinds) else "reader"
+def usual(examples: Iterable[Example]) -> str:
+    """Name what stays where nobody says: the reader, if all there is are sentences whose passages are known."""
+    return "reader" if all(each.source == "masked" and each.chunk is not None for each in examples) else "none"

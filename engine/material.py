@@ -10,6 +10,7 @@ from pathlib import Path
 from reatt_engine.corpus import Corpus
 from reatt_engine.examples import Example, Split, hold_out, judged_examples, masked_examples, mixed, qa_examples
 from reatt_engine.spans import read_spans
+from reatt_store.errors import UsageError
 from reatt_store.library import Library
 
 
@@ -45,7 +46,12 @@ class Material:
 
 
 def gather(library: Library, sources: Sources, seed: int) -> Material:
-    """Make examples of the corpus and the files, and hold documents out; raises QueriesFormat and TooFewSpans."""
+    """Make examples of the corpus and the files, and hold documents out; raises QueriesFormat and TooFewSpans.
+
+    UsageError where it is said how to mask sentences, and none are.
+    """
+    if (sources.qa or sources.judged) and not sources.masked and (sources.spans or sources.exclude_source):
+        raise UsageError("--spans and --exclude-source are about masked sentences, of which none are asked", "--masked")
     corpus = Corpus.of(library)
     read = [qa_examples(corpus, sources.qa)] if sources.qa else []
     read += [judged_examples(corpus, sources.judged)] if sources.judged else []

@@ -73,9 +73,9 @@ class HeadSelector(nn.Module):
         weights = self.weights().detach()
         return (weights >= NEGLIGIBLE * weights.max()).nonzero().flatten().tolist()
 
-    def best(self) -> int:
-        """Name the head to export as `retrieval_head`."""
-        return int(self.w.argmax())
+    def best(self) -> int | None:
+        """Name the head to export as `retrieval_head`; None while none is ahead, since nothing has taught which."""
+        return int(self.w.argmax()) if self.w.any() else None
 
 
 def target_matrix(shares: Sequence[Tensor], close: Sequence[Sequence[int]], columns: int) -> Tensor:

@@ -28,8 +28,8 @@ class Plan:
 
 PRESETS = {
     "paper": Plan(),
-    "gpu": Plan(close=20, micro=4, rounds=1, learn_head=False, recompute=False),
-    "laptop": Plan(batch=8, close=4, micro=4, rounds=1, learn_head=False, recompute=False),
+    "gpu": Plan(close=20, micro=4, rate=1e-4, rounds=1, learn_head=False, recompute=False),
+    "laptop": Plan(batch=8, close=4, micro=4, rate=1e-4, rounds=1, learn_head=False, recompute=False),
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from html import escape
 from operator import attrgetter
 from pathlib import Path
@@ -19,6 +19,7 @@ from reatt_engine.comparison import NAMES, Asked, Change, Verdict, moved
 from reatt_engine.plans import Row, TrainingLog
 from reatt_engine.tokens import MASK
 from reatt_store.connection import translated
+from reatt_store.errors import ReattError
 
 EXAMPLES = 10  # shown that got better, and as many that got worse
 LONGEST = 600  # characters of a text that are shown
@@ -117,7 +118,7 @@ def html(report: Report) -> str:
     body = [
         f"<h1>{_safe(title)}</h1><p>{_safe(report.verdict.reason)}</p>",
         _summary(report),
-        _figures(report.verdict),
+        _figures(report.verdict, report.mode),
         _curves(report.log),
         _examples("Got better", _moved(report)),
         _examples("Got worse", _moved(report, worse=True)),
@@ -141,6 +142,15 @@ def save(report: Report, file: Path) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         part.replace(file)
+
+
+def saved(report: Report, file: Path) -> Report:
+    """Write the page of a run that is over; where that fails, its figures say so instead of being lost with it."""
+    try:
+        save(report, file)
+    except (ReattError, OSError) as error:
+        return replace(report, report=None, warnings=(*report.warnings, f"the report was not written: {error}"))
+    return report
 
 
 def _safe(text: object) -> str:
@@ -176,7 +186,7 @@ def _table(title: str, rows: Sequence[tuple[str, object]]) -> str:
     return f"<h2>{_safe(title)}</h2><table>{lines}</table>"
 
 
-def _figures(verdict: Verdict) -> str:
+def _figures(verdict: Verdict, mode: str) -> str:
     """Make a row of each figure: before, after, the change with its interval, and the interval drawn."""
     reach = max((max(abs(change.low), abs(change.high)) for change in verdict.figures.values()), default=0.0)
     rows = "".join(
@@ -184,7 +194,9 @@ def _figures(verdict: Verdict) -> str:
         for name, change in verdict.figures.items()
     )
     head = "<tr><th></th><th>before</th><th>after</th><th>change</th><th>95 % of resamples</th><th></th></tr>"
-    note = "Groups are resampled whole. Masked sentences stand in for questions: what people ask may move otherwise."
+    note = "Groups are resampled whole."
+    if "masked" in mode:
+        note += " Masked sentences stand in for questions: what people ask may move otherwise."
     return f"<h2>Held-out questions</h2><table class='n'>{head}{rows}</table><p class='soft'>{note}</p>"
 
 

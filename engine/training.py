@@ -69,9 +69,8 @@ class Trainer:
         self._known = ChunkStates(t5, model.head.layer) if freeze.apart else None
         self.freeze = freeze
         self._model = ReAtt(t5, model.tokenizer, model.head, model.device, model.calibration, model.reads, model.prior)
-        learnt = plan.learn_head and not (freeze.keeps_keys or freeze.apart)  # another head has other keys
-        if learnt:
-            t5.retrieval = None  # all heads of block B begin anew
+        fixed = freeze.keeps_keys or freeze.apart  # another head has other keys
+        learnt = plan.learn_head and not fixed and t5.retrieval is None  # what has projections of its own, needs none
         self.selector = HeadSelector(t5.config.num_heads, None if learnt else model.head.number)
         self.selector.to(model.device)
         self.weights = [w for module in (t5, self.selector) for w in module.parameters() if w.requires_grad]
@@ -84,8 +83,9 @@ class Trainer:
         self.close: list[list[int]] = []  # of each example, in this round
 
     def current(self) -> ReAtt:
-        """Return the model as it is now, at rest, with the head that weighs most."""
-        self._model.head = Head(self._model.head.layer, self.selector.best())
+        """Return the model as it is now, at rest, with the head that weighs most; its own until one does."""
+        if (best := self.selector.best()) is not None:
+            self._model.head = Head(self._model.head.layer, best)
         self._model.t5.eval()
         return self._model
 

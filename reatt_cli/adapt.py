@@ -47,25 +47,25 @@ Minutes = Annotated[float | None, typer.Option("--minutes", min=0.1, metavar="N"
 StepCount = Annotated[int | None, typer.Option("--steps", min=1, metavar="N", help="Train N steps, however long.")]
 Freeze = Annotated[
     Literal["none", "retriever", "reader", "chunks"] | None,
-    typer.Option("--freeze", help="What may not learn [reader for bare documents]; the other two encode nothing anew."),
+    typer.Option("--freeze", help="What stays [reader for bare documents]; chunks, retriever: nothing encoded anew."),
 ]
 HoldOut = Annotated[str, typer.Option("--hold-out", metavar="SHARE", help="Documents kept apart to measure on.")]
 CloseFrom = Annotated[
     str, typer.Option("--close-from", metavar="words|attention|FILE", help="What finds the passages to read.")
 ]
 Preset = Annotated[
-    Literal["auto", "paper", "gpu", "laptop"], typer.Option("--preset", help="How much to read at a step.")
+    Literal["auto", "paper", "gpu", "laptop"], typer.Option("--preset", help="How much a step reads, at what rate.")
 ]
 Teacher = Annotated[
     Literal["auto", "attention", "likelihood"],
-    typer.Option("--teacher", help="What retrieval learns from [the one that beats word order on your documents]."),
+    typer.Option("--teacher", help="What retrieval learns from [the first that beats word order on your documents]."),
 ]
 Wait = Annotated[
     bool, typer.Option("--wait-for-teacher/--teach-at-once", help="Teach retrieval only once reading beats word order.")
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Equal seeds, equal runs.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what a run would do and take; change nothing.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run that was interrupted.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with what was interrupted; give its options again.")]
 Accept = Annotated[Literal["if-better", "always", "never"], typer.Option("--accept", help="When to use the new model.")]
 Warm = Annotated[
     bool, typer.Option("--warm-start", help="With --method intra: first teach the decoder to answer from kept states.")
@@ -147,18 +147,18 @@ def adapt(
 
 def _encoder(session: Session, told: Told, began: float) -> int:
     """Train by ReAtt's losses."""
-    from reatt_engine import adapting, freezing, models, ranks
+    from reatt_engine import adapting, feasible, freezing, models, ranks
 
     told.refuse("reatt", ["qrels", "warm_start"])
     files = (_path(told.qa), _path(told.judged), _path(told.spans))
     sources = adapting.Sources(*files, told.masked, told.exclude_source, _share(told.hold_out))
-    adapting.in_force(session.library)
+    feasible.in_force(session.library)
     given = _minutes(told.minutes, told.steps)
     with ranks.joined() as together, session.out.progress() as show, _stoppable(session) as stop:
         model = models.load(session.model, session.settings.device)
         plan = _plan(told.preset, model.device.type, told.seed, told.wait)
         material = adapting.gather(session.library, sources, told.seed)
-        freeze = told.freeze or freezing.usual(material.kinds)
+        freeze = told.freeze or freezing.usual(material.split.train)
         method = adapting.Method(plan, freeze, told.close_from, told.teacher, told.accept, given, told.steps)
         what = (session.library, session.model, model, material, method)
         if together.number:  # the first process speaks for all
@@ -237,7 +237,7 @@ def _plan(preset: str, device: str, seed: int, wait: bool) -> Plan:
 
 def _stoppable(session: Session, resumes: bool = True) -> AbstractContextManager[Callable[[], bool]]:
     """Let the first Ctrl-C end the training and keep what was learnt."""
-    on = f" To go on: {session.again('adapt', '--resume')}" if resumes else ""
+    on = " To go on: the same command with --resume" if resumes else ""
     waiting = "stopping after this step, then comparing what was learnt"
     return patient(session, waiting, f"stopped; the store is as it was.{on}")
 
@@ -248,7 +248,8 @@ def _rows(show: Callable[[Progress], None]) -> Callable[[Row, float], None]:
 
     def tell(row: Row, share: float) -> None:
         teacher = "" if row.teacher_hit is None else f"  teacher {row.teacher_hit:.2f}"
-        retrieval = "" if row.cross_document is None else f"  retrieval {row.cross_document:.3f}"
+        finding = row.cloze if row.cross_document is None else row.cross_document  # what retrieval learns from
+        retrieval = "" if finding is None else f"  retrieval {finding:.3f}"
         answer = "" if row.answer is None else f"answer {row.answer:.3f}"
         agreement = "" if row.agreement is None else f"  agreement {row.agreement:.2f}"
         note = f"{answer}{retrieval}{teacher}{agreement}".strip()
@@ -300,7 +301,6 @@ def _done(session: Session, report: Report | None) -> schemas_adapt.Adapt:
 
 
 def _render(session: Session, result: schemas_adapt.Adapt) -> None:
-
     out = session.out
     for warning in result.warnings:
         out.warn(warning)

@@ -8,15 +8,18 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import jsonschema
 import pytest
 
 from reatt_cli import schemas
 from reatt_engine import adapting as adapting_engine
-from reatt_engine import models, room
+from reatt_engine import feasible, freezing, models, resuming, room
 from reatt_engine.adapted import FUSION
 from reatt_engine.costs import Costs
+from reatt_engine.examples import Example
+from reatt_engine.plans import Row, TrainingLog
 from reatt_engine.retrieval import Retriever
 from reatt_store.library import Library
 
@@ -188,6 +191,62 @@ def test_questions_and_judgements_are_learnt_from(adapt, store, home):
     assert told["mode"] == "masked+question+relevance"
 
 
+def test_the_papers_way_teaches_retrieval_by_reading_and_finds_close_passages_by_attention(adapt, home):
+    asked = [{"question": f"When was the thing painted, {n}?", "answers": [str(1900 + n)]} for n in range(27)]
+    (home / "qa").write_text("".join(json.dumps(row) + "\n" for row in asked))
+    way = ("--preset", "paper", "--teach-at-once", "--teacher", "likelihood")
+    _, told = adapt("--qa", home / "qa", "--steps", "4", *way, "--accept", "never")
+    assert (told["settings"]["freeze"], told["settings"]["rounds"]) == ("none", 4)
+    assert all(row["cross_document"] > 0 and row["answer"] > 0 for row in told["log"])
+    assert told["warnings"] == []
+
+
+def test_where_no_passage_is_known_all_may_learn_and_a_warning_says_that_nothing_taught_retrieval():
+    known = Example(("a ", " b"), ("c",), "g", 1, "name")
+    hidden = replace(known, chunk=None)
+    assert (freezing.usual([known, known]), freezing.usual([known, hidden])) == ("reader", "none")
+    row = Row(1, 0.1, 1e-4, 10, 100.0, 2.0, None, None, None)
+    assert feasible.untaught("none", TrainingLog((row,), None, False)) == [feasible.UNTAUGHT]
+    for freeze, told in (
+        ("none", replace(row, cross_document=0.1)),
+        ("reader", replace(row, cloze=0.1)),
+        ("retriever", row),
+    ):
+        assert feasible.untaught(freeze, TrainingLog((told,), None, False)) == []
+
+
+def test_a_run_that_could_learn_nothing_is_refused(adapt, store, home):
+    rows = [{"question": f"How many weeks, {n}?", "document": f"d{n}", "relevance": 1} for n in range(20)]
+    (home / "judged").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    code, told = adapt("--judged", home / "judged", "--freeze", "retriever")
+    assert (code, told["message"]) == (2, "judgements teach retrieval, which --freeze retriever keeps as it is")
+    code, told = adapt("--judged", home / "judged", "--freeze", "reader", "--steps", "1")
+    assert code == 2
+    assert "reading finds no more than words do" in told["message"]
+    assert left_over(store) == []
+    code, told = adapt("--judged", home / "judged", "--exclude-source")
+    assert (code, told["fix"]) == (2, "--masked")
+
+
+def test_to_go_on_with_nothing_begins_anew_and_says_so(adapt):
+    _, told = adapt("--steps", "1", "--resume", "--accept", "never")
+    assert told["warnings"] == [adapting_engine.ANEW]
+
+
+def test_a_run_that_cannot_begin_leaves_what_an_earlier_one_has_learnt(adapt, store, monkeypatch):
+    resuming.save(store / adapting_engine.TRAINING, 1, resuming.Checkpoint({}, {}))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))
+    code, _ = adapt(*FAST)
+    assert (code, resuming.exists(store / adapting_engine.TRAINING)) == (22, True)
+
+
+def test_a_page_that_cannot_be_written_does_not_lose_the_figures(adapt, store):
+    (store / "reports").write_text("no folder")
+    code, told = adapt(*FAST, "--accept", "always")
+    assert (code, told["accepted"], told["report"]) == (0, True, None)
+    assert "the report was not written" in told["warnings"][-1]
+
+
 BAD = {
     "empty": ("", "is empty"),
     "not JSON": ('{"question": "Q?", "answers": ["49"]}\n{"question"\n', "qa.jsonl:2: not JSON"),
@@ -213,6 +272,7 @@ def test_a_bad_file_is_a_usage_error_that_names_the_line(name, adapt, store, hom
         (("--minutes", "5", "--steps", "5"), "both say how long"),
         (("--minutes", "0.1", "--no-such"), "No such option"),
         (("--close-from", "/nowhere.jsonl", "--steps", "1"), "/nowhere.jsonl"),
+        (("--close-from", "/nowhere.jsonl", "--dry-run"), "/nowhere.jsonl"),
     ],
 )
 def test_a_mistake_in_the_command_is_told_before_anything_is_done(options, says, adapt, store):
@@ -221,6 +281,8 @@ def test_a_mistake_in_the_command_is_told_before_anything_is_done(options, says,
     assert code == 2
     assert says in told["message"]
     assert state(store) == before
+    with Library.open(store) as library:
+        assert library.runs() == []
 
 
 def test_a_corpus_too_small_says_how_much_is_needed(reatt, library):

@@ -31,6 +31,7 @@ from reatt_engine.mining import WordSearch, close_chunks
 from reatt_engine.objective import Objective
 from reatt_engine.plans import Plan, Seconds, Steps, rate
 from reatt_engine.ranks import Distributed
+from reatt_engine.reatt import Head
 from reatt_engine.teachers import TEACHERS
 from reatt_engine.training import Course, Trainer, train
 from reatt_store.errors import DiskFull, OutOfMemory, UsageError
@@ -111,6 +112,13 @@ def test_a_frozen_run_learns_and_leaves_the_fingerprint(freeze, tiny_reatt, tmp_
     learn(learner, tiny_reatt, Steps(3), tmp_path)
     assert not same(weights(learner), dict(tiny_reatt.t5.named_parameters()))
     assert learner.current().fingerprint() == tiny_reatt.fingerprint()
+
+
+def test_until_something_teaches_which_head_retrieves_the_model_keeps_its_own(tiny_reatt, tmp_path):
+    tiny_reatt.head = Head(tiny_reatt.head.layer, 1)
+    learner = trainer(tiny_reatt, replace(PLAN, learn_head=True), cross_document=False, cloze=False)
+    learn(learner, tiny_reatt, Steps(2), tmp_path)
+    assert learner.current().head.number == 1
 
 
 def test_without_a_freeze_the_fingerprint_changes(tiny_reatt, tmp_path):
