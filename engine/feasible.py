@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reatt_engine.examples import Example
 from reatt_engine.freezing import FREEZES
 from reatt_engine.material import Material
 from reatt_engine.plans import TrainingLog
@@ -21,7 +20,7 @@ def check(material: Material, freeze: str) -> None:
     if not chosen.retrieves and all(example.source == "relevance" for example in examples):
         message = "judgements teach retrieval, which --freeze retriever keeps as it is"
         raise UsageError(message, "leave out --freeze, or bring questions with answers: --qa FILE")
-    if chosen.apart and not any(map(_known, examples)):
+    if chosen.apart and all(example.chunk is None for example in examples):
         message = f"--freeze {freeze} teaches retrieval alone, and of no example the passage is known"
         raise UsageError(message, "--freeze none")
 
@@ -58,7 +57,3 @@ def read_by(library: Library, model: ReAtt) -> Generation:
         message = f"the store's vectors were made by {made.model_name}, not by this model"
         raise ModelMismatch(message, "leave out --model, or move the store over first: reatt ingest --reencode")
     return made
-
-
-def _known(example: Example) -> bool:
-    return example.chunk is not None

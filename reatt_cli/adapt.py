@@ -252,9 +252,8 @@ def _rows(show: Callable[[Progress], None]) -> Callable[[Row, float], None]:
         retrieval = "" if finding is None else f"  retrieval {finding:.3f}"
         answer = "" if row.answer is None else f"answer {row.answer:.3f}"
         agreement = "" if row.agreement is None else f"  agreement {row.agreement:.2f}"
-        note = f"{answer}{retrieval}{teacher}{agreement}".strip()
         steps = round(row.step / share) if share else row.step  # by minutes the first step's share is not known
-        show(Progress("train", row.step, max(row.step, steps), note))
+        show(Progress("train", row.step, max(row.step, steps), f"{answer}{retrieval}{teacher}{agreement}".strip()))
 
     return tell
 
@@ -317,7 +316,8 @@ def _render(session: Session, result: schemas_adapt.Adapt) -> None:
         hit = f"{result.teacher.before:.2f} before, {result.teacher.after:.2f} after"
         out.note(f"teacher_hit@1 of {result.teacher.name} {hit}; word order {result.teacher.words_hit:.2f}")
     took = f"{counted(result.steps, 'step')}, {human_count(result.tokens)} tokens in {human_seconds(result.seconds)}"
-    out.note(f"{result.run}   {took}   report: {short_path(result.report or '')}")
+    page = f"   report: {short_path(result.report)}" if result.report else ""
+    out.note(f"{result.run}   {took}{page}")
 
 
 def _render_plan(session: Session, result: schemas_adapt.Adapt, plan: schemas_adapt.Forecast) -> None:
