@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types smoke bench intra-cost first eval-mini intra-pool learning adapting gpu reatt-mini twin completions man transcripts kills crashes flips moves asks figures coverage mutation-score mutate clean
+.PHONY: help setup demo test lint types smoke bench intra-cost first eval-mini intra-pool learning teacher adapting gpu reatt-mini twin completions man transcripts kills crashes flips moves asks figures coverage mutation-score mutate clean
 
 JOBS ?= 2
 COUNT ?= 20000
@@ -122,6 +122,9 @@ intra-pool: $(VENV)/installed-dev ## INTRA in one pool of 100,000 chunks, into i
 
 learning: $(VENV)/installed-dev ## memory and pace of a training step, into learning.md (ARGS=--large: T5-large on a GPU)
 	$(BIN)/python -m bench.learning $(ARGS)
+
+teacher: $(VENV)/installed-dev ## who knows the gold chunk, per set and over training (ARGS="--stage NAME=CHECKPOINT"), into teacher.md
+	$(BIN)/python -m bench.teacher --data $(DATA) $(ARGS)
 
 adapting: $(VENV)/installed-dev ## whether adapting pays and its gate is honest, into adapting.md (some hours)
 	$(BIN)/python -m bench.adapting --data $(DATA) $(ARGS)

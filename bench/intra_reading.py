@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +22,8 @@ from reatt_engine.examples import Example
 from reatt_engine.rounds import carried
 
 READ = 5  # passages
-WORDS, REATT = "words", "ReAtt attention"
+WORDS, REATT, RRF = "words", "ReAtt attention", "RRF (words, ReAtt attention)"
+CONSTANT = 60  # of reciprocal rank fusion
 RANDOM, ORACLE = "random passages", "oracle passages"
 READERS = ("INTRA", "ReAtt")
 Record = dict[str, Any]
@@ -89,8 +91,11 @@ def rankings(study: Study, of: str) -> dict[str, dict[str, list[int]]]:
     found = {setting.name: _found(study.known(setting.name, of)) for setting in SETTINGS}
     whole, round = found[WHOLE.name], study.intra.model.rounds[1]
     mixed = {name: {id: carried(f.decoder, f.first, round) for id, f in of.items()} for name, of in found.items()}
+    found_alone = {name: {id: record["found"] for id, record in of.items()} for name, of in alone.items()}
+    both = [id for id in found_alone[WORDS] if id in found_alone[REATT]]
     made = {
-        **{name: {id: record["found"] for id, record in of.items()} for name, of in alone.items()},
+        **found_alone,
+        RRF: {id: fused([each[id] for each in found_alone.values()]) for id in both},
         "S0": {id: each.first for id, each in whole.items()},
         "S0 by cosine": {id: each.first for id, each in found["cosine S0"].items()},
         "S0 reranked": {id: each.reranked for id, each in whole.items()},
@@ -100,6 +105,19 @@ def rankings(study: Study, of: str) -> dict[str, dict[str, list[int]]]:
         **{f"INTRA, {name}": mixed[name] for name in ("cosine S0", "L_p 1", "L_p 3", "R 1", "R 16")},
     }
     return {name: every for name, every in made.items() if every}
+
+
+def fused(ranked: Sequence[Sequence[int]]) -> list[int]:
+    """Fuse rankings by reciprocal ranks.
+
+    >>> fused([[1, 2, 3], [2, 3, 4]])
+    [2, 3, 1, 4]
+    """
+    scores: dict[int, float] = defaultdict(float)
+    for ranking in ranked:
+        for rank, text in enumerate(ranking, 1):
+            scores[text] += 1 / (CONSTANT + rank)
+    return sorted(scores, key=lambda text: -scores[text])
 
 
 def _found(known: Mapping[str, Record]) -> dict[str, Found]:

@@ -82,8 +82,8 @@ def read(retriever: Retriever, model: ReAtt, judged: Judged, strangers: Judged |
     threshold = model.calibration.threshold if model.calibration else UNCALIBRATED_THRESHOLD
     told = [_ask(retriever, question) for question in asked]
     on_gold = [read_gold(model, corpus, judged, question) for question in more]
-    hits = _hits(model, corpus, judged, asked)
-    return Reading(Said.of(told, asked), Said.of(on_gold, more), strange, threshold, hits)
+    first_gold = hits(model, corpus, judged, asked)
+    return Reading(Said.of(told, asked), Said.of(on_gold, more), strange, threshold, first_gold)
 
 
 def gold_numbers(corpus: Corpus, judged: Judged, question: Question) -> list[list[int]]:
@@ -121,7 +121,7 @@ def read_gold(model: ReAtt, corpus: Corpus, judged: Judged, question: Question) 
     return told.text, told.confidence
 
 
-def _hits(model: ReAtt, corpus: Corpus, judged: Judged, questions: Sequence[Question]) -> dict[str, tuple[float, ...]]:
+def hits(model: ReAtt, corpus: Corpus, judged: Judged, questions: Sequence[Question]) -> dict[str, tuple[float, ...]]:
     """Say of each question who puts a gold chunk first among its close ones: BM25, or a teacher shown them shuffled."""
     examples = [Example((question.text,), question.answers, "", None, "question") for question in questions]
     found = WordSearch(corpus)(examples, CLOSE)

@@ -275,8 +275,9 @@ class Adapter:
     def _budget(self, trainer: Trainer, aside: float) -> Budget:
         if self.method.steps is not None:
             return Steps(self.method.steps)
-        left = max(1.0, self._seconds() - aside) if self.ranks.number == 0 else math.inf  # the first one says
-        return Seconds(trainer.spent + left)
+        if self.ranks.number:
+            return Seconds(math.inf)  # the first one says
+        return Seconds(max(trainer.spent + 1, self._seconds() - aside))  # an interrupted run has what is left of them
 
     def _left(self, aside: float) -> float:
         """Return the seconds that are left to learn in; raises UsageError where there are none."""

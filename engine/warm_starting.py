@@ -1,8 +1,10 @@
 """Teaching the decoder to answer over kept states, before it is taught to retrieve from them (INTRA, appendix B.1).
 
 What states and keys depend on is frozen, so all that a store remembers stays valid. A question is read as when it is
-asked: its evidence, and beside it what the encoder's round found, as many chunks as are read; the loss is that of its
-answer's tokens after what the decoder reads of the question. A step is a function of the seed and its number.
+asked, as many chunks as are read: its evidence, and beside it, in turn, what the encoder's round found and the evidence
+of other questions. Only the question tells its own evidence from theirs, so the decoder learns to look for it. The loss
+is that of its answer's tokens after what the decoder reads of the question. A step is a function of the seed and its
+number.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import copy
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -67,11 +70,13 @@ class AnswerLearner:
         for weight in self._weights:
             weight.requires_grad_()
         self._optimizer.zero_grad()
-        losses = []
+        losses, examples = [], self._material.examples
         draw = random.Random(f"{self._plan.seed} {number}")  # noqa: S311
-        for place in drawn(len(self._material.examples), self._plan, number):  # one graph at a time
-            answers = self._material.examples[place].answers
-            loss = self._loss(place, draw.choice(answers))
+        chosen = drawn(len(examples), self._plan, number)
+        evidence = [chunk for place in chosen for chunk in examples[place].close]
+        for place in chosen:  # one graph at a time
+            answer = draw.choice(examples[place].answers)
+            loss = self._loss(place, answer, draw.sample(evidence, len(evidence)))
             torch.autograd.backward(loss / self._plan.batch)
             losses.append(float(loss.detach()))
         torch.nn.utils.clip_grad_norm_(self._weights, CLIP)
@@ -80,9 +85,10 @@ class AnswerLearner:
             weight.requires_grad_(False)  # whoever else uses the model between two steps needs no graph
         return Taken(answer=sum(losses) / len(losses))
 
-    def _loss(self, place: int, answer: str) -> Tensor:
+    def _loss(self, place: int, answer: str, others: Sequence[int]) -> Tensor:
         example, tokenizer = self._material.examples[place], self.model.tokenizer
-        chunks = list(dict.fromkeys((*example.close, *self._material.before[place])))[: self.model.reads]
+        beside = chain.from_iterable(zip(self._material.before[place], others, strict=False))
+        chunks = list(dict.fromkeys((*example.close, *beside)))[: self.model.reads]
         kept, asked = self._material.index.memory(chunks), tokenizer.question(example.text)
         memory, _ = self.model.context(asked, [ChunkText("", "", kept.get(chunk)) for chunk in chunks])
         self.read += len(memory)

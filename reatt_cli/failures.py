@@ -39,10 +39,10 @@ def known(error: Exception) -> ReattError | None:
         return _of_system(error)
     if type(error).__name__ == "OutOfMemoryError":  # torch's; it is not imported to find out
         return errors.GpuMemory(
-            "the memory of the GPU is full", "nvidia-smi shows who has it; fewer --top; --device cpu"
+            "the memory of the GPU is full", "nvidia-smi shows who has it; --device cpu; a smaller --top"
         )
-    if isinstance(error, MemoryError):
-        return errors.OutOfMemory("not enough memory", "fewer --top, or end other programs")
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error)):
+        return errors.OutOfMemory("not enough memory", "end other programs; ask takes less with a smaller --top")
     if type(error).__name__ == "AcceleratorError" or (
         isinstance(error, RuntimeError) and str(error).startswith(_DEVICE)
     ):

@@ -166,15 +166,17 @@ class Output:
     @contextmanager
     def _bar(self) -> Iterator[Callable[[Progress], None]]:
         from rich import progress as bars
+        from rich.table import Column
 
-        label = bars.TextColumn("{task.description}", markup=False)
-        counts = (bars.BarColumn(), bars.MofNCompleteColumn(), bars.TimeRemainingColumn())
-        shown = bars.Progress(label, *counts, console=self._err, transient=True)
+        room = Column(ratio=1, no_wrap=True, overflow="ellipsis")  # all that the others leave
+        label = bars.TextColumn("{task.description}", markup=False, table_column=room)
+        counts = (bars.BarColumn(bar_width=10), bars.MofNCompleteColumn(), bars.TimeRemainingColumn())
+        shown = bars.Progress(label, *counts, console=self._err, transient=True, expand=True)
         tasks: dict[str, Any] = {}
         with shown:
 
             def advance(step: Progress) -> None:
-                text = rendering.one_line(f"{step.phase} {step.note}")[: max(20, self._err.width - 50)]
+                text = rendering.one_line(f"{step.phase} {step.note}")
                 if step.phase not in tasks:
                     tasks[step.phase] = shown.add_task(text, total=step.total)
                 shown.update(tasks[step.phase], completed=step.done, total=step.total, description=text)

@@ -21,6 +21,7 @@ from reatt_engine.costs import Costs
 from reatt_engine.examples import Example
 from reatt_engine.plans import Row, TrainingLog
 from reatt_engine.retrieval import Retriever
+from reatt_store.errors import UsageError
 from reatt_store.library import Library
 
 REATT = [sys.executable, "-m", "reatt_cli.app"]
@@ -363,6 +364,23 @@ def test_a_run_by_minutes_learns_and_ends_with_a_verdict(adapt, store):
     assert code == 0, told
     assert told["log"]
     assert told["settings"]["minutes"] == 0.2
+
+
+def test_a_run_that_goes_on_has_the_minutes_that_are_left(adapt, monkeypatch):
+    budgets, begin = [], adapting_engine.Adapter._begin
+
+    def interrupted(self, trainer, resume):
+        begin(self, trainer, resume).spent = 2900.0
+        return trainer
+
+    def no_step(trainer, course, budget, *others):
+        budgets.append(budget)
+        raise UsageError("enough")
+
+    monkeypatch.setattr(adapting_engine.Adapter, "_begin", interrupted)
+    monkeypatch.setattr(adapting_engine, "train", no_step)
+    adapt("--minutes", "50", "--resume")
+    assert 2900 < budgets[0].total <= 3000
 
 
 def test_too_few_minutes_are_told_with_the_number_that_would_do(adapt, store, monkeypatch):

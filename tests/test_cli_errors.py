@@ -63,6 +63,7 @@ def test_each_error_of_the_tree_is_one_object_under_json(kind, reatt, monkeypatc
         (OSError(errno.EDQUOT, "Disk quota exceeded"), 22),
         (OSError(errno.EROFS, "Read-only file system"), 22),
         (MemoryError(), 21),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."), 21),
         (KeyboardInterrupt(), 130),
         (ValueError("a bug"), 70),
         (OSError(errno.EPIPE, "Broken pipe"), 70),
