@@ -18,7 +18,7 @@ FAULTS ?= 100
 SEED ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := reatt_cli reatt_engine reatt_store
+PACKAGES := reatt_cli reatt_engine reatt_store bench recipes
 INPUTS := pyproject.toml constraints.txt
 FIND_PYTHON = for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$p; break; }; done; true
@@ -100,7 +100,7 @@ types: $(VENV)/installed-dev ## mypy, strict
 	@ln -sfn ../../reatt_cli build/types/reatt_cli
 	@ln -sfn ../../engine build/types/reatt_engine
 	@ln -sfn ../../store build/types/reatt_store
-	MYPYPATH=build/types $(BIN)/mypy $(PACKAGES:%=-p %)
+	MYPYPATH=build/types:. $(BIN)/mypy --explicit-package-bases $(PACKAGES:%=-p %)
 
 smoke: $(VENV)/installed-dev ## the wheel, in an empty environment, from another folder
 	PYTHON=$(abspath $(BIN)/python) .ci/smoke

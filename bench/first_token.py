@@ -101,6 +101,6 @@ def _row(method: str, count: int, times: Mapping[int, Spent]) -> Row:
     goal = at_least(ratio, GOAL[method, count]) if (method, count) in GOAL else None
     beside = f"anew: {best.anew:.1f} ms" + (f"; {one.anew:.1f} ms with 1 thread" if one and all else "")
     return Row(
-        STAGE, f"{method}: {count} passage{'s' * (count != 1)} from kept states", "ms", one=one and one.kept,
-        all=all and all.kept, beside=beside, ratio=ratio, goal=goal, also={"same token": best.alike},
+        STAGE, f"{method}: {count} passage{'s' * (count != 1)} from kept states", "ms", one=one.kept if one else None,
+        all=all.kept if all else None, beside=beside, ratio=ratio, goal=goal, also={"same token": best.alike},
     )  # fmt: skip

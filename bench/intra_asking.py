@@ -152,13 +152,17 @@ def warmed(pool: Pool, examples: Sequence[Example], steps: int, folder: Path, te
     before = _first_round(pool, searched, examples, folder.parent, tell)
     plan = warm_starting.USUAL
     learner = warm_starting.AnswerLearner(pool.model, Material(examples, pool.corpus, pool.index, before), plan)
+    weights = dict(enumerate(learner.asker.parameters()))
     if there is not None:
-        learner.t5.load_state_dict(there.tensors, strict=False)  # a tied head is there once
+        with torch.no_grad():
+            for number, weight in weights.items():
+                weight.copy_(there.tensors[str(number)])
         return replace(pool, model=learner.model)
     for number in range(steps):
         told = learner.step(number, rate(plan, (number + 0.5) / steps))
         tell(f"warm start: step {number + 1} of {steps}, loss {told.answer:.3f}")
-    resuming.save(folder, steps, resuming.Checkpoint(dict(learner.t5.named_parameters()), {"steps": steps}))
+    kept = {str(number): weight.detach() for number, weight in weights.items()}
+    resuming.save(folder, steps, resuming.Checkpoint(kept, {"steps": steps}))
     return replace(pool, model=learner.model)
 
 

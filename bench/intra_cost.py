@@ -23,7 +23,9 @@ from bench.plan import Plan
 from bench.scoring import scoring
 from bench.stores import store
 from bench.table import Row
+from reatt_engine.intra import Intra
 from reatt_engine.models import load_for
+from reatt_engine.reatt import ReAtt
 from reatt_store.library import Library
 from reatt_store.segments import Segment
 
@@ -73,6 +75,7 @@ def measure(plan: Plan) -> Iterator[Row]:
     for method in ("intra", "reatt-states"):
         _tell(f"the first token, {method}")
         backbone = load_for(method, plan.model, plan.device)
+        assert isinstance(backbone, Intra | ReAtt), "both methods have such a model"
         with closing(Library.open(store(plan, plan.chunks[0], method))) as library:
             yield from first_token.measure(plan, backbone, library, asked)
             made = library.generation()

@@ -115,9 +115,9 @@ def _share(values: np.ndarray) -> Cell:
     low, middle, high = values[:, drawn].mean(2)  # (resamples,) each
     if (high - low).min() <= 0:
         return None
-    bounds = np.quantile((middle - low) / (high - low), [0.025, 0.975])
+    least, most = np.quantile((middle - low) / (high - low), [0.025, 0.975])
     random, whole, oracle = values.mean(1)
-    return Figure(float((whole - random) / (oracle - random)), *map(float, bounds))
+    return Figure(float((whole - random) / (oracle - random)), float(least), float(most))
 
 
 def _mean(values: Mapping[str, float]) -> Cell:

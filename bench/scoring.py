@@ -56,14 +56,14 @@ def _shards(segments: Sequence[Segment], size: int, device: str) -> list[Shard]:
             if len(shards) >= len(segments):
                 keys += _noise(random, keys)
             codes, scales = quantise(keys)
-            parts = [torch.from_numpy(each).to(device) for each in (keys.astype(np.float16), codes, scales)]
-            shards += [Shard(number, *parts, offsets)] if chunks else []
+            half, whole, scale = (torch.from_numpy(a).to(device) for a in (keys.astype(np.float16), codes, scales))
+            shards += [Shard(number, half, whole, scale, offsets)] if chunks else []
             left, number = left - chunks, number + 1
     return shards
 
 
 def _noise(random: np.random.Generator, keys: np.ndarray) -> np.ndarray:
-    length = np.linalg.norm(keys, axis=1, keepdims=True) / keys.shape[1] ** 0.5
+    length: np.ndarray = np.linalg.norm(keys, axis=1, keepdims=True) / keys.shape[1] ** 0.5
     return NOISE * length * random.standard_normal(keys.shape, np.float32)
 
 

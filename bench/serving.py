@@ -46,7 +46,8 @@ def _rows(name: str, spent: dict[str, processes.Spent], bare: float) -> list[Row
 def _model_time(command: list[str], plan: Plan) -> float:
     """Return the median of what a warm process says that searching and reading took, in milliseconds."""
     replies = [json.loads(processes.run(command, plan.home).out) for _ in range(plan.starts)]
-    return statistics.median(sum(reply["timing_ms"].get(part, 0.0) for part in ("search", "read")) for reply in replies)
+    told = [[float(reply["timing_ms"].get(part, 0.0)) for part in ("search", "read")] for reply in replies]
+    return statistics.median(map(sum, told))
 
 
 @contextmanager
