@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import intra_page, intra_reading, machine, mini_page
+from bench import intra_page, intra_reading, machine, sheets
 from bench.intra_asking import SETTINGS, learn, learnt, warmed
 from bench.intra_pool import LEARNT, Enough, Pool, Size, lessons, open_pool, questions
 from bench.intra_reading import Study
@@ -76,11 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         left = _go_on(plan, study, size)
         tables = intra_page.sheets(study)
         head = _head(plan, study, machine.again("intra-pool", given), left)
-    options.out.mkdir(parents=True, exist_ok=True)
-    name, page = "intra-warm" if options.warm else "intra", intra_page.page(head, tables, NOTES)
-    (options.out / f"{name}.md").write_text(page, encoding="utf-8")
-    (options.out / f"{name}.json").write_text(mini_page.content(head, tables), encoding="utf-8")
-    print(page)
+    name = "intra-warm" if options.warm else "intra"
+    print(sheets.write(options.out, name, "INTRA in one pool", head, tables, NOTES))
     return _enough(left) if left else 0
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.intra_reading import ORACLE, RANDOM, READERS, Study, evidence, rankings
-from bench.mini_page import Cell, Figure, Sheet
+from bench.sheets import Cell, Figure, Sheet
 from reatt_engine import metrics
 
 CUTS = (2, 5, 10, 20)
@@ -38,12 +38,6 @@ def sheets(study: Study) -> list[Sheet]:
     """Make all tables."""
     sets = [_measured(study, of) for of in study.asked if study.asked[of]]
     return [*(sheet for each in sets for sheet in (_figures(each), _less(each))), _closure(sets)]
-
-
-def page(head: Mapping[str, str], tables: Sequence[Sheet], notes: Sequence[str]) -> str:
-    """Write intra.md."""
-    lines = ["# INTRA in one pool", "", *(f"- **{key}**: {value}" for key, value in head.items()), ""]
-    return "\n".join([*lines, *(line for sheet in tables for line in sheet.markdown()), *(f"- {n}" for n in notes), ""])
 
 
 def _measured(study: Study, of: str) -> Measured:

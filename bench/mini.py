@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from bench import machine, mini_page, mini_reading, mini_sets
+from bench import machine, mini_page, mini_reading, mini_sets, sheets
 from bench.mini_page import BESIDE, PUBLISHED, Measured
 from bench.mini_sets import SETS, Bm25s, Judged
 from bench.plan import Plan
@@ -64,10 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _measure(measured, subjects, options.read, options.read_beside, opened)
     tables = mini_page.sheets(measured)
     head = _head(measured, subjects, machine.again("eval-mini", given), time.monotonic() - started)
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / f"{options.name}.md").write_text(mini_page.page(head, tables), encoding="utf-8")
-    (options.out / f"{options.name}.json").write_text(mini_page.content(head, tables), encoding="utf-8")
-    print(mini_page.page(head, tables))
+    print(sheets.write(options.out, options.name, "reatt-mini on judged questions", head, tables))
     return 0
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from bench.mini_reading import BY_WORDS, Reading, Said
 from bench.mini_sets import Judged
-from bench.table import at_least, grid
+from bench.sheets import Cell, Figure, Sheet
+from bench.table import at_least
 from reatt_engine import metrics
 from reatt_engine.evaluation import Evaluation
 from reatt_engine.teachers import TEACHERS
@@ -19,44 +19,6 @@ RANKED = {"ndcg@10": "nDCG@10", "hit@1": "hit@1", "hit@5": "hit@5"}
 PUBLISHED = {"minilm": "MiniLM", "rrf": "RRF"}  # keys of baselines.json -> columns: means, no single questions
 BESIDE = "bm25s"
 MEAN = "**mean**"
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A mean, with the bounds of 95 % of its resamples."""
-
-    value: float
-    low: float
-    high: float
-    signed: bool = False  # a difference
-
-    def __str__(self) -> str:
-        sign = "+" if self.signed else ""
-        return f"{self.value:{sign}.3f} [{self.low:{sign}.3f}, {self.high:{sign}.3f}]"
-
-
-Cell = str | int | float | Figure | None
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A table, with what must be known to read it."""
-
-    title: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
-    text: str = ""
-
-    def markdown(self) -> list[str]:
-        """Render it for people."""
-        told = [self.text, ""] if self.text else []
-        return [f"## {self.title}", "", *told, *grid(self.columns, [list(map(_shown, row)) for row in self.rows]), ""]
-
-    def records(self) -> list[dict[str, object]]:
-        """Render it for programs: a row is an object named by its columns; figures have value, low and high."""
-        return [
-            {name.strip("*"): _plain(cell) for name, cell in zip(self.columns, row, strict=True)} for row in self.rows
-        ]
 
 
 @dataclass
@@ -109,17 +71,6 @@ def sheets(measured: Measured) -> list[Sheet]:
     found = [*(_ranked(measured, name, title) for name, title in RANKED.items()), _answers(measured), _ahead(measured)]
     read = [_reading(measured), _abstention(measured), _teachers(measured)] if measured.read else []
     return [*found, *read, _goals(measured)]
-
-
-def page(head: Mapping[str, str], tables: Sequence[Sheet]) -> str:
-    """Write mini.md."""
-    lines = ["# reatt-mini on judged questions", "", *(f"- **{key}**: {value}" for key, value in head.items()), ""]
-    return "\n".join(lines + [line for sheet in tables for line in sheet.markdown()])
-
-
-def content(head: Mapping[str, str], tables: Sequence[Sheet]) -> str:
-    """Write mini.json."""
-    return json.dumps({"head": dict(head), "tables": {each.title: each.records() for each in tables}}, indent=1) + "\n"
 
 
 def _ranked(measured: Measured, measure: str, title: str) -> Sheet:
@@ -268,13 +219,3 @@ def _difference(sets: Sequence[Sequence[float]]) -> Figure | None:
     if not sets:
         return None
     return Figure(float(np.mean([np.mean(each) for each in sets])), *mean_interval(sets), signed=True)
-
-
-def _shown(cell: Cell) -> str:
-    return "–" if cell is None else f"{cell:.3f}" if isinstance(cell, float) else str(cell)
-
-
-def _plain(cell: Cell) -> object:
-    if isinstance(cell, Figure):
-        return {name: round(value, 5) for name, value in asdict(cell).items() if name != "signed"}
-    return round(cell, 5) if isinstance(cell, float) else cell.strip("*") if isinstance(cell, str) else cell

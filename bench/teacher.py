@@ -11,19 +11,21 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 
 import torch
 
-from bench import machine, mini_sets, table
+from bench import machine, mini_sets, sheets
 from bench.mini_reading import BY_WORDS, hits
 from bench.mini_sets import Dev
 from bench.plan import Plan
-from bench.table import Row
+from bench.sheets import Cell, Figure, Sheet
 from reatt_engine import models
 from reatt_engine.corpus import Corpus
 from reatt_engine.folders import ModelFolder
+from reatt_engine.metrics import paired_interval
 from reatt_engine.reatt import ReAtt
 from reatt_engine.teachers import TEACHERS
 from recipes.reatt_mini.export import export
@@ -44,16 +46,17 @@ def measure(model: ReAtt, plan: Plan, name: str, count: int) -> dict[str, list[f
     return {who: list(each) for who, each in found.items()}
 
 
-def rows(stage: str, measured: dict[str, dict[str, list[float]]]) -> list[Row]:
-    """Lay out what a stage's teachers know of each set, and of all."""
-    whole = {who: [hit for name in SETS for hit in measured[name][who]] for who in (BY_WORDS, *TEACHERS)}
-    made = []
-    for name, each in {**measured, "all": whole}.items():
-        means = {who: sum(found) / len(found) for who, found in each.items()}
-        also: dict[str, float | int | str] = {who: means[who] for who in TEACHERS if who != "attention"}
-        beside = f"BM25's order {means[BY_WORDS]:.3f}"
-        made.append(Row(stage, name, "attention", all=means["attention"], beside=beside, also=also))
-    return made
+def rows(model: str, measured: Mapping[str, Mapping[str, list[float]]]) -> list[list[Cell]]:
+    """Lay out what a model's teachers know of each set, and of all questions."""
+    asked = (BY_WORDS, *TEACHERS)
+    made: list[list[Cell]] = []
+    for name, found in measured.items():
+        made.append([model, name, *(fmean(found[who]) for who in asked)])
+    whole = {who: [hit for found in measured.values() for hit in found[who]] for who in asked}
+    words = whole[BY_WORDS]
+    pairs = [(whole[who], words) for who in TEACHERS]
+    less = [Figure(fmean(x) - fmean(y), *paired_interval(x, y), signed=True) for x, y in pairs]
+    return [*made, [model, "**all**", *(fmean(whole[who]) for who in asked)], [model, "less BM25's order", None, *less]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stages = {name: Path(file) for name, _, file in (each.partition("=") for each in options.stage)}
     file = plan.work / "teacher.json"
     known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    told: list[Row] = []
+    told: list[list[Cell]] = []
     for stage, checkpoint in {**stages, "bundled": None}.items():
         for name in SETS:
             key = f"{stage} {name} {options.count}"
@@ -75,7 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         told += rows(stage, {name: known[f"{stage} {name} {options.count}"] for name in SETS})
     head = {"to repeat": f"`{machine.again('teacher', given)}`", "questions": f"{options.count} of each set"}
     head |= {"model": f"{plan.model.name} {plan.model.sha256[:8]}", **machine.describe(plan.device)}
-    print(table.write(options.out, "teacher", head, told, NOTES, "Is there a teacher?").read_text(encoding="utf-8"))
+    sheet = Sheet("teacher_hit@1", ["model", "questions of", BY_WORDS, *TEACHERS], told)
+    print(sheets.write(options.out, "teacher", "Is there a teacher?", head, [sheet], NOTES))
     return 0
 
 
