@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from reatt_engine.documents import ReadLimits
     from reatt_engine.folders import ModelFolder
     from reatt_engine.indexing import IngestOptions, IngestReport, Progress
+    from reatt_store.errors import Notice
 
 PARTLY = 3
 KEEPING = "reatt-states"  # the method's name where the store keeps what reading begins with
@@ -112,10 +113,20 @@ def _encoder(session: Session, model: ModelFolder, method: str | None, reencode:
     """Give the model; one that has made what the store holds is loaded only when there is something to encode."""
     from reatt_engine.deferred import Deferred
 
+    if method == "intra" and not model.retrieval_tokens.is_file():
+        session.warnings.append(_untaught(session, model))
     made = session.library.generation() if session.exists and not reencode else None
     if made is None or made.model_sha256 != model.sha256 or method not in (None, made.method):
         return session.backbone(model, method)
     return Deferred(made, lambda: session.backbone(model, made.method))
+
+
+def _untaught(session: Session, model: ModelFolder) -> Notice:
+    from reatt_store.errors import Notice
+
+    teach = session.again("adapt", "--qa queries.jsonl --qrels qrels.tsv")
+    told = f"{model.name} was never taught what to ask of passages, so with --method intra attention finds little"
+    return Notice("UNTAUGHT", f"{told}; to teach it: {teach}")
 
 
 def _told(session: Session, report: IngestReport) -> int:

@@ -26,6 +26,13 @@ def decoded(reatt, home, model, monkeypatch):
     return home / "work"
 
 
+def test_a_model_that_was_never_taught_to_ask_is_named_where_it_is_chosen(reatt, decoded):
+    untaught, again = (json.loads(reatt("ingest", *how, ".", "--json").out) for how in (("--method", "intra"), ()))
+    assert [notice["id"] for notice in untaught["notices"]] == ["UNTAUGHT"]
+    assert "reatt adapt --qa" in untaught["warnings"][0]
+    assert again["warnings"] == []
+
+
 def test_search_shows_which_heads_spoke_and_their_terms_sum_to_the_score(reatt, decoded):
     found = json.loads(reatt("search", QUESTION, "--retriever", "attention", "--json").out)
     assert len(found["hits"]) == 3
@@ -135,6 +142,7 @@ def test_adapt_learns_from_evidence_and_encodes_nothing(reatt, judged, monkeypat
     assert after["model"]["sha256"] == told["model"]["sha256"] != before["model"]["sha256"]
     assert after["model"]["generation"] == before["model"]["generation"]
     assert after["hits"][0]["retrieval"]["attention"] != before["hits"][0]["retrieval"]["attention"]
+    assert json.loads(reatt("ingest", "--method", "intra", "docs.jsonl", "--json").out)["warnings"] == []
     assert reatt("models", "rollback").code == 0
     assert json.loads(reatt("search", QUESTION, "--retriever", "attention", "--json").out)["hits"] == before["hits"]
 
