@@ -119,14 +119,20 @@ class Learner:
     def __init__(self, model: Intra, material: Material, plan: Plan) -> None:
         self._model, self._material, self._plan = model, material, plan
         self._vectors = model.tokens.vectors.clone().requires_grad_()
-        self._weights = model.tokens.weights.clone().requires_grad_()
-        self._optimizer = torch.optim.AdamW([self._vectors, self._weights], lr=plan.rate, weight_decay=0.0)
+        self._unit = model.tokens.weights.abs().mean().clamp_min(1e-12)
+        self._gains = (model.tokens.weights / self._unit).requires_grad_()
+        self._optimizer = torch.optim.AdamW([self._vectors, self._gains], lr=plan.rate, weight_decay=0.0)
         self.read = 0  # states that the decoder has read
 
     @property
     def tokens(self) -> RetrievalTokens:
         """What has been learnt."""
         return RetrievalTokens(self._vectors.detach().clone(), self._weights.detach().clone())
+
+    @property
+    def _weights(self) -> Tensor:
+        """(L, h). AdamW's steps are of one length for all; what it moves is near 1, or they would dwarf a weight."""
+        return self._gains * self._unit
 
     def state(self) -> dict[str, Tensor]:
         """Copy what a later run needs to go on from here: what has been learnt, and AdamW's moments."""
@@ -135,7 +141,8 @@ class Learner:
             for number, of in self._optimizer.state_dict()["state"].items()
             for name, value in of.items()
         }
-        return {"vectors": self.tokens.vectors, "weights": self.tokens.weights, **moments}
+        learnt = {"vectors": self.tokens.vectors, "weights": self.tokens.weights}
+        return {**learnt, "gains": self._gains.detach().clone(), "unit": self._unit, **moments}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on from what `state` has given: the steps after are those that an undisturbed run takes."""
@@ -145,14 +152,15 @@ class Learner:
                 moments[int(number)][name] = state[f"{name}.{number}"].clone()
         with torch.no_grad():
             self._vectors.copy_(state["vectors"])
-            self._weights.copy_(state["weights"])
+            self._gains.copy_(state["gains"])
+        self._unit = state["unit"].to(self._gains.device)
         self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": dict(moments)})
 
     def temper(self) -> None:
         """Scale the weights until the first step's scores spread by 1: softmax is to be neither flat nor decided."""
         with torch.no_grad():
             scores = torch.cat([scores for scores, _ in self._scored(0)])
-            self._weights /= scores.std().clamp_min(1e-6)
+            self._unit = self._unit / scores.std().clamp_min(1e-6)
         self.read = 0
 
     def step(self, number: int, rate: float) -> Taken:
@@ -166,7 +174,7 @@ class Learner:
             (loss / self._plan.batch).backward()  # type: ignore[no-untyped-call]
             losses.append(float(loss.detach()))
             right += int(evidence[scores.argmax()])
-        torch.nn.utils.clip_grad_norm_([self._vectors, self._weights], CLIP)
+        torch.nn.utils.clip_grad_norm_([self._vectors, self._gains], CLIP)
         self._optimizer.step()
         return Taken(cross_document=sum(losses) / len(losses), agreement=right / len(losses))
 

@@ -118,6 +118,15 @@ def test_a_run_that_goes_on_ends_where_an_undisturbed_one_does(intra, material):
     assert torch.equal(after.tokens.weights, whole.tokens.weights)
 
 
+def test_a_step_moves_what_a_head_weighs_by_its_own_measure(intra, material):
+    learner = Learner(intra, material, USUAL)
+    learner.temper()  # weights are some thousandths now, and so is the rate
+    before = learner.tokens.weights
+    learner.step(0, 3e-3)
+    assert not torch.equal(learner.tokens.weights, before)
+    assert ((learner.tokens.weights / before - 1).abs() < 3.1e-3).all()
+
+
 def test_learning_finds_evidence(intra, material):
     few = replace(material, examples=material.examples[:3], before=material.before[:3])
     plan = replace(USUAL, batch=3, rate=3e-2)
