@@ -29,7 +29,7 @@ STEPS = 300  # of 16 questions: twice over what is learnt from
 UNFINISHED = 3
 NOTES = (
     "RRF(BM25, MiniLM) is left out: there are no vectors of MiniLM for this pool, and baselines.json is of each "
-    "development set's own corpus. `words` is SQLite FTS5; it is fused with ReAtt's attention instead.",
+    "development set's own corpus. `words` is SQLite FTS5; its 100 best are fused with ReAtt attention's 50 best.",
     "ReAtt attention: the same model's retrieval head, trained on SQuAD, NQ and more. INTRA's tokens have learnt from "
     "the questions named above alone; without a warm start the decoder has never been taught to answer in this way.",
     "S0 empty and cosine S0 ask with the tokens of the whole method; L_p and R have learnt anew.",

@@ -152,17 +152,15 @@ def warmed(pool: Pool, examples: Sequence[Example], steps: int, folder: Path, te
     before = _first_round(pool, searched, examples, folder.parent, tell)
     plan = warm_starting.USUAL
     learner = warm_starting.AnswerLearner(pool.model, Material(examples, pool.corpus, pool.index, before), plan)
-    weights = dict(enumerate(learner.asker.parameters()))
+    weights = {name: weight.detach() for name, weight in learner.asker.published().items()}  # they share memory
     if there is not None:
-        with torch.no_grad():
-            for number, weight in weights.items():
-                weight.copy_(there.tensors[str(number)])
+        for name, weight in weights.items():
+            weight.copy_(there.tensors[name])
         return replace(pool, model=learner.model)
     for number in range(steps):
         told = learner.step(number, rate(plan, (number + 0.5) / steps))
         tell(f"warm start: step {number + 1} of {steps}, loss {told.answer:.3f}")
-    kept = {str(number): weight.detach() for number, weight in weights.items()}
-    resuming.save(folder, steps, resuming.Checkpoint(kept, {"steps": steps}))
+    resuming.save(folder, steps, resuming.Checkpoint(weights, {"steps": steps}))
     return replace(pool, model=learner.model)
 
 

@@ -23,7 +23,7 @@ from reatt_engine.rounds import carried
 
 READ = 5  # passages
 WORDS, REATT, RRF = "words", "ReAtt attention", "RRF (words, ReAtt attention)"
-CONSTANT = 60  # of reciprocal rank fusion
+RRF_CONSTANT = 60
 RANDOM, ORACLE = "random passages", "oracle passages"
 READERS = ("INTRA", "ReAtt")
 Record = dict[str, Any]
@@ -116,7 +116,7 @@ def fused(ranked: Sequence[Sequence[int]]) -> list[int]:
     scores: dict[int, float] = defaultdict(float)
     for ranking in ranked:
         for rank, text in enumerate(ranking, 1):
-            scores[text] += 1 / (CONSTANT + rank)
+            scores[text] += 1 / (RRF_CONSTANT + rank)
     return sorted(scores, key=lambda text: -scores[text])
 
 

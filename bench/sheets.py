@@ -54,7 +54,9 @@ def write(
     """Write NAME.md and NAME.json, and return the first."""
     lines = [f"# {title}", "", *(f"- **{key}**: {value}" for key, value in head.items()), ""]
     lines += [line for sheet in tables for line in sheet.markdown()]
-    page = "\n".join([*lines, *([*(f"- {note}" for note in notes), ""] if notes else [])])
+    if notes:
+        lines += [*(f"- {note}" for note in notes), ""]
+    page = "\n".join(lines)
     told = {"head": dict(head), "tables": {each.title: each.records() for each in tables}}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.md").write_text(page, encoding="utf-8")

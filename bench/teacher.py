@@ -9,6 +9,7 @@ chunk among 20 that BM25 finds, shown to it in a random order. What is known is 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from statistics import fmean
 import torch
 
 from bench import machine, mini_sets, sheets
+from bench.mini_page import mean_interval
 from bench.mini_reading import BY_WORDS, hits
 from bench.mini_sets import Dev
 from bench.plan import Plan
@@ -25,7 +27,6 @@ from bench.sheets import Cell, Figure, Sheet
 from reatt_engine import models
 from reatt_engine.corpus import Corpus
 from reatt_engine.folders import ModelFolder
-from reatt_engine.metrics import paired_interval
 from reatt_engine.reatt import ReAtt
 from reatt_engine.teachers import TEACHERS
 from recipes.reatt_mini.export import export
@@ -52,11 +53,14 @@ def rows(model: str, measured: Mapping[str, Mapping[str, list[float]]]) -> list[
     made: list[list[Cell]] = []
     for name, found in measured.items():
         made.append([model, name, *(fmean(found[who]) for who in asked)])
-    whole = {who: [hit for found in measured.values() for hit in found[who]] for who in asked}
-    words = whole[BY_WORDS]
-    pairs = [(whole[who], words) for who in TEACHERS]
-    less = [Figure(fmean(x) - fmean(y), *paired_interval(x, y), signed=True) for x, y in pairs]
-    return [*made, [model, "**all**", *(fmean(whole[who]) for who in asked)], [model, "less BM25's order", None, *less]]
+    less: list[Cell] = []
+    for who in TEACHERS:
+        gains = [
+            [float(a) - b for a, b in zip(found[who], found[BY_WORDS], strict=True)] for found in measured.values()
+        ]
+        less.append(Figure(fmean(map(fmean, gains)), *mean_interval(gains), signed=True))
+    means = [fmean(fmean(found[who]) for found in measured.values()) for who in asked]
+    return [*made, [model, "**mean**", *means], [model, "**mean** less BM25's order", None, *less]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,18 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(given)
     plan = Plan(options.data.resolve(), options.work.resolve(), None)
+    if not (plan.data / "dev").is_dir():
+        print(f"teacher: {options.data}/dev is not here: pass --data DIR", file=sys.stderr)
+        return 2
     stages = {name: Path(file) for name, _, file in (each.partition("=") for each in options.stage)}
-    file = plan.work / "teacher.json"
-    known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    told: list[list[Cell]] = []
-    for stage, checkpoint in {**stages, "bundled": None}.items():
-        for name in SETS:
-            key = f"{stage} {name} {options.count}"
-            if key not in known:
-                known[key] = measure(_model(plan, stage, checkpoint), plan, name, options.count)
-                file.write_text(json.dumps(known) + "\n", encoding="utf-8")
-                print(key, {who: sum(each) / len(each) for who, each in known[key].items()}, flush=True)
-        told += rows(stage, {name: known[f"{stage} {name} {options.count}"] for name in SETS})
+    told = [row for name, file in stages.items() for row in rows(name, _known(plan, name, file, options.count))]
+    told += rows(plan.model.name, _known(plan, plan.model.name, None, options.count))
     head = {"to repeat": f"`{machine.again('teacher', given)}`", "questions": f"{options.count} of each set"}
     head |= {"model": f"{plan.model.name} {plan.model.sha256[:8]}", **machine.describe(plan.device)}
     sheet = Sheet("teacher_hit@1", ["model", "questions of", BY_WORDS, *TEACHERS], told)
@@ -83,12 +81,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _model(plan: Plan, stage: str, checkpoint: Path | None) -> ReAtt:
-    if checkpoint is None:
-        return models.load(plan.model, plan.device)
+def _known(plan: Plan, stage: str, checkpoint: Path | None, count: int) -> dict[str, dict[str, list[float]]]:
+    """Measure what is not known yet of a model: set -> who asks -> hits."""
+    file, name = (
+        plan.work / "teacher.json",
+        f"{stage} {_digest(checkpoint) if checkpoint else plan.model.sha256} {count}",
+    )
+    known: dict[str, dict[str, dict[str, list[float]]]] = json.loads(file.read_text()) if file.exists() else {}
+    mine = known.setdefault(name, {})
+    if left := [each for each in SETS if each not in mine]:
+        model = models.load(_exported(plan, stage, checkpoint) if checkpoint else plan.model, plan.device)
+        for each in left:
+            mine[each] = measure(model, plan, each, count)
+            file.write_text(json.dumps(known) + "\n", encoding="utf-8")
+            print(
+                stage, each, {who: round(fmean(hit), 3) for who, hit in mine[each].items()}, file=sys.stderr, flush=True
+            )
+    return {each: mine[each] for each in SETS}
+
+
+def _exported(plan: Plan, stage: str, checkpoint: Path) -> ModelFolder:
     folder = plan.work / f"stage-{stage}"
     export(checkpoint, plan.model.path / "tokenizer.json", folder, torch.float32)
-    return models.load(ModelFolder(folder), plan.device)
+    return ModelFolder(folder)
+
+
+def _digest(checkpoint: Path) -> str:
+    with open(checkpoint, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _parser() -> argparse.ArgumentParser:

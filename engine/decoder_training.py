@@ -131,7 +131,7 @@ class Learner:
 
     @property
     def _weights(self) -> Tensor:
-        """(L, h). AdamW's steps are of one length for all; what it moves is near 1, or they would dwarf a weight."""
+        """(L, h), learnt in units of their first mean: AdamW's steps, of one length for all, would dwarf them."""
         return self._gains * self._unit
 
     def state(self) -> dict[str, Tensor]:

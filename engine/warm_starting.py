@@ -13,7 +13,7 @@ import copy
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, zip_longest
 
 import torch
 from torch import Tensor
@@ -87,13 +87,20 @@ class AnswerLearner:
 
     def _loss(self, place: int, answer: str, others: Sequence[int]) -> Tensor:
         example, tokenizer = self._material.examples[place], self.model.tokenizer
-        beside = chain.from_iterable(zip(self._material.before[place], others, strict=False))
-        chunks = list(dict.fromkeys((*example.close, *beside)))[: self.model.reads]
+        chunks = self._read(place, others)
         kept, asked = self._material.index.memory(chunks), tokenizer.question(example.text)
         memory, _ = self.model.context(asked, [ChunkText("", "", kept.get(chunk)) for chunk in chunks])
         self.read += len(memory)
         prompt = self.asker.prompt(asked, tokenizer)
         return answer_loss(self.asker.decoder, self.asker.remember(memory), prompt, short(tokenizer.answer(answer)))
+
+    def _read(self, place: int, others: Sequence[int]) -> list[int]:
+        """Choose what is read for an example: its evidence, then S0 and others' in turn; store ids, no text twice."""
+        corpus, before = self._material.corpus, self._material.before[place]
+        beside = chain.from_iterable(zip_longest(before, others))
+        every = (chunk for chunk in (*self._material.examples[place].close, *beside) if chunk in corpus.number)
+        firsts = dict.fromkeys(corpus.equal[corpus.number[chunk]] for chunk in every)
+        return [corpus.ids[first] for first in firsts][: self.model.reads]
 
 
 def answer_loss(decoder: Decoder, cache: Cache, prompt: Sequence[int], answer: Sequence[int]) -> Tensor:

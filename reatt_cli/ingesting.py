@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from reatt_engine.documents import ReadLimits
     from reatt_engine.folders import ModelFolder
     from reatt_engine.indexing import IngestOptions, IngestReport, Progress
-    from reatt_store.errors import Notice
 
 PARTLY = 3
 KEEPING = "reatt-states"  # the method's name where the store keeps what reading begins with
@@ -110,23 +109,28 @@ def ingest(
 
 
 def _encoder(session: Session, model: ModelFolder, method: str | None, reencode: bool) -> Encoder:
-    """Give the model; one that has made what the store holds is loaded only when there is something to encode."""
+    """Give the model, with a warning where it was never taught to ask.
+
+    One that has made what the store holds is loaded only when there is something to encode.
+    """
     from reatt_engine.deferred import Deferred
 
-    if method == "intra" and not model.retrieval_tokens.is_file():
-        session.warnings.append(_untaught(session, model))
+    _warn_of_untaught(session, model, method, reencode)
     made = session.library.generation() if session.exists and not reencode else None
     if made is None or made.model_sha256 != model.sha256 or method not in (None, made.method):
         return session.backbone(model, method)
     return Deferred(made, lambda: session.backbone(model, made.method))
 
 
-def _untaught(session: Session, model: ModelFolder) -> Notice:
+def _warn_of_untaught(session: Session, model: ModelFolder, method: str | None, reencode: bool) -> None:
+    """Say, before anything is encoded for it, that a decoder does not know what to ask for."""
     from reatt_store.errors import Notice
 
-    teach = session.again("adapt", "--qa queries.jsonl --qrels qrels.tsv")
-    told = f"{model.name} was never taught what to ask of passages, so with --method intra attention finds little"
-    return Notice("UNTAUGHT", f"{told}; to teach it: {teach}")
+    made = session.library.generation() if session.exists and reencode else None
+    if (method or (made and made.method)) == "intra" and not model.retrieval_tokens.is_file():
+        teach = session.again("adapt", "--qa queries.jsonl --qrels qrels.tsv")
+        told = f"{model.name}'s decoder was never taught what to ask of passages, so attention finds next to nothing"
+        session.warn(Notice("UNTAUGHT", f"{told}; {teach} teaches it, reatt-mini hardly (docs/intra.md)"))
 
 
 def _told(session: Session, report: IngestReport) -> int:
@@ -223,7 +227,7 @@ def _render(session: Session, result: schemas.Ingest) -> None:
     what = ", ".join(f"{verb} {counted(count, 'document')}" for verb, count in new if count) or "nothing to read"
     size = f"{human_count(result.chunks)} passages, {human_count(result.tokens)} tokens"
     out.say(f"{what}; {size} in {human_seconds(result.seconds)}   store {human_bytes(result.bytes)}")
-    for warning in result.warnings:
+    for warning in result.warnings[len(session.warnings) :]:  # the others were said before
         out.warn(warning)
     if result.problems:
         out.note(f"{counted(len(result.problems), 'file')} not read:")

@@ -27,10 +27,14 @@ def decoded(reatt, home, model, monkeypatch):
 
 
 def test_a_model_that_was_never_taught_to_ask_is_named_where_it_is_chosen(reatt, decoded):
-    untaught, again = (json.loads(reatt("ingest", *how, ".", "--json").out) for how in (("--method", "intra"), ()))
-    assert [notice["id"] for notice in untaught["notices"]] == ["UNTAUGHT"]
-    assert "reatt adapt --qa" in untaught["warnings"][0]
+    chosen, again, anew = (
+        json.loads(reatt("ingest", *how, ".", "--json").out) for how in (("--method", "intra"), (), ("--reencode",))
+    )
+    for told in (chosen, anew):
+        assert [notice["id"] for notice in told["notices"]] == ["UNTAUGHT"]
+        assert "reatt adapt --qa" in told["warnings"][0]
     assert again["warnings"] == []
+    assert reatt("ingest", "--method", "intra", ".").err.count("never taught") == 1
 
 
 def test_search_shows_which_heads_spoke_and_their_terms_sum_to_the_score(reatt, decoded):

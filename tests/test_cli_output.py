@@ -136,6 +136,15 @@ def test_progress_shows_on_a_terminal_and_vanishes(monkeypatch):
     assert shown.endswith("\x1b[2K")  # the line it stood on is erased
 
 
+def test_eighty_columns_show_what_a_step_of_training_tells(monkeypatch):
+    def train():
+        with Output().progress() as step:
+            step(Step("train", 7, 1234, "answer 1.234  retrieval 0.123  teacher 0.90"))
+
+    shown = in_terminal(monkeypatch, train, COLUMNS="80")
+    assert "retrieval 0.123 teacher 0.90" in shown
+
+
 def test_progress_is_silent_in_a_pipe(capsys):
     advance(Output())
     assert capsys.readouterr() == ("", "")

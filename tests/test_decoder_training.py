@@ -122,6 +122,7 @@ def test_a_step_moves_what_a_head_weighs_by_its_own_measure(intra, material):
     learner = Learner(intra, material, USUAL)
     learner.temper()  # weights are some thousandths now, and so is the rate
     before = learner.tokens.weights
+    assert before.max() < 0.1
     learner.step(0, 3e-3)
     assert not torch.equal(learner.tokens.weights, before)
     assert ((learner.tokens.weights / before - 1).abs() < 3.1e-3).all()

@@ -73,6 +73,22 @@ def test_a_step_is_a_function_of_seed_and_number(intra, material):
     assert all(torch.equal(a, b) for a, b in zip(one.asker.parameters(), other.asker.parameters(), strict=True))
 
 
+def test_beside_its_evidence_stand_other_questions_evidence_and_the_first_rounds_in_turn(intra, material, monkeypatch):
+    read, learner = [], AnswerLearner(intra, material, replace(USUAL, batch=6))
+    memory = material.index.memory
+    monkeypatch.setattr(material.index, "memory", lambda chunks: read.append(list(chunks)) or memory(chunks))
+    learner.step(0, 1e-3)
+    asked = {tuple(example.close): example for example in material.examples}
+    assert len(read) == 6
+    for chunks in read:
+        own = next(close for close in asked if tuple(chunks[: len(close)]) == close)
+        before = material.before[material.examples.index(asked[own])]
+        others = {chunk for close in asked for chunk in close} - set(own)
+        assert len(chunks) == len(set(chunks)) == intra.reads
+        assert set(chunks[len(own) :]) & others
+        assert set(chunks[len(own) :]) <= others | set(before)
+
+
 def test_the_loss_is_that_of_the_answers_tokens_one_by_one(intra):
     t5, memory, prompt, answer = intra.asker.decoder, torch.randn(7, intra.asker.width), [9, 0], [12, 13, 1]
     with torch.no_grad():
