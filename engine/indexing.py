@@ -144,7 +144,7 @@ def ingest(
 def complete(
     library: Library, writer: Writer, backbone: Encoder, generation: int, on_progress: Callable[[Progress], None]
 ) -> int:
-    """Encode what a generation lacks of the store, so that it can come into force; return how many keys were made."""
+    """Encode what a generation lacks of the store, so that it can come into force; return how many tokens were."""
     assert backbone.fingerprint() in {made.fingerprint for made in library.generations() if made.id == generation}
     run = _Run(library, writer, backbone, IngestReport(generation), on_progress)
     run.reencode()
@@ -260,7 +260,8 @@ class _Run:
         missing = self.library.missing(self.report.generation, self.waiting)
         passages = {digest: passage for digest, passage in self.waiting.items() if digest in missing}
         segment = encode(self.backbone, passages, self._encoded) if passages else None
-        self.report.tokens += len(segment.keys) if segment else 0
+        if segment:  # where states are kept, keys may be fewer than tokens
+            self.report.tokens += len(segment.keys if segment.memory is None else segment.memory.codes)
         self.writer.publish(self.documents, segment, self.report.generation)
         self.documents, self.waiting = [], {}
 

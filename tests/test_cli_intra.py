@@ -37,6 +37,17 @@ def test_a_model_that_was_never_taught_to_ask_is_named_where_it_is_chosen(reatt,
     assert reatt("ingest", "--method", "intra", ".").err.count("never taught") == 1
 
 
+def test_an_ingest_counts_tokens_whatever_is_kept_of_them(reatt, decoded):
+    (decoded / "long.txt").write_text("The harbour is open until the ice comes. " * 10)
+    ways = (("--method", "intra"), ("--keep-states",), ())
+    told = [
+        json.loads(reatt("ingest", "--store", f"store{n}", *way, "long.txt", "--json").out)
+        for n, way in enumerate(ways)
+    ]
+    assert len({each["tokens"] for each in told}) == 1
+    assert told[0]["tokens"] > 80 > 7 * told[0]["chunks"]
+
+
 def test_search_shows_which_heads_spoke_and_their_terms_sum_to_the_score(reatt, decoded):
     found = json.loads(reatt("search", QUESTION, "--retriever", "attention", "--json").out)
     assert len(found["hits"]) == 3
