@@ -73,7 +73,7 @@ def _rows(plan: Plan, what: str, asked: Sequence[Queries], shards: Sequence[Shar
         return maxsim.top(maxsim.exact(queries.vectors, queries.weights, shards, scaled_by=queries.scaled_by), TOP)
 
     def fast(queries: Queries) -> list[maxsim.Place]:
-        return maxsim.fast(queries.vectors, queries.weights, shards, TOP, scaled_by=queries.scaled_by)
+        return maxsim.fast(queries.vectors, queries.weights, shards, TOP, None, queries.scaled_by, queries.runs)
 
     keys = sum(len(shard.keys) for shard in shards)
     products = statistics.fmean(len(queries.vectors) for queries in asked) * keys

@@ -1,7 +1,8 @@
 """Search by attention: weighted MaxSim between a question's queries and the keys of one generation of a store.
 
 `exact` scores every key in float32, `fast` in int8 with the best scored again, `two-stage` only the chunks that own a
-key near one of the queries (ReAtt section 2.4). All give the same scores to what they return.
+key near one of the queries (ReAtt section 2.4). Where heads ask, each with many vectors, both look with the sum of
+those first. All give the same scores to what they return.
 """
 
 from __future__ import annotations
@@ -131,14 +132,14 @@ class AttentionIndex:
         return maxsim.top(maxsim.exact(queries.vectors, queries.weights, shards, live, queries.scaled_by), k)
 
     def _fast(self, queries: Queries, k: int, live: Live) -> list[Place]:
-        shards, scales = self._shards(queries), queries.scaled_by
-        return maxsim.fast(queries.vectors, queries.weights, shards, k, live, scaled_by=scales)
+        shards = self._shards(queries)
+        return maxsim.fast(queries.vectors, queries.weights, shards, k, live, queries.scaled_by, queries.runs)
 
     def _two_stage(self, queries: Queries, k: int, live: Live) -> list[Place]:
-        """Take the chunks that own a token near any question token, then score each of them whole."""
-        _, rows = self._tokens.search(queries.vectors.cpu().numpy(), self._token_candidates, live)
+        """Take the chunks that own a key near any query, or near the sum of a head's, then the best of them."""
+        vectors, weights, runs = queries.vectors, queries.weights, queries.runs
+        asking = maxsim.gathered(vectors, weights, runs)[0] if runs else vectors
+        _, rows = self._tokens.search(asking.cpu().numpy(), self._token_candidates, live)
         candidates = np.unique(np.stack(self._tokens.chunk_of(np.unique(rows[rows >= 0])), 1), axis=0)  # (c, 2)
         segments, positions = candidates[:, 0], candidates[:, 1]
-        scores = self._rescored(queries, segments, positions)
-        best = np.lexsort((positions, segments, -scores))[:k]
-        return [Place(int(segments[i]), int(positions[i]), float(scores[i])) for i in best]
+        return maxsim.among(vectors, weights, self._shards(queries), segments, positions, k, queries.scaled_by, runs)

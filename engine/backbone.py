@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -42,6 +43,11 @@ class Queries:
     spans: tuple[Span, ...]  # (m) where in the question each vector comes from; (0, 0) for prefix and end marks
     heads: tuple[Head, ...] = ()  # (m) which head of the decoder asks; () where the question's tokens do
     scaled_by: Tensor | None = None  # (m,) which entry of a key scales this vector's products with it; None: none does
+
+    @property
+    def runs(self) -> tuple[int, ...]:
+        """How many vectors each head asks with, side by side under one weight and one scale; () where tokens ask."""
+        return tuple(len(list(each)) for _, each in groupby(self.heads))
 
 
 @dataclass(frozen=True)

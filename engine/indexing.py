@@ -260,8 +260,7 @@ class _Run:
         missing = self.library.missing(self.report.generation, self.waiting)
         passages = {digest: passage for digest, passage in self.waiting.items() if digest in missing}
         segment = encode(self.backbone, passages, self._encoded) if passages else None
-        if segment:  # where states are kept, keys may be fewer than tokens
-            self.report.tokens += len(segment.keys if segment.memory is None else segment.memory.codes)
+        self.report.tokens += segment.tokens if segment else 0
         self.writer.publish(self.documents, segment, self.report.generation)
         self.documents, self.waiting = [], {}
 

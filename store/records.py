@@ -154,7 +154,7 @@ class Status:
     documents: int
     chunks: int
     pending: int  # chunks that the current generation has not encoded
-    tokens: int  # key vectors of the current generation
+    tokens: int  # that the current generation has encoded
     bytes: Sizes
     problems: int
     last_ingest: str | None  # UTC, ISO 8601

@@ -49,8 +49,8 @@ def sealed(connection: Connection, folder: Path, draft: Draft, generation: int) 
 
 def insert(connection: Connection, file: Sealed, draft: Draft, generation: int) -> None:
     """Name a sealed file and what it encodes, inside the caller's transaction."""
-    tokens, width = draft.keys.shape
-    row = (generation, file.name, file.size, file.blake2b, len(draft.digests), tokens, width)
+    width = draft.keys.shape[1]
+    row = (generation, file.name, file.size, file.blake2b, len(draft.digests), draft.tokens, width)
     columns = "generation, name, bytes, blake2b, chunks, tokens, width"
     sql = f"INSERT INTO segments ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
     id = connection.execute(sql, row).lastrowid

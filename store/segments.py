@@ -90,6 +90,11 @@ class Draft:
         _require(_tiles(self.offsets, len(self.digests), len(self.keys)), "offsets that tile the keys")
         _require(_remembers(self.memory, len(self.digests)), "a memory of every chunk")
 
+    @property
+    def tokens(self) -> int:
+        """How many tokens were encoded; where states are kept, keys may be fewer."""
+        return len(self.keys if self.memory is None else self.memory.codes)
+
 
 @dataclass(frozen=True)
 class Segment:

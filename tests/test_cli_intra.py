@@ -46,6 +46,8 @@ def test_an_ingest_counts_tokens_whatever_is_kept_of_them(reatt, decoded):
     ]
     assert len({each["tokens"] for each in told}) == 1
     assert told[0]["tokens"] > 80 > 7 * told[0]["chunks"]
+    held = [json.loads(reatt("status", "--store", f"store{n}", "--json").out)["tokens"] for n in range(len(ways))]
+    assert held == [each["tokens"] for each in told]
 
 
 def test_search_shows_which_heads_spoke_and_their_terms_sum_to_the_score(reatt, decoded):
