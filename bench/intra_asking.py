@@ -109,7 +109,8 @@ class Searched:
         return self._pool.index.memory(chunks)
 
     def _search(self, queries: Queries, shards: Sequence[Shard], count: int) -> list[int]:
-        places = maxsim.fast(queries.vectors, queries.weights, shards, count, scaled_by=queries.scaled_by)
+        scales, runs = queries.scaled_by, queries.runs
+        places = maxsim.fast(queries.vectors, queries.weights, shards, count, None, scales, runs)
         segments = {segment.id: segment for segment in _segments(self._pool)}
         digests = (segments[place.segment].digests[place.position].tobytes() for place in places)
         return [self._pool.numbers[digest] for digest in digests]

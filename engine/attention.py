@@ -18,6 +18,7 @@ from torch import Tensor
 
 from reatt_engine import maxsim
 from reatt_engine.backbone import Queries
+from reatt_engine.gathering import alike, gathered
 from reatt_engine.maxsim import Live, Place
 from reatt_store.library import Library, Segment
 
@@ -138,7 +139,7 @@ class AttentionIndex:
     def _two_stage(self, queries: Queries, k: int, live: Live) -> list[Place]:
         """Take the chunks that own a key near any query, or near the sum of a head's, then the best of them."""
         vectors, weights, runs = queries.vectors, queries.weights, queries.runs
-        asking = maxsim.gathered(vectors, weights, runs)[0] if runs else vectors
+        asking = gathered(vectors, weights, runs)[0] if alike(vectors, weights, runs) else vectors
         _, rows = self._tokens.search(asking.cpu().numpy(), self._token_candidates, live)
         candidates = np.unique(np.stack(self._tokens.chunk_of(np.unique(rows[rows >= 0])), 1), axis=0)  # (c, 2)
         segments, positions = candidates[:, 0], candidates[:, 1]

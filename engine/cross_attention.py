@@ -78,8 +78,8 @@ class T5Asker:
         return found
 
     def remember(self, memory: Tensor) -> Cache:
-        """Project a memory (t, D) once."""
-        return self.decoder.remember(memory[None])
+        """Project a memory (t, D) once; an empty one as a vector of zeros, which adds nothing: T5 has no biases."""
+        return self.decoder.remember((memory if len(memory) else memory.new_zeros(1, self.width))[None])
 
     def queries(self, x: Tensor, cache: Cache) -> Tensor:
         """Run the decoder on embeddings (n, D) -> (L, h, n, w)."""

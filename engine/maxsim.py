@@ -6,8 +6,8 @@ a maximum, never multiplied by 0.
 Both searches scan blocks of tokens that stay in the cache. `exact` multiplies float32; `fast` multiplies int8, then
 scores its best chunks again as `exact` does. The maximum runs over each chunk's stretch of a contiguous (m, n) row.
 
-Vectors that have one weight and one scale and ask side by side, as the retrieval tokens of a head do, form a run. Then
-`fast` scans by the sum of each run first, and goes on with all vectors among what that finds.
+Where vectors form runs (`gathering`), `fast` scans by the sum of each, and goes on with all of them among what that
+finds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
@@ -24,13 +23,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from reatt_engine.gathering import GATHERED, alike, gathered
+
 if TYPE_CHECKING:
     from reatt_store.segments import Segment
 
 RESCORE = 150  # chunks that `fast` scores again; recall@10 is 1.0 on raw-norm keys with a third of that
-# Chunks that sums of runs leave over: of the best 5 and 50 of 136,309 by 18 heads of 64 tokens, 1.000 and 0.999 are
-# among them (24 questions, docs/intra.md); among the first 150 sums 0.98 and 0.85.
-GATHERED = 1500
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -39,6 +37,7 @@ Live = Mapping[int, Mask] | None  # segment id -> (c,) which chunks may be found
 Scores = Mapping[int, Floats]  # segment id -> (c,)
 Item = TypeVar("Item")
 Dots = Callable[["Shard", int, int], Tensor]  # (shard, first token, last token + 1) -> (m, n) float32
+Step = tuple[tuple[Dots, Tensor], int]  # what scores chunks, and how many of them it leaves over
 
 
 @dataclass(frozen=True)
@@ -98,11 +97,11 @@ def fast(
     scaled_by: Tensor | None = None,
     runs: Sequence[int] = (),
 ) -> list[Place]:
-    """Find the best k chunks: score all of them in int8, by sums of `runs` where vectors form some, then `among`."""
-    cheapest, count = _narrowings(vectors, weights, scaled_by, runs, k)[0]
+    """Find the best k chunks: score all of them in int8, by the sums of `runs` where those are alike, then `among`."""
+    (cheapest, count), *steps = _narrowings(vectors, weights, scaled_by, runs, k)
     places = top(_scan(*cheapest, shards, live), count)
     segments, positions = (np.array([p[axis] for p in places], np.int64) for axis in (0, 1))
-    return among(vectors, weights, shards, segments, positions, k, scaled_by, runs)
+    return _narrowed(steps, (vectors, weights, scaled_by), shards, segments, positions, k)
 
 
 def among(
@@ -115,14 +114,9 @@ def among(
     scaled_by: Tensor | None = None,
     runs: Sequence[int] = (),
 ) -> list[Place]:
-    """Find the best k of chosen chunks: narrow them down as `fast` does, and score the last ones in float32."""
-    for cheaper, count in _narrowings(vectors, weights, scaled_by, runs, k):
-        if len(positions) > count:
-            best = np.argpartition(-_chosen(*cheaper, shards, segments, positions), count)[:count]
-            segments, positions = segments[best], positions[best]
-    scores = rescore(vectors, weights, shards, segments, positions, scaled_by)
-    best = np.lexsort((positions, segments, -scores))[:k]
-    return [Place(int(segments[i]), int(positions[i]), float(scores[i])) for i in best]
+    """Find the best k of chosen chunks: score them in float32; where `runs` ask, narrow them down as `fast` does."""
+    steps = _narrowings(vectors, weights, scaled_by, runs, k) if runs else []
+    return _narrowed(steps, (vectors, weights, scaled_by), shards, segments, positions, k)
 
 
 def rescore(
@@ -137,22 +131,6 @@ def rescore(
     return _chosen(*_scaled(_float32(vectors, weights), scaled_by), shards, segments, positions)
 
 
-def gathered(
-    vectors: Tensor, weights: Tensor, runs: Sequence[int], scaled_by: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Sum each run of vectors: (m, d) -> (g, d), with the weights and the scales (g,) that its vectors share.
-
-    `max_j <sum_r q_r, k_j> <= sum_r max_j <q_r, k_j>`: where weights are positive no chunk is scored too high.
-
-    >>> gathered(torch.tensor([[1.0], [2.0], [4.0]]), torch.tensor([0.5, 0.5, 1.0]), [2, 1])
-    (tensor([[3.],
-            [4.]]), tensor([0.5000, 1.0000]), None)
-    """
-    ends = np.cumsum([0, *runs]).tolist()
-    sums = torch.stack([vectors[start:end].sum(0) for start, end in pairwise(ends)])
-    return sums, weights[ends[:-1]], None if scaled_by is None else scaled_by[ends[:-1]]
-
-
 def top(scores: Scores, k: int) -> list[Place]:
     """Pick the best k finite scores; equal ones by segment, then position, so that two runs always agree."""
     ids = sorted(scores)
@@ -161,8 +139,8 @@ def top(scores: Scores, k: int) -> list[Place]:
     if k <= 0:
         return []
     least = np.partition(flat, len(flat) - k)[len(flat) - k]
-    among = np.flatnonzero(flat >= least)
-    best = among[np.argsort(-flat[among], kind="stable")][:k]
+    tied = np.flatnonzero(flat >= least)
+    best = tied[np.argsort(-flat[tied], kind="stable")][:k]
     starts = np.cumsum([0, *(len(scores[id]) for id in ids)])
     owners = np.searchsorted(starts, best, side="right") - 1
     return [Place(ids[s], int(i - starts[s]), float(flat[i])) for s, i in zip(owners, best, strict=True)]
@@ -179,13 +157,28 @@ def pairs(vectors: Tensor, weights: Tensor, keys: Tensor, scaled_by: Tensor | No
     return best.indices, best.values * weights
 
 
-def _narrowings(
-    vectors: Tensor, weights: Tensor, scaled_by: Tensor | None, runs: Sequence[int], k: int
-) -> list[tuple[tuple[Dots, Tensor], int]]:
-    """Name what scores chunks cheaply, cheapest first, each with how many of them it leaves over."""
+def _narrowed(
+    steps: Sequence[Step],
+    asked: tuple[Tensor, Tensor, Tensor | None],
+    shards: Sequence[Shard],
+    segments: Integers,
+    positions: Integers,
+    k: int,
+) -> list[Place]:
+    """Keep the best chunks of each step, then the best k in float32; equal ones by segment, then position."""
+    vectors, weights, scaled_by = asked
+    for prepared, count in (*steps, (_scaled(_float32(vectors, weights), scaled_by), k)):
+        scores = _chosen(*prepared, shards, segments, positions)
+        best = np.lexsort((positions, segments, -scores))[:count]
+        segments, positions, scores = segments[best], positions[best], scores[best]
+    return [Place(int(s), int(p), float(score)) for s, p, score in zip(segments, positions, scores, strict=True)]
+
+
+def _narrowings(vectors: Tensor, weights: Tensor, scaled_by: Tensor | None, runs: Sequence[int], k: int) -> list[Step]:
+    """Name what scores chunks cheaply, cheapest first."""
     prepare, count = _ENGINES[vectors.device.type].fast, max(RESCORE, 10 * k)
     whole = _scaled(prepare(vectors, weights), scaled_by), count
-    if not runs:
+    if not alike(vectors, weights, runs):
         return [whole]
     sums, shared, scales = gathered(vectors, weights, runs, scaled_by)
     return [(_scaled(prepare(sums, shared), scales), max(GATHERED, 3 * count)), whole]

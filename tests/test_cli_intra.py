@@ -201,6 +201,19 @@ def test_a_model_without_a_decoder_cannot_retrieve_with_it(reatt, home, tiny, tm
     assert "no decoder" in refused.err
 
 
+def test_an_encoder_alone_is_told_from_a_damaged_copy(reatt, home, tiny, tmp_path):
+    shutil.copytree(tiny.path, tmp_path / "half")
+    weights = load_file(tmp_path / "half" / "model.safetensors")
+    left = {name: weight for name, weight in weights.items() if not name.startswith("decoder.")}
+    save_file(left, tmp_path / "half" / "model.safetensors")
+    (home / "work" / "a.txt").write_text("Tea is at four.")
+    for method in ("intra", "reatt"):
+        refused = reatt("ingest", "--method", method, "--model", tmp_path / "half", "a.txt")
+        assert refused.code == 14
+        assert "an encoder alone" in refused.err
+        assert "cross-attention" in refused.err
+
+
 def test_states_missing_on_disk_are_damage_that_repair_mends(reatt, decoded):
     before = reatt("search", QUESTION, "--retriever", "attention", "--json")
     [segment] = (decoded / ".reatt" / "segments").iterdir()

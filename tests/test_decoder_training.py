@@ -81,14 +81,23 @@ def test_padding_of_keys_never_wins_a_maximum():
     assert float(chunk_scores(asking, torch.ones(1, 1), keys, torch.tensor([[True, False]]))) == -2
 
 
-def test_a_step_tells_evidence_from_what_was_found_from_others_evidence_and_from_strangers(material):
-    chosen = drawn(40, USUAL, 3)
+@pytest.mark.parametrize("strangers", [0, 3, 256])
+def test_a_step_tells_evidence_from_what_was_found_from_others_evidence_and_from_strangers(
+    material, strangers, monkeypatch
+):
+    monkeypatch.setattr("reatt_engine.decoder_training.STRANGERS", strangers)
+    chosen, corpus, unknown = drawn(40, USUAL, 3), material.corpus, 0
+    others = {chunk for place in chosen for chunk in material.examples[place].close}
     for place, own in zip(chosen, candidates(material, chosen, 0, 3), strict=True):
         evidence = material.examples[place].close
         assert tuple(own[: len(evidence)]) == evidence
         assert len(evidence) == 2
         assert len(set(own)) == len(own)
-        assert {chunk for other in chosen for chunk in material.examples[other].close} <= set(own)
+        known = others | {corpus.ids[corpus.equal[corpus.number[chunk]]] for chunk in material.before[place]}
+        assert known <= set(own)
+        unknown += len(set(own) - known)
+    assert (unknown > 0) == (strangers > 0)
+    assert unknown <= strangers * len(chosen)
     assert sorted(drawn(32, USUAL, 0) + drawn(32, USUAL, 1)) == list(range(32))
 
 

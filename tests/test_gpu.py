@@ -22,11 +22,22 @@ def gpu_reatt(tiny):
     return models.load(tiny, DEVICE)
 
 
-@pytest.fixture
-def both(archive, tiny_reatt, gpu_reatt):
+@pytest.fixture(scope="module")
+def decoded(tiny, archive, tmp_path_factory):
+    """Name a store of the same documents that is asked by the decoder."""
+    folder = tmp_path_factory.mktemp("decoded") / "store"
+    with Library.create(folder) as library:
+        corpus, model = [str(archive.parent / "corpus")], models.load_intra(tiny, "cpu")
+        indexing.ingest(library, model, tiny, corpus, indexing.IngestOptions(), lambda _: None)
+    return folder
+
+
+@pytest.fixture(params=["reatt", "intra"])
+def both(request, tiny, archive, decoded):
     """Search the same store by the processor and by the GPU."""
-    with Library.open(archive) as library:
-        yield [Retriever(library, backbone, library.generation()) for backbone in (tiny_reatt, gpu_reatt)]
+    with Library.open({"reatt": archive, "intra": decoded}[request.param]) as library:
+        backbones = [models.load_for(request.param, tiny, device) for device in ("cpu", DEVICE)]
+        yield [Retriever(library, backbone, library.generation()) for backbone in backbones]
 
 
 def test_auto_chooses_the_gpu(tiny):

@@ -51,6 +51,8 @@ def test_moved_queries_meet_states_as_stock_cross_attention_does(tmp_path, shape
 def test_a_memory_of_one_zero_vector_is_no_memory(intra):
     t5, x = intra.asker.decoder, torch.randn(4, intra.key_width)
     heard, alone = cross_queries(t5, x, t5.remember(torch.zeros(1, 1, intra.key_width)))[-1], x[None]
+    empty = cross_queries(t5, x, intra.asker.remember(torch.empty(0, intra.key_width)))[-1]
+    torch.testing.assert_close(empty, heard, atol=0, rtol=0)
     for block in t5.decoder.layers()[:-1]:
         alone = block.think(block.attend(alone, t5.decoder.bias(4, 4)))
     last = t5.decoder.layers()[-1]
@@ -105,6 +107,11 @@ def test_a_short_chunk_has_as_many_keys_as_tokens_and_no_padding(intra):
     assert len(beside.keys) == min(7, count) == len(intra.key_spans(ChunkText("", "a")))
     torch.testing.assert_close(beside.keys, alone.keys, atol=1e-5, rtol=0)
     torch.testing.assert_close(pooled(alone.memory[:3], 7), alone.memory[:3])
+    many = Intra(intra.asker, intra.tokenizer, intra.tokens, intra.device, parts=20)
+    fewer, whole = many.encode_chunks([ChunkText("", "a"), ChunkText("T", TEXTS[0] * 3)])
+    assert len(whole.keys) == 20 > count
+    torch.testing.assert_close(fewer.keys, fewer.memory)  # a key for each token, as it is
+    torch.testing.assert_close(fewer.memory, alone.memory, atol=1e-5, rtol=0)
     assert all(edges(length, 7) == sorted(set(edges(length, 7))) for length in range(1, 50))
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from reatt_engine import indexing, models
+from reatt_engine.attention import AttentionIndex
 from reatt_engine.backbone import ChunkText
 from reatt_engine.reading import AskOptions, ask
 from reatt_engine.retrieval import Retriever
@@ -84,6 +85,18 @@ def test_candidates_from_an_index_are_scored_exactly_and_lose_nothing_here(retri
     for hits in others:
         assert [hit.chunk.id for hit in hits] == [hit.chunk.id for hit in exact]
         assert [hit.score for hit in hits] == pytest.approx([hit.score for hit in exact], abs=1e-3)
+
+
+def test_an_index_is_asked_by_the_sum_of_what_each_head_asks(retriever):
+    first = retriever.search(QUESTION, 20, "attention", "exact", rounds=1)
+    unlike = retriever.backbone.rounds[1].ask(QUESTION, retriever.passages([hit.chunk for hit in first]))
+    assert unlike.runs == (64,) * 4
+    sums = unlike.vectors.view(4, 64, -1).sum(1)  # of a random model; taught ones are more alike
+    queries = replace(unlike, vectors=unlike.vectors + 0.1 * sums.repeat_interleave(64, 0))
+    index = AttentionIndex(retriever.library, retriever.generation.id, token_candidates=1)
+    keys = index.keys([stored.id for stored in retriever.library.every_chunk()])
+    nearest = {max(keys, key=lambda chunk, each=each: float((keys[chunk] @ each).max())) for each in sums}
+    assert {chunk for chunk, _ in index.search(queries, 50, "two-stage", None)} == nearest
 
 
 def test_one_round_is_the_encoders_order_and_reranking_keeps_its_chunks(retriever, scores):

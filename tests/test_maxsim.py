@@ -141,51 +141,6 @@ def test_fast_finds_what_exact_finds():
     assert found >= 0.99 * 200
 
 
-@given(st.integers(0, 10_000), st.lists(st.integers(1, 9), min_size=1, max_size=5))
-def test_a_run_scores_no_chunk_higher_by_its_sum_than_by_its_vectors(seed, runs):
-    chunks, shared = corpus(seed, 20), np.random.default_rng(seed).uniform(0.1, 1, len(runs))
-    vectors, _ = question(seed, count=sum(runs))
-    weights = torch.tensor(np.repeat(shared, runs), dtype=torch.float32)
-    sums, their_weights, _ = maxsim.gathered(vectors, weights, runs)
-    assert (brute_force(sums, their_weights, chunks) <= brute_force(vectors, weights, chunks) + 1e-3).all()
-
-
-def heads(seed, near, runs=(64,) * 4, width=32):
-    """Vectors that ask as the retrieval tokens of some heads do: much alike within a head, under its weight."""
-    random = np.random.default_rng(seed)
-    vectors = np.concatenate([random.normal(size=width) + 0.4 * random.normal(size=(run, width)) for run in runs])
-    vectors += near[random.integers(0, len(near))]
-    weights = np.repeat(random.uniform(0.1, 1, len(runs)), runs)
-    return torch.tensor(vectors, dtype=torch.float32), torch.tensor(weights, dtype=torch.float32), runs
-
-
-def test_fast_by_the_sums_of_runs_finds_what_exact_finds_and_scores_it_alike():
-    chunks = corpus(9, 3 * maxsim.GATHERED, width=32, longest=8)
-    shards, found = two_shards(chunks, 1500), 0
-    for seed in range(10):
-        vectors, weights, runs = heads(seed, chunks[seed * 199])
-        scores = maxsim.exact(vectors, weights, shards)
-        best = {p[:2] for p in maxsim.top(scores, 10)}
-        places = maxsim.fast(vectors, weights, shards, 10, runs=runs)
-        found += len(best & {p[:2] for p in places})
-        np.testing.assert_allclose(
-            [p.score for p in places], [scores[p.segment][p.position] for p in places], rtol=1e-4
-        )
-    assert found >= 0.99 * 100
-
-
-@pytest.mark.parametrize("runs", [(), (7,), (3, 4)])
-def test_the_best_among_all_chunks_are_the_best(runs):
-    chunks = corpus(10, 600)
-    vectors, weights = question(10)
-    weights = weights if not runs else torch.tensor(np.repeat(weights[: len(runs)].numpy(), runs))
-    shards = two_shards(chunks, 250)
-    segments, positions = np.repeat([3, 8], [250, 350]), np.concatenate([np.arange(250), np.arange(350)])
-    expected = maxsim.top(maxsim.exact(vectors, weights, shards), 9)
-    found = maxsim.among(vectors, weights, shards, segments, positions, 9, runs=runs)
-    assert [p[:2] for p in found] == [p[:2] for p in expected]
-
-
 def test_fast_returns_exact_scores_in_order():
     chunks = corpus(5, 700)
     vectors, weights = question(5)
