@@ -23,7 +23,7 @@ from reatt_engine.backbone import Queries
 from reatt_engine.decoder_training import USUAL, Learner, Material
 from reatt_engine.examples import Example
 from reatt_engine.intra import FEED, PARTS, Intra
-from reatt_engine.maxsim import Shard
+from reatt_engine.maxsim import Place, Shard
 from reatt_engine.plans import rate
 from reatt_engine.pooling import pooled
 from reatt_engine.retrieval_tokens import TOKENS, RetrievalTokens, untrained
@@ -88,6 +88,12 @@ class Searched:
         scores = self._scores(queries, fed)
         return Found(first, self._search(queries, self._raw, DEPTH), sorted(fed, key=lambda text: -scores[text]))
 
+    def exactly(self, question: str) -> list[int]:
+        """Ask the decoder's round with every vector in float32, as `find` does not."""
+        queries = self.model.rounds[1].ask(question, self._pool.memory(self.before(question, self.setting.feed)))
+        scores = maxsim.exact(queries.vectors, queries.weights, self._raw, scaled_by=queries.scaled_by)
+        return self._texts(maxsim.top(scores, DEPTH))
+
     def before(self, question: str, count: int) -> list[int]:
         """Ask the encoder's round."""
         queries = self.model.rounds[0].ask(question, ())
@@ -110,7 +116,9 @@ class Searched:
 
     def _search(self, queries: Queries, shards: Sequence[Shard], count: int) -> list[int]:
         scales, runs = queries.scaled_by, queries.runs
-        places = maxsim.fast(queries.vectors, queries.weights, shards, count, None, scales, runs)
+        return self._texts(maxsim.fast(queries.vectors, queries.weights, shards, count, None, scales, runs))
+
+    def _texts(self, places: Sequence[Place]) -> list[int]:
         segments = {segment.id: segment for segment in _segments(self._pool)}
         digests = (segments[place.segment].digests[place.position].tobytes() for place in places)
         return [self._pool.numbers[digest] for digest in digests]

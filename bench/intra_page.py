@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 
-from bench.intra_reading import ORACLE, RANDOM, READERS, Study, evidence, rankings
+from bench.intra_reading import EXACTLY, ORACLE, RANDOM, READERS, Study, evidence, rankings
 from bench.sheets import Cell, Figure, Sheet
 from reatt_engine import metrics
 
 CUTS = (2, 5, 10, 20)
+BEST = (5, 10, 50)
 COMPLETE = {f"complete@{k}": k for k in CUTS}
 SAID: dict[str, Callable[[str, Sequence[str]], float]] = {"EM": metrics.exact_match, "F1": metrics.f1}
 READ = tuple(f"{name}, {reader} reads" for reader in READERS for name in SAID)
@@ -37,7 +39,7 @@ class Measured:
 def sheets(study: Study) -> list[Sheet]:
     """Make all tables."""
     sets = [_measured(study, of) for of in study.asked if study.asked[of]]
-    return [*(sheet for each in sets for sheet in (_figures(each), _less(each))), _closure(sets)]
+    return [*(sheet for each in sets for sheet in (_figures(each), _less(each))), _closure(sets), _search(study)]
 
 
 def _measured(study: Study, of: str) -> Measured:
@@ -86,6 +88,21 @@ def _less(measured: Measured) -> Sheet:
             rows.append([way, *(_difference(*measured.pairs(way, name)) for name in columns)])
     text = "Each question against itself; 95 % of 1,000 resamples of the questions."
     return Sheet(f"{measured.name}: less {WHOLE}", ["way", *columns], rows, text)
+
+
+def _search(study: Study) -> Sheet:
+    """Say how much of what every vector finds in float32 is found by sums first and at 8 bits."""
+    rows: list[list[Cell]] = []
+    for of in study.asked:
+        found, exactly = study.known(WHOLE, of), study.known(EXACTLY, of)
+        both = [(found[id]["decoder"], exactly[id]["found"]) for id in exactly if id in found]
+        if both:
+            shares = [fmean(len({*mine[:k]} & {*best[:k]}) / len(best[:k]) for mine, best in both) for k in BEST]
+            rows.append([of, len(both), *shares])
+    text = (
+        "The share of the best k chunks by every vector of the decoder in float32 that `fast` finds among its best k."
+    )
+    return Sheet("search", ["set", "questions", *(f"best {k}" for k in BEST)], rows, text)
 
 
 def _closure(sets: Sequence[Measured]) -> Sheet:

@@ -17,6 +17,7 @@ from typing import Any
 
 from bench.intra_asking import SETTINGS, WHOLE, Found, Searched, learnt
 from bench.intra_pool import Pool, first_scores
+from bench.mini_sets import spaced
 from reatt_engine.decoding import Limits
 from reatt_engine.examples import Example
 from reatt_engine.rounds import carried
@@ -24,6 +25,7 @@ from reatt_engine.rounds import carried
 READ = 5  # passages
 WORDS, REATT, RRF = "words", "ReAtt attention", "RRF (words, ReAtt attention)"
 RRF_CONSTANT = 60
+EXACTLY, CHECKED = "INTRA, every vector in float32", 12  # questions a set: each takes seconds
 RANDOM, ORACLE = "random passages", "oracle passages"
 READERS = ("INTRA", "ReAtt")
 Record = dict[str, Any]
@@ -46,9 +48,10 @@ class Study:
         lines = file.read_text(encoding="utf-8").split("\n")[:-1] if file.is_file() else []
         return {record["id"]: record for record in map(json.loads, lines)}
 
-    def add(self, kind: str, made: Callable[[Example], Record]) -> None:
-        """Find out what is not known yet."""
-        for of, examples in self.asked.items():
+    def add(self, kind: str, made: Callable[[Example], Record], most: int | None = None) -> None:
+        """Find out what is not known yet, of at most so many questions a set."""
+        for of, every in self.asked.items():
+            examples = spaced(every, most or len(every))
             known, file = self.known(kind, of), self._file(kind, of)
             file.parent.mkdir(parents=True, exist_ok=True)
             kept = "".join(json.dumps(record) + "\n" for record in known.values())
@@ -83,6 +86,9 @@ def find(study: Study) -> None:
         if tokens is not None:
             searched = Searched(pool, setting, tokens)
             study.add(setting.name, lambda example, searched=searched: asdict(searched.find(example.text)))  # type: ignore[misc]
+            if setting == WHOLE:
+                exactly = searched.exactly
+                study.add(EXACTLY, lambda example: {"found": exactly(example.text)}, CHECKED)  # noqa: B023
 
 
 def rankings(study: Study, of: str) -> dict[str, dict[str, list[int]]]:

@@ -48,7 +48,10 @@ Rounds = Annotated[
 Rerank = Annotated[
     bool, typer.Option("--rerank-only", help="With --method intra: the decoder orders what the encoder found.")
 ]
-Explain = Annotated[bool, typer.Option("--explain", help="Show which words of the question met which of the text.")]
+Explain = Annotated[
+    bool,
+    typer.Option("--explain", help="Show which words of the question, or heads of the decoder, met which of the text."),
+]
 
 
 def register(app: typer.Typer) -> None:

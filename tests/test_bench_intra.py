@@ -45,6 +45,7 @@ def test_a_study_measures_every_way_and_says_the_same_when_it_is_called_again(st
     ways = {row["way"]: row for row in told["tables"]["2wiki_dev200"]}
     assert ways.keys() >= {"words", "RRF (words, ReAtt attention)", "S0", "S0 reranked", "INTRA", "oracle passages"}
     assert all(row["F1, INTRA reads"] is not None for row in ways.values())
+    assert [row["best 5"] for row in told["tables"]["search"]] == [1, 1]
     again, retold = study("--warm", "2")  # from what it has kept: pools, warm start, tokens, lines
     assert (again, retold["tables"]) == (0, told["tables"])
 
