@@ -1,13 +1,15 @@
 """What the bench rests on: real passages, equal work on both sides, memory that is the process's own."""
 
+import gzip
 import json
 import lzma
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from bench import corpus, ingesting, machine, processes, searching, table
+from bench import corpus, ingesting, intra_cost, machine, processes, searching, table
 from bench.plan import Plan
 
 SENTENCE = "The old observatory on the hill keeps a mirror that was ground by hand in Oslo. "
@@ -47,6 +49,21 @@ def test_the_pipeline_and_the_bare_loop_encode_the_same(plan):
     row = ingesting._speed(plan)
     assert row.also["tokens"] > 100
     assert row.ratio > 0
+
+
+def test_kept_states_begin_answers_as_text_does_and_fast_finds_what_exact_does(plan):
+    file = plan.data / corpus.QUESTIONS
+    file.parent.mkdir(parents=True)
+    with gzip.open(file, "wt") as out:
+        out.writelines(json.dumps({"text": text}) + "\n" for text in ("Who ground the mirror?", "Where is the hill?"))
+    rows = list(intra_cost.measure(replace(plan, chunks=(12, 30), asked=4)))
+    by_stage = {
+        stage: [row for row in rows if row.stage == stage] for stage in ("first token", "bytes a token", "score")
+    }
+    assert [len(each) for each in by_stage.values()] == [8, 4, 8]
+    assert all(row.also["same token"] == 1 for row in by_stage["first token"])
+    assert [row.also["recall@10"] for row in by_stage["score"] if row.what.endswith("fast")] == [1, 1, 1, 1]
+    assert by_stage["bytes a token"][1].also == by_stage["bytes a token"][3].also != {}
 
 
 def test_a_process_is_not_charged_with_its_parents_memory(tmp_path):
