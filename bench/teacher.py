@@ -93,7 +93,9 @@ def _known(plan: Plan, stage: str, checkpoint: Path | None, count: int) -> dict[
         model = models.load(_exported(plan, stage, checkpoint) if checkpoint else plan.model, plan.device)
         for each in left:
             mine[each] = measure(model, plan, each, count)
-            file.write_text(json.dumps(known) + "\n", encoding="utf-8")
+            part = file.with_suffix(".part")
+            part.write_text(json.dumps(known) + "\n", encoding="utf-8")
+            part.replace(file)
             print(
                 stage, each, {who: round(fmean(hit), 3) for who, hit in mine[each].items()}, file=sys.stderr, flush=True
             )
