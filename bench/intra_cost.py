@@ -40,7 +40,8 @@ NOTES = (
     "**bytes a token** of the passages, titles and marks counted: arrays as they lie in the store's files.",
     "**score**: one question's queries against the keys of every passage, ten best. Beyond {real:,} passages the keys "
     "are the real ones again, each copy with Gaussian noise of 5 % of a key's length: pace is real, ranking is not. "
-    "`fast` multiplies 8 bits and scores its best 150 again; recall@10 is its agreement with `exact`.",
+    "`fast` multiplies 8 bits, in the decoder's round first by the sum of what each head asks, and scores its best 150 "
+    "again; recall@10 is its agreement with `exact`.",
     "Retrieval tokens as they begin, untrained: all heads weigh alike, so all ask, the most there can be to do.",
 )
 

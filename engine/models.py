@@ -219,9 +219,13 @@ def read_tokenizer(folder: ModelFolder) -> TextTokenizer:
     return TextTokenizer(folder.path / "tokenizer.json", end=end, question_limit=asked, chunk_limit=chunk)
 
 
-def fusion(folder: ModelFolder, usual: float) -> float:
-    """Read what attention weighs in hybrid search; `usual` where the model's config does not say."""
-    return _weight(folder, "fusion", usual, 1.0)
+def fusion(folder: ModelFolder, usual: float, method: str = "reatt") -> float:
+    """Read what attention weighs in hybrid search; `usual` where the model's config does not say.
+
+    A decoder that was never taught what to ask for weighs nothing: it finds nothing (docs/intra.md).
+    """
+    weight = _weight(folder, "fusion", usual, 1.0)
+    return weight if method != "intra" or folder.retrieval_tokens.is_file() else 0.0
 
 
 def _weight(folder: ModelFolder, key: str, usual: float, most: float) -> float:

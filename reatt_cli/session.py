@@ -122,7 +122,7 @@ class Session:
         generation = self.settle()
         loaded = generation is not None and (with_model or True in self._retrievers)
         if loaded not in self._retrievers:
-            weight = models.fusion(self.model, FUSION_WEIGHT) if loaded else FUSION_WEIGHT
+            weight = models.fusion(self.model, FUSION_WEIGHT, generation.method) if generation and loaded else 0.0
             backbone = self.backbone(self.model) if loaded else None
             self._retrievers[loaded] = Retriever(self.library, backbone, generation, weight)
         return self._retrievers[loaded]

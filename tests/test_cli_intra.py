@@ -9,6 +9,9 @@ import torch
 from safetensors.torch import load_file, save, save_file
 
 from reatt_cli import schemas
+from reatt_engine import models
+from reatt_engine.folders import ModelFolder
+from reatt_engine.retrieval_tokens import untrained
 
 QUESTION = "How long is parental leave in Norway?"
 MISMATCH = 13
@@ -35,6 +38,23 @@ def test_a_model_that_was_never_taught_to_ask_is_named_where_it_is_chosen(reatt,
         assert "reatt adapt --qa" in told["warnings"][0]
     assert again["warnings"] == []
     assert reatt("ingest", "--method", "intra", ".").err.count("never taught") == 1
+
+
+def test_until_its_decoder_is_taught_hybrid_search_goes_by_words(reatt, home, tiny, tmp_path):
+    """Every passage has an attention score beside, but it counts only where retrieval tokens were written."""
+    shutil.copytree(tiny.path, tmp_path / "taught")
+    tokens = untrained(models.load_intra(tiny, "cpu").asker)
+    save_file({"vectors": tokens.vectors, "weights": tokens.weights}, ModelFolder(tmp_path / "taught").retrieval_tokens)
+    for name, text in {"a.txt": "Leave is 49 weeks.", "b.txt": "Tea is at four.", "c.txt": "Ada has it."}.items():
+        (home / "work" / name).write_text(text)
+    scores = {}
+    for name, model in (("not", tiny.path), ("taught", tmp_path / "taught")):
+        assert reatt("ingest", "--store", name, "--method", "intra", "--model", model, ".").code == 0
+        found = json.loads(reatt("search", "--store", name, "Leave weeks", "--retriever", "hybrid", "--json").out)
+        scores[name] = [hit["retrieval"] for hit in found["hits"]]
+    assert [hit["score"] for hit in scores["not"]] == [1.0, 0.0, 0.0]
+    assert all(hit["attention"] is not None for hit in scores["not"])
+    assert 0 < scores["taught"][1]["score"] < 1  # neither the nearest nor the farthest
 
 
 def test_an_ingest_counts_tokens_whatever_is_kept_of_them(reatt, decoded):
