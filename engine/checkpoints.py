@@ -159,8 +159,8 @@ class _Uninitialised(TorchFunctionMode):
 def complain(expected: Mapping[str, tuple[int, ...]], weights: Mapping[str, Tensor], source: Path) -> None:
     """Raise ModelError naming the weights that a model lacks, has no place for, or has in another shape."""
     decoded, given = (any("decoder." in name for name in names) for names in (expected, weights))
-    if decoded and not given:
-        message = f"{source} holds an encoder alone; without a decoder's cross-attention nothing reads or retrieves"
+    if decoded and not given and any("encoder." in name for name in weights):
+        message = f"{source} holds an encoder alone; reading needs the decoder, and so does --method intra"
         raise ModelError(message, "use a whole model of the T5 family", str(source))
     missing = sorted(expected.keys() - weights.keys())
     unknown = sorted(weights.keys() - expected.keys())

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 # Chunks that sums leave over. Of 136,309 by 18 heads of 64 tokens the ten best were found so for each of 363 questions,
-# of the best 50 0.998; with 150 left over, of the best 5 and 50 0.98 and 0.85 (24 questions; docs/intra.md).
+# of the best 50 0.998 (docs/intra.md); with 150 left over, of the best 5 and 50 0.98 and 0.85 (24 questions).
 GATHERED = 1500
-# Runs with less in common are asked vector by vector. reatt-mini's have 0.35 to 0.40. On random keys (20,000 chunks)
-# recall@10 is 1.00 at 0.2 and 0.60 at 0.03; 64 unrelated vectors have 1/64.
+# Where all runs together have less in common, all are asked vector by vector. reatt-mini's have 0.35 to 0.40. On random
+# keys (20,000 chunks) recall@10 is 1.00 at 0.2 and 0.60 at 0.03; 64 unrelated vectors have 1/64.
 ALIKE = 0.1
 
 

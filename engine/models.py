@@ -222,7 +222,8 @@ def read_tokenizer(folder: ModelFolder) -> TextTokenizer:
 def fusion(folder: ModelFolder, usual: float, method: str = "reatt") -> float:
     """Read what attention weighs in hybrid search; `usual` where the model's config does not say.
 
-    A decoder that was never taught what to ask for weighs nothing: it finds nothing (docs/intra.md).
+    A decoder that was never taught what to ask for weighs nothing, whatever the config says: reatt-mini's finds next to
+    nothing (docs/intra.md), and no other has been shown to.
     """
     weight = _weight(folder, "fusion", usual, 1.0)
     return weight if method != "intra" or folder.retrieval_tokens.is_file() else 0.0

@@ -209,6 +209,8 @@ class Retriever:
     def _hybrid(self, asked: Asked) -> list[Scored]:
         deep = replace(asked, k=max(DEPTH, asked.k))
         words = {each.chunk: each.score for each in self._words(deep)}
+        if self.fusion == 0:
+            return fuse({}, words, 0.0)
         attention = {each.chunk: each.score for each in self._attention(deep)}
         unscored = [chunk for chunk in words if chunk not in attention]
         attention |= self._index.scores(self._hear(asked).queries, unscored)
