@@ -113,7 +113,7 @@ def _search(session: Session, wanted: Wanted) -> schemas.Search:
         wanted.question, wanted.top, wanted.retriever, wanted.search, wanted.only, wanted.rounds, wanted.rerank
     )
     spent = {"search": 1000 * (time.monotonic() - started)}
-    explained = [finder.explain(wanted.question, each) if wanted.retriever != "words" else [] for each in hits]
+    explained = [finder.explain(wanted.question, each) if each.attention_score is not None else [] for each in hits]
     shown = [answers.hit(wanted.question, *each) for each in zip(hits, explained, strict=True)]
     _say_if_cut(session, wanted.question, explained)
     told = _warnings(session)

@@ -52,7 +52,7 @@ def test_until_its_decoder_is_taught_hybrid_search_goes_by_words(reatt, home, ti
         assert reatt("ingest", "--store", name, "--method", "intra", "--model", model, ".").code == 0
         found = json.loads(reatt("search", "--store", name, "Leave weeks", "--retriever", "hybrid", "--json").out)
         scores[name] = [hit["retrieval"] for hit in found["hits"]]
-    assert [(hit["score"], hit["attention"]) for hit in scores["not"]] == [(1.0, None)]
+    assert [(hit["score"], hit["attention"], hit["tokens"]) for hit in scores["not"]] == [(1.0, None, [])]
     assert len(scores["taught"]) == 3
     assert 0 < scores["taught"][1]["score"] < 1  # neither the nearest nor the farthest
 
