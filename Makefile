@@ -18,18 +18,15 @@ FAULTS ?= 100
 SEED ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := reatt_cli reatt_engine reatt_store bench recipes
+PACKAGES := reatt_cli reatt reatt_store bench recipes
 INPUTS := pyproject.toml constraints.txt
 FIND_PYTHON = for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$p; break; }; done; true
 # One thread a process: the processes are the parallelism, and small matrices gain nothing from threads.
 RUN_TESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs
 
-STORE_TESTS = $(addprefix tests/test_, $(addsuffix .py, answers_kept crash faults generations library nearest repairing \
-	runs segments store_edges store_model words))
-
-CLI_TESTS = $(wildcard tests/test_cli_*.py) $(addprefix tests/test_, $(addsuffix .py, adapt completions easing \
-	error_catalogue json_purity keeping manual models_command moving plain_terminals report serving watching))
+STORE_TESTS = tests/store
+CLI_TESTS = tests/cli tests/judging/test_report.py
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -63,19 +60,19 @@ test: $(VENV)/installed-dev ## the test suite
 
 # What docs/reliability.md states, R1 to R10; each has a short form in `make test`.
 kills: $(VENV)/installed-dev ## R1: KILLS (3000) kills -9 of ingest, remove, adapt and every transaction, at random moments
-	KILLS=$(KILLS) $(RUN_TESTS) -s -m slow tests/test_crash.py tests/test_kills.py tests/test_adapt.py -k kill $(ARGS)
+	KILLS=$(KILLS) $(RUN_TESTS) -s -m slow tests/store/test_crash.py tests/verbs/test_kills.py tests/cli/test_adapt.py -k kill $(ARGS)
 
 crashes: $(VENV)/installed-dev ## R2-R4: every change a crash point, power cuts, every change failing
-	$(RUN_TESTS) -s -m slow tests/test_faults.py $(ARGS)
+	$(RUN_TESTS) -s -m slow tests/store/test_faults.py $(ARGS)
 
 flips: $(VENV)/installed-dev ## R5: a thousand flipped bits, found and repaired
-	$(RUN_TESTS) -s -m slow tests/test_repairing.py tests/test_crash.py -k flipped $(ARGS)
+	$(RUN_TESTS) -s -m slow tests/store/test_repairing.py tests/store/test_crash.py -k flipped $(ARGS)
 
 moves: $(VENV)/installed-dev ## R8: the store moves to another model before every single look at it
-	$(RUN_TESTS) -s -m slow tests/test_moving.py -k before_any_call $(ARGS)
+	$(RUN_TESTS) -s -m slow tests/cli/test_moving.py -k before_any_call $(ARGS)
 
 asks: $(VENV)/installed-dev ## R8: ASKS (10000) questions while the store moves to and fro between two models
-	ASKS=$(ASKS) $(RUN_TESTS) -s -m slow tests/test_moving.py -k while_the_store_moves $(ARGS)
+	ASKS=$(ASKS) $(RUN_TESTS) -s -m slow tests/cli/test_moving.py -k while_the_store_moves $(ARGS)
 
 figures: $(VENV)/installed-dev ## R6, R7, R9, R10: second ingest of 10,000 files, order, two writers, Ctrl-C
 	$(RUN_TESTS) -s -m slow tests/test_reliability.py $(ARGS)
@@ -94,13 +91,8 @@ lint: $(VENV)/installed-dev ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# mypy wants folders named as they are imported; two of ours are not.
 types: $(VENV)/installed-dev ## mypy, strict
-	@mkdir -p build/types
-	@ln -sfn ../../reatt_cli build/types/reatt_cli
-	@ln -sfn ../../engine build/types/reatt_engine
-	@ln -sfn ../../store build/types/reatt_store
-	MYPYPATH=build/types:. $(BIN)/mypy --explicit-package-bases $(PACKAGES:%=-p %)
+	$(BIN)/mypy $(PACKAGES:%=-p %)
 
 smoke: $(VENV)/installed-dev ## the wheel, in an empty environment, from another folder
 	PYTHON=$(abspath $(BIN)/python) .ci/smoke

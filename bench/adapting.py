@@ -24,15 +24,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench import contrast, machine, mini_sets, table
-from bench.adaptation import MEASURE, Bench, Figures, Lesson, from_data
-from bench.mini_sets import Dev, Judged
-from bench.plan import Plan
-from bench.table import Row, at_least, at_most
-from reatt_engine import evaluation, models
-from reatt_engine.adapting import Material, Sources
-from reatt_engine.corpus import Corpus
-from reatt_engine.mining import WordSearch
+from bench.kit import machine, table
+from bench.kit.plan import Plan
+from bench.kit.table import Row, at_least, at_most
+from bench.quality import contrast, mini_sets
+from bench.quality.adaptation import MEASURE, Bench, Figures, Lesson, from_data
+from bench.quality.mini_sets import Dev, Judged
+from reatt.adapt import Material, Sources
+from reatt.lessons.close_chunks import WordSearch
+from reatt.lessons.corpus import Corpus
+from reatt.lessons.judged import read_qrels, read_queries
+from reatt.weights import models
 from reatt_store.library import Library
 
 SETS = ("covidqa", "fairytaleqa_val", "chroma_chunking_eval")
@@ -97,8 +99,8 @@ def _tales(bench: Bench) -> Judged:
 def judgements(bench: Bench) -> list[Row]:
     """Learn from judgements of half of a corpus's documents; find the others."""
     folder = _half_judged(bench)
-    relevant = evaluation.read_qrels(folder / "qrels.tsv")
-    asked = [each for each in evaluation.read_queries(folder / "queries.jsonl") if each.id in relevant]
+    relevant = read_qrels(folder / "qrels.tsv")
+    asked = [each for each in read_queries(folder / "queries.jsonl") if each.id in relevant]
     judged = Judged(Dev("medquad"), folder, tuple(mini_sets.spaced(asked, mini_sets.SPACED)), relevant)
     base = bench.store(judged)
     lesson = Lesson(Sources(judged=folder / "judged.jsonl"), accept="always")

@@ -17,13 +17,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import machine, stores
-from bench.plan import Plan
-from bench.table import at_least, grid
-from reatt_engine import evaluation, metrics
-from reatt_engine.evaluation import Evaluation
-from reatt_engine.reading import AskOptions, ask
-from reatt_engine.retrieval import Retriever
+from bench.kit import machine, stores
+from bench.kit.plan import Plan
+from bench.kit.table import at_least, grid
+from reatt import evaluate
+from reatt.ask import AskOptions, ask
+from reatt.evaluate import Evaluation
+from reatt.judging import metrics
+from reatt.search.retriever import Retriever
 from reatt_store.library import Library, Status
 
 SET = Path("dev", "squad11_dev13")
@@ -95,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
 def _found(retriever: Retriever, plan: Plan, way: Way, limit: int | None) -> Evaluation:
     print(f"first: {way.name} …", file=sys.stderr, flush=True)
     queries, qrels = plan.data / SET / "queries.jsonl.gz", plan.data / SET / "qrels.tsv"
-    return evaluation.evaluate(retriever, queries, qrels, retriever_name=way.retriever, search=way.search, limit=limit)
+    return evaluate.evaluate(retriever, queries, qrels, retriever_name=way.retriever, search=way.search, limit=limit)
 
 
 def _read(retriever: Retriever, plan: Plan, limit: int) -> Read:
@@ -108,7 +109,7 @@ def _read(retriever: Retriever, plan: Plan, limit: int) -> Read:
         confidences.append(reply.confidence)
         return reply.answer
 
-    done = evaluation.evaluate(retriever, plan.data / SET / "queries.jsonl.gz", None, limit=limit, read=answer)
+    done = evaluate.evaluate(retriever, plan.data / SET / "queries.jsonl.gz", None, limit=limit, read=answer)
     right = tuple(value >= RIGHT for value in done.per_question["f1"].values())
     assert len(right) == len(confidences), "one confidence for each question"
     return Read(done, tuple(confidences), right)

@@ -18,12 +18,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import intra_page, intra_reading, machine, sheets
-from bench.intra_asking import SETTINGS, learn, learnt, warmed
-from bench.intra_pool import LEARNT, Enough, Pool, Size, lessons, open_pool, questions
-from bench.intra_reading import Study
-from bench.plan import Plan
-from reatt_engine.indexing import Progress
+from bench.kit import machine, sheets
+from bench.kit.plan import Plan
+from bench.quality import intra_page, intra_reading
+from bench.quality.intra_pool import LEARNT, Enough, Pool, Size, lessons, open_pool, questions
+from bench.quality.intra_reading import Study
+from bench.quality.intra_ways import SETTINGS, learn, learnt, warmed
+from reatt.progress import Progress
 
 STEPS = 300  # of 16 questions: twice over what is learnt from
 UNFINISHED = 3

@@ -18,14 +18,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bench import corpus, first_token, machine, table
-from bench.plan import Plan
-from bench.scoring import scoring
-from bench.stores import store
-from bench.table import Row
-from reatt_engine.intra import Intra
-from reatt_engine.models import load_for
-from reatt_engine.reatt import ReAtt
+from bench.kit import corpus, machine, table
+from bench.kit.plan import Plan
+from bench.kit.stores import store
+from bench.kit.table import Row
+from bench.rows import first_token
+from bench.rows.scores import scoring
+from reatt.model.intra import Intra
+from reatt.model.reatt import ReAtt
+from reatt.weights.models import load_for
 from reatt_store.library import Library
 from reatt_store.segments import Segment
 

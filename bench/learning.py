@@ -20,14 +20,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from bench import machine, processes, table
-from bench.plan import Plan
-from bench.table import Row, at_least, at_most
-from reatt_engine.batching import Ids, TrainingBatch
-from reatt_engine.evidence import answer_losses, apart, fuse, together
-from reatt_engine.grad_cache import accumulate
-from reatt_engine.objective import HeadSelector, Objective
-from reatt_engine.t5 import T5, T5Config
+from bench.kit import machine, processes, table
+from bench.kit.plan import Plan
+from bench.kit.table import Row, at_least, at_most
+from reatt.lessons.batches import Ids, TrainingBatch
+from reatt.model.t5 import T5, T5Config
+from reatt.training.grad_cache import accumulate
+from reatt.training.objective import HeadSelector, Objective
+from reatt.training.pools import answer_losses, apart, fuse, together
 
 STAGE = "learn"
 CLOSE, CHUNK, ASKED, ANSWER = 20, 200, 15, 5  # K; tokens

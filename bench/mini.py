@@ -19,14 +19,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from bench import machine, mini_page, mini_reading, mini_sets, sheets
-from bench.mini_page import BESIDE, PUBLISHED, Measured
-from bench.mini_sets import SETS, Bm25s, Judged
-from bench.plan import Plan
-from reatt_engine import evaluation
-from reatt_engine.evaluation import Evaluation, Searcher
-from reatt_engine.reatt import ReAtt
-from reatt_engine.retrieval import Retriever
+from bench.kit import machine, sheets
+from bench.kit.plan import Plan
+from bench.quality import mini_page, mini_reading, mini_sets
+from bench.quality.mini_page import BESIDE, PUBLISHED, Measured
+from bench.quality.mini_sets import SETS, Bm25s, Judged
+from reatt import evaluate
+from reatt.evaluate import Evaluation, Searcher
+from reatt.model.reatt import ReAtt
+from reatt.search.retriever import Retriever
 
 MAIN = "reatt-mini"
 READ = 40  # questions of a set: with 400 to search by, all of it takes some ten minutes on two cores
@@ -132,7 +133,7 @@ def _measure(measured: Measured, subjects: Sequence[Subject], count: int, beside
 
 
 def _found(searcher: Searcher, judged: Judged, queries: Path, way: str) -> Evaluation:
-    return evaluation.evaluate(searcher, queries, judged.qrels, retriever_name=way)
+    return evaluate.evaluate(searcher, queries, judged.qrels, retriever_name=way)
 
 
 def _head(measured: Measured, subjects: Sequence[Subject], again: str, seconds: float) -> dict[str, str]:

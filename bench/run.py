@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import machine, table
-from bench.plan import Plan
+from bench.kit import machine, table
+from bench.kit.plan import Plan
 
 NOTES = (
     "**1 thread, all threads**: what torch and FAISS may use; where one column is empty, nothing was set.",
@@ -56,14 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _stages() -> dict[str, Callable[[Plan], list[table.Row]]]:
-    from bench import asking, ingesting, searching, serving, starting
+    from bench.rows import ask, ingest, search, serve, start
 
     return {
-        "ingest": ingesting.measure,
-        "search": searching.measure,
-        "start": starting.measure,
-        "ask": asking.measure,
-        "serve": serving.measure,
+        "ingest": ingest.measure,
+        "search": search.measure,
+        "start": start.measure,
+        "ask": ask.measure,
+        "serve": serve.measure,
     }
 
 

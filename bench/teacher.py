@@ -18,17 +18,18 @@ from statistics import fmean
 
 import torch
 
-from bench import machine, mini_sets, sheets
-from bench.mini_page import mean_interval
-from bench.mini_reading import BY_WORDS, hits
-from bench.mini_sets import Dev
-from bench.plan import Plan
-from bench.sheets import Cell, Figure, Sheet
-from reatt_engine import models
-from reatt_engine.corpus import Corpus
-from reatt_engine.folders import ModelFolder
-from reatt_engine.reatt import ReAtt
-from reatt_engine.teachers import TEACHERS
+from bench.kit import machine, sheets
+from bench.kit.plan import Plan
+from bench.kit.sheets import Cell, Figure, Sheet
+from bench.quality import mini_sets
+from bench.quality.mini_page import mean_interval
+from bench.quality.mini_reading import BY_WORDS, hits
+from bench.quality.mini_sets import Dev
+from reatt.lessons.corpus import Corpus
+from reatt.model.reatt import ReAtt
+from reatt.training.teachers import TEACHERS
+from reatt.weights import models
+from reatt.weights.folder import ModelFolder
 from recipes.reatt_mini.export import export
 
 SETS = ("squad11_dev13", "nq_qed_dev", "2wiki_dev200", "covidqa")

@@ -16,22 +16,10 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import Abort, TyperException
 
-from reatt_cli import (
-    __version__,
-    adapt,
-    asking,
-    completing,
-    configuring,
-    doctoring,
-    evaluating,
-    failures,
-    ingesting,
-    library,
-    models,
-    reporting,
-    serving,
-)
+from reatt_cli import __version__, failures
+from reatt_cli.commands import adapt, ask, completion, config, contents, doctor, evaluate, ingest, models, report, serve
 from reatt_cli.output import Output, StdoutClosed
+from reatt_cli.program import app
 from reatt_cli.settings import Settings, log_file, told
 
 # Set before anything is imported that reads them: no command but `models add` may touch the network.
@@ -42,15 +30,8 @@ ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
 }
 
-app = typer.Typer(
-    help="Ask your own documents: one Transformer that retrieves and reads, offline.",
-    epilog="Start: reatt ingest FOLDER, then: reatt ask QUESTION",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    rich_markup_mode=None,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
 
+__all__ = ["app", "main", "run"]
 
 UNSET = frozenset(("-h", "--help", "--version"))  # what is there at once, whatever the files of settings say
 
@@ -74,7 +55,7 @@ def _top(
 
 
 GROUPS = (
-    ingesting, asking, adapt, library, evaluating, models, serving, reporting, doctoring, configuring, completing,
+    ingest, ask, adapt, contents, evaluate, models, serve, report, doctor, config, completion,
 )  # fmt: skip
 for group in GROUPS:
     group.register(app)
@@ -101,10 +82,10 @@ def run(arguments: list[str]) -> int:
     settings = told(arguments)
     try:
         if arguments[:1] == ["values"]:  # a shell asks, at every TAB: without Typer, and so without pydantic
-            completing.values(*arguments[1:])
+            completion.values(*arguments[1:])
             return 0
         command = typer.main.get_command(app)
-        usual = {} if UNSET.intersection(arguments) else configuring.defaults(arguments)
+        usual = {} if UNSET.intersection(arguments) else config.defaults(arguments)
         code = command.main(args=arguments or ["--help"], prog_name="reatt", standalone_mode=False, default_map=usual)
         return int(code or 0)
     except StdoutClosed:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from reatt_engine.indexing import Progress
+    from reatt.progress import Progress
     from reatt_store.errors import ReattError
 
 Color = Literal["auto", "always", "never"]

@@ -32,6 +32,6 @@ def folder_or_glob(given: str | None) -> str | None:
     path = os.path.abspath(os.path.expanduser(given))
     if not (given.endswith("/") or os.path.isdir(path)):
         return as_utf8(given)
-    from reatt_engine.sources import storable
+    from reatt.documents.files import storable
 
     return glob.escape(storable(path)).rstrip("/") + "/*"

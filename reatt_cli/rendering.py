@@ -227,3 +227,8 @@ def _best_window(text: str, weights: Sequence[tuple[int, int, float]], width: in
     if end < len(text) and (gap := re.search(r"\s\S*$", text[max(begin, end - 20) : end])):
         end = max(begin, end - 20) + gap.start()
     return begin, min(end, len(text))
+
+
+def where(page: int | None, line: int) -> str:
+    """Say where in a file something stands: by page where there are pages, else by line."""
+    return f" p.{page}" if page is not None else f":{line}"

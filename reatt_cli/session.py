@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from reatt_cli.settings import Body, Settings, registry, store_folder
 
 if TYPE_CHECKING:
-    from reatt_engine.backbone import Backbone
-    from reatt_engine.folders import ModelFolder
-    from reatt_engine.retrieval import Retriever
+    from reatt.model.backbone import Backbone
+    from reatt.search.retriever import Retriever
+    from reatt.weights.folder import ModelFolder
     from reatt_store.library import Generation, Library
 
 
@@ -94,13 +94,13 @@ class Session:
     @cached_property
     def model(self) -> ModelFolder:
         """The model that was asked for, else the store's own, else the bundled one."""
-        from reatt_engine import models
+        from reatt.weights import models
 
         return models.find(self.settings.model, registry(), self.library if self.exists else None)
 
     def backbone(self, model: ModelFolder, method: str | None = None) -> Backbone:
         """Load a model onto the device that was asked for, for a method or else the store's own."""
-        from reatt_engine import models
+        from reatt.weights import models
 
         made = self.library.generation() if method is None and self.exists else None
         return models.load_for(method or (made.method if made else "reatt"), model, self.settings.device)
@@ -116,8 +116,9 @@ class Session:
 
     def retriever(self, with_model: bool = True) -> Retriever:
         """Make what finds chunks, once for each generation; searching by words alone needs no model."""
-        from reatt_engine import models
-        from reatt_engine.retrieval import FUSION_WEIGHT, Retriever
+        from reatt.search.retriever import Retriever
+        from reatt.weights import models
+        from reatt.weights.folder import FUSION_WEIGHT
 
         generation = self.settle()
         loaded = generation is not None and (with_model or True in self._retrievers)

@@ -67,7 +67,7 @@ def reatt(home, capsys):
 
 NURSERY = """
 import json, os, sys
-import reatt_engine.adapting, reatt_engine.reatt
+import reatt.adapt, reatt.model.reatt
 from reatt_cli.app import run
 print("ready", flush=True)
 for line in sys.stdin:
@@ -145,7 +145,7 @@ def store(home):
 @pytest.fixture(scope="session")
 def tiny(write_model, tmp_path_factory):
     """Name a tiny model's folder."""
-    from reatt_engine.folders import ModelFolder
+    from reatt.weights.folder import ModelFolder
 
     return ModelFolder(write_model(tmp_path_factory.mktemp("tiny")))
 
@@ -153,7 +153,7 @@ def tiny(write_model, tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_reatt(tiny):
     """Load the tiny model."""
-    from reatt_engine import models
+    from reatt.weights import models
 
     return models.load(tiny, "cpu")
 
@@ -161,8 +161,9 @@ def tiny_reatt(tiny):
 @pytest.fixture
 def ingest(tmp_path, tiny, tiny_reatt):
     """Return a function that reads paths into a store with the tiny model, or another one's folder."""
-    from reatt_engine import indexing, models
-    from reatt_engine.folders import ModelFolder
+    from reatt import ingest as engine
+    from reatt.weights import models
+    from reatt.weights.folder import ModelFolder
     from reatt_store.library import Library
 
     def read(*paths, store=tmp_path / "store", model=None, **options):
@@ -172,7 +173,7 @@ def ingest(tmp_path, tiny, tiny_reatt):
             backbone = models.load(folder, "cpu")
         with Library.create(store) as library:
             named = [str(path) for path in paths]
-            return indexing.ingest(library, backbone, folder, named, indexing.IngestOptions(**options), lambda _: None)
+            return engine.ingest(library, backbone, folder, named, engine.IngestOptions(**options), lambda _: None)
 
     return read
 
@@ -180,14 +181,14 @@ def ingest(tmp_path, tiny, tiny_reatt):
 @pytest.fixture(scope="session")
 def archive(tiny, tiny_reatt, tmp_path_factory):
     """Make a store of a few hundred chunks with the tiny model, for tests that only read it; return its folder."""
-    from reatt_engine import indexing
+    from reatt import ingest as engine
     from reatt_store.library import Library
 
     root = tmp_path_factory.mktemp("archive")
     write_corpus(root / "corpus")
     with Library.create(root / "store") as library:
-        options = indexing.IngestOptions()
-        indexing.ingest(library, tiny_reatt, tiny, [str(root / "corpus")], options, lambda _: None)
+        options = engine.IngestOptions()
+        engine.ingest(library, tiny_reatt, tiny, [str(root / "corpus")], options, lambda _: None)
     return root / "store"
 
 

@@ -16,8 +16,8 @@ def model(tmp_path_factory):
     from safetensors.torch import save_file
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-    from reatt_engine.checkpoints import published_weights
-    from reatt_engine.t5 import T5, T5Config
+    from reatt.model.t5 import T5, T5Config
+    from reatt.model.t5_names import published_weights
 
     torch.manual_seed(0)
     shape = {"vocab_size": 100, "d_model": 16, "d_kv": 8, "d_ff": 24, "num_heads": 2, "num_layers": 2}
@@ -46,8 +46,8 @@ def released():
 def write_released(folder, **changes):
     import torch
 
-    from reatt_engine.checkpoints import published_weights
-    from reatt_engine.t5 import T5, T5Config
+    from reatt.model.t5 import T5, T5Config
+    from reatt.model.t5_names import published_weights
 
     shape = {"vocab_size": 100, "d_model": 32, "d_ff": 64, "d_kv": 8, "num_heads": 4, "num_layers": 4}
     config = {
@@ -92,8 +92,8 @@ def write_model():
     import torch
     from safetensors.torch import save_file
 
-    from reatt_engine.checkpoints import published_weights
-    from reatt_engine.t5 import T5, T5Config
+    from reatt.model.t5 import T5, T5Config
+    from reatt.model.t5_names import published_weights
 
     def write(folder, seed=0, chunk_tokens=160):
         folder.mkdir(parents=True, exist_ok=True)

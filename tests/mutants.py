@@ -21,8 +21,8 @@ from pathlib import Path
 from coverage import CoverageData
 
 ROOT = Path(__file__).resolve().parent.parent
-TESTS = "answers_kept generations library nearest repairing runs segments store_edges store_model words".split()
-FILES = [f"tests/test_{name}.py" for name in TESTS]
+TESTS = "answers edges generations library model nearest repairing runs segments words".split()
+FILES = [f"tests/store/test_{name}.py" for name in TESTS]
 SECONDS = 120  # for one fault; one that makes the tests hang is noticed, too
 
 FLIPPED = {
@@ -128,7 +128,7 @@ def noticed(mutant: Mutant, tests: set[str], folder: Path) -> bool:
     """Say whether one of the tests fails, or hangs, with a fault."""
     package = folder / "reatt_store"
     shutil.rmtree(package, ignore_errors=True)
-    shutil.copytree(ROOT / "store", package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "store" / "reatt_store", package, ignore=shutil.ignore_patterns("__pycache__"))
     (package / mutant.file).write_text(mutant.source, encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *sorted(tests)]
@@ -144,7 +144,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    every = [fault for file in sorted((ROOT / "store").glob("*.py")) for fault in faults(file)]
+    every = [fault for file in sorted((ROOT / "store" / "reatt_store").glob("*.py")) for fault in faults(file)]
     drawn = [mutant(*fault) for fault in random.Random(options.seed).sample(every, min(options.count, len(every)))]
     killed = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -154,7 +154,7 @@ def main() -> None:
             found = bool(tests) and noticed(each, tests, Path(folder))
             killed += found
             if not found:
-                print(f"survived  store/{each.file}:{each.line}  {each.fault}", flush=True)
+                print(f"survived  store/reatt_store/{each.file}:{each.line}  {each.fault}", flush=True)
     share = f"{killed} of {len(drawn)} faults ({killed / len(drawn):.0%})"
     print(f"noticed {share}, drawn from {len(every)} with seed {options.seed}")
 

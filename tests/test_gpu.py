@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from reatt_engine import indexing, models
-from reatt_engine.backbone import ChunkText
-from reatt_engine.reading import AskOptions, ask
-from reatt_engine.retrieval import Retriever
+from reatt import ingest
+from reatt.ask import AskOptions, ask
+from reatt.model.backbone import ChunkText
+from reatt.search.retriever import Retriever
+from reatt.weights import models
 from reatt_store.library import Library
 
 DEVICE = "cuda"
@@ -28,7 +29,7 @@ def decoded(tiny, archive, tmp_path_factory):
     folder = tmp_path_factory.mktemp("decoded") / "store"
     with Library.create(folder) as library:
         corpus, model = [str(archive.parent / "corpus")], models.load_intra(tiny, "cpu")
-        indexing.ingest(library, model, tiny, corpus, indexing.IngestOptions(), lambda _: None)
+        ingest.ingest(library, model, tiny, corpus, ingest.IngestOptions(), lambda _: None)
     return folder
 
 
@@ -90,7 +91,7 @@ def test_answers_do_not_depend_on_the_device(both, question, free):
 def test_a_store_filled_on_a_gpu_is_the_one_the_processor_makes(tiny, archive, gpu_reatt, tmp_path):
     with Library.open(archive) as here, Library.create(tmp_path / "there") as there:
         corpus = [str(archive.parent / "corpus")]
-        indexing.ingest(there, gpu_reatt, tiny, corpus, indexing.IngestOptions(), lambda _: None)
+        ingest.ingest(there, gpu_reatt, tiny, corpus, ingest.IngestOptions(), lambda _: None)
         for ours, theirs in zip(here.segments(1), there.segments(1), strict=True):
             np.testing.assert_array_equal(theirs.digests, ours.digests)
             np.testing.assert_allclose(theirs.keys.astype(float), ours.keys.astype(float), rtol=HALF, atol=HALF)

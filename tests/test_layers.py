@@ -1,4 +1,7 @@
-"""The layers, read from the code itself: reatt_cli -> reatt_engine -> reatt_store, and what none of them may do."""
+"""The layers and rooms, read from the code itself: who may import whom, and what none of them may do.
+
+The import rule is data: `TIERS` in bench/house.py, which also prints the graph in figures.
+"""
 
 import ast
 import subprocess
@@ -9,13 +12,17 @@ from typing import NamedTuple
 
 import pytest
 
+from bench import house
+
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = {"reatt_cli": ROOT / "reatt_cli", "reatt_engine": ROOT / "engine", "reatt_store": ROOT / "store"}
-SOURCES = sorted(path for folder in FOLDERS.values() for path in folder.glob("*.py"))
+FOLDERS = {name: ROOT / folder for name, folder in house.SOURCES.items() if name != "bench"}
+SOURCES = sorted(path for folder in FOLDERS.values() for path in folder.rglob("*.py"))
+GRAPH = house.Graph(house.modules())
+VERBS = {name for name in GRAPH.files if house.room(name) == "verbs"}
 HEAVY = {"torch", "numpy", "faiss", "transformers", "tokenizers", "safetensors", "sqlite_utils", "pypdf"}
 PICKLERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 # The one module that reads a published pytorch_model.bin.
-CONVERTER = ROOT / "engine" / "convert.py"
+CONVERTER = FOLDERS["reatt"] / "weights" / "convert.py"
 PRINTER = ROOT / "reatt_cli" / "output.py"
 
 
@@ -70,13 +77,73 @@ def root_of(module: str) -> str:
 @pytest.mark.parametrize(
     ("layer", "above"),
     [
-        ("reatt_store", {"reatt_engine", "reatt_cli", "torch", "transformers"}),
-        ("reatt_engine", {"reatt_cli", "typer", "rich"}),
+        ("reatt_store", {"reatt", "reatt_cli", "torch", "transformers"}),
+        ("reatt", {"reatt_cli", "typer", "rich"}),
     ],
 )
 def test_no_layer_imports_what_stands_above_it(layer, above):
     for name, tree in trees(FOLDERS[layer]):
         assert [found for found in imports(tree, name) if root_of(found.module) in above] == []
+
+
+def test_a_room_imports_only_rooms_of_the_tiers_before_its_own():
+    assert {house.room(name) for name in GRAPH.files} - {None} <= {name for names in house.TIERS for name in names}
+    assert house.upward(GRAPH) == []
+
+
+def test_no_room_imports_a_verb():
+    rooms = [name for name in GRAPH.files if house.room(name) not in (None, "verbs", "api")]
+    assert {name: GRAPH.every[name] & VERBS for name in rooms if GRAPH.every[name] & VERBS} == {}
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    assert house.circle(GRAPH.every) == []
+
+
+def test_only_the_program_and_its_commands_import_commands():
+    users = {
+        name
+        for name, targets in GRAPH.every.items()
+        if any(target.startswith("reatt_cli.commands.") for target in targets)
+    }
+    assert {name for name in users if not name.startswith("reatt_cli.commands.")} == {"reatt_cli.app"}
+
+
+@pytest.mark.parametrize("folder", sorted(house.folders(GRAPH)), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_folder_can_be_overlooked(folder):
+    assert house.folders(GRAPH)[folder] <= house.LARGEST
+
+
+def test_every_folder_of_modules_says_what_lives_in_it():
+    for folder in house.folders(GRAPH):
+        if folder != ROOT / "bench":
+            said = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+            assert 1 <= len(said.strip().splitlines()) <= 9, folder
+
+
+def test_importing_the_library_loads_nothing_but_itself():
+    program = "import sys; before = set(sys.modules); import reatt; print(sorted(set(sys.modules) - before))"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "['reatt']"
+
+
+def test_the_rule_finds_an_upward_arrow_and_a_circle(tmp_path):
+    texts = {
+        "parsers/html.py": "",
+        "model/t5.py": "from reatt.parsers import html",
+        "search/index.py": "def f(): from reatt import ask",
+        "ask.py": "from reatt.search import index",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    graph = house.Graph(house.modules(tmp_path, {"reatt": "."}))
+    assert house.upward(graph) == [
+        ("reatt.model.t5", "reatt.parsers.html"),
+        ("reatt.search.index", "reatt.ask"),
+    ]
+    assert {"reatt.ask", "reatt.search.index"} == set(house.circle(graph.every))
+    assert house.chain(graph) == ["reatt.ask", "reatt.search.index"]
 
 
 def test_the_command_line_loads_nothing_heavy_at_import():

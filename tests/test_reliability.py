@@ -53,7 +53,7 @@ def test_a_second_ingest_writes_nothing(corpus, ingest, tmp_path, files):
 
 @pytest.mark.parametrize("orders", [2, slow(30)])
 def test_any_order_of_files_finds_the_same(corpus, ingest, tmp_path, tiny_reatt, orders):
-    from reatt_engine.retrieval import Retriever
+    from reatt.search.retriever import Retriever
 
     paths, found = sorted(corpus(20).iterdir()), []
     for seed in range(orders):

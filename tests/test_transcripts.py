@@ -22,7 +22,7 @@ from reatt_cli import __version__
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
     *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "bench/results/README.md")),
-    *(ROOT / "engine").glob("*/README.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md"),
+    *(ROOT / "engine" / "reatt").glob("*/README.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md"),
 ]  # fmt: skip
 REWRITE = os.environ.get("TRANSCRIPTS") == "rewrite"  # record what is said now, as `make transcripts` does
 MASKED = re.compile(r"(?<![\w.])(?:\d+h)?(?:\d+m)?\d+(?:\.\d+)?(?:m?s|h|m| ms| [kMGT]?B)(?!\w)")

@@ -1,6 +1,6 @@
 """Stage 5: fit what turns scores into decisions, and write it into the exported model's config.
 
-    python -m recipes.reatt_mini.calibrate --data DATA --model engine/reatt-mini
+    python -m recipes.reatt_mini.calibrate --data DATA --model engine/reatt/reatt-mini
 
 - `fusion`: the weight of attention in hybrid search, on training questions of sets that training left out;
 - `confidence`: a logistic model over the signs of an answer, on development questions; part of them is asked of the
@@ -23,13 +23,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from reatt_engine import indexing, metrics, models
-from reatt_engine.backbone import ChunkText
-from reatt_engine.confidence import Signs
-from reatt_engine.decoding import Limits
-from reatt_engine.folders import ModelFolder
-from reatt_engine.reatt import ReAtt
-from reatt_engine.retrieval import Retriever, fuse
+from reatt import ingest
+from reatt.judging import metrics
+from reatt.model.backbone import ChunkText, Limits
+from reatt.model.confidence import Signs
+from reatt.model.reatt import ReAtt
+from reatt.search.retriever import Retriever, fuse
+from reatt.weights import models
+from reatt.weights.folder import ModelFolder
 from reatt_store.library import Library
 from recipes.reatt_mini.export import replace_text
 
@@ -71,7 +72,7 @@ def store(backbone: ReAtt, model: ModelFolder, documents: list[dict[str, Any]], 
     corpus = folder / "corpus.jsonl"
     corpus.write_text("".join(json.dumps(d) + "\n" for d in documents), encoding="utf-8")
     library = Library.create(folder / "store")
-    indexing.ingest(library, backbone, model, [str(corpus)], indexing.IngestOptions(), lambda _: None)
+    ingest.ingest(library, backbone, model, [str(corpus)], ingest.IngestOptions(), lambda _: None)
     return Retriever(library, backbone, library.generation())
 
 
@@ -175,7 +176,7 @@ def main() -> None:
     """Fit both and write them down."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--model", type=Path, default=Path("engine/reatt-mini"))
+    parser.add_argument("--model", type=Path, default=Path("engine/reatt/reatt-mini"))
     options = parser.parse_args()
     torch.set_num_threads(2)
     folder = ModelFolder(options.model)

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from reatt_engine.backbone import ChunkText
-from reatt_engine.tokens import TextTokenizer, Tokens
+from reatt.model.backbone import ChunkText
+from reatt.model.tokens import TextTokenizer, Tokens
 
 SETS = ("squad11_train", "nq_qed_train", "qamr", "fairytaleqa_train", "distant_wiki_train")
 LOWER_CASE = 0.2  # share of questions asked without capitals and mark, as people type them

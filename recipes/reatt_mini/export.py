@@ -1,6 +1,6 @@
 """Stage 4: write the trained model as a folder in the published T5 layout, in half precision.
 
-    python -m recipes.reatt_mini.export --out WORK --model engine/reatt-mini
+    python -m recipes.reatt_mini.export --out WORK --model engine/reatt/reatt-mini
 
 `--full` writes the weights as they were trained, to measure what half precision costs.
 """
@@ -16,10 +16,11 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from reatt_engine import models
-from reatt_engine.checkpoints import fill, published_weights
-from reatt_engine.folders import ModelFolder
-from reatt_engine.t5 import T5
+from reatt.model.t5 import T5
+from reatt.model.t5_names import published_weights
+from reatt.weights import models
+from reatt.weights.folder import ModelFolder
+from reatt.weights.t5_files import fill
 from recipes.reatt_mini.start import HEAD, SHAPE
 
 SETTINGS = {"name": models.BUNDLED, "question_tokens": 64, "chunk_tokens": 320, "reads": 8, "prior": 1.0}
@@ -82,7 +83,7 @@ def main() -> None:
     """Export, and load the result as a check."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(".work/reatt-mini"))
-    parser.add_argument("--model", type=Path, default=Path("engine/reatt-mini"))
+    parser.add_argument("--model", type=Path, default=Path("engine/reatt/reatt-mini"))
     parser.add_argument("--checkpoint", default="checkpoint.safetensors", help="which, in WORK [%(default)s]")
     parser.add_argument("--full", action="store_true", help="as trained, not in half precision")
     options = parser.parse_args()

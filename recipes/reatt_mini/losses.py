@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reatt_engine.reatt import Head, Padded, head_keys, head_queries, lower_half, pack, pad, places, upper_half
-from reatt_engine.t5 import T5, Cache
+from reatt.model.reatt import Head, Padded, head_keys, head_queries, lower_half, pack, pad, places, upper_half
+from reatt.model.t5 import T5, Cache
 from recipes.reatt_mini.close import Close, Passage, closest, passages, word_scores
 from recipes.reatt_mini.data import Example, Ids, Questions
 

@@ -23,8 +23,8 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer, decoders
 from torch import Tensor
 
-from reatt_engine.reatt import Head
-from reatt_engine.t5 import T5, Attention, FeedForward, T5Config
+from reatt.model.reatt import Head
+from reatt.model.t5 import T5, Attention, FeedForward, T5Config
 
 SHAPE = T5Config(
     vocab_size=24_000,

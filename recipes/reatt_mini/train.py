@@ -27,7 +27,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from reatt_engine.t5 import T5
+from reatt.model.t5 import T5
 from recipes.reatt_mini.close import Close
 from recipes.reatt_mini.data import Draw, Questions, load
 from recipes.reatt_mini.losses import Batch, Losses, Marks, losses, whole, windows

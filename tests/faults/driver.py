@@ -1,4 +1,4 @@
-"""Runs every kind of transaction under faults; started by tests/test_faults.py with faults.c preloaded.
+"""Runs every kind of transaction under faults; started by tests/store/test_faults.py with faults.c preloaded.
 
     driver.py LIBRARY FOLDER crash STRIDE           every state a kill can leave, and every state of each recovery
     driver.py LIBRARY FOLDER power RUNS             states that a power cut can leave

@@ -1,6 +1,6 @@
 /* Stands between a process and its files: writes down every change below one folder, or lets the k-th one fail.
  *
- * Built and preloaded by tests/test_faults.py; SQLite's own writes pass through here as ours do. A record of the log is
+ * Built and preloaded by tests/store/test_faults.py; SQLite's own writes pass through here as ours do. A record of the log is
  * `op, lengths of path and data, offset, path, data`; ops are C(reate) W(rite) T(runcate) S(ync) R(ename) U(nlink).
  */
 #define _GNU_SOURCE

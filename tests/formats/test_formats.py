@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reatt_engine import archives
-from reatt_engine.chunking import split
-from reatt_engine.documents import KINDS, Found, ReadLimits, read
-from reatt_engine.parsers import PARSERS, guarded
-from reatt_engine.rtf import rtf
+from reatt.documents.chunking import split
+from reatt.documents.reader import KINDS, Found, ReadLimits, read
+from reatt.parsers import archives
+from reatt.parsers.registry import PARSERS, guarded
+from reatt.parsers.rtf import rtf
 from reatt_store.errors import ArchiveLimit, DocumentError, NotText, ParseLimit
 
 

@@ -12,7 +12,7 @@ import time
 import zipfile
 from collections import Counter
 
-from reatt_engine.documents import Found, ReadLimits, read
+from reatt.documents.reader import Found, ReadLimits, read
 from reatt_store.errors import DocumentError
 
 COUNT = int(os.environ.get("MUTATIONS", "60"))

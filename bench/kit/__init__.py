@@ -1,0 +1,1 @@
+"""What every bench shares: the plan, the machine, corpora, stores, processes, tables."""

@@ -1,0 +1,165 @@
+"""How fast and how completely a store of real keys is searched, beside two engines that keep one vector or none."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench.kit import corpus, machine
+from bench.kit.plan import Plan
+from bench.kit.stores import store
+from bench.kit.table import Goal, Row, at_least
+from reatt.search.retriever import Hit, Retriever
+from reatt_store.library import Library, Status
+
+STAGE = "search"
+TOP = 10
+WIDTH = 384  # of the dense vectors: that of the small sentence encoders in wide use
+REPEATS = 3
+TIE = 1e-4  # scores this near are equal: neither search is wrong
+APPROXIMATE = {"fast": 0.99, "two-stage": None}  # recall asked for
+
+Search = Callable[[str], Sequence[Hit]]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One way to search, and what it keeps on the disk or in memory."""
+
+    search: Callable[[str], Any]
+    bytes: int = 0
+    also: Mapping[str, float | int | str] = field(default_factory=dict)
+    goal: Goal | None = None
+
+
+def measure(plan: Plan) -> list[Row]:
+    """Return the rows of this stage."""
+    asked = corpus.questions(plan.data, plan.questions)
+    backbone = plan.backbone()
+    rows: list[Row] = []
+    for chunks in plan.chunks:
+        with closing(Library.open(store(plan, chunks))) as library:
+            retriever = Retriever(library, backbone, library.generation(), plan.fusion)
+            engines = {**_ours(retriever, library, asked), **_others(library, asked)}
+            rows += _rows(plan, library.status(), engines, asked)
+    return rows
+
+
+def _ours(retriever: Retriever, library: Library, asked: Sequence[str]) -> dict[str, Engine]:
+    ways: dict[str, Search] = {
+        way: lambda question, way=way: retriever.search(question, TOP, "attention", way)  # type: ignore[misc]
+        for way in ("exact", "fast", "two-stage")
+    }
+    first = _first_search(library, ways["two-stage"], asked[0])
+    best = {question: ways["exact"](question) for question in asked}
+    found = {way: recall(best, ways[way]) for way in APPROXIMATE}
+    size = library.status().bytes
+    kept = {"exact": size.vectors, "fast": size.vectors, "two-stage": size.vectors + size.cache}
+    engines = {"question to vectors": Engine(lambda question: retriever.backbone.rounds[0].ask(question, ()))}
+    for way, search in ways.items():
+        bound = APPROXIMATE.get(way)
+        also: dict[str, float | int | str] = {"recall@10": found[way]} if way in found else {}
+        goal = at_least(found[way], bound) if bound else None
+        engines[way] = Engine(search, kept[way], also | (first if way == "two-stage" else {}), goal)
+    engines["words (FTS5)"] = Engine(lambda question: retriever.search(question, TOP, "words"), size.sqlite)
+    hybrid = {"attention": "by auto"}
+    engines["hybrid (default)"] = Engine(
+        lambda question: retriever.search(question, TOP), size.vectors + size.cache + size.sqlite, hybrid
+    )
+    return engines
+
+
+def _first_search(library: Library, search: Search, question: str) -> dict[str, float | int | str]:
+    """Time the search that has to open the token index, or to build one where none is kept."""
+    index = "opened" if any((library.folder / "cache").iterdir()) else "built"
+    started = time.perf_counter()
+    search(question)
+    return {f"first search, index {index}": f"{time.perf_counter() - started:.1f} s"}
+
+
+def recall(best: Mapping[str, Sequence[Hit]], search: Search) -> float:
+    """Return which share of the exact best ten a search finds; chunks that tie with the tenth count as it does."""
+    shares = []
+    for question, exact in best.items():
+        least = exact[-1].score - TIE
+        shares.append(sum(hit.score >= least for hit in search(question)) / len(exact))
+    return statistics.fmean(shares)
+
+
+def _others(library: Library, asked: Sequence[str]) -> dict[str, Engine]:
+    import bm25s  # type: ignore[import-untyped]
+    import faiss
+    import Stemmer  # type: ignore[import-not-found]
+
+    texts = [f"{each.chunk.title} {each.chunk.text}" for each in library.every_chunk()]
+    stem = Stemmer.Stemmer("english")
+
+    def cut(text: str | list[str]) -> Any:
+        return bm25s.tokenize(text, stopwords="en", stemmer=stem, show_progress=False)
+
+    index = bm25s.BM25(k1=0.9, b=0.4)
+    index.index(cut(texts), show_progress=False)
+    kept = sum(index.scores[name].nbytes for name in ("data", "indices", "indptr"))
+    flat = faiss.IndexFlatIP(WIDTH)
+    random = np.random.default_rng(0)
+    for start in range(0, len(texts), 10_000):
+        flat.add(_unit(random, min(10_000, len(texts) - start)))
+    vectors = {question: _unit(random, 1) for question in asked}
+    return {
+        "bm25s, stemmed": Engine(lambda question: index.retrieve(cut(question), k=TOP, show_progress=False), kept),
+        f"dense {WIDTH}, FAISS flat": Engine(
+            lambda question: flat.search(vectors[question], TOP),
+            4 * WIDTH * len(texts),
+            {"note": "random unit vectors; encoding the question would come on top"},
+        ),
+    }
+
+
+def _unit(random: np.random.Generator, count: int) -> Any:
+    vectors = random.standard_normal((count, WIDTH), np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def _rows(plan: Plan, status: Status, engines: Mapping[str, Engine], asked: Sequence[str]) -> Iterator[Row]:
+    times = {count: _medians(engines, asked, count) for count in plan.threads}
+    for name, engine in engines.items():
+        one = times[1][name] if 1 in times else None
+        all = times[max(times)][name] if max(times) > 1 or one is None else None
+        kept = {"bytes/token": engine.bytes / status.tokens} if engine.bytes else {}
+        what = f"p50 of {status.chunks:,} chunks, {status.tokens:,} keys: {name}"
+        yield Row(STAGE, what, "ms", one=one, all=all, goal=engine.goal, also={**engine.also, **kept})
+
+
+def _medians(engines: Mapping[str, Engine], asked: Sequence[str], count: int) -> dict[str, float]:
+    """Take each engine's median milliseconds; the engines take turns, each with its data warm."""
+    spent: dict[str, list[float]] = {name: [] for name in engines}
+    with threads(count):
+        for _ in range(REPEATS):
+            for name, engine in engines.items():
+                engine.search(asked[0])
+                for question in asked:
+                    started = time.perf_counter()
+                    engine.search(question)
+                    spent[name].append(1000 * (time.perf_counter() - started))
+    return {name: statistics.median(times) for name, times in spent.items()}
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Let torch and FAISS use so many threads."""
+    import faiss
+
+    torch.set_num_threads(count)
+    faiss.omp_set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(machine.cores())
+        faiss.omp_set_num_threads(machine.cores())

@@ -1,0 +1,112 @@
+"""Files as an ingest meets them: their names as a store keeps them, read while at rest, and those that have gone."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from reatt.documents.reader import Found, ReadLimits, Text, find, read
+from reatt_store.errors import ChangedDuringRead, DocumentError, Notice
+
+_ESCAPE = rb"\\(?=x(?:5c|[89a-f][0-9a-f]))"  # what looks like one of our escapes in a name
+_ESCAPED = re.compile(rb"\\x(5c|[89a-f][0-9a-f])")
+_NO_TEXT = re.compile("[\udc80-\udcff]")  # how Python holds the bytes of a name that are not UTF-8
+
+
+def storable(path: Path | str) -> str:
+    r"""Write a name as text: bytes that are not UTF-8 as \xe9; no two names become one, and `on_disk` reads it back."""
+    return re.sub(_ESCAPE, rb"\\x5c", os.fsencode(path)).decode("utf-8", "backslashreplace")
+
+
+def on_disk(stored: str) -> str:
+    """Give back the name that `storable` wrote."""
+    return os.fsdecode(_ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), stored.encode()))
+
+
+def as_text(text: str) -> str:
+    """Write a text that was made of a file's name so that a store can hold it."""
+    return _NO_TEXT.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)
+
+
+def steady(found: Found, limits: ReadLimits) -> Iterator[Text]:
+    """Read a file; once more if it changed meanwhile, and not at all if it then does again.
+
+    A document is whole with its first text. Of JSON Lines that is the first record: those that follow are known by
+    their own digests, so what a later change makes stale, the next ingest replaces.
+    """
+    for _ in range(2):
+        before, first, failed = _stamp(found.path), None, None
+        texts = read(found, limits)
+        try:
+            first = next(texts, None)
+        except DocumentError as error:
+            failed = error
+        if _stamp(found.path) == before:
+            break
+    else:
+        raise ChangedDuringRead("changed while it was read, twice", "ingest it again when it is at rest")
+    if failed is not None:
+        raise failed
+    if first is not None:
+        yield _named(first)
+        yield from map(_named, texts)
+    if _stamp(found.path) != before:
+        raise ChangedDuringRead("changed while it was read", "ingest it again when it is at rest")
+
+
+def found_in(
+    paths: Sequence[str], include: Sequence[str], exclude: Sequence[str], links: list[Path]
+) -> Iterator[Found]:
+    """Yield every file that the paths name, "-" first; `links` gets the symbolic links that are not followed."""
+    if "-" in paths:
+        yield Found(Path("-"), explicit=True)
+    named = [path for path in paths if path != "-"]
+    if named:
+        yield from find(named, include, exclude, links.append)
+
+
+def not_followed(links: Sequence[Path]) -> list[Notice]:
+    """Tell of symbolic links once a run, however many they are."""
+    if not links:
+        return []
+    more = f" and {len(links) - 1:,} more" if len(links) > 1 else ""
+    return [Notice("SYMLINK_SKIPPED", f"{storable(links[0])}{more}: symbolic links are not followed")]
+
+
+def vanished(stored: Iterable[str], paths: Sequence[str]) -> list[str]:
+    """Name those of the stored paths that are below the given ones and whose files are gone."""
+    roots = [storable(os.path.abspath(os.path.expanduser(path))) for path in paths]
+    below = (path for path in stored if any(path == root or path.startswith(_inside(root)) for root in roots))
+    return [path for path in below if not os.path.lexists(on_disk(path))]
+
+
+def digest(path: Path) -> str:
+    """Digest a file's bytes; "" for what is no file or cannot be read: reading it will say why."""
+    try:
+        if not path.is_file():
+            return ""
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError:
+        return ""
+
+
+def _inside(root: str) -> str:
+    return root.rstrip("/") + "/"
+
+
+def _named(text: Text) -> Text:
+    return replace(text, path=storable(text.path), title=as_text(text.title))
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Say what changes when a file does; () where there is none."""
+    try:
+        now = os.stat(path)
+    except OSError:
+        return ()
+    return now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns

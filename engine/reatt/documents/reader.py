@@ -1,0 +1,152 @@
+"""Files, folders, globs and standard input -> text with pages, headings and exact character offsets.
+
+`find` names the files, `read` turns one into text. Whatever is wrong with one file is a DocumentError of that file:
+the caller notes it and goes on. Binary files raise NotText; whether that is worth a word depends on `Found.explicit`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import BinaryIO
+
+from reatt.documents.find import Found, find
+from reatt.documents.jsonl import read_records
+from reatt.parsers import formats, registry
+from reatt.parsers.formats import Headings
+from reatt.parsers.sandbox import ReadLimits
+from reatt_store.errors import DocumentError, EmptyDocument, NotText, TooBig
+
+__all__ = ["KINDS", "Found", "ReadLimits", "Text", "find", "read", "read_stdin"]
+
+STDIN = "-"
+KINDS = (*registry.KINDS, "records")
+
+
+@dataclass(frozen=True)
+class Text:
+    """The text of one document and what is known about it."""
+
+    path: str  # absolute, or "-"
+    external_id: str | None  # `_id` of a BEIR record
+    title: str  # the document's own, or its file name made readable
+    kind: str  # one of KINDS, but "record" for one of the records
+    text: str  # what offsets refer to; for markdown, rst, csv, code and text the file's own characters
+    pages: tuple[int, ...]  # character where each page starts; () where there are none
+    headings: Headings
+    digest: str  # hex BLAKE2b of the file's bytes, or of the record's line
+    size: int  # bytes of the same
+    warnings: tuple[str, ...] = ()
+
+
+def read(found: Found, limits: ReadLimits | None = None) -> Iterator[Text]:
+    """Yield the one document of a file, or one a line for JSON Lines (there, too, with text "" where it is empty).
+
+    Raises a DocumentError that names the path. A file is read wholly or not at all: JSON Lines are checked to the end
+    before their first record is yielded.
+    """
+    path = str(found.path)
+    try:
+        with _open(found.path) as file:
+            yield from _documents(file, path, limits or ReadLimits(), kind=None)
+    except DocumentError as error:
+        error.path = path
+        raise
+    except OSError as error:
+        raise DocumentError(f"cannot be read: {error.strerror or error}", path=path) from error
+
+
+def read_stdin(stream: BinaryIO, kind: str | None = None, limits: ReadLimits | None = None) -> Iterator[Text]:
+    """Read standard input, as one of KINDS or, without one, as what it looks like.
+
+    It is copied to an unnamed temporary file first, because parsers seek.
+    """
+    limits = limits or ReadLimits()
+    with tempfile.TemporaryFile() as file:
+        copied = 0
+        while block := stream.read(1 << 20):
+            copied += len(block)
+            if copied > limits.max_bytes and kind != "records":
+                raise TooBig(f"longer than {limits.max_bytes:,} bytes", "--max-file-size", STDIN)
+            file.write(block)
+        file.flush()
+        file.seek(0)
+        try:
+            yield from _documents(file, STDIN, limits, kind)
+        except DocumentError as error:
+            error.path = STDIN
+            raise
+
+
+def _open(path: Path) -> BinaryIO:
+    """Open a regular file; never block on a pipe that carries its name."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    file = os.fdopen(descriptor, "rb")
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        file.close()
+        raise NotText("not a regular file")
+    return file
+
+
+def _documents(file: BinaryIO, path: str, limits: ReadLimits, kind: str | None) -> Iterator[Text]:
+    head = file.read(formats.HEAD)
+    kind = kind or formats.kind_of(path, head)
+    if kind == "records":
+        yield from _records(file, path, limits)
+        return
+    if kind == "binary":
+        what, fix = formats.known_binary(head) or ("binary data", "")
+        raise NotText(what, fix)
+    size = os.fstat(file.fileno()).st_size
+    if not size:
+        raise EmptyDocument("empty file")
+    if size > limits.max_bytes:
+        raise TooBig(f"{size:,} bytes; the limit is {limits.max_bytes:,}", "--max-file-size")
+    digest = _digest(file)
+    content = registry.parse(kind, file, size, limits)
+    if not content.text.strip():
+        raise EmptyDocument("no text in it")
+    title = content.title or name_as_title(path, kind)
+    rest = (content.text, content.pages, content.headings, digest, size, content.warnings)
+    yield Text(path, None, title, kind, *rest)
+
+
+def _records(file: BinaryIO, path: str, limits: ReadLimits) -> Iterator[Text]:
+    for record in read_records(file, os.path.basename(path), limits.max_bytes):
+        yield Text(
+            path=path,
+            external_id=record.external_id,
+            title=record.title,
+            kind="record",
+            text=record.text,
+            pages=(),
+            headings=(),
+            digest=record.digest,
+            size=record.size,
+            warnings=record.warnings,
+        )
+
+
+def _digest(file: BinaryIO) -> str:
+    digest = blake2b(digest_size=16)
+    file.seek(0)
+    while block := file.read(1 << 20):
+        digest.update(block)
+    file.seek(0)
+    return digest.hexdigest()
+
+
+def name_as_title(path: str, kind: str) -> str:
+    """Make a file's name a title: words of prose files, the name itself for code.
+
+    >>> name_as_title("/docs/parental-leave_2024.md", "markdown")
+    'parental leave 2024'
+    """
+    name = Path(path).name if path != STDIN else ""
+    return name if kind == "code" else re.sub(r"[-_\s]+", " ", Path(name).stem).strip()

@@ -1,0 +1,155 @@
+"""How well a store finds and reads: the figures of `reatt eval`, on judged questions in BEIR's form.
+
+Judgements name documents by their `_id`, ordinary files by their path. Documents are ranked by their best chunk, as
+deep as 100 documents need, which for long ones is more than 100 chunks. Nothing here abstains, and a figure that the
+files cannot give is None.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from reatt.judging import metrics
+from reatt.lessons.judged import Judgements, Question, read_qrels, read_queries
+from reatt.progress import Progress
+from reatt_store.errors import QueriesFormat
+
+if TYPE_CHECKING:
+    from reatt.search.retriever import Hit
+
+DEPTH = 100  # documents, and chunks, that the deepest figures look at
+
+
+_RANKED: dict[str, Callable[[Sequence[str], Mapping[str, int]], float]] = {
+    **{f"hit@{k}": partial(metrics.hit, k=k) for k in (1, 5, 20, 100)},
+    "recall@20": partial(metrics.recall, k=20),
+    "ndcg@10": partial(metrics.ndcg, k=10),
+    "mrr@10": partial(metrics.reciprocal_rank, k=10),
+    **{f"complete@{k}": partial(metrics.complete, k=k) for k in (2, 5, 10, 20)},
+}
+_FOUND = {f"answer_hit@{k}": k for k in (1, 5, 20, 100)}
+_ANSWERED = {"em": metrics.exact_match, "f1": metrics.f1}
+MEASURES = (*_RANKED, *_FOUND, *_ANSWERED)
+
+
+class Searcher(Protocol):
+    """What finds chunks; `Retriever` does."""
+
+    def search(
+        self, question: str, k: int = ..., retriever: str = ..., search: str = ..., only: str | None = ...
+    ) -> list[Hit]:
+        """Return the best k chunks, best first."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Means over the questions that each measure can be computed for."""
+
+    queries: int
+    metrics: dict[str, float | None]  # one of each of MEASURES
+    intervals: dict[str, tuple[float, float]]  # 95 %, of those that are not None
+    per_question: dict[str, dict[str, float]]  # measure -> question id -> value, for paired comparisons
+    seconds: float
+    warnings: tuple[str, ...]
+
+
+def evaluate(
+    retriever: Searcher,
+    queries: Path,
+    qrels: Path | None,
+    *,
+    retriever_name: str = "hybrid",
+    search: str = "auto",
+    limit: int | None = None,
+    read: Callable[[str], str | None] | None = None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Evaluation:
+    """Ask every question that has judgements or answers, or `limit` of them evenly spaced, and average.
+
+    `read` answers a question (None counts as wrong), and makes exact match and F1 possible.
+    """
+    started = time.monotonic()
+    questions, judged = read_queries(queries), read_qrels(qrels) if qrels else {}
+    usable = [q for q in questions if _relevant(judged, q) or q.answers]
+    if not usable:
+        raise QueriesFormat(
+            f"no question of {queries} has an answer" + (f" or a judgement in {qrels}" if qrels else ""),
+            "pass --qrels FILE whose first column holds the questions' _id",
+            str(queries),
+        )
+    chosen = [usable[i * len(usable) // limit] for i in range(limit)] if limit and limit < len(usable) else usable
+    find = _Finder(partial(retriever.search, retriever=retriever_name, search=search))
+    values: dict[str, dict[str, float]] = {name: {} for name in MEASURES}
+    for done, question in enumerate(chosen):
+        on_progress(Progress("evaluate", done, len(chosen)))
+        for name, value in _figures(question, judged, find, read):
+            values[name][question.id] = value
+    on_progress(Progress("evaluate", len(chosen), len(chosen)))
+    means = {name: sum(of.values()) / len(of) if of else None for name, of in values.items()}
+    intervals = {name: metrics.interval(list(of.values())) for name, of in values.items() if of}
+    warnings = _warnings(questions, usable, judged)
+    return Evaluation(len(chosen), means, intervals, values, time.monotonic() - started, warnings)
+
+
+class _Finder:
+    """Searches as deep as 100 documents need, and starts as deep at the next question."""
+
+    def __init__(self, search: Callable[[str, int], list[Hit]]) -> None:
+        self._search = search
+        self._depth = DEPTH
+        self._words_of = lru_cache(20_000)(metrics.words_of)  # questions meet the same chunks again and again
+
+    def __call__(self, question: str) -> list[Hit]:
+        hits = self._search(question, self._depth)
+        while len(hits) == self._depth and len(ranked_documents(hits)) < DEPTH:
+            self._depth *= 2
+            hits = self._search(question, self._depth)
+        return hits
+
+    def rank_of_answer(self, hits: Sequence[Hit], answers: Sequence[str]) -> float:
+        """Return the rank of the first chunk, of 100, that holds an answer; infinite if none does."""
+        holding = (metrics.has_answer(self._words_of(hit.chunk.chunk.text), answers) for hit in hits[:DEPTH])
+        return next((rank for rank, holds in enumerate(holding, 1) if holds), math.inf)
+
+
+def ranked_documents(hits: Sequence[Hit]) -> list[str]:
+    """Rank documents by their best chunk, each by its external id or else its path."""
+    return list(dict.fromkeys(hit.chunk.external_id or hit.chunk.path for hit in hits))
+
+
+def _figures(
+    question: Question, judged: Judgements, find: _Finder, read: Callable[[str], str | None] | None
+) -> Iterator[tuple[str, float]]:
+    hits = find(question.text)
+    if _relevant(judged, question):
+        ranking = ranked_documents(hits)
+        for name, measure in _RANKED.items():
+            yield name, measure(ranking, judged[question.id])
+    if question.answers:
+        rank = find.rank_of_answer(hits, question.answers)
+        for name, k in _FOUND.items():
+            yield name, float(rank <= k)
+    if question.answers and read:
+        answer = read(question.text) or ""
+        for name, compare in _ANSWERED.items():
+            yield name, compare(answer, question.answers)
+
+
+def _relevant(judged: Judgements, question: Question) -> bool:
+    return any(grade > 0 for grade in judged.get(question.id, {}).values())
+
+
+def _warnings(questions: Sequence[Question], usable: Sequence[Question], judged: Judgements) -> tuple[str, ...]:
+    left_out = len(questions) - len(usable)
+    unknown = len(judged.keys() - {question.id for question in questions})
+    told = (
+        (left_out, "questions have neither judgement nor answer: left out"),
+        (unknown, "judged questions are not asked"),
+    )
+    return tuple(f"{count:,} {what}" for count, what in told if count)

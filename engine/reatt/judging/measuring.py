@@ -1,0 +1,134 @@
+"""What a model finds and says when it is asked held-out questions: the material of a comparison.
+
+The right thing to find is the text that an example was made from or whose answer stands in it, wherever equal texts
+stand; of a judgement it is the document; where none is known, the first text found that holds an answer. Retrieval is
+by attention alone, which is what learns; reading sees the best chunks that were found, whether or not they are right.
+
+A masked sentence stands word for word in the text it was made from, so finding that text is no task, and no gain could
+be seen; and a reader who copies what stands beside the gap is no reader yet. Therefore a cloze question is asked in its
+place: a few of its words, the same ones before and after. nDCG@10:
+
+                      whole sentence    cloze question  people's questions
+    FairytaleQA       0.982  1.000      0.755  0.796    0.732  0.724
+
+(BM25, then attention; what people ask is found by FTS5.) A change shows here; its size does not say what people gain.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from reatt.judging import metrics
+from reatt.judging.comparison import Asked
+from reatt.lessons import cloze
+from reatt.lessons.close_chunks import Search, close_chunks
+from reatt.lessons.corpus import Corpus
+from reatt.lessons.examples import Example
+from reatt.model.backbone import Limits
+from reatt.model.decoding import generate
+from reatt.model.reatt import ReAtt
+from reatt.progress import Progress
+from reatt.search.index import AttentionIndex
+from reatt.search.retriever import TOKEN_CANDIDATES, TOP
+from reatt_store.library import Library
+
+DEPTH = 50  # chunks found for a question: enough for ten different documents
+FOUND = 10  # texts or documents that figures look at
+
+
+Says = Callable[[ReAtt, Corpus, Example, Sequence[int]], str | None]
+
+
+class StoredSearch:
+    """Attention search over the keys that a generation of a store holds."""
+
+    def __init__(self, library: Library, generation: int, model: ReAtt, corpus: Corpus) -> None:
+        self._index = AttentionIndex(library, generation, TOKEN_CANDIDATES)
+        self._model, self._corpus = model, corpus
+
+    def __call__(self, examples: Sequence[Example], k: int) -> list[list[int]]:
+        """Return for each example the numbers of the best `k` texts in the corpus, best first, each text once."""
+        return [self._one(example, k) for example in examples]
+
+    def _one(self, example: Example, k: int) -> list[int]:
+        queries = self._model.queries(self._model.tokenizer.masked(example.question))
+        number, equal = self._corpus.number, self._corpus.equal
+        places = self._index.search(queries, k, "auto", None)
+        scores = {equal[number[id]]: score for id, score in places if id in number}  # others came since
+        return sorted(scores, key=lambda found: -scores[found])[:k]
+
+
+def as_asked(example: Example) -> Example:
+    """Ask as people do: a masked sentence by a cloze question, always the same one."""
+    if example.source != "masked":
+        return example
+    return replace(example, question=(cloze.question(example, random.Random(example.text)),))  # noqa: S311
+
+
+def measure(
+    model: ReAtt,
+    corpus: Corpus,
+    search: Search,
+    held: Sequence[Example],
+    read: int | None = None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> list[Asked]:
+    """Ask a model all held-out questions, the first `read` of them to be answered, too.
+
+    `search` finds chunks with the model's keys, from a store or from memory.
+    """
+    held = [as_asked(example) for example in held]
+    alone = [replace(example, close=()) for example in held]  # what a file brought along is not to be found for it
+    found = close_chunks(alone, corpus, search, DEPTH)
+    asked = []
+    for number, (example, ids) in enumerate(zip(held, found, strict=True)):
+        on_progress(Progress("compare", number, len(held)))
+        says = _says if example.source in _READ and (read is None or number < read) else _silent
+        asked.append(_ask(model, corpus, example, [corpus.number[id] for id in ids], says))
+    on_progress(Progress("compare", len(held), len(held)))
+    return asked
+
+
+def _ask(model: ReAtt, corpus: Corpus, example: Example, numbers: Sequence[int], says: Says) -> Asked:
+    names = _NAMED[example.source](corpus, numbers)
+    found = tuple(dict.fromkeys(names))[:FOUND]
+    right = _right(corpus, example, numbers, found)
+    answer = says(model, corpus, example, numbers[:TOP])
+    return Asked(example.text, example.answers, example.group, example.kind, found, right, answer)
+
+
+def _right(corpus: Corpus, example: Example, numbers: Sequence[int], found: Sequence[str]) -> str | None:
+    """Name what should have been found first."""
+    if example.chunk is not None:
+        return _NAMED[example.source](corpus, [corpus.number[example.chunk]])[0]
+    texts = zip(_NAMED[example.source](corpus, numbers), numbers, strict=True)
+    words = ((name, metrics.words_of(corpus.passages[number].text)) for name, number in texts if name in found)
+    return next((name for name, text in words if metrics.has_answer(text, example.answers)), None)
+
+
+def _says(model: ReAtt, corpus: Corpus, example: Example, numbers: Sequence[int]) -> str:
+    evidence = [corpus.passages[number] for number in numbers]
+    if not evidence:
+        return ""
+    reading = model.read(model.tokenizer.masked(example.question), evidence)
+    written = generate(model.t5, reading.cache, Limits(), model.source(example.text, evidence, reading))
+    return model.tokenizer.decode(written[0].ids) if written else ""
+
+
+def _silent(model: ReAtt, corpus: Corpus, example: Example, numbers: Sequence[int]) -> None:
+    """Read nothing: there is no time, or the answer is a judged document, which no one asks for whole."""
+
+
+def _texts(corpus: Corpus, numbers: Sequence[int]) -> list[str]:
+    return [f"text {corpus.equal[number]}" for number in numbers]
+
+
+def _documents(corpus: Corpus, numbers: Sequence[int]) -> list[str]:
+    return [f"document {corpus.documents[number]}" for number in numbers]
+
+
+# By source of an example: what its ranking names, and whether it is read for.
+_NAMED = {"masked": _texts, "question": _texts, "relevance": _documents}
+_READ = frozenset({"masked", "question"})

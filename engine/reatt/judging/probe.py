@@ -1,0 +1,188 @@
+"""Which attention head of a plain T5 retrieves best: every head of every layer, on the store's own sentences.
+
+ReAtt learns a weight for each head and keeps one (section 2.3); a T5 that has not been trained so can still be asked.
+A sentence with a few words masked is to find the chunk it stands in among many, by the score that retrieval uses: the
+mean over its tokens of the best dot product with the chunk's keys, from states below that layer, each text alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from reatt.model.backbone import ChunkText
+from reatt.model.reatt import Padded, pad
+from reatt.model.t5 import T5, Block
+from reatt.progress import Progress
+from reatt.weights.folder import ModelFolder
+from reatt.weights.models import choose_device, read_tokenizer
+from reatt.weights.t5_files import learnt_apart, load_t5
+from reatt_store.errors import NothingFound, UsageError
+from reatt_store.library import Chunk, Library
+
+CHUNKS = 500  # to be told apart; more make it harder and take longer
+TOGETHER = 16  # chunks encoded at once
+FEWEST = 10  # sentences below which the measure says nothing
+MASK = "<extra_id_0>"
+_SENTENCE = re.compile(r"(?<=[.!?])\s+")
+_SALIENT = re.compile(r"\d|^[^a-z]*[A-Z]")
+
+
+@dataclass(frozen=True)
+class HeadScore:
+    """How well one head finds the chunks."""
+
+    layer: int
+    number: int
+    hit: float  # share of sentences whose chunk scores highest
+    mrr: float  # mean of 1 / rank
+
+
+@dataclass(frozen=True)
+class ProbeReport:
+    """What was measured."""
+
+    sentences: int
+    chunks: int
+    heads: tuple[HeadScore, ...]  # best first
+
+
+@dataclass(frozen=True)
+class Masked:
+    """A sentence with a few words masked, and the number of the chunk it stands in."""
+
+    text: str
+    chunk: int
+
+
+@torch.inference_mode()
+def probe(
+    library: Library,
+    folder: ModelFolder,
+    on_progress: Callable[[Progress], None],
+    *,
+    sentences: int = 200,
+    chunks: int = CHUNKS,
+    device: str = "auto",
+    seed: int = 0,
+) -> ProbeReport:
+    """Measure every head of the encoder on a store; the same store and seed give the same numbers."""
+    draw = random.Random(seed)  # noqa: S311
+    sample = draw_chunks(library, chunks, draw)
+    asked = mask_sentences([chunk.text for chunk in sample], sentences, draw)
+    if len(asked) < FEWEST:
+        raise NothingFound(f"the store has {len(asked)} sentences to try; {FEWEST} are needed", "reatt ingest PATH")
+    tokenizer, t5 = read_tokenizer(folder), load_t5(folder.path).to(choose_device(device))
+    where = t5.shared.weight.device
+    order = sorted(range(len(sample)), key=lambda number: len(sample[number].text))
+    tokens = tokenizer.chunks([ChunkText(sample[number].title, sample[number].text) for number in order])
+    groups = [embed(t5, [t.ids for t in tokens[at : at + TOGETHER]], where) for at in range(0, len(tokens), TOGETHER)]
+    questions = embed(t5, [tokenizer.question(sentence.text).ids for sentence in asked], where)
+    own = torch.tensor([order.index(sentence.chunk) for sentence in asked], device=where)  # (S,)
+    heads: list[HeadScore] = []
+    for layer, block in enumerate(t5.encoder.layers()):
+        on_progress(Progress("probe", layer, t5.config.num_layers, f"layer {layer}"))
+        scores = torch.cat([score(block, questions, group) for group in groups], 2)  # (h, S, C)
+        heads += rank(layer, scores, own)
+        questions, groups = advance(t5, block, questions), [advance(t5, block, group) for group in groups]
+    best = sorted(heads, key=lambda head: (-head.mrr, -head.hit, head.layer, head.number))
+    return ProbeReport(len(asked), len(sample), tuple(best))
+
+
+def choose(folder: ModelFolder, head: HeadScore) -> ModelFolder:
+    """Write the head into the model's config; a store that keeps the model as it was is not touched."""
+    refuse_shared(folder)
+    config = {**folder.config, "retrieval_layer": head.layer, "retrieval_head": head.number}
+    file = folder.path / "config.json"
+    part = file.with_suffix(".part")
+    with open(part, "w", encoding="utf-8") as stream:
+        stream.write(json.dumps(config, indent=1) + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(file)  # never in place: the file may be linked from a store
+    return ModelFolder(folder.path, folder.origin, folder.called)
+
+
+def refuse_shared(folder: ModelFolder) -> None:
+    """Raise UsageError for models whose config is not the user's to change, and those that find by no head."""
+    if learnt_apart(folder.path):
+        raise UsageError("this model finds by projections of its own, not by a head", "probe the model it came from")
+    if folder.origin in ("bundled", "store"):
+        fix = f"reatt models add {folder.path} --name NAME, then probe that"
+        raise UsageError(
+            f"the head of a {folder.origin} model is not to be changed; reatt models add makes a copy", fix
+        )
+
+
+def draw_chunks(library: Library, most: int, draw: random.Random) -> list[Chunk]:
+    """Draw different texts from a store, in the store's order; memory is flat in the store."""
+    total = library.status().chunks
+    chosen = set(draw.sample(range(total), min(most, total)))
+    found = (stored.chunk for number, stored in enumerate(library.every_chunk()) if number in chosen)
+    return list({chunk.digest: chunk for chunk in found}.values())
+
+
+def mask_sentences(texts: Sequence[str], most: int, draw: random.Random) -> list[Masked]:
+    """Take a sentence from each of some texts and mask one to three of its words, a name or number if it has one."""
+    found: list[Masked] = []
+    for number in draw.sample(range(len(texts)), len(texts)):
+        sentences = [words for words in _sentences(texts[number]) if 6 <= len(words) <= 40]
+        if sentences and len(found) < most:
+            found.append(Masked(_mask(draw.choice(sentences), draw), number))
+    return found
+
+
+def embed(t5: T5, ids: Sequence[Sequence[int]], device: torch.device) -> Padded:
+    """Look up the states that enter block 0."""
+    padded = pad(ids, device)
+    return Padded(t5.embed(padded.values), padded.keep)
+
+
+def advance(t5: T5, block: Block, states: Padded) -> Padded:
+    """Run one block over each text alone."""
+    bias = t5.encoder_bias(states.keep)
+    return Padded(block.think(block.attend(states.values, bias)), states.keep)
+
+
+def score(block: Block, questions: Padded, chunks: Padded) -> Tensor:
+    """Score chunks for questions by every head of a block: (h, S, b)."""
+    attention = block.attention
+    queries = attention.split(attention.q(block.attention_norm(questions.values)))  # (S, h, m, d)
+    keys = attention.split(attention.k(block.attention_norm(chunks.values)))  # (b, h, n, d)
+    owner = questions.keep.nonzero()[:, 0]  # (M,) which question each token that is not padding belongs to
+    kept = [row[:, keep] for row, keep in zip(keys, chunks.keep, strict=True)]  # (b) of (h, n, d)
+    heads = []
+    for number in range(attention.head_count):
+        asked = queries[:, number][questions.keep]  # (M, d)
+        # A chunk at a time: its products stay in the processor's cache, where those of a batch would not.
+        best = torch.stack([(asked @ chunk[number].T).amax(1) for chunk in kept], 1)  # (M, b)
+        total = best.new_zeros(len(questions.keep), len(kept)).index_add(0, owner, best)  # (S, b)
+        heads.append(total / questions.keep.sum(1, keepdim=True))
+    return torch.stack(heads)
+
+
+def rank(layer: int, scores: Tensor, own: Tensor) -> Iterator[HeadScore]:
+    """Judge each head's scores (h, S, C) by the rank of each sentence's own chunk `own` (S,); a tie counts as lost."""
+    for number, table in enumerate(scores):
+        ranks = (table >= table.gather(1, own[:, None])).sum(1).float()  # (S,) 1 is best
+        yield HeadScore(layer, number, float((ranks == 1).float().mean()), float((1 / ranks).mean()))
+
+
+def _sentences(text: str) -> list[list[str]]:
+    return [sentence.split() for sentence in _SENTENCE.split(text.strip())]
+
+
+def _mask(words: list[str], draw: random.Random) -> str:
+    salient = [at for at, word in enumerate(words) if at and _SALIENT.search(word)]
+    start = draw.choice(salient or range(len(words)))
+    end = start + 1
+    while end < min(len(words), start + 3) and end in salient:
+        end += 1
+    return " ".join([*words[:start], MASK, *words[end:]])

@@ -1,0 +1,64 @@
+"""What a store and a person's files give to learn from, and what of it is kept apart to measure on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from reatt.lessons.corpus import Corpus
+from reatt.lessons.examples import Example, Split, hold_out, judged_examples, masked_examples, mixed, qa_examples
+from reatt.lessons.spans import read_spans
+from reatt_store.errors import UsageError
+from reatt_store.library import Library
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What is learnt from; without a file the sentences of the corpus, a span of each masked."""
+
+    qa: Path | None = None
+    judged: Path | None = None
+    spans: Path | None = None
+    masked: bool = False  # beside the files
+    exclude_source: bool = False
+    hold_out: float = 0.05
+
+
+@dataclass(frozen=True)
+class Material:
+    """Examples to learn from, and held-out ones to measure on."""
+
+    corpus: Corpus
+    split: Split
+    warnings: tuple[str, ...]
+
+    @property
+    def kinds(self) -> Mapping[str, int]:
+        """How many examples of each kind there are to learn from."""
+        return Counter(example.kind for example in self.split.train)
+
+    @property
+    def mode(self) -> str:
+        """Which supervisions there are."""
+        return "+".join(sorted({example.source for example in self.split.train}))
+
+
+def gather(library: Library, sources: Sources, seed: int) -> Material:
+    """Make examples of the corpus and the files, and hold documents out; raises QueriesFormat and TooFewSpans.
+
+    UsageError where it is said how to mask sentences, and none are.
+    """
+    if (sources.qa or sources.judged) and not sources.masked and (sources.spans or sources.exclude_source):
+        raise UsageError("--spans and --exclude-source are about masked sentences, of which none are asked", "--masked")
+    corpus = Corpus.of(library)
+    read = [qa_examples(corpus, sources.qa)] if sources.qa else []
+    read += [judged_examples(corpus, sources.judged)] if sources.judged else []
+    examples: list[Example] = [example for labelled in read for example in labelled.examples]
+    if sources.masked or not read:
+        book = read_spans(sources.spans) if sources.spans else None
+        examples += masked_examples(corpus, seed, exclude_source=sources.exclude_source, book=book)
+    split = hold_out(examples, corpus, share=sources.hold_out, seed=seed)
+    split = replace(split, train=mixed(split.train, seed))
+    return Material(corpus, split, tuple(warning for labelled in read for warning in labelled.warnings))

@@ -1,0 +1,267 @@
+"""ReAtt: one T5 whose first B encoder blocks encode question and chunks apart (Jiang et al., 2022, section 2).
+
+- `lower_half`: blocks 0..B-1, each text alone.
+- `head_queries`, `head_keys`: one head of block B; `score = mean_i max_j <q_i, k_j>` is the retrieval attention
+  (equation 1), without 1/sqrt(d), position bias or normalisation.
+- `pack`, `upper_half`: blocks B..L-1 over each question-chunk pair, then fusion of all pairs in the decoder.
+
+T5's position bias depends on differences of positions alone, and a pair is contiguous: so halves encoded apart, put
+together at block B, are exactly what a joint encoding under a block mask would give.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
+
+from reatt.model.backbone import Answer, ChunkCode, ChunkText, Limits, Queries, Round, Span
+from reatt.model.confidence import Calibration
+from reatt.model.decoding import Source
+from reatt.model.projections import Projections
+from reatt.model.t5 import T5
+from reatt.model.tokens import TextTokenizer, Tokens
+from reatt.model.writer import Reading, Writer
+
+EVERYTHING = 1 << 30  # passages read together where a model does not say
+PLAIN, KEEPING = "reatt", "reatt-states"  # the method's names, where states are kept and where not
+KEYS_VERSION = b"1"  # to be raised when the same weights come to give other keys
+
+
+@dataclass(frozen=True)
+class Head:
+    """The retrieval head: block B (0-based `retrieval_layer`) and a head of it."""
+
+    layer: int
+    number: int
+
+
+@dataclass(frozen=True)
+class Padded:
+    """Sequences of different length in one tensor."""
+
+    values: Tensor  # (B, n) ids or (B, n, D) states
+    keep: Tensor  # (B, n) bool, False on padding
+
+
+def pad(sequences: Sequence[Sequence[int]], device: torch.device) -> Padded:
+    """Put token ids of different lengths into one tensor."""
+    lengths = torch.tensor([len(ids) for ids in sequences], device=device)
+    values = pad_sequence([torch.tensor(ids) for ids in sequences], batch_first=True).to(device)  # (B, n)
+    return Padded(values, torch.arange(values.shape[1], device=device) < lengths[:, None])
+
+
+def lower_half(t5: T5, layer: int, ids: Padded) -> Padded:
+    """Encode each row alone through blocks 0..layer-1 -> states (B, n, D)."""
+    states = t5.encode_range(t5.embed(ids.values), t5.encoder_bias(ids.keep), slice(0, layer))
+    return Padded(states, ids.keep)
+
+
+def head_queries(t5: T5, head: Head, states: Tensor) -> Tensor:
+    """Project states (..., D) to the retrieval head's query vectors (..., d)."""
+    return _one_head(t5, head, "q", states)
+
+
+def head_keys(t5: T5, head: Head, states: Tensor) -> Tensor:
+    """Project states (..., D) to the retrieval head's key vectors (..., d)."""
+    return _one_head(t5, head, "k", states)
+
+
+def _one_head(t5: T5, head: Head, side: str, states: Tensor) -> Tensor:
+    return F.linear(t5.encoder.layers()[head.layer].attention_norm(states), projection(t5, head, side))
+
+
+def projection(t5: T5, head: Head, side: str) -> Tensor:
+    """Return what makes queries ("q") or keys ("k") of block B's normed states: (d, D).
+
+    It is the head's own part of block B's attention (section 2.3), or, where finding was learnt apart from reading,
+    projections that began as that and that reading never uses.
+    """
+    if t5.retrieval is not None:
+        own: Tensor = getattr(t5.retrieval, side).weight
+        return own
+    whole: Tensor = getattr(t5.encoder.layers()[head.layer].attention, side).weight
+    return torch.unflatten(whole, 0, (t5.config.num_heads, -1))[head.number]
+
+
+def learn_apart(t5: T5, head: Head) -> Projections:
+    """Give retrieval projections of its own, equal to the head's, unless it has some."""
+    if t5.retrieval is None:
+        own = Projections(t5.config.d_model, t5.config.d_kv).to(t5.shared.weight)
+        for side in "qk":
+            getattr(own, side).weight.data.copy_(projection(t5, head, side))
+        t5.retrieval = own
+    return t5.retrieval
+
+
+def places(states: Padded, offset: int = 0) -> list[list[int]]:
+    """Number the kept positions of each row, as rows of `states.values.flatten(0, 1)` from `offset` on."""
+    width = states.keep.shape[1]
+    lengths = states.keep.sum(1).tolist()
+    return [list(range(offset + i * width, offset + i * width + n)) for i, n in enumerate(lengths)]
+
+
+def pack(pool: Tensor, rows: Sequence[Sequence[int]]) -> Padded:
+    """Put together rows of states by number out of `pool` (N, D): a question before a chunk, pairs before pairs.
+
+    One gather forward and one scatter backward, however many rows there are.
+    """
+    index = pad(rows, pool.device)
+    values = pool.index_select(0, index.values.flatten()).view(*index.values.shape, -1)  # (B, n, D)
+    return Padded(values, index.keep)
+
+
+def side_by_side(rows: Sequence[Tensor]) -> Padded:
+    """Put states of different lengths (n, D) into one tensor."""
+    lengths = torch.tensor([len(row) for row in rows], device=rows[0].device)
+    values = pad_sequence(list(rows), batch_first=True)  # (B, n, D)
+    return Padded(values, torch.arange(values.shape[1], device=values.device) < lengths[:, None])
+
+
+def upper_half(t5: T5, layer: int, joined: Padded) -> Tensor:
+    """Encode pairs jointly through blocks layer..L-1 and the final norm -> (C, m+n, D)."""
+    return t5.finish(t5.encode_range(joined.values, t5.encoder_bias(joined.keep), slice(layer, None)))
+
+
+def target_attention(scores: Tensor, owner: Tensor, chunks: int) -> Tensor:
+    """Sum the target attention per chunk (section 3.1): softmax over all tokens of all pairs, mean over heads.
+
+    `scores` (h, t) are the first decoder position's logits in the last block, `owner` (t,) names each token's chunk;
+    returns (C,), which sums to 1.
+    """
+    per_token = scores.float().softmax(-1).mean(0)  # (t,)
+    return torch.zeros(chunks, device=scores.device).index_add(0, owner, per_token)
+
+
+class ReAtt:
+    """The model with its tokenizer on its device: encodes chunks and questions, reads evidence."""
+
+    def __init__(
+        self,
+        t5: T5,
+        tokenizer: TextTokenizer,
+        head: Head,
+        device: torch.device,
+        calibration: Calibration | None = None,
+        reads: int = EVERYTHING,
+        prior: float = 0.0,
+    ) -> None:
+        self.t5, self.tokenizer, self.head, self.device = t5.to(device), tokenizer, head, device
+        self.calibration = calibration
+        self.reads = reads  # how many passages, the best first, it was found to read well together
+        self.prior = prior  # of retrieval's score of a passage, beside the decoder's attention to its tokens
+        self.keeps_states = False  # whether a store is to keep the lower half's states, so that reading starts there
+        self.key_width = t5.config.d_kv
+        self.max_chunk_tokens = tokenizer.chunk_limit
+
+    @property
+    def method(self) -> str:
+        """What a store calls its vectors."""
+        return KEEPING if self.keeps_states else PLAIN
+
+    @property
+    def rounds(self) -> tuple[Round, ...]:
+        """It asks once, of all keys."""
+        return (Round(lambda question, _: self.encode_question(question)),)
+
+    def count_tokens(self, text: str) -> int:
+        """Count the tokens of a text without prefix and end marks."""
+        return self.tokenizer.count(text)
+
+    def key_spans(self, passage: ChunkText) -> tuple[Span, ...]:
+        """Say where in `passage.text` each key comes from; (0, 0) for title, prefix and end marks."""
+        return self.tokenizer.chunks([passage])[0].spans
+
+    @torch.inference_mode()
+    def encode_chunks(self, passages: Sequence[ChunkText]) -> list[ChunkCode]:
+        """Encode chunks apart into what the store keeps; best given in batches of like length."""
+        tokens = self.tokenizer.chunks(passages)
+        lower = lower_half(self.t5, self.head.layer, pad([t.ids for t in tokens], self.device))
+        keys = head_keys(self.t5, self.head, lower.values).float()  # (B, n, d)
+        rows = zip(keys, lower.values.float(), map(len, (t.ids for t in tokens)), strict=True)
+        return [ChunkCode(key[:n], states[:n] if self.keeps_states else None) for key, states, n in rows]
+
+    @torch.inference_mode()
+    def encode_question(self, question: str) -> Queries:
+        """Encode a question into the queries that score those keys: the mean over its tokens."""
+        return self.queries(self.tokenizer.question(question))
+
+    @torch.inference_mode()
+    def queries(self, asked: Tokens) -> Queries:
+        """Encode a question that is tokens already, such as a sentence with a mask."""
+        lower = lower_half(self.t5, self.head.layer, pad([asked.ids], self.device))
+        vectors = head_queries(self.t5, self.head, lower.values[0]).float()  # (m, d)
+        return Queries(vectors, torch.full((len(vectors),), 1 / len(vectors), device=self.device), asked.spans)
+
+    @torch.inference_mode()
+    def read(self, question: str | Tokens, evidence: Sequence[ChunkText]) -> Reading:
+        """Encode each question-chunk pair jointly and fuse them as one memory (section 2.2).
+
+        The joint input has the question without its end mark, as in the released models. A chunk whose states were
+        kept is not encoded again: they are what the lower half would give.
+        """
+        asked = self.tokenizer.question(question) if isinstance(question, str) else question
+        chunks = self.tokenizer.chunks(evidence)
+        texts = [c.ids for c, passage in zip(chunks, evidence, strict=True) if passage.memory is None]
+        apart = lower_half(self.t5, self.head.layer, pad([asked.ids[:-1], *texts], self.device))
+        first, *fresh = (states[keep] for states, keep in zip(apart.values, apart.keep, strict=True))
+        left = iter(fresh)
+        lower = [next(left) if passage.memory is None else passage.memory.to(first) for passage in evidence]
+        joined = side_by_side([torch.cat((first, states)) for states in lower])
+        memory = upper_half(self.t5, self.head.layer, joined)[joined.keep]  # (t, D)
+        owner = torch.arange(len(chunks), device=self.device)[:, None].expand_as(joined.keep)[joined.keep]
+        cache = self.t5.remember(memory[None])
+        return Reading(cache, owner, tuple(c.ids for c in chunks), tuple(c.spans for c in chunks))
+
+    @torch.inference_mode()
+    def shares(self, reading: Reading) -> Tensor:
+        """Each evidence's share of the target attention: (C,), sums to 1."""
+        return target_attention(self.t5.target_scores(reading.cache)[0], reading.owner, len(reading.tokens))
+
+    @torch.inference_mode()
+    def answer(self, question: str, evidence: Sequence[ChunkText], scores: Sequence[float], limits: Limits) -> Answer:
+        """Read the first `reads` of the evidence (C) jointly and answer; `scores` (C) are its retrieval scores.
+
+        Empty text: nothing to say. What was not read has no share.
+        """
+        read = evidence[: self.reads]
+        reading = self.read(question, read)
+        if self.prior:
+            reading.cache.memory_bias = self._prior(reading, scores[: len(read)])
+        attended = self.shares(reading).tolist()
+        return self._writer().answer(question, evidence, reading, attended, scores, limits)
+
+    def _prior(self, reading: Reading, scores: Sequence[float]) -> Tensor:
+        """Lay retrieval's scores over the tokens of each passage, as a bias of every cross-attention: (1, 1, 1, t).
+
+        Not in the paper: the attention to a token is then its passage's probability times that of the token in it, and
+        a small model, which finds a place in a passage better than a passage, gains by reading several.
+        """
+        told = torch.tensor(scores, device=self.device, dtype=self.t5.shared.weight.dtype) * self.prior
+        return (told - told.max())[reading.owner][None, None, None]
+
+    def source(self, question: str, evidence: Sequence[ChunkText], reading: Reading) -> Source:
+        """Say what a grounded answer may be made of: runs of the evidence's tokens, and yes or no where asked for."""
+        return self._writer().source(question, evidence, reading)
+
+    def _writer(self) -> Writer:
+        return Writer(self.t5, self.tokenizer, self.calibration)
+
+    def fingerprint(self) -> str:
+        """Hash what stored keys depend on: lower half, retrieval's key projection, their form, tokenizer, limits."""
+        block = self.t5.encoder.layers()[self.head.layer]
+        weights = [self.t5.shared.weight, self.t5.encoder.position.weight, block.attention_norm.weight]
+        weights += [weight for lower in self.t5.encoder.layers(slice(self.head.layer)) for weight in lower.parameters()]
+        weights.append(projection(self.t5, self.head, "k"))
+        total = hashlib.blake2b(KEYS_VERSION, digest_size=16)
+        for weight in weights:
+            total.update(weight.detach().float().cpu().contiguous().numpy().data)
+        shape = self.t5.config
+        form = (shape.feed_forward_proj, shape.layer_norm_epsilon, shape.relative_attention_max_distance)
+        total.update(repr((self.tokenizer.identity(), self.max_chunk_tokens, *form)).encode())
+        return total.hexdigest()

@@ -1,0 +1,347 @@
+"""A T5 encoder-decoder whose layers can be called one by one (Raffel et al., 2020; equal to transformers' T5).
+
+What differs from the usual Transformer: dot products are not scaled by 1/sqrt(d); positions enter only as a bias on
+the attention logits, learnt in block 0 and shared by all blocks of a stack; norms have no mean and no offset; no
+linear map has an offset.
+
+Axes: B batch, m query positions, n key positions, h heads, d head width, D model width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from reatt.model.projections import Projections
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
+    "silu": F.silu,
+}
+
+
+@dataclass(frozen=True)
+class T5Config:
+    """The shape of a T5, under the names of its published `config.json`."""
+
+    vocab_size: int
+    d_model: int
+    d_kv: int
+    d_ff: int
+    num_heads: int
+    num_layers: int
+    num_decoder_layers: int
+    feed_forward_proj: str = "gated-gelu"
+    relative_attention_num_buckets: int = 32
+    relative_attention_max_distance: int = 128
+    layer_norm_epsilon: float = 1e-6
+    dropout_rate: float = 0.1
+    tie_word_embeddings: bool = False
+    scale_decoder_outputs: bool = False
+    pad_token_id: int = 0
+    eos_token_id: int = 1
+    decoder_start_token_id: int = 0
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> T5Config:
+        """Read a published config; keys that do not shape the model are passed over.
+
+        Old files say `tie_word_embeddings` for two things, a shared head and scaled outputs; transformers 5 has split
+        off `scale_decoder_outputs`.
+        """
+        known = {f.name: raw[f.name] for f in fields(cls) if raw.get(f.name) is not None}
+        known.setdefault("num_decoder_layers", known["num_layers"])
+        known.setdefault("feed_forward_proj", "relu")
+        known.setdefault("tie_word_embeddings", True)
+        known.setdefault("scale_decoder_outputs", known["tie_word_embeddings"])
+        return cls(**known)
+
+    @property
+    def gated(self) -> bool:
+        """Whether the feed-forward layers multiply two projections."""
+        return self.feed_forward_proj.startswith("gated-")
+
+    @property
+    def activation(self) -> Callable[[Tensor], Tensor]:
+        """The feed-forward layers' nonlinearity; T5 v1.1 says `gated-gelu` and means the tanh form."""
+        name = "gelu_new" if self.feed_forward_proj == "gated-gelu" else self.feed_forward_proj.removeprefix("gated-")
+        return ACTIVATIONS[name]
+
+
+class Norm(nn.Module):
+    """Root-mean-square norm with a learnt scale, computed in float32."""
+
+    def __init__(self, width: int, epsilon: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.epsilon = epsilon
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scale each vector of `x` (..., D) to unit mean square."""
+        return F.rms_norm(x.float(), self.weight.shape, self.weight.float(), self.epsilon).to(x.dtype)
+
+
+class Attention(nn.Module):
+    """Multi-head attention without 1/sqrt(d)."""
+
+    def __init__(self, config: T5Config) -> None:
+        super().__init__()
+        inner = config.num_heads * config.d_kv
+        self.head_count, self.dropout = config.num_heads, config.dropout_rate
+        self.q = nn.Linear(config.d_model, inner, bias=False)
+        self.k = nn.Linear(config.d_model, inner, bias=False)
+        self.v = nn.Linear(config.d_model, inner, bias=False)
+        self.o = nn.Linear(inner, config.d_model, bias=False)
+
+    def split(self, x: Tensor) -> Tensor:
+        """(B, n, h*d) -> (B, h, n, d)."""
+        return x.view(*x.shape[:-1], self.head_count, -1).transpose(1, 2)
+
+    def keys_values(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Project what is attended to: (B, n, D) -> two of (B, h, n, d)."""
+        return self.split(self.k(memory)), self.split(self.v(memory))
+
+    def forward(self, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
+        """Attend from `x` (B, m, D) to keys and values (B, h, n, d); `bias` broadcasts to (B, h, m, n)."""
+        queries = self.split(self.q(x))
+        mask = None if bias is None else bias.to(queries.dtype)
+        dropout = self.dropout if self.training else 0.0
+        if torch.is_grad_enabled() and x.device.type == "cpu" and mask is not None and not dropout:
+            mixed = plain_attention(queries, keys, values, mask)
+        else:
+            mixed = F.scaled_dot_product_attention(queries, keys, values, mask, dropout, scale=1.0)  # (B, h, m, d)
+        out: Tensor = self.o(mixed.transpose(1, 2).flatten(2))
+        return out
+
+
+def plain_attention(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    """Attend without 1/sqrt(d) by three batched products; for training on a CPU.
+
+    The fused kernel keeps no weights and computes them again backward: at our lengths that takes four times as long.
+    """
+    batch, heads, m, n = *queries.shape[:3], keys.shape[2]
+    added = mask.expand(batch, heads, m, n).reshape(-1, m, n)
+    scores = torch.baddbmm(added, queries.flatten(0, 1), keys.flatten(0, 1).transpose(1, 2))  # (B*h, m, n)
+    return (scores.softmax(-1) @ values.flatten(0, 1)).view(batch, heads, m, -1)
+
+
+class FeedForward(nn.Module):
+    """Two or three projections around a nonlinearity."""
+
+    def __init__(self, config: T5Config) -> None:
+        super().__init__()
+        self.activation, self.dropout = config.activation, nn.Dropout(config.dropout_rate)
+        self.wi = nn.ModuleList(nn.Linear(config.d_model, config.d_ff, bias=False) for _ in range(1 + config.gated))
+        self.wo = nn.Linear(config.d_ff, config.d_model, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map each vector of `x` (..., D)."""
+        inner = self.activation(self.wi[0](x))
+        if len(self.wi) == 2:
+            inner = inner * self.wi[1](x)
+        out: Tensor = self.wo(self.dropout(inner))
+        return out
+
+
+class Block(nn.Module):
+    """Self-attention, in a decoder cross-attention, feed-forward; each on the normed input, added to it."""
+
+    def __init__(self, config: T5Config, *, decoder: bool) -> None:
+        super().__init__()
+        norms = [Norm(config.d_model, config.layer_norm_epsilon) for _ in range(2 + decoder)]
+        self.attention_norm, self.attention = norms[0], Attention(config)
+        if decoder:
+            self.cross_norm, self.cross = norms[1], Attention(config)
+        self.feed_forward_norm, self.feed_forward = norms[-1], FeedForward(config)
+        self.dropout = nn.Dropout(config.dropout_rate)
+
+    def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        """Run an encoder's block on states (B, n, D)."""
+        return self.think(self.attend(x, bias))
+
+    def attend(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        """Add self-attention over `x` (B, n, D) itself."""
+        normed = self.attention_norm(x)
+        mixed: Tensor = self.dropout(self.attention(normed, *self.attention.keys_values(normed), bias))
+        return x + mixed
+
+    def read(self, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
+        """Add cross-attention from `x` (B, m, D) to a memory's keys and values."""
+        mixed: Tensor = self.dropout(self.cross(self.cross_norm(x), keys, values, bias))
+        return x + mixed
+
+    def think(self, x: Tensor) -> Tensor:
+        """Add the feed-forward layer."""
+        mapped: Tensor = self.dropout(self.feed_forward(self.feed_forward_norm(x)))
+        return x + mapped
+
+
+class Stack(nn.Module):
+    """The blocks of one side, with their common position bias."""
+
+    def __init__(self, config: T5Config, *, decoder: bool) -> None:
+        super().__init__()
+        depth = config.num_decoder_layers if decoder else config.num_layers
+        self.bidirectional = not decoder
+        self.max_distance = config.relative_attention_max_distance
+        self.position = nn.Embedding(config.relative_attention_num_buckets, config.num_heads)
+        self.blocks = nn.ModuleList(Block(config, decoder=decoder) for _ in range(depth))
+        self.final_norm = Norm(config.d_model, config.layer_norm_epsilon)
+        self.dropout = nn.Dropout(config.dropout_rate)
+
+    def layers(self, which: slice = slice(None)) -> list[Block]:
+        """Name the blocks, or some of them, as what they are."""
+        return [cast(Block, block) for block in self.blocks[which]]
+
+    def bias(self, m: int, n: int) -> Tensor:
+        """Position bias of the last `m` of `n` positions towards all: (1, h, m, n); causal in a decoder."""
+        table = self.position.weight
+        at = torch.arange(n, device=table.device)
+        distance = at[None, :] - at[n - m :, None]  # (m, n) key minus query position
+        bucket = relative_bucket(distance, self.bidirectional, self.position.num_embeddings, self.max_distance)
+        bias: Tensor = self.position(bucket).permute(2, 0, 1)[None]  # (1, h, m, n)
+        return bias if self.bidirectional else bias.masked_fill(distance > 0, -math.inf)
+
+
+def relative_bucket(distance: Tensor, bidirectional: bool, buckets: int, max_distance: int) -> Tensor:
+    """Number the distances (key minus query position): exact when near, logarithmic up to `max_distance`."""
+    base = torch.zeros_like(distance)
+    if bidirectional:
+        buckets //= 2
+        base = (distance > 0).long() * buckets
+        distance = distance.abs()
+    else:
+        distance = (-distance).clamp(min=0)
+    near = buckets // 2
+    far = torch.log(distance.clamp(min=1).float() / near) / math.log(max_distance / near) * (buckets - near)
+    return base + torch.where(distance < near, distance, (near + far.long()).clamp(max=buckets - 1))
+
+
+def hide(keep: Tensor, dtype: torch.dtype) -> Tensor:
+    """Turn kept positions (B, n) into an additive mask (B, 1, 1, n): 0 where kept, -inf where padded."""
+    return torch.zeros(keep.shape, dtype=dtype, device=keep.device).masked_fill(~keep, -math.inf)[:, None, None, :]
+
+
+@dataclass
+class Cache:
+    """What a decoder keeps between steps: projected memory (fixed) and its own past (growing)."""
+
+    memory: list[tuple[Tensor, Tensor]]  # per block two of (B, h, t, d)
+    memory_bias: Tensor | None  # (B, 1, 1, t)
+    past: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # per block two of (B*beams, h, n, d)
+
+    def keep(self, rows: Tensor) -> None:
+        """Let hypotheses go on from others' past: `rows` (B*beams) says from which."""
+        self.past = [(keys[rows], values[rows]) for keys, values in self.past]
+
+
+class T5(nn.Module):
+    """The whole model; `encode` and `decode` are the plain T5, the pieces are for methods that split it."""
+
+    def __init__(self, config: T5Config) -> None:
+        super().__init__()
+        self.config = config
+        self.recompute = False  # keep one state a block for the backward pass, and compute the rest again
+        self.shared = nn.Embedding(config.vocab_size, config.d_model)
+        self.encoder = Stack(config, decoder=False)
+        self.decoder = Stack(config, decoder=True)
+        self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+        self.retrieval: Projections | None = None  # by which ReAtt finds, where finding was learnt apart from reading
+        if config.tie_word_embeddings:
+            self.lm_head.weight = self.shared.weight
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Look up token ids (B, n) -> (B, n, D)."""
+        out: Tensor = self.encoder.dropout(self.shared(ids))
+        return out
+
+    def encoder_bias(self, keep: Tensor) -> Tensor:
+        """Position bias and padding mask of the encoder for `keep` (B, n): (B, h, n, n)."""
+        bias = self.encoder.bias(keep.shape[1], keep.shape[1])
+        return bias + hide(keep, bias.dtype)
+
+    def encode_range(self, x: Tensor, bias: Tensor, blocks: slice) -> Tensor:
+        """Run some of the encoder's blocks on states (B, n, D)."""
+        for block in self.encoder.layers(blocks):
+            x = checkpoint(block, x, bias, use_reentrant=False) if self.recompute else block(x, bias)
+        return x
+
+    def finish(self, x: Tensor) -> Tensor:
+        """Norm the encoder's last states (B, n, D) into the memory that the decoder reads."""
+        out: Tensor = self.encoder.dropout(self.encoder.final_norm(x))
+        return out
+
+    def encode(self, ids: Tensor, keep: Tensor) -> Tensor:
+        """Encode token ids (B, n), of which `keep` are not padding -> (B, n, D)."""
+        return self.finish(self.encode_range(self.embed(ids), self.encoder_bias(keep), slice(None)))
+
+    def remember(self, memory: Tensor, keep: Tensor | None = None) -> Cache:
+        """Project a memory (B, t, D) once for all decoding steps."""
+        projected = [block.cross.keys_values(memory) for block in self.decoder.layers()]
+        return Cache(projected, None if keep is None else hide(keep, memory.dtype))
+
+    def decode(self, ids: Tensor, cache: Cache) -> Tensor:
+        """Run the decoder on the next tokens (B*beams, m) after what `cache` holds, extending it -> (B*beams, m, D).
+
+        Hypotheses of one question stand together and share its memory: to it they are further query positions.
+        """
+        x, bias = self._decoder_input(ids, cache)
+        past = []
+        for number, block in enumerate(self.decoder.layers()):
+            x, pair = self._look_back(block, x, cache.past[number] if cache.past else None, bias)
+            past.append(pair)
+            keys, values = cache.memory[number]
+            folded = x.reshape(keys.shape[0], -1, x.shape[-1])  # (B, beams*m, D)
+            x = block.think(block.read(folded, keys, values, cache.memory_bias).view_as(x))
+        cache.past = past
+        out: Tensor = self.decoder.dropout(self.decoder.final_norm(x))
+        return out
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Score the vocabulary for decoder states (..., D) -> (..., V)."""
+        if self.config.scale_decoder_outputs:
+            states = states * self.config.d_model**-0.5
+        out: Tensor = self.lm_head(states)
+        return out
+
+    def target_scores(self, cache: Cache) -> Tensor:
+        """Cross-attention logits of the first decoder position in the last block: (B, h, t).
+
+        The first position sees the start token alone, so this needs no answer (ReAtt section 3.1, target attention).
+        Leaves `cache` as it is; padding scores -inf.
+        """
+        batch = cache.memory[0][0].shape[0]
+        x, bias = self._decoder_input(torch.full((batch, 1), self.config.decoder_start_token_id), Cache([], None))
+        blocks = self.decoder.layers()
+        for number, block in enumerate(blocks[:-1]):
+            x, _ = self._look_back(block, x, None, bias)
+            x = block.think(block.read(x, *cache.memory[number], cache.memory_bias))
+        x, _ = self._look_back(blocks[-1], x, None, bias)
+        queries = blocks[-1].cross.split(blocks[-1].cross.q(blocks[-1].cross_norm(x)))  # (B, h, 1, d)
+        scores = queries @ cache.memory[-1][0].transpose(2, 3)  # (B, h, 1, t)
+        return (scores if cache.memory_bias is None else scores + cache.memory_bias).squeeze(2)
+
+    def _decoder_input(self, ids: Tensor, cache: Cache) -> tuple[Tensor, Tensor]:
+        before = cache.past[0][0].shape[2] if cache.past else 0
+        ids = ids.to(self.shared.weight.device)
+        return self.decoder.dropout(self.shared(ids)), self.decoder.bias(ids.shape[1], before + ids.shape[1])
+
+    @staticmethod
+    def _look_back(
+        block: Block, x: Tensor, past: tuple[Tensor, Tensor] | None, bias: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        normed = block.attention_norm(x)
+        keys, values = block.attention.keys_values(normed)
+        if past is not None:
+            keys, values = torch.cat((past[0], keys), 2), torch.cat((past[1], values), 2)
+        mixed: Tensor = block.dropout(block.attention(normed, keys, values, bias))
+        return x + mixed, (keys, values)

@@ -1,0 +1,108 @@
+"""What a T5's decoder asks of its memory: cross-attention queries of every layer and head (INTRA, section 3).
+
+A T5's cross-attention key is k = W_h x, without norm or position. So <q, W_h x> = <W_h^T q, x>: with the key
+projection on the query's side ("reverse QWK") one set of stored encoder states serves every layer and head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from reatt.model.t5 import T5, Cache
+from reatt.model.t5_names import published_weights
+from reatt.model.tokens import TextTokenizer, Tokens
+
+
+def cross_queries(t5: T5, x: Tensor, cache: Cache) -> Tensor:
+    """Run the decoder on embeddings (n, D) over one memory; return its cross-attention queries (L, h, n, d).
+
+    The last block is left as soon as its queries are known. Neither reads nor grows the past of `cache`.
+    """
+    x, blocks = x[None], t5.decoder.layers()
+    bias = t5.decoder.bias(x.shape[1], x.shape[1])
+    queries = []
+    for number, block in enumerate(blocks):
+        x = block.attend(x, bias)
+        queries.append(block.cross.split(block.cross.q(block.cross_norm(x)))[0])  # (h, n, d)
+        if number + 1 < len(blocks):
+            x = block.think(block.read(x, *cache.memory[number], cache.memory_bias))
+    return torch.stack(queries)
+
+
+def on_states(t5: T5, queries: Tensor) -> Tensor:
+    """Move queries (L, h, n, d) to where the states are: (L, h, n, D), whose products with states are the logits."""
+    weights = torch.stack([block.cross.k.weight for block in t5.decoder.layers()])  # (L, h*d, D)
+    per_head = weights.view(len(weights), queries.shape[1], -1, t5.config.d_model)  # (L, h, d, D)
+    return torch.einsum("lhnd,lhde->lhne", queries, per_head)
+
+
+class T5Asker:
+    """A T5 as an `asker.Asker`: its keys are its states.
+
+    A T5 decoder has never read a prompt, so the question also stands in the memory, as a text before the chunks.
+    """
+
+    hears_question = True
+    columns = None
+
+    def __init__(self, t5: T5) -> None:
+        self.decoder = t5
+        self.width = self.key_width = t5.config.d_model
+        self.heads = (t5.config.num_decoder_layers, t5.config.num_heads)
+        self.vocabulary = t5.config.vocab_size
+
+    def to(self, device: torch.device) -> Self:
+        """Move to a device."""
+        self.decoder.to(device)
+        return self
+
+    def parameters(self) -> Iterable[nn.Parameter]:
+        """List all weights."""
+        return self.decoder.parameters()
+
+    def published(self) -> dict[str, Tensor]:
+        """Give the weights under their published names."""
+        return published_weights(self.decoder)
+
+    def encode(self, ids: Tensor, keep: Tensor) -> Tensor:
+        """Encode token ids (B, n), of which `keep` are not padding -> states (B, n, D)."""
+        return self.decoder.encode(ids, keep)
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Look up what the decoder reads: (n,) -> (n, D)."""
+        found: Tensor = self.decoder.shared(ids)
+        return found
+
+    def remember(self, memory: Tensor) -> Cache:
+        """Project a memory (t, D) once; an empty one as a vector of zeros, which adds nothing: T5 has no biases."""
+        return self.decoder.remember((memory if len(memory) else memory.new_zeros(1, self.width))[None])
+
+    def queries(self, x: Tensor, cache: Cache) -> Tensor:
+        """Run the decoder on embeddings (n, D) -> (L, h, n, w)."""
+        return cross_queries(self.decoder, x, cache)
+
+    def on_states(self, queries: Tensor) -> Tensor:
+        """Move queries (L, h, n, w) to where the states are: (L, h, n, D)."""
+        return on_states(self.decoder, queries)
+
+    def keys(self, states: Tensor) -> Tensor:
+        """Take states (n, D) for keys as they are."""
+        return states
+
+    def prompt(self, asked: Tokens, tokenizer: TextTokenizer) -> tuple[int, ...]:
+        """Let the decoder read the question as the encoder does, then its start token."""
+        return (*asked.ids, self.decoder.config.decoder_start_token_id)
+
+    def depends_on(self) -> Iterable[Tensor]:
+        """List the weights of the encoder."""
+        return (self.decoder.shared.weight, *self.decoder.encoder.parameters())
+
+    @property
+    def form(self) -> tuple[object, ...]:
+        """Which activation and norm the encoder has, and how far it tells positions apart."""
+        shape = self.decoder.config
+        return shape.feed_forward_proj, shape.layer_norm_epsilon, shape.relative_attention_max_distance

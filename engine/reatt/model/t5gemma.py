@@ -1,0 +1,265 @@
+"""T5Gemma2, text only: transformers' own layers, called one by one over a memory of stored states.
+
+What differs from T5 (facts that the equality tests hold):
+- Attention is merged: one softmax over the decoder's own past and the memory, by the same projections and norms.
+- Fewer key heads than query heads: key head g serves the query heads g*r .. g*r + r-1.
+- Queries and keys are normed per head, by x/rms(x) * (1 + weight); a query's products are scaled by s.
+- Rotary positions turn queries and the past, never the memory: what is asked of a chunk knows no order of chunks.
+
+So the logit of head h for a state x is `s <q, (1 + w) * W_g x / r_g(x)>`, `r_g(x)` the root mean square of W_g x. It is
+`<W_g^T (s (1 + w) q), x> / r_g(x)`: exact from x and one scalar for each layer and key head, which a key ends in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from reatt.model.t5 import Cache
+from reatt.model.tokens import TextTokenizer, Tokens
+
+PUBLISHED = (("encoder.", "model.encoder."), ("stack.", "model.decoder."), ("head", "lm_head.out_proj.weight"))
+ANSWER = " answer:"  # what stands between a question and its answer: the decoder, unlike T5's, reads a prompt
+
+Turn = tuple[Tensor, Tensor]  # cosine and sine of rotary positions, (1, m, w) each
+Pair = tuple[Tensor, Tensor]  # keys and values, (B, key heads, n, w) each
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The ids that begin an answer, end it, and fill up."""
+
+    decoder_start_token_id: int
+    eos_token_id: int
+    pad_token_id: int
+
+
+class T5Gemma(nn.Module):
+    """A T5Gemma2 without its eyes, as an `asker.Asker`.
+
+    `encoder` is a `T5Gemma2TextEncoder`, `decoder` a `T5Gemma2Decoder`; the vocabulary's head is `head` (V, D).
+    """
+
+    hears_question = False
+
+    def __init__(self, encoder: Any, decoder: Any, marks: Marks) -> None:
+        super().__init__()
+        self.encoder, self.stack, self.config = encoder, decoder, marks
+        self.head = nn.Parameter(decoder.embed_tokens.weight)
+        shape = decoder.config
+        self.width: int = shape.hidden_size
+        self.vocabulary: int = shape.vocab_size
+        self.heads: tuple[int, int] = (shape.num_hidden_layers, shape.num_attention_heads)
+        self.key_heads: int = shape.num_key_value_heads
+
+    @property
+    def decoder(self) -> T5Gemma:
+        """What writes: this."""
+        return self
+
+    @property
+    def layers(self) -> list[Any]:
+        """The decoder's layers."""
+        return list(self.stack.layers)
+
+    @property
+    def key_width(self) -> int:
+        """D, and a scale for each layer and key head."""
+        return self.width + self.heads[0] * self.key_heads
+
+    @property
+    def columns(self) -> Tensor | None:
+        """Say where a key has the scale of each head: (L, h)."""
+        layers, heads = self.heads
+        serves = torch.arange(heads, device=self.head.device) // (heads // self.key_heads)  # (h,)
+        first = torch.arange(layers, device=self.head.device)[:, None] * self.key_heads  # (L, 1)
+        return self.width + first + serves
+
+    def encode(self, ids: Tensor, keep: Tensor) -> Tensor:
+        """Encode token ids (B, n), of which `keep` are not padding -> states (B, n, D)."""
+        states: Tensor = self.encoder(input_ids=ids, attention_mask=keep.long()).last_hidden_state
+        return states
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Look up and scale what the decoder reads: (..., n) -> (..., n, D)."""
+        found: Tensor = self.stack.embed_tokens(ids)
+        return found
+
+    def remember(self, memory: Tensor) -> Cache:
+        """Project a memory (t, D) once: without positions, and without the norm that the decoder's own states have."""
+        projected = []
+        for layer in self.layers:
+            attention = layer.self_attn
+            keys = self.normed(attention, _split(attention, attention.k_proj(memory[None])))
+            projected.append((keys, _split(attention, attention.v_proj(memory[None]))))
+        return Cache(projected, None)
+
+    def decode(self, ids: Tensor, cache: Cache) -> Tensor:
+        """Run on the next tokens (beams, m) after what `cache` holds, extending it -> (beams, m, D)."""
+        x, past = self.embed(ids.to(self.head.device)), []
+        before = cache.past[0][0].shape[2] if cache.past else 0
+        turns, masks = self._places(x, before, cache)
+        for number, layer in enumerate(self.layers):
+            queries, own = _look(layer, x, turns[layer.attention_type])
+            if cache.past:
+                own = _joined(cache.past[number], own)
+            past.append(own)
+            x = _read(layer, x, queries, _joined(own, cache.memory[number]), masks[layer.attention_type])
+        cache.past = past
+        out: Tensor = self.stack.norm(x)
+        return out
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Score the vocabulary for decoder states (..., D) -> (..., V)."""
+        scores, most = F.linear(states, self.head), self.stack.config.final_logit_softcapping
+        return scores if most is None else torch.tanh(scores / most) * most
+
+    def queries(self, x: Tensor, cache: Cache) -> Tensor:
+        """Run the decoder on embeddings (n, D); its products with the keys of `cache` are the logits: (L, h, n, w).
+
+        The last layer is left as soon as its queries are known. Neither reads nor grows the past of `cache`.
+        """
+        x, found, layers = x[None], [], self.layers
+        turns, masks = self._places(x, 0, cache)
+        for number, layer in enumerate(layers):
+            queries, own = _look(layer, x, turns[layer.attention_type])
+            found.append(queries[0])
+            if number + 1 < len(layers):
+                x = _read(layer, x, queries, _joined(own, cache.memory[number]), masks[layer.attention_type])
+        return torch.stack(found)
+
+    def on_states(self, queries: Tensor) -> Tensor:
+        """Move queries (L, h, n, w) to where the keys are: (L, h, n, d), with zeros where a key has its scales."""
+        moved = []
+        for layer, asked in zip(self.layers, queries, strict=True):
+            gained = asked * (1 + layer.self_attn.k_norm.weight)  # (h, n, w)
+            grouped = gained.view(self.key_heads, -1, asked.shape[-1]) @ self._key_weights(layer)  # (g, r*n, D)
+            moved.append(grouped.view(*asked.shape[:2], -1))  # (h, n, D)
+        return F.pad(torch.stack(moved), (0, self.key_width - self.width))
+
+    def keys(self, states: Tensor) -> Tensor:
+        """Put behind states (n, D) one over the root mean square of each layer's and head's key: (n, d)."""
+        epsilon = self.stack.config.rms_norm_eps
+        keys = (states @ self._key_weights(layer).mT for layer in self.layers)  # (g, n, w)
+        scales = [(each.square().mean(-1) + epsilon).rsqrt() for each in keys]  # (g, n)
+        return torch.cat((states, torch.cat(scales).mT), 1)
+
+    def prompt(self, asked: Tokens, tokenizer: TextTokenizer) -> tuple[int, ...]:
+        """Let the decoder read the question after its start token, and that an answer is to follow."""
+        question = asked.ids[len(tokenizer.begin) : -1]
+        return (self.config.decoder_start_token_id, *question, *tokenizer.answer(ANSWER)[:-1])
+
+    def depends_on(self) -> Iterable[Tensor]:
+        """List the weights of the encoder, and of the decoder those that scales are made of."""
+        return (*self.encoder.parameters(), *(layer.self_attn.k_proj.weight for layer in self.layers))
+
+    def published(self) -> dict[str, Tensor]:
+        """Give the weights under their published names; what is tied comes once, and the vision tower not at all."""
+        every = dict(self.named_parameters(remove_duplicate=False))
+        sides = [(theirs + name.removeprefix(ours), every[name])
+                 for ours, theirs in PUBLISHED for name in every if name.startswith(ours)]  # fmt: skip
+        first = {id(weight): name for name, weight in reversed(sides)}
+        return {name: weight.data for name, weight in sides if first[id(weight)] == name}
+
+    @property
+    def form(self) -> tuple[object, ...]:
+        """What transformers makes the encoder by, beside its weights."""
+        shape = self.encoder.config
+        turns = sorted((kind, sorted(turn.items())) for kind, turn in shape.rope_parameters.items())
+        attends = (tuple(shape.layer_types), shape.sliding_window, shape.query_pre_attn_scalar, str(turns))
+        return "t5gemma2", *attends, shape.num_attention_heads, shape.hidden_activation, shape.rms_norm_eps
+
+    def normed(self, attention: Any, keys: Tensor) -> Tensor:
+        """Norm a memory's keys (1, g, t, w)."""
+        out: Tensor = attention.k_norm(keys)
+        return out
+
+    def _key_weights(self, layer: Any) -> Tensor:
+        """View a layer's key projection by heads: (g, w, D)."""
+        weights: Tensor = layer.self_attn.k_proj.weight
+        return weights.view(self.key_heads, -1, self.width)
+
+    def _places(self, x: Tensor, before: int, cache: Cache) -> tuple[dict[str, Turn], dict[str, Tensor]]:
+        """Turn and mask by kind of layer, for `x` (B, m, D) after so many positions: masks (m, n + t) say what is seen.
+
+        The memory is seen whole, also where the past is seen through a window.
+        """
+        count, config = x.shape[1], self.stack.config
+        at = torch.arange(before, before + count, device=x.device)
+        back = at[:, None] - torch.arange(before + count, device=x.device)  # (m, n)
+        memory = back.new_ones(count, cache.memory[0][0].shape[2])  # (m, t)
+        seen = {"full_attention": back >= 0, "sliding_attention": (back >= 0) & (back < (config.sliding_window or 0))}
+        masks = {kind: torch.cat((own, memory.bool()), 1) for kind, own in seen.items()}
+        return {kind: self.stack.rotary_emb(x, at[None], kind) for kind in set(config.layer_types)}, masks
+
+
+class Reparameterised(T5Gemma):
+    """A T5Gemma2 trained so that states are normed once and keys never are (Hoffer et al., 2026, appendix B.1).
+
+    No scale is left: `<W_g^T (s (1 + w) q), x>` with x of unit root mean square is the logit, and W x the value.
+    """
+
+    columns = None
+
+    @property
+    def key_width(self) -> int:
+        """D."""
+        return self.width
+
+    def encode(self, ids: Tensor, keep: Tensor) -> Tensor:
+        """Encode token ids (B, n), of which `keep` are not padding -> normed states (B, n, D)."""
+        return F.rms_norm(super().encode(ids, keep), (self.width,), eps=self.stack.config.rms_norm_eps)
+
+    def keys(self, states: Tensor) -> Tensor:
+        """Take states (n, D) for keys as they are."""
+        return states
+
+    def normed(self, attention: Any, keys: Tensor) -> Tensor:
+        """Scale a memory's keys (1, g, t, w) as the norm would, without norming them."""
+        scaled: Tensor = keys * (1 + attention.k_norm.weight)
+        return scaled
+
+    @property
+    def form(self) -> tuple[object, ...]:
+        """As above, under another name."""
+        return "reparameterised", *super().form
+
+
+def _split(attention: Any, x: Tensor) -> Tensor:
+    """(B, n, heads*w) -> (B, heads, n, w)."""
+    width: int = attention.head_dim
+    return x.view(*x.shape[:-1], x.shape[-1] // width, width).transpose(1, 2)
+
+
+def _turned(x: Tensor, turn: Turn) -> Tensor:
+    """Turn the two halves of each vector (B, heads, n, w) against each other, by the angles of its position."""
+    first, second = x.chunk(2, -1)
+    return x * turn[0][:, None] + torch.cat((-second, first), -1) * turn[1][:, None]
+
+
+def _look(layer: Any, x: Tensor, turn: Turn) -> tuple[Tensor, Pair]:
+    """Make of states (B, m, D) what they ask, scaled (B, h, m, w), and what they hold for those after them."""
+    attention, normed = layer.self_attn, layer.pre_self_attn_layernorm(x)
+    queries = _turned(attention.q_norm(_split(attention, attention.q_proj(normed))), turn)
+    keys = _turned(attention.k_norm(_split(attention, attention.k_proj(normed))), turn)
+    return queries * attention.scaling, (keys, _split(attention, attention.v_proj(normed)))
+
+
+def _joined(first: Pair, second: Pair) -> Pair:
+    """Put keys and values behind others; one memory stands behind every beam's own past."""
+    rows = first[0].shape[0]
+    keys, values = (torch.cat((a, b.expand(rows, -1, -1, -1)), 2) for a, b in zip(first, second, strict=True))
+    return keys, values
+
+
+def _read(layer: Any, x: Tensor, queries: Tensor, seen: Pair, mask: Tensor) -> Tensor:
+    """Add merged attention and the feed-forward layer to states (B, m, D)."""
+    mixed = F.scaled_dot_product_attention(queries, *seen, attn_mask=mask, scale=1.0, enable_gqa=True)
+    x = x + layer.post_self_attn_layernorm(layer.self_attn.o_proj(mixed.transpose(1, 2).flatten(2)))
+    thought: Tensor = layer.post_feedforward_layernorm(layer.mlp(layer.pre_feedforward_layernorm(x)))
+    return x + thought

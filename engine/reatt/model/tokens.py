@@ -1,0 +1,151 @@
+"""Text to token ids: the tokenizer file, and the one rule for prefixes and end marks.
+
+A question is read as `question: Q </s>`, a chunk as `title: T context: X </s>` (as the released ReAtt models read
+them); prefix and end marks are ordinary query and key vectors. Offsets come from the encoding, never from decoded
+text, so that every token can be found in the document again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Encoding, Tokenizer
+
+from reatt.model.backbone import ChunkText, Span
+from reatt_store.errors import ModelError
+
+NOWHERE: Span = (0, 0)
+# Line ends and tabs read as spaces, one for one: a word has the same token after a line's end, and offsets stay. Lone
+# surrogates, of which a command line can be made, have no encoding.
+SPACES = dict.fromkeys(map(ord, "\t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000"), " ")
+READ_AS = SPACES | dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}")
+QUESTION, TITLE, CONTEXT = "question: ", "title: ", " context: "
+MASK = "<extra_id_0>"  # T5's first sentinel: what the model is to write
+TITLE_TOKENS = 32  # what is longer is cut, so that it cannot push text out of the chunk
+HEAD_TOKENS = TITLE_TOKENS + 16  # of a chunk that are not its text: title, marks, end
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Token ids, and where in the text each comes from; `NOWHERE` for prefix and end marks."""
+
+    ids: tuple[int, ...]
+    spans: tuple[Span, ...]
+
+
+class TextTokenizer:
+    """A model's tokenizer with its limits: at most so many tokens for a question and for a chunk."""
+
+    def __init__(self, file: Path, *, end: int, question_limit: int = 128, chunk_limit: int = 512) -> None:
+        try:
+            self._tokenizer = Tokenizer.from_file(str(file))
+        except Exception as error:  # tokenizers raises bare Exception for missing and for broken files
+            raise ModelError(f"cannot read {file}: {error}", "copy the model again", str(file)) from None
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._tokenizer.encode_special_tokens = True  # </s> in a text is no end mark, where the tokenizer's kind allows
+        self.end, self.question_limit, self.chunk_limit = end, question_limit, chunk_limit
+        empty = self._tokenizer.encode("")
+        marks = [id for id, mark in zip(empty.ids, empty.special_tokens_mask, strict=True) if mark]
+        self.begin = tuple(id for id in marks if id != end)  # what the tokenizer puts before every text; a T5's nothing
+
+    @property
+    def size(self) -> int:
+        """How many different ids it may write."""
+        return self._tokenizer.get_vocab_size()
+
+    def question(self, text: str) -> Tokens:
+        """Encode a question as `question: Q </s>`."""
+        encoding = self._tokenizer.encode(QUESTION + text.translate(READ_AS), add_special_tokens=False)
+        return self._finish(encoding, text, len(QUESTION), self.question_limit)
+
+    def masked(self, parts: Sequence[str]) -> Tokens:
+        """Encode a text with gaps as `question: A <extra_id_0> B </s>`; spans are places in the parts joined by `MASK`.
+
+        The mask is the special id itself, never text, so that no text can forge one. What is too long loses words at
+        the end that is further from the first mask, never the mask. One part is an ordinary question.
+        """
+        if len(parts) == 1:
+            return self.question(parts[0])
+        mask = self._tokenizer.token_to_id(MASK)
+        if mask is None:
+            raise ModelError(f"the model's tokenizer has no {MASK} to mask words with", "use a model of the T5 family")
+        prefix = [*self.begin, *self._tokenizer.encode(QUESTION.strip(), add_special_tokens=False).ids]
+        ids: list[int] = []
+        spans: list[Span] = []
+        at = first = 0
+        for number, part in enumerate(parts):
+            if number:
+                first = first or len(ids)
+                ids.append(mask)
+                spans.append((at, at + len(MASK)))
+                at += len(MASK)
+            margin = len(part) - len(part.lstrip())
+            plain = part.strip().replace(MASK, " " * len(MASK)).translate(READ_AS)
+            encoding = self._tokenizer.encode(plain, add_special_tokens=False)
+            ids += encoding.ids
+            spans += [_moved(_inside(part, start + margin, end + margin), at) for start, end in encoding.offsets]
+            at += len(part)
+        kept = _window(len(ids), first, self.question_limit - len(prefix) - 1)
+        return Tokens((*prefix, *ids[kept], self.end), (*[NOWHERE] * len(prefix), *spans[kept], NOWHERE))
+
+    def chunks(self, passages: Sequence[ChunkText]) -> list[Tokens]:
+        """Encode chunks as `title: T context: X </s>`."""
+        heads = [TITLE + self._short(passage.title) + CONTEXT for passage in passages]
+        whole = [
+            (head + passage.text.strip()).translate(READ_AS) for head, passage in zip(heads, passages, strict=True)
+        ]
+        encodings = self._tokenizer.encode_batch(whole, add_special_tokens=False)
+        margins = [len(passage.text) - len(passage.text.lstrip()) for passage in passages]
+        rows = zip(encodings, passages, heads, margins, strict=True)
+        return [
+            self._finish(e, passage.text, len(head) - margin, self.chunk_limit) for e, passage, head, margin in rows
+        ]
+
+    def answer(self, text: str) -> tuple[int, ...]:
+        """Encode an answer with its end mark, as the decoder is to write it."""
+        return (*self._tokenizer.encode(text.translate(READ_AS), add_special_tokens=False).ids, self.end)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Turn generated ids back into text."""
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True)).strip()
+
+    def count(self, text: str) -> int:
+        """Count a text's tokens without prefix and end marks."""
+        return len(self._tokenizer.encode(text.translate(READ_AS), add_special_tokens=False).ids)
+
+    def identity(self) -> str:
+        """Hash the tokenizer itself, for fingerprints."""
+        return hashlib.blake2b(self._tokenizer.to_str().encode(), digest_size=16).hexdigest()
+
+    def _short(self, title: str) -> str:
+        if len(title.encode("utf-8", "replace")) <= TITLE_TOKENS:  # a token is a byte at least
+            return title
+        offsets = self._tokenizer.encode(title.translate(READ_AS), add_special_tokens=False).offsets
+        return title if len(offsets) <= TITLE_TOKENS else title[: offsets[TITLE_TOKENS][0]]
+
+    def _finish(self, encoding: Encoding, text: str, prefix: int, limit: int) -> Tokens:
+        room = limit - 1 - len(self.begin)
+        spans = [_inside(text, start - prefix, end - prefix) for start, end in encoding.offsets[:room]]
+        return Tokens((*self.begin, *encoding.ids[:room], self.end), (*[NOWHERE] * len(self.begin), *spans, NOWHERE))
+
+
+def _inside(text: str, start: int, end: int) -> Span:
+    """Cut a token's offsets to the text itself and to what is not space; a prefix token lies nowhere."""
+    start = max(start, 0)
+    while start < end and text[start].isspace():
+        start += 1
+    return (start, end) if end > start else NOWHERE
+
+
+def _moved(span: Span, by: int) -> Span:
+    return span if span == NOWHERE else (span[0] + by, span[1] + by)
+
+
+def _window(length: int, mask: int, limit: int) -> slice:
+    """Choose at most `limit` tokens with the mask among them: all that come before it if they fit into half."""
+    start = max(0, min(mask - limit // 2, length - limit))
+    return slice(start, start + limit)

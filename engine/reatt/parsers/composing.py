@@ -1,0 +1,72 @@
+"""Text that a parser puts together: pieces with borders between them, pages and headings at exact positions."""
+
+from __future__ import annotations
+
+from reatt.parsers.formats import Content, Headings
+
+# Borders by strength; of several between two pieces the strongest stands.
+NONE, SPACE, CELL, LINE, PARAGRAPH = range(5)
+_BORDERS = ("", " ", "\t", "\n", "\n\n")
+
+
+class Composer:
+    """Collects the text of one document, and where in it what begins."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._length = 0
+        self._border = NONE
+        self._pages: list[int] = []
+        self._headings: list[tuple[int, str]] = []
+
+    def separate(self, border: int) -> None:
+        """Ask for a border before the next piece."""
+        self._border = max(self._border, border)
+
+    def page(self) -> None:
+        """Begin a page; what is added next stands on it."""
+        if self._parts and self._parts[-1] != _BORDERS[PARAGRAPH]:
+            self._write(_BORDERS[PARAGRAPH])
+        self._border = NONE
+        self._pages.append(self._length)
+
+    def add(self, text: str, border: int = NONE, heading: str = "") -> None:
+        """Add a piece unless it is blank, with a border behind it; `heading` begins where it does."""
+        piece = whole(text)
+        if piece.strip():
+            self._open()
+            if heading := " ".join(whole(heading).split()):
+                self._headings.append((self._length, heading))
+            self._write(piece)
+        self.separate(border)
+
+    def add_content(self, text: str, headings: Headings) -> None:
+        """Add what another parser made of a part, its headings moved along."""
+        if text.strip():
+            self.separate(PARAGRAPH if self._parts else NONE)
+            self._open()
+            self._headings += [(self._length + at, heading) for at, heading in headings]
+            self._write(text)
+        self.separate(PARAGRAPH)
+
+    def content(self, title: str, warnings: tuple[str, ...] = ()) -> Content:
+        """Return the document."""
+        named = " ".join(whole(title).split())
+        text = "".join(self._parts)
+        return Content(named, text, tuple(self._pages), tuple(self._headings), warnings)
+
+    def _open(self) -> None:
+        """Write the border that was asked for."""
+        if self._parts and self._border:
+            self._write(_BORDERS[self._border])
+        self._border = NONE
+
+    def _write(self, piece: str) -> None:
+        self._parts.append(piece)
+        self._length += len(piece)
+
+
+def whole(text: str) -> str:
+    """Make derived text storable: whole characters, \\n line ends, no NULs."""
+    text = text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")

@@ -1,0 +1,69 @@
+"""EPUB -> text: the chapters in reading order, each read as the web page it is."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+
+from reatt.parsers import encodings
+from reatt.parsers.archives import Archive, damaged, inside
+from reatt.parsers.composing import Composer
+from reatt.parsers.formats import Content
+from reatt.parsers.html import declared_encoding, html
+from reatt_store.errors import DocumentError
+
+_CONTAINER = "META-INF/container.xml"
+_LOCKS = "META-INF/encryption.xml"
+_PAGES = frozenset({"application/xhtml+xml", "text/html"})
+
+
+def epub(data: bytes) -> Content:
+    """Read a book; raises DocumentError where it is locked to a reader program."""
+    archive = Archive(data)
+    package = _package(archive)
+    title, chapters = _spine(archive, package)
+    locked = set(_locked(archive))
+    composer, missing = Composer(), 0
+    for chapter in chapters:
+        if chapter in locked:
+            raise DocumentError("is locked to a reader program (DRM)", "ask for an unlocked copy")
+        if chapter not in archive:
+            missing += 1
+            continue
+        source = archive.read(chapter)
+        page = html(encodings.decode(source, declared=declared_encoding(source)).text)
+        composer.add_content(page.text, page.headings)
+    return composer.content(title, (f"{missing} of {len(chapters)} chapters are missing",) if missing else ())
+
+
+def _package(archive: Archive) -> str:
+    for event in archive.events(_CONTAINER):
+        if event.kind == "start" and event.name == "rootfile":
+            return inside("", event.attributes.get("full-path", ""))
+    raise damaged("it does not say where its chapters are")
+
+
+def _spine(archive: Archive, package: str) -> tuple[str, list[str]]:
+    """Return the book's title and the names of its chapters in reading order."""
+    folder = posixpath.dirname(package)
+    pages: dict[str, str] = {}
+    order: list[str] = []
+    titles: list[str] = []
+    in_title = False
+    for kind, name, has in archive.events(package):
+        if kind == "text":
+            titles += [name] if in_title else []
+        elif name == "title":
+            in_title = kind == "start" and not titles
+        elif kind == "start" and name == "item" and has.get("media-type") in _PAGES:
+            pages[has.get("id", "")] = inside(folder, has.get("href", ""))
+        elif kind == "start" and name == "itemref":
+            order.append(has.get("idref", ""))
+    return "".join(titles), list(dict.fromkeys(pages[id] for id in order if id in pages))
+
+
+def _locked(archive: Archive) -> Iterator[str]:
+    if _LOCKS in archive:
+        for event in archive.events(_LOCKS):
+            if event.kind == "start" and event.name == "CipherReference":
+                yield inside("", event.attributes.get("URI", ""))

@@ -1,0 +1,172 @@
+"""PDF -> text with pages. The parsing happens in a child process (`pdf_child.py`); here its words are judged.
+
+A PDF has no text, only glyphs at places: what is stored is what the parser made of it, page by page, and offsets are
+offsets into that. Line ends become \\n, and words cut at a line's end are joined.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reatt.parsers.formats import Content, Headings
+from reatt.parsers.sandbox import Child, Crashed, Message, ReadLimits
+from reatt_store.errors import ParseLimit, PdfDamaged, PdfNoText, PdfPassword
+
+SCRIPT = Path(__file__).with_name("pdf_child.py")
+SECONDS_A_PAGE = 0.25  # pypdf needs 0.04; a long book is no attack
+MOSTLY_PICTURES = 0.8
+BETWEEN_PAGES = "\n\n"
+OCR = "ocrmypdf IN.pdf OUT.pdf"
+
+_NO_TITLE = re.compile(
+    r"^(?:untitled.*|microsoft (?:word|powerpoint).*|.*\.(?:docx?|pptx?|xlsx?|tex|dvi|indd|pdf))$", re.I
+)
+# A word cut at a line's end; pdfium gives the cut as U+FFFE and leaves the line end out.
+_CUT_WORD = re.compile(r"([^\W\d_]+)(?:[-\u00ad\u2010](?P<line>\n)|[\ufffe\x02])([^\W\d_]+)")
+
+
+@dataclass
+class _Told:
+    """All that the child said about one file."""
+
+    pages: dict[int, str] = field(default_factory=dict)  # number from 1 -> text
+    pictures: list[int] = field(default_factory=list)
+    broken: list[int] = field(default_factory=list)
+    outline: list[tuple[int, str]] = field(default_factory=list)
+    count: int = 0
+    title: str = ""
+    found: bool = False  # the page tree is lost
+
+
+def read_pdf(file: int, limits: ReadLimits) -> Content:
+    """Read an open PDF file; raises PdfPassword, PdfNoText, PdfDamaged, ParseLimit or EmptyDocument.
+
+    The empty password is tried first: many files are locked against printing, not against reading. `limits.seconds` is
+    for the file and grows by a quarter of a second a page, tenfold at most.
+    """
+    request = {"passwords": ["", *limits.passwords], "memory": limits.memory}
+    told = _Told()
+    try:
+        with Child(SCRIPT, file, request, seconds=limits.seconds, output=limits.output) as child:
+            for message in child.messages():
+                _hear(told, message)
+                if "pages" in message:
+                    child.allow(SECONDS_A_PAGE * told.count)
+    except Crashed as error:
+        raise PdfDamaged(f"the PDF parser crashed on it ({error})", "open it and print it to a new PDF") from error
+    except ParseLimit as error:
+        done = f"; {len(told.pages)} of {told.count} pages were read" if told.count else ""
+        raise ParseLimit(error.message + done, "--timeout, or split the file") from error
+    return _judge(told)
+
+
+def _hear(told: _Told, message: Message) -> None:
+    match message:
+        case {"error": "password"}:
+            raise PdfPassword("needs a password", "--password-file FILE")
+        case {"error": "memory"}:
+            raise ParseLimit("parsing needs more memory than allowed", "split the file")
+        case {"error": _, "detail": detail}:
+            raise PdfDamaged(f"is damaged: {detail}", "open it and print it to a new PDF")
+        case {"pages": count, "title": title, "found": found}:
+            told.count, told.title, told.found = count, title, found
+        case {"page": number, "text": text, "image": image}:
+            told.pages[number] = _clean(text)
+            if image:
+                told.pictures.append(number)
+        case {"page": number}:
+            told.broken.append(number)
+        case {"outline": outline}:
+            told.outline = [(page, _one_line(heading)) for page, heading in outline]
+
+
+def _clean(text: str) -> str:
+    """Make the parser's text storable: whole characters, \\n line ends, no NULs."""
+    text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").strip("\n")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(_clean(text).split())
+
+
+def _judge(told: _Told) -> Content:
+    if not told.pages:
+        which = f"none of its {told.count} pages" if told.count else "no page of it"
+        raise PdfDamaged(f"{which} can be read", "open it and print it to a new PDF")
+    if len(told.pictures) > MOSTLY_PICTURES * len(told.pages):
+        raise PdfNoText(f"no text layer ({len(told.pictures)} of {told.count} pages are pictures)", OCR)
+    if not any(page.strip() for page in told.pages.values()):
+        raise PdfNoText(f"no text on its {told.count} pages", OCR)
+    joined = _join_cut_words([told.pages.get(number, "") for number in range(1, told.count + 1)])
+    starts = _starts(joined)
+    return Content(
+        title="" if _NO_TITLE.match(title := _one_line(told.title)) else title,
+        text=BETWEEN_PAGES.join(joined),
+        pages=starts,
+        headings=_place(told.outline, joined, starts),
+        warnings=tuple(_warnings(told)),
+    )
+
+
+def _warnings(told: _Told) -> Iterable[str]:
+    if told.found:
+        yield f"cut off or damaged: {len(told.pages)} pages were found, their order may be wrong"
+    if told.broken:
+        yield f"{len(told.pages)} of {told.count} pages read; damaged: {ranges(told.broken)}"
+    if told.pictures:
+        yield f"pages without a text layer: {ranges(told.pictures)}"
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Write page numbers short.
+
+    >>> ranges([1, 2, 3, 7, 9, 10])
+    '1-3, 7, 9-10'
+    """
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+def _starts(pages: Sequence[str]) -> tuple[int, ...]:
+    starts, at = [], 0
+    for page in pages:
+        starts.append(at)
+        at += len(page) + len(BETWEEN_PAGES)
+    return tuple(starts)
+
+
+def _join_cut_words(pages: Sequence[str]) -> list[str]:
+    """Join words cut at a line's end.
+
+    A hyphen that belongs to the word ("well-known") stays: both sides then stand elsewhere in the document as words,
+    and the joined word does not.
+    """
+    words = {word.lower() for page in pages for word in re.findall(r"\w+", _CUT_WORD.sub(" ", page))}
+
+    def joined(match: re.Match[str]) -> str:
+        left, line, right = match[1], match["line"] or "", match[3]
+        compound = left.lower() in words and right.lower() in words and (left + right).lower() not in words
+        return f"{left}-{line}{right}" if compound or not right[0].islower() else left + right + line
+
+    return [_CUT_WORD.sub(joined, page) for page in pages]
+
+
+def _place(outline: Sequence[tuple[int, str]], pages: Sequence[str], starts: Sequence[int]) -> Headings:
+    """Find each bookmark's words on its page; those not found stand at the page's start."""
+    placed = []
+    for page, heading in outline:
+        if heading and 1 <= page <= len(pages):
+            words = r"\s+".join(map(re.escape, heading.split()))
+            match = re.search(words, pages[page - 1], re.IGNORECASE)
+            line = pages[page - 1].rfind("\n", 0, match.start()) + 1 if match else 0
+            placed.append((starts[page - 1] + line, heading))
+    return tuple(sorted(placed, key=lambda place: place[0]))

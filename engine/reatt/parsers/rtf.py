@@ -1,0 +1,206 @@
+r"""RTF -> text: paragraphs, tables, notes; headings by their style, bytes by the code page of their font.
+
+RTF is braces and control words. A group inherits what holds in the one around it and gives it back at its end. Many
+groups are no text (pictures, fonts, field codes); one that begins with `\*` says itself that it may be passed over.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass, field, replace
+
+from reatt.parsers.composing import CELL, LINE, PARAGRAPH, Composer
+from reatt.parsers.formats import Content
+
+# \'hh is a byte, \word and \word-12 with the one space that ends them, \~ and its like, a brace, else bytes of text.
+_TOKEN = re.compile(
+    rb"\\'([0-9A-Fa-f]{2})|\\([A-Za-z]{1,32})(-?\d{1,9})? ?|\\([^A-Za-z'])|([{}])|([^\\{}\r\n]+)|[\\\r\n]", re.DOTALL
+)
+TEXT, NOTES, TITLE, FONTS, STYLES, NOTHING = range(6)  # what the characters of a group are for
+_FOR = {
+    "fonttbl": FONTS, "stylesheet": STYLES, "footnote": NOTES, "annotation": NOTES, "shptxt": TEXT,
+    "nesttableprops": TEXT,
+}  # fmt: skip
+_FOR |= dict.fromkeys(
+    "colortbl pict object header headerl headerr headerf footer footerl footerr footerf ftnsep ftnsepc ftncn aftnsep"
+    " aftnsepc aftncn fldinst nonshppict themedata datastore listtable listoverridetable rsidtbl generator filetbl"
+    " revtbl xmlnstbl tc xe txe rxe info".split(),
+    NOTHING,
+)
+_SIGNS = {
+    "tab": "\t", "line": "\n", "lbr": "\n", "emdash": "\u2014", "endash": "\u2013", "bullet": "\u2022",
+    "lquote": "\u2018", "rquote": "\u2019", "ldblquote": "\u201c", "rdblquote": "\u201d", "emspace": " ",
+    "enspace": " ", "qmspace": " ",
+}  # fmt: skip
+_SYMBOLS = {b"~": "\u00a0", b"_": "\u2011", b"\\": "\\", b"{": "{", b"}": "}"}  # \- is a place to hyphenate at
+_ENDS = {
+    "par": PARAGRAPH, "sect": PARAGRAPH, "page": PARAGRAPH, "cell": CELL, "nestcell": CELL, "row": LINE,
+    "nestrow": LINE, "\r": PARAGRAPH, "\n": PARAGRAPH,
+}  # fmt: skip
+_CHARSETS = {
+    77: "mac_roman", 128: "cp932", 129: "cp949", 130: "johab", 134: "gbk", 136: "big5", 161: "cp1253", 162: "cp1254",
+    163: "cp1258", 177: "cp1255", 178: "cp1256", 186: "cp1257", 204: "cp1251", 222: "cp874", 238: "cp1250",
+    255: "cp437",
+}  # fmt: skip
+_PAGES = {"mac": "mac_roman", "pc": "cp437", "pca": "cp850"}
+_BODY = 9  # the outline level of text; those below are of headings
+_HEADING_NAME = re.compile(r"(?:heading \d|title);", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """What holds within one pair of braces."""
+
+    use: int = TEXT
+    hidden: bool = False
+    spare: int = 1  # characters behind a Unicode one that stand in for it, for programs that know none
+    font: int = -1
+    style: int = 0  # of the paragraph
+    level: int = _BODY
+
+
+def rtf(data: bytes) -> Content:
+    """Read an RTF file; of one that is cut off, what there is."""
+    return _Reader(data).read()
+
+
+@dataclass
+class _Reader:
+    """Reads one file; `_group` is the innermost one, `_outer` are those around it."""
+
+    data: bytes
+    composer: Composer = field(default_factory=Composer)
+    title: str = ""
+    _group: _Group = field(default_factory=_Group)
+    _outer: list[_Group] = field(default_factory=list)
+    _headings: set[int] = field(default_factory=set)  # styles
+    _fonts: dict[int, str] = field(default_factory=dict)
+    _page: str = "cp1252"
+    _bytes: bytearray = field(default_factory=bytearray)  # not decoded yet: a character may come in two tokens
+    _parts: list[str] = field(default_factory=list)  # of the paragraph, or the cell, that is being read
+    _notes: list[str] = field(default_factory=list)
+    _pass_over: int = 0  # characters
+
+    def read(self) -> Content:
+        """Read the file up to the brace that closes the first one."""
+        at, closed = 0, False
+        while not closed and (token := _TOKEN.match(self.data, at)):
+            at = token.end()
+            byte, word, number, symbol, brace, text = token.groups()
+            if byte or text:
+                self._characters(bytes.fromhex(byte.decode()) if byte else text)
+            elif brace:
+                closed = self._brace(brace)
+            elif word == b"bin":
+                at += max(0, int(number or 0))
+            elif word or symbol in (b"\r", b"\n"):
+                self._word((word or b"par").decode(), int(number) if number else None)
+            elif symbol:
+                self._symbol(symbol)
+        self._end(PARAGRAPH)
+        for note in "".join(self._notes).split("\n"):
+            self.composer.add(note.strip(), PARAGRAPH)
+        warnings = () if closed else ("the file is cut off: what there was has been read",)
+        return self.composer.content(self.title, warnings)
+
+    def _characters(self, text: bytes) -> None:
+        passed = min(self._pass_over, len(text))
+        self._pass_over -= passed
+        self._bytes += text[passed:]
+
+    def _brace(self, brace: bytes) -> bool:
+        """Begin or end a group; True where it was the whole file."""
+        self._flush()
+        self._pass_over = 0
+        if brace == b"{":
+            self._outer.append(self._group)
+        elif self._outer:
+            self._group = self._outer.pop()
+        return not self._outer
+
+    def _symbol(self, symbol: bytes) -> None:
+        if symbol == b"*" and self._group.use in (TEXT, NOTES):
+            self._group = replace(self._group, use=NOTHING)
+        elif symbol in _SYMBOLS:
+            self._say(_SYMBOLS[symbol])
+
+    def _word(self, word: str, number: int | None) -> None:
+        if word == "u" and number is not None:
+            self._say(chr(number & 0xFFFF))
+            self._pass_over = self._group.spare
+        elif self._pass_over:
+            self._pass_over -= 1  # a control word counts as one character
+        elif word in _SIGNS:
+            self._say(_SIGNS[word])
+        elif word in _ENDS:
+            self._end(_ENDS[word])
+        else:
+            self._flush()
+            self._group = self._changed(word, number)
+
+    def _changed(self, word: str, number: int | None) -> _Group:
+        """Return the group as a word changes it; take in what the word says of the whole file."""
+        group, given = self._group, 0 if number is None else number
+        match word:
+            case "title" if group.use == NOTHING:
+                return replace(group, use=TITLE)
+            case "pard":
+                return replace(group, style=0, level=_BODY)
+            case "s":
+                return replace(group, style=given)
+            case "outlinelevel":
+                return replace(group, level=given)
+            case "v" | "deleted":
+                return replace(group, hidden=number != 0)
+            case "plain":
+                return replace(group, hidden=False, font=-1)
+            case "uc":
+                return replace(group, spare=max(0, given))
+            case "f":
+                return replace(group, font=given)
+            case "fcharset" if group.use == FONTS:
+                self._fonts[group.font] = _CHARSETS.get(given, "")
+            case "mac" | "pc" | "pca" | "ansicpg":
+                self._page = _PAGES.get(word) or _known(f"cp{given}") or self._page
+        return replace(group, use=_FOR.get(word, group.use))
+
+    def _say(self, text: str) -> None:
+        self._flush()
+        self._put(text)
+
+    def _flush(self) -> None:
+        """Decode what has gathered, by the code page of the font it is set in."""
+        if self._bytes:
+            self._put(self._bytes.decode(self._fonts.get(self._group.font) or self._page, "replace"))
+            self._bytes.clear()
+
+    def _put(self, text: str) -> None:
+        group = self._group
+        if group.use == STYLES and (group.level < _BODY or _HEADING_NAME.match(text)):
+            self._headings.add(group.style)
+        elif group.use == TITLE:
+            self.title += text
+        elif group.use in (TEXT, NOTES) and not group.hidden:
+            (self._parts if group.use == TEXT else self._notes).append(text)
+
+    def _end(self, border: int) -> None:
+        """End a paragraph, a cell or a row."""
+        self._flush()
+        group = self._group
+        if group.use == NOTES:
+            self._notes.append("\n")
+        elif group.use == TEXT:
+            text = "".join(self._parts).strip()
+            heads = border == PARAGRAPH and (group.level < _BODY or group.style in self._headings)
+            self.composer.add(text, border, heading=text if heads else "")
+            self._parts.clear()
+
+
+def _known(page: str) -> str:
+    """Name a code page if Python knows it, and as one of text."""
+    try:
+        "".encode(page)
+        return codecs.lookup(page).name
+    except LookupError:
+        return ""

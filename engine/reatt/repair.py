@@ -1,0 +1,65 @@
+"""Bring a damaged store back: what proves itself stays, vectors come from stored texts, texts from their files.
+
+The store repairs what follows from itself (`reatt_store.repairing`). What is left needs a model or the sources: damaged
+segments are encoded again, documents that are not as they were stored are read again where their files are still
+there, and a damaged copy of a model is replaced by an installed one of the same hash.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reatt import ingest
+from reatt.ingest import IngestOptions
+from reatt.progress import Progress
+from reatt.weights import models
+from reatt_store.library import Library
+from reatt_store.records import Doubted
+from reatt_store.repairing import repair as repair_rows
+
+
+@dataclass
+class RepairReport:
+    """What a repair had to make anew."""
+
+    tokens: int = 0  # keys encoded again from stored text
+    read_again: list[str] = field(default_factory=list)  # files
+    left: list[Doubted] = field(default_factory=list)  # documents whose files are gone, kept as they are
+
+
+def repair(library: Library, registry: Path, device: str, on_progress: Callable[[Progress], None]) -> RepairReport:
+    """Repair a store; what it cannot, `Library.check` still names. Raises StoreLocked at once if another writes."""
+    report = RepairReport()
+    doubted = repair_rows(library.folder)
+    _restore_models(library, registry)
+    there = sorted({each.path for each in doubted if Path(each.path).is_file()})
+    report.left = [each for each in doubted if each.path not in there]
+    made = library.generation()
+    if made is None or not (there or library.lacking(made.id)):
+        return report
+    folder = models.find(None, registry, library)
+    backbone = models.load_for(made.method, folder, device)
+    with library.writing() as writer:
+        report.tokens = ingest.complete(library, writer, backbone, made.id, on_progress)
+    if there:
+        read = ingest.ingest(library, backbone, folder, there, IngestOptions(), on_progress)
+        report.tokens += read.tokens
+        report.read_again = there
+    return report
+
+
+def _restore_models(library: Library, registry: Path) -> None:
+    """Replace damaged models by installed ones of the same hash."""
+    wanted = {made.model_sha256: made.model_name for made in library.generations()}
+    wanted |= {model.sha256: model.name for model in library.models()}
+    damaged = {folder.path for folder in models.damaged(library)}
+    for sha256, name in wanted.items():
+        path = models.in_store(library, name, sha256).path
+        found = next((folder for folder in models.installed(registry) if models.has_hash(folder, sha256)), None)
+        if path in damaged and found is not None:
+            with library.writing():
+                shutil.rmtree(path, ignore_errors=True)
+                models.keep_in_store(models.ModelFolder(found.path, found.origin, name), library.folder)

@@ -1,0 +1,32 @@
+"""Chunks to the draft of a segment: encoded in groups of like length, kept in the order given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reatt.model.backbone import ChunkText, Encoder
+from reatt_store.segments import Draft, Quantised, draft, quantise
+
+ENCODE_CHUNKS = 16  # chunks encoded together: on a CPU more fall out of its caches
+
+
+def encode(backbone: Encoder, passages: dict[bytes, ChunkText], on_chunks: Callable[[int], None]) -> Draft:
+    """Encode chunks in groups of like length, so that little is padded, and gather keys and memory in the order given.
+
+    `on_chunks` hears the size of each group when it is done.
+    """
+    order = sorted(passages, key=lambda digest: len(passages[digest].text))
+    keys: dict[bytes, NDArray[np.float32]] = {}
+    states: dict[bytes, Quantised] = {}
+    for group in (order[at : at + ENCODE_CHUNKS] for at in range(0, len(order), ENCODE_CHUNKS)):
+        encoded = backbone.encode_chunks([passages[digest] for digest in group])
+        for known, code in zip(group, encoded, strict=True):
+            keys[known] = code.keys.cpu().numpy()
+            if code.memory is not None:
+                states[known] = quantise(code.memory.cpu().numpy())
+        on_chunks(len(group))
+    remembered = [states[digest] for digest in passages] if states else []
+    return draft(list(passages), [keys[digest] for digest in passages], remembered)

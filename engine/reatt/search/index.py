@@ -1,0 +1,146 @@
+"""Search by attention: weighted MaxSim between a question's queries and the keys of one generation of a store.
+
+`exact` scores every key in float32, `fast` in int8 with the best scored again, `two-stage` only the chunks that own a
+key near one of the queries (ReAtt section 2.4). Where heads ask, each with many vectors, both look with the sum of
+those first. All give the same scores to what they return.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reatt.model.backbone import Queries
+from reatt.search import maxsim
+from reatt.search.maxsim import Live, Place
+from reatt.search.query_runs import alike, gathered
+from reatt_store.library import Library, Segment
+
+if TYPE_CHECKING:
+    from reatt_store.nearest import TokenIndex
+
+# Chunks above which `auto` looks for candidates first. Measured on 100,000 chunks of 127 keys, one thread: `fast` takes
+# 214 ms, `two-stage` 327 ms after an index of 1.7 GB that took 92 s to build (bench/results/bench.md).
+FAST_LIMIT = 200_000
+
+
+@dataclass(frozen=True)
+class BestKeys:
+    """For each query vector of a question the key of one chunk that answers to it best, and its part of the score."""
+
+    keys: list[int]  # (m,)
+    weights: list[float]  # (m,), which sum to the score
+
+
+class AttentionIndex:
+    """The keys of one generation, mapped from the store's segments; a writer's later changes need a new one."""
+
+    def __init__(self, library: Library, generation: int, token_candidates: int) -> None:
+        self._library, self._generation, self._token_candidates = library, generation, token_candidates
+        self._segments: dict[int, Segment] = {segment.id: segment for segment in library.segments(generation)}
+        self._loaded: dict[str, list[maxsim.Shard]] = {}  # by device
+
+    def whole(self) -> bool:
+        """Say whether the store still has the generation, and all of its segments that were opened.
+
+        The generation is looked for last: one that went before its segments were opened has left none to miss.
+        """
+        left = {segment.id for segment in self._library.segments(self._generation)}
+        there = {made.id for made in self._library.generations()}
+        return self._generation in there and self._segments.keys() <= left
+
+    def search(self, queries: Queries, k: int, search: str, only: str | None) -> list[tuple[int, float]]:
+        """Return (chunk id, score) of the best k places, best first; equal texts share a place."""
+        ways = {"exact": self._exact, "fast": self._fast, "two-stage": self._two_stage}
+        chunks = sum(len(segment.digests) for segment in self._segments.values())
+        auto = "fast" if chunks <= FAST_LIMIT else "two-stage"
+        live = self._live(only)
+        places = ways[auto if search == "auto" else search](queries, k, live)
+        ids = self._library.chunk_ids(self._generation, [(p.segment, p.position) for p in places], only)
+        return [(id, place.score) for place, found in zip(places, ids, strict=True) for id in found]
+
+    def scores(self, queries: Queries, chunks: Sequence[int]) -> dict[int, float]:
+        """Score given chunks; those without vectors are left out."""
+        where = self._places(chunks)
+        segments, positions = (np.array([place[axis] for place in where.values()], np.int64) for axis in (0, 1))
+        scores = self._rescored(queries, segments, positions)
+        return dict(zip(where, scores.tolist(), strict=True))
+
+    def memory(self, chunks: Sequence[int]) -> dict[int, Tensor]:
+        """Return the states (t, D) that the store keeps of given chunks; those without any are left out."""
+        found = {}
+        for chunk, (id, position) in self._places(chunks).items():
+            kept = self._segments[id].memory
+            if kept is not None:
+                found[chunk] = torch.from_numpy(kept.states(position))
+        return found
+
+    def keys(self, chunks: Sequence[int]) -> dict[int, Tensor]:
+        """Return the keys (n, d) of given chunks; those without vectors are left out."""
+        found = {}
+        for chunk, (id, position) in self._places(chunks).items():
+            segment = self._segments[id]
+            rows = slice(*segment.offsets[position : position + 2])
+            found[chunk] = torch.from_numpy(segment.keys[rows].astype(np.float32))
+        return found
+
+    def best_keys(self, queries: Queries, chunk: int) -> BestKeys | None:
+        """Explain a chunk's score; None where it has no vectors."""
+        keys = self.keys([chunk]).get(chunk)
+        if keys is None:
+            return None
+        best, weights = maxsim.pairs(
+            queries.vectors, queries.weights, keys.to(queries.vectors.device), queries.scaled_by
+        )
+        return BestKeys(best.tolist(), weights.tolist())
+
+    def _places(self, chunks: Sequence[int]) -> dict[int, tuple[int, int]]:
+        places = self._library.places(self._generation, chunks)
+        return {chunk: place for chunk, place in places.items() if place[0] in self._segments}
+
+    def _shards(self, queries: Queries) -> list[maxsim.Shard]:
+        device = str(queries.vectors.device)
+        if device not in self._loaded:
+            self._loaded[device] = [maxsim.load(segment, device) for segment in self._segments.values()]
+        return self._loaded[device]
+
+    @cached_property
+    def _tokens(self) -> TokenIndex:
+        from reatt_store.nearest import open_index
+
+        return open_index(self._library, self._generation, list(self._segments.values()))
+
+    def _live(self, only: str | None) -> Live:
+        """Say which chunks may be found, hiding segments that a writer has dropped since they were opened."""
+        live = self._library.live(self._generation, only)
+        if live is None:
+            return None
+        gone = {id: np.zeros(len(s.digests), np.bool_) for id, s in self._segments.items() if id not in live}
+        return {**live, **gone}
+
+    def _rescored(self, queries: Queries, segments: maxsim.Integers, positions: maxsim.Integers) -> maxsim.Floats:
+        shards = self._shards(queries)
+        return maxsim.rescore(queries.vectors, queries.weights, shards, segments, positions, queries.scaled_by)
+
+    def _exact(self, queries: Queries, k: int, live: Live) -> list[Place]:
+        shards = self._shards(queries)
+        return maxsim.top(maxsim.exact(queries.vectors, queries.weights, shards, live, queries.scaled_by), k)
+
+    def _fast(self, queries: Queries, k: int, live: Live) -> list[Place]:
+        shards = self._shards(queries)
+        return maxsim.fast(queries.vectors, queries.weights, shards, k, live, queries.scaled_by, queries.runs)
+
+    def _two_stage(self, queries: Queries, k: int, live: Live) -> list[Place]:
+        """Take the chunks that own a key near any query, or near the sum of a head's, then the best of them."""
+        vectors, weights, runs = queries.vectors, queries.weights, queries.runs
+        asking = gathered(vectors, weights, runs)[0] if alike(vectors, weights, runs) else vectors
+        _, rows = self._tokens.search(asking.cpu().numpy(), self._token_candidates, live)
+        candidates = np.unique(np.stack(self._tokens.chunk_of(np.unique(rows[rows >= 0])), 1), axis=0)  # (c, 2)
+        segments, positions = candidates[:, 0], candidates[:, 1]
+        return maxsim.among(vectors, weights, self._shards(queries), segments, positions, k, queries.scaled_by, runs)

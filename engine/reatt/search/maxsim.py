@@ -1,0 +1,341 @@
+"""Weighted MaxSim over sealed segments: `score(chunk) = sum_i w_i * max_j <q_i, k_j>` (ReAtt section 2.2, equation 1).
+
+Keys are not unit length and products may be negative, so nothing here normalises, and what must not win is -inf before
+a maximum, never multiplied by 0.
+
+Both searches scan blocks of tokens that stay in the cache. `exact` multiplies float32; `fast` multiplies int8, then
+scores its best chunks again as `exact` does. The maximum runs over each chunk's stretch of a contiguous (m, n) row.
+
+Where vectors form runs (`gathering`), `fast` scans by the sum of each, and goes on with all of them among what that
+finds.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reatt.search.query_runs import GATHERED, alike, gathered
+
+if TYPE_CHECKING:
+    from reatt_store.segments import Segment
+
+RESCORE = 150  # chunks that `fast` scores again; recall@10 is 1.0 on raw-norm keys with a third of that
+
+Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+Live = Mapping[int, Mask] | None  # segment id -> (c,) which chunks may be found; None where all may
+Scores = Mapping[int, Floats]  # segment id -> (c,)
+Item = TypeVar("Item")
+Dots = Callable[["Shard", int, int], Tensor]  # (shard, first token, last token + 1) -> (m, n) float32
+Step = tuple[tuple[Dots, Tensor], int]  # what scores chunks, and how many of them it leaves over
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A segment as tensors on one device; on the CPU they share the file's memory map."""
+
+    id: int
+    keys: Tensor  # (n, d) float16
+    codes: Tensor  # (n, d) int8
+    scales: Tensor  # (n,) float32
+    offsets: Integers  # (c + 1,); chunk i owns the keys from offsets[i] up to offsets[i + 1]
+
+    def take(self, positions: Integers) -> Shard:
+        """Gather the keys of some chunks, in that order."""
+        lengths = np.diff(self.offsets)[positions]
+        offsets = np.concatenate(([0], np.cumsum(lengths)))
+        rows = np.repeat(self.offsets[positions] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        chosen = torch.from_numpy(rows).to(self.keys.device)
+        keys, codes, scales = (each[chosen] if len(each) else each for each in (self.keys, self.codes, self.scales))
+        return Shard(self.id, keys, codes, scales, offsets)
+
+
+class Place(NamedTuple):
+    """Where a scored chunk stands: a segment's id and the chunk's number in it."""
+
+    segment: int
+    position: int
+    score: float
+
+
+def load(segment: Segment, device: str = "cpu") -> Shard:
+    """Make a segment ready to be scored; a GPU receives a copy, of the keys alone since it needs no codes."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # nothing here writes
+        keys, codes, scales = (torch.from_numpy(a) for a in (segment.keys, segment.codes, segment.scales))
+    if device != "cpu":
+        keys, codes, scales = keys.to(device), codes[:0].to(device), scales[:0].to(device)
+    return Shard(segment.id, keys, codes, scales, np.asarray(segment.offsets))
+
+
+def exact(
+    vectors: Tensor, weights: Tensor, shards: Sequence[Shard], live: Live = None, scaled_by: Tensor | None = None
+) -> Scores:
+    """Score every chunk in float32: (m, d), (m,) -> segment id -> (c,); -inf where a chunk is dead or has no keys.
+
+    Here as below, `scaled_by` (m,) names the entry of a key that scales its product with each vector.
+    """
+    return _scan(*_scaled(_float32(vectors, weights), scaled_by), shards, live)
+
+
+def fast(
+    vectors: Tensor,
+    weights: Tensor,
+    shards: Sequence[Shard],
+    k: int,
+    live: Live = None,
+    scaled_by: Tensor | None = None,
+    runs: Sequence[int] = (),
+) -> list[Place]:
+    """Find the best k chunks: score all of them in int8, by the sums of `runs` where those are alike, then `among`."""
+    (cheapest, count), *steps = _narrowings(vectors, weights, scaled_by, runs, k)
+    places = top(_scan(*cheapest, shards, live), count)
+    segments, positions = (np.array([p[axis] for p in places], np.int64) for axis in (0, 1))
+    return _narrowed(steps, (vectors, weights, scaled_by), shards, segments, positions, k)
+
+
+def among(
+    vectors: Tensor,
+    weights: Tensor,
+    shards: Sequence[Shard],
+    segments: Integers,
+    positions: Integers,
+    k: int,
+    scaled_by: Tensor | None = None,
+    runs: Sequence[int] = (),
+) -> list[Place]:
+    """Find the best k of chosen chunks: score them in float32; where `runs` ask, narrow them down as `fast` does."""
+    steps = _narrowings(vectors, weights, scaled_by, runs, k) if runs else []
+    return _narrowed(steps, (vectors, weights, scaled_by), shards, segments, positions, k)
+
+
+def rescore(
+    vectors: Tensor,
+    weights: Tensor,
+    shards: Sequence[Shard],
+    segments: Integers,
+    positions: Integers,
+    scaled_by: Tensor | None = None,
+) -> Floats:
+    """Score chosen chunks as `exact` does: the i-th is chunk `positions[i]` of the segment with id `segments[i]`."""
+    return _chosen(*_scaled(_float32(vectors, weights), scaled_by), shards, segments, positions)
+
+
+def top(scores: Scores, k: int) -> list[Place]:
+    """Pick the best k finite scores; equal ones by segment, then position, so that two runs always agree."""
+    ids = sorted(scores)
+    flat = np.concatenate([*(scores[id] for id in ids), np.empty(0, np.float32)])
+    k = min(k, int(np.count_nonzero(flat > -np.inf)))
+    if k <= 0:
+        return []
+    least = np.partition(flat, len(flat) - k)[len(flat) - k]
+    tied = np.flatnonzero(flat >= least)
+    best = tied[np.argsort(-flat[tied], kind="stable")][:k]
+    starts = np.cumsum([0, *(len(scores[id]) for id in ids)])
+    owners = np.searchsorted(starts, best, side="right") - 1
+    return [Place(ids[s], int(i - starts[s]), float(flat[i])) for s, i in zip(owners, best, strict=True)]
+
+
+def pairs(vectors: Tensor, weights: Tensor, keys: Tensor, scaled_by: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Explain one chunk's score: each query vector's best key (m,) and its share of the score (m,), which sum to it.
+
+    >>> pairs(torch.eye(2), torch.tensor([0.5, 0.5]), torch.tensor([[4.0, 1.0], [2.0, 3.0]]))
+    (tensor([0, 1]), tensor([2.0000, 1.5000]))
+    """
+    products = vectors @ keys.float().T  # (m, n)
+    best = (products if scaled_by is None else products * keys.float().T[scaled_by]).max(dim=1)  # (m,)
+    return best.indices, best.values * weights
+
+
+def _narrowed(
+    steps: Sequence[Step],
+    asked: tuple[Tensor, Tensor, Tensor | None],
+    shards: Sequence[Shard],
+    segments: Integers,
+    positions: Integers,
+    k: int,
+) -> list[Place]:
+    """Keep the best chunks of each step, then the best k in float32; equal ones by segment, then position."""
+    vectors, weights, scaled_by = asked
+    for prepared, count in (*steps, (_scaled(_float32(vectors, weights), scaled_by), k)):
+        scores = _chosen(*prepared, shards, segments, positions)
+        best = np.lexsort((positions, segments, -scores))[:count]
+        segments, positions, scores = segments[best], positions[best], scores[best]
+    return [Place(int(s), int(p), float(score)) for s, p, score in zip(segments, positions, scores, strict=True)]
+
+
+def _narrowings(vectors: Tensor, weights: Tensor, scaled_by: Tensor | None, runs: Sequence[int], k: int) -> list[Step]:
+    """Name what scores chunks cheaply, cheapest first."""
+    prepare, count = _ENGINES[vectors.device.type].fast, max(RESCORE, 10 * k)
+    whole = _scaled(prepare(vectors, weights), scaled_by), count
+    if not alike(vectors, weights, runs):
+        return [whole]
+    sums, shared, scales = gathered(vectors, weights, runs, scaled_by)
+    return [(_scaled(prepare(sums, shared), scales), max(GATHERED, 3 * count)), whole]
+
+
+def _scaled(prepared: tuple[Dots, Tensor], scaled_by: Tensor | None) -> tuple[Dots, Tensor]:
+    """Multiply products by the scales that keys end in: before the maximum, for each key has its own."""
+    if scaled_by is None:
+        return prepared
+    dots, weights = prepared
+    columns, counts = torch.unique_consecutive(scaled_by, return_counts=True)
+    ends = counts.cumsum(0).tolist()
+    runs = list(zip(columns.tolist(), [0, *ends], ends, strict=False))  # vectors that ask together, by their column
+
+    def scaled(shard: Shard, start: int, end: int) -> Tensor:
+        products = dots(shard, start, end)  # (m, n)
+        for column, first, last in runs:
+            products[first:last] *= shard.keys[start:end, column]
+        return products
+
+    return scaled, weights
+
+
+def _float32(vectors: Tensor, weights: Tensor) -> tuple[Dots, Tensor]:
+    return lambda shard, start, end: vectors @ shard.keys[start:end].float().T, weights  # (m, n)
+
+
+def _float16(vectors: Tensor, weights: Tensor) -> tuple[Dots, Tensor]:
+    factors = vectors.abs().amax(dim=1).clamp_min(1e-30)  # (m,); keeps long vectors' products below 65504
+    half = (vectors / factors[:, None]).half()
+    return lambda shard, start, end: (half @ shard.keys[start:end].T).float(), weights * factors  # (m, n)
+
+
+def _int8(vectors: Tensor, weights: Tensor) -> tuple[Dots, Tensor]:
+    """Quantise each query vector by its own largest entry; that factor is positive, so it can wait until after max."""
+    factors = vectors.abs().amax(dim=1).clamp_min(1e-30) / 127  # (m,)
+    codes = (vectors / factors[:, None]).round().to(torch.int8)
+
+    def dots(shard: Shard, start: int, end: int) -> Tensor:
+        keys = shard.codes[start:end]
+        np.maximum.reduce(keys.numpy()[:, 0])  # fetch the rows in order: the product's own order costs a fifth more
+        products: Tensor = torch._int_mm(codes, keys.T)  # (m, n) int32
+        return products.float().mul_(shard.scales[start:end])
+
+    return dots, weights * factors
+
+
+def _reduceat(dots: Tensor, starts: Integers) -> Tensor:
+    """Take each row's maximum from every start up to the next: (m, n) -> (m, c); 15 times segment_reduce's pace."""
+    return torch.from_numpy(np.maximum.reduceat(dots.numpy(), starts, axis=1))
+
+
+def _scatter(dots: Tensor, starts: Integers) -> Tensor:
+    """Do the same where numpy cannot reach: on a GPU."""
+    lengths = np.diff(starts, append=dots.shape[1])
+    owner = torch.from_numpy(np.repeat(np.arange(len(starts)), lengths)).to(dots.device)
+    maxima = dots.new_full((len(dots), len(starts)), -torch.inf)
+    return maxima.scatter_reduce_(1, owner.expand_as(dots), dots, "amax")
+
+
+def _int8_works() -> bool:
+    """Say whether torch's int8 product, a private function, is here, right, and vectorised."""
+    if torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
+        return False
+    left, right = torch.full((2, 8), -127, dtype=torch.int8), torch.full((8, 4), 127, dtype=torch.int8)
+    try:
+        return bool((torch._int_mm(left, right) == -8 * 127 * 127).all())
+    except (AttributeError, RuntimeError):
+        return False
+
+
+@dataclass(frozen=True)
+class _Engine:
+    fast: Callable[[Tensor, Tensor], tuple[Dots, Tensor]]
+    maxima: Callable[[Tensor, Integers], Tensor]
+    block: int  # tokens; their products (m, n) should stay in the processor's cache
+    workers: Callable[[], int]  # threads, each on its own blocks
+
+
+_ENGINES: dict[str, _Engine] = {
+    "cpu": _Engine(_int8 if _int8_works() else _float32, _reduceat, 8192, torch.get_num_threads),
+    "cuda": _Engine(_float16, _scatter, 1 << 20, lambda: 1),
+}
+
+
+def _scan(dots: Dots, weights: Tensor, shards: Sequence[Shard], live: Live) -> Scores:
+    """Score every chunk of every shard, block by block; blocks without a live chunk are never read."""
+    block = _ENGINES[weights.device.type].block
+    scores = {shard.id: np.full(len(shard.offsets) - 1, -np.inf, np.float32) for shard in shards}
+    work = [
+        (shard, chunks)
+        for shard in shards
+        for chunks in _blocks(shard.offsets, block)
+        if live is None or live[shard.id][chunks].any()
+    ]
+
+    def score(item: tuple[Shard, slice]) -> None:
+        shard, chunks = item
+        scores[shard.id][chunks] = _score(dots, weights, shard, chunks)
+
+    _in_parallel(score, work, weights.device)
+    for id, mask in (live or {}).items():
+        if id in scores:
+            scores[id][~mask] = -np.inf
+    return scores
+
+
+def _chosen(dots: Dots, weights: Tensor, shards: Sequence[Shard], segments: Integers, positions: Integers) -> Floats:
+    """Score chosen chunks: the i-th is chunk `positions[i]` of the segment with id `segments[i]`."""
+    scores = np.full(len(positions), -np.inf, np.float32)
+    size = _ENGINES[weights.device.type].block // 128  # chunks gathered together; about a block of tokens
+    mine = [(shard, np.flatnonzero(segments == shard.id)) for shard in shards]
+    work = [(shard, chosen[i : i + size]) for shard, chosen in mine for i in range(0, len(chosen), size)]
+
+    def score(item: tuple[Shard, Integers]) -> None:
+        shard, chosen = item
+        scores[chosen] = _score(dots, weights, shard.take(positions[chosen]), slice(0, len(chosen)))
+
+    _in_parallel(score, work, weights.device)
+    return scores
+
+
+def _score(dots: Dots, weights: Tensor, shard: Shard, chunks: slice) -> Floats:
+    """Score a run of chunks; -inf where one has no keys."""
+    offsets = shard.offsets[chunks.start : chunks.stop + 1]
+    filled = np.diff(offsets) > 0  # an empty stretch would be given its successor's first key
+    scores = np.full(len(filled), -np.inf, np.float32)
+    if filled.any():
+        products = dots(shard, int(offsets[0]), int(offsets[-1]))  # (m, n)
+        maxima = _ENGINES[weights.device.type].maxima(products, offsets[:-1][filled] - offsets[0])  # (m, c)
+        scores[filled] = (weights @ maxima).cpu().numpy()
+    return scores
+
+
+def _blocks(offsets: Integers, tokens: int) -> Iterator[slice]:
+    """Cut the chunks into runs of about so many tokens; one chunk is never split."""
+    start, count = 0, len(offsets) - 1
+    while start < count:
+        stop = int(np.searchsorted(offsets, offsets[start] + tokens, side="right")) - 1
+        yield slice(start, start := min(max(stop, start + 1), count))
+
+
+def _in_parallel(do: Callable[[Item], None], work: Sequence[Item], device: torch.device) -> None:
+    """Do the work in threads, each with one torch thread: a block is too small to be shared by several."""
+    items = iter(work)  # shared by all threads; taking the next one is atomic
+
+    def drain(_: int) -> None:
+        for item in items:
+            do(item)
+
+    workers = min(_ENGINES[device.type].workers(), len(work) // 4)
+    if workers < 2:
+        drain(0)
+        return
+    threads = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            list(pool.map(drain, range(workers)))
+    finally:
+        torch.set_num_threads(threads)  # else threads that start later would inherit the workers' setting

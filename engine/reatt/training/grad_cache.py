@@ -1,0 +1,284 @@
+"""A large batch in the memory of a small one: the gradient cache (Gao et al., 2021), with answers learnt on the way.
+
+The retrieval loss looks at all chunks of a batch at once, the answer loss at one question's. So
+
+1. everything is encoded without gradients, a group of questions at a time; the retrieval head's vectors are kept, and
+   what the teacher says of the group;
+2. the retrieval loss gives each vector its gradient;
+3. group by group everything is encoded again with gradients, read, and sent back at once: a chunk's cached gradient and
+   the answer loss share its one forward.
+
+A chunk that is close to questions of several groups belongs to the last of them. The groups before read the states
+that (1) kept of it, and leave on them what they have learnt; the last one sends that on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
+
+from reatt.lessons.batches import Ids, TrainingBatch
+from reatt.model.t5 import T5
+from reatt.training.objective import HeadSelector, Learned, Objective, cross_document_loss, target_matrix
+from reatt.training.pools import ChunkStates, pick, without_dropout
+from reatt.training.ranks import ALONE, Ranks, add_gradients
+from reatt.training.scores import retrieval_scores
+from reatt.training.step import Group, Lower, Step, groups_of, seeded
+from reatt.training.teachers import shares
+
+
+def at_once(
+    t5: T5, selector: HeadSelector, layer: int, batch: TrainingBatch, objective: Objective, *, micro: int | None = None
+) -> Tensor:
+    """Return a batch's loss with the graph of all of it: the reference that `accumulate` must equal.
+
+    `micro` questions (None: all) share their seeds of dropout; without dropout it changes nothing.
+    """
+    batch = _asked(batch, objective)
+    step = Step(t5, selector, layer, batch, objective, objective.cross_document or bool(batch.cloze))
+    groups, lowers = groups_of(batch, micro or len(batch.questions)), []
+    for group in groups:
+        with seeded(group.below, t5):
+            lowers.append(step.lower(group))
+    whole = {c: pick(lower.states, [row]) for lower in lowers for c, row in lower.chunks.items()}
+    loss = t5.shared.weight.new_zeros(())
+    if step.sought:
+        heads = selector.kept()
+        asked = [pick(lower.states, [row]) for lower in lowers for row in lower.asked]
+        cloze = {c: pick(lower.states, [row]) for group, lower in zip(groups, lowers, strict=True)
+                 for c, row in zip(group.cloze, lower.cloze, strict=True)}  # fmt: skip
+        queries = [step.vectors("q", states, heads) for states in [*asked, *(cloze[c] for c in sorted(cloze))]]
+        keys = [step.vectors("k", whole[c], heads) for c in range(len(batch.chunks))]
+        pooled = _pooled(ALONE, keys, batch.chunks)
+        told = shares(t5, layer, batch, objective.teacher) if objective.cross_document else []
+        found = _retrieval(step, queries, pooled, told, heads)
+        loss = loss + objective.alpha * found.cross_document / len(batch.questions)
+        loss = loss + objective.alpha * found.cloze / max(1, len(batch.cloze))
+    if objective.answers:
+        for group, lower in zip(groups, lowers, strict=True):
+            with seeded(group.above, t5):
+                loss = loss + step.answers(group, lower, whole) / sum(map(len, batch.answers))
+    return loss
+
+
+def accumulate(
+    t5: T5,
+    selector: HeadSelector,
+    layer: int,
+    batch: TrainingBatch,
+    objective: Objective,
+    *,
+    micro: int,
+    ranks: Ranks = ALONE,
+    known: ChunkStates | None = None,
+) -> Learned:
+    """Leave the gradients of a batch's loss in `.grad`, with the graph of `micro` questions at a time.
+
+    With several `ranks`, of the loss over all their questions, where each chunk of any of them is in the retrieval
+    distribution; gradients are to be empty before. `known`: states of chunks that do not change.
+    """
+    batch, device = _asked(batch, objective), t5.shared.weight.device
+    total = torch.tensor([sum(map(len, batch.answers)), len(batch.questions), len(batch.cloze)], device=device)
+    ranks.add(total)
+    tokens, *asked = total.tolist()
+    step = Step(t5, selector, layer, batch, objective, objective.cross_document or asked[1] > 0, known)
+    groups = groups_of(batch, micro)
+    kept = _first_pass(step, groups)
+    learned = torch.zeros(4, device=device)
+    if step.sought:
+        learned[1:] = _cache_gradients(step, kept, ranks, asked)
+    for group in groups:
+        learned[0] += _second_pass(step, group, kept, tokens)
+    ranks.add(learned)
+    add_gradients(ranks, [*t5.parameters(), *selector.parameters()])
+    return Learned(*learned.tolist())
+
+
+def _asked(batch: TrainingBatch, objective: Objective) -> TrainingBatch:
+    """Leave the cloze questions out where they are not learnt from."""
+    return batch if objective.cloze else replace(batch, cloze=())
+
+
+@dataclass
+class Kept:
+    """What is known of a batch between its two encodings."""
+
+    heads: list[int]
+    queries: list[Tensor]  # per question, then per cloze question (m, h, d), then their gradients
+    keys: list[Tensor]  # per chunk (n, h, d), then their gradients
+    told: list[Tensor]  # per question (K,) what the teacher gives its close chunks
+    lent: dict[int, Tensor] = field(default_factory=dict)  # (n, D) states of chunks that several groups read
+
+
+def _first_pass(step: Step, groups: Sequence[Group]) -> Kept:
+    """Encode without gradients: from the last group on, whose chunks the ones before borrow."""
+    empty = torch.empty(0)
+    asked = len(step.batch.questions) + len(step.batch.cloze)
+    kept = Kept(step.selector.kept(), [empty] * asked, [empty] * len(step.batch.chunks), [])
+    borrowed = {c for group in groups for c in group.borrowed}
+    clean: dict[int, Tensor] = {}
+    told: dict[int, Tensor] = {}
+    drops = step.t5.training and step.t5.config.dropout_rate > 0
+    for group in reversed(groups):
+        lends = borrowed.intersection(group.own)
+        if not (lends or step.sought):
+            continue
+        with torch.no_grad(), seeded(group.below, step.t5):
+            lower = step.lower(group)
+        kept.lent |= {c: pick(lower.states, [lower.chunks[c]]) for c in lends}
+        if step.sought:
+            _keep_vectors(step, group, lower, kept)
+        if step.objective.cross_document:
+            with without_dropout(step.t5):
+                lower = step.lower(group) if drops else lower
+                clean |= {c: pick(lower.states, [lower.chunks[c]]) for c in lends}
+                told |= dict(zip(group.questions, step.shares(group, lower, clean), strict=True))
+    kept.told = [told[q] for q in sorted(told)]
+    return kept
+
+
+def _keep_vectors(step: Step, group: Group, lower: Lower, kept: Kept) -> None:
+    with torch.no_grad():
+        for q, row in zip(_askers(step, group), [*lower.asked, *lower.cloze], strict=True):
+            kept.queries[q] = step.vectors("q", pick(lower.states, [row]), kept.heads)
+        for c, row in lower.chunks.items():
+            kept.keys[c] = step.vectors("k", pick(lower.states, [row]), kept.heads)
+
+
+def _askers(step: Step, group: Group) -> list[int]:
+    """Number a group's questions of both kinds, as `Kept.queries` does."""
+    return [*group.questions, *(len(step.batch.questions) + c for c in group.cloze)]
+
+
+def _cache_gradients(step: Step, kept: Kept, ranks: Ranks, asked: Sequence[int]) -> Tensor:
+    """Replace the kept vectors by the gradients of the retrieval losses -> (3,), this process's part of `Learned`.
+
+    `asked` counts the questions of all processes: those that are read for, and cloze questions.
+    """
+    queries = [each.requires_grad_() for each in kept.queries]
+    pooled = _pooled(ranks, kept.keys, step.batch.chunks)
+    pooled.keys.requires_grad_()
+    found = _retrieval(step, queries, pooled, kept.told, kept.heads)
+    losses = found.cross_document / asked[0], found.cloze / max(1, asked[1])
+    torch.autograd.backward(step.objective.alpha * (losses[0] + losses[1]))
+    gradients = _gradient(pooled.keys)
+    ranks.add(gradients)  # others' questions have been scored with this one's chunks
+    kept.queries = [_gradient(each) for each in queries]
+    kept.keys = [row[: len(k)] for row, k in zip(gradients[pooled.own], kept.keys, strict=True)]
+    told = asked[0] * step.objective.cross_document + asked[1]
+    return torch.stack([*(loss.detach() for loss in losses), found.hits / told])
+
+
+def _gradient(leaf: Tensor) -> Tensor:
+    assert leaf.grad is not None, "every question and every chunk is in the retrieval loss"
+    return leaf.grad
+
+
+def _second_pass(step: Step, group: Group, kept: Kept, tokens: int) -> Tensor:
+    """Encode a group with gradients, read it, and send everything back -> its part of the answer loss."""
+    with seeded(group.below, step.t5):
+        lower = step.lower(group)
+    loss = answer = lower.states.new_zeros(())
+    if step.objective.answers:
+        lent = {c: kept.lent[c].requires_grad_(lower.states.requires_grad) for c in group.borrowed}
+        with seeded(group.above, step.t5):
+            answer = step.answers(group, lower, lent) / tokens
+        loss = answer
+    if step.sought:
+        loss = loss + _surrogate(step, group, lower, kept)
+    for c in [c for c in group.own if c in kept.lent]:
+        if (left := kept.lent.pop(c).grad) is not None:
+            loss = loss + (pick(lower.states, [lower.chunks[c]]) * left).sum()
+    if loss.requires_grad:  # not where what it depends on is frozen
+        torch.autograd.backward(loss)
+    return answer.detach()
+
+
+def _surrogate(step: Step, group: Group, lower: Lower, kept: Kept) -> Tensor:
+    """Multiply live vectors by their cached gradients: a loss whose gradient is that of the retrieval loss."""
+    queries = step.vectors("q", pick(lower.states, [*lower.asked, *lower.cloze]), kept.heads)
+    total = (queries * torch.cat([kept.queries[q] for q in _askers(step, group)])).sum()
+    if not group.own:  # later groups read all of its chunks, too
+        return total
+    keys = step.vectors("k", pick(lower.states, [lower.chunks[c] for c in group.own]), kept.heads)
+    return total + (keys * torch.cat([kept.keys[c] for c in group.own])).sum()
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """The keys of all processes' chunks."""
+
+    keys: Tensor  # (C, n, h, d)
+    keep: Tensor  # (C, n)
+    names: list[int]  # equal for chunks of equal tokens
+    own: slice  # this process's
+
+
+def _pooled(ranks: Ranks, keys: Sequence[Tensor], chunks: Sequence[Ids]) -> Pooled:
+    """Gather the keys of all processes' chunks, and what tells one chunk from another."""
+    device = keys[0].device
+    about = torch.tensor([[_name(ids), len(ids)] for ids in chunks], device=device)
+    everyone = ranks.gather(about)
+    parts = ranks.gather(pad_sequence(list(keys), batch_first=True))  # (C, n, h, d) each
+    longest = max(part.shape[1] for part in parts)
+    values = [F.pad(part, (0, 0, 0, 0, 0, longest - part.shape[1])) for part in parts]
+    names, lengths = torch.cat(everyone).T.tolist()
+    keep = torch.arange(longest, device=device) < torch.tensor(lengths, device=device)[:, None]
+    start = sum(map(len, everyone[: ranks.number]))
+    whole = values[0] if len(values) == 1 else torch.cat(values)
+    return Pooled(whole, keep, names, slice(start, start + len(chunks)))
+
+
+def _name(ids: Ids) -> int:
+    """Name a chunk by its tokens, in 64 bits."""
+    return int.from_bytes(hashlib.blake2b(array("q", ids).tobytes(), digest_size=8).digest(), "little", signed=True)
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """The retrieval losses of one process's questions, summed over them; 0 where there is none to learn from."""
+
+    cross_document: Tensor  # KL
+    cloze: Tensor  # KL
+    hits: Tensor  # questions whose best chunk is the one that they are told
+
+
+def _retrieval(
+    step: Step, queries: Sequence[Tensor], pooled: Pooled, told: Sequence[Tensor], heads: list[int]
+) -> Retrieval:
+    """Compare what retrieval thinks of all chunks, each counted once, with what the teacher thinks, or words do.
+
+    `queries` are those of the questions, then of the cloze questions.
+    """
+    firsts: dict[int, int] = {}
+    for row, name in enumerate(pooled.names):
+        firsts.setdefault(name, row)
+    column = {name: number for number, name in enumerate(firsts)}
+    own = [column[name] for name in pooled.names[pooled.own]]
+    close = [[own[c] for c in numbers] for numbers in step.batch.close]
+    rows = list(firsts.values()) if len(firsts) < len(pooled.names) else slice(None)
+    asked = pad_sequence([torch.ones(len(q), dtype=torch.bool, device=q.device) for q in queries], batch_first=True)
+    vectors, weights = pad_sequence(list(queries), batch_first=True), step.selector.weights(heads)
+    scores = retrieval_scores(vectors, asked, pooled.keys[rows], pooled.keep[rows], weights)  # (Q, C)
+    by_question, by_cloze = torch.split(scores, [len(step.batch.questions), len(step.batch.cloze)])
+    lost = missed = hits = scores.new_zeros(())
+    if step.objective.cross_document:
+        target = target_matrix(told, close, len(firsts))
+        if not step.objective.in_batch:
+            allowed = target_matrix([torch.ones(len(numbers)) for numbers in close], close, len(firsts)) > 0
+            by_question = by_question.masked_fill(~allowed.to(scores.device), -torch.inf)
+        lost = cross_document_loss(by_question, target) * len(told)
+        hits = hits + (by_question.argmax(1) == target.argmax(1)).sum()
+    if cloze := step.batch.cloze:
+        worth = [scores.new_tensor(each.shares) for each in cloze]
+        target = target_matrix(worth, [[own[c] for c in each.close] for each in cloze], len(firsts))
+        missed = cross_document_loss(by_cloze, target) * len(cloze)
+        hits = hits + (by_cloze.argmax(1) == target.argmax(1)).sum()
+    return Retrieval(lost, missed, hits)

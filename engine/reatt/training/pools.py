@@ -1,0 +1,157 @@
+"""Encode and read a training batch in few large pieces: sequences of like length together, padding thrown away.
+
+What lies between the stages is a `Pool`: the states of many sequences, one after another without padding, and which
+rows belong to which. So pairs, fused memories and teachers all pick rows out of one tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from reatt.lessons.batches import Ids
+from reatt.model.reatt import Padded, lower_half, pack, pad, upper_half
+from reatt.model.t5 import T5, Cache
+
+STRETCH, SLACK = 1.25, 8  # a group's longest sequence has at most 1.25 times the tokens of its shortest, and 8
+IGNORE = -100
+KEPT_BYTES = 1 << 31  # of chunks' states
+
+
+@dataclass(frozen=True)
+class Pool:
+    """States of many sequences in one tensor, and which of its rows belong to each."""
+
+    states: Tensor  # (N, D)
+    rows: tuple[range, ...]
+
+    def part(self, numbers: slice) -> Pool:
+        """Name some of the sequences, over the same states."""
+        return Pool(self.states, self.rows[numbers])
+
+    def with_more(self, sequences: Sequence[Tensor]) -> Pool:
+        """Add sequences (n, D) behind those that are there."""
+        ends = list(accumulate(map(len, sequences), initial=len(self.states)))
+        return Pool(torch.cat([self.states, *sequences]), (*self.rows, *map(range, ends, ends[1:])))
+
+    def joined(self) -> Tensor:
+        """Put the sequences one after another -> (t, D)."""
+        return pick(self.states, self.rows)
+
+
+def pick(states: Tensor, rows: Sequence[range]) -> Tensor:
+    """Put some sequences of `states` (N, D) one after another -> (t, D): one gather, however many there are."""
+    return states.index_select(0, torch.cat([torch.arange(row.start, row.stop) for row in rows]).to(states.device))
+
+
+def by_length(lengths: Sequence[int]) -> list[list[int]]:
+    """Group sequence numbers so that little is padded, shortest first.
+
+    >>> by_length([30, 10, 32, 11])
+    [[1, 3], [0, 2]]
+    """
+    groups: list[list[int]] = []
+    for number in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if not groups or lengths[number] > STRETCH * lengths[groups[-1][0]] + SLACK:
+            groups.append([])
+        groups[-1].append(number)
+    return groups
+
+
+def apart(t5: T5, layer: int, sequences: Sequence[Ids]) -> Pool:
+    """Encode each sequence alone through blocks 0..layer-1."""
+    device = t5.shared.weight.device
+
+    def run(numbers: list[int]) -> Padded:
+        return lower_half(t5, layer, pad([sequences[n] for n in numbers], device))
+
+    return _in_groups(run, [len(ids) for ids in sequences])
+
+
+class ChunkStates:
+    """What blocks 0..layer-1 make of chunks, kept while none of those blocks learns: each chunk is encoded once,
+    as long as there is room.
+
+    Alone, not among others, so that what is kept does not depend, bit by bit, on what it was first read with.
+    """
+
+    def __init__(self, t5: T5, layer: int) -> None:
+        self._t5, self._layer = t5, layer
+        self._known: dict[Ids, Tensor] = {}
+        self._bytes = 0
+
+    def of(self, ids: Ids) -> Tensor:
+        """Return the states (n, D) of a chunk."""
+        if ids not in self._known:
+            with torch.no_grad(), without_dropout(self._t5):
+                states = apart(self._t5, self._layer, [ids]).states
+            if self._bytes + states.nbytes > KEPT_BYTES:
+                return states
+            self._bytes += states.nbytes
+            self._known[ids] = states
+        return self._known[ids]
+
+
+def together(t5: T5, layer: int, states: Tensor, pairs: Sequence[Sequence[int]]) -> Pool:
+    """Encode pairs, each given as rows of `states` (N, D), through blocks layer..L-1 and the final norm."""
+
+    def run(numbers: list[int]) -> Padded:
+        joined = pack(states, [pairs[n] for n in numbers])
+        return Padded(upper_half(t5, layer, joined), joined.keep)
+
+    return _in_groups(run, [len(pair) for pair in pairs])
+
+
+def fuse(memory: Pool, counts: Sequence[int]) -> Padded:
+    """Lay the first `counts[0]` sequences one after another as the first question's memory, and so on: (B, t, D)."""
+    parts, start = [], 0
+    for count in counts:
+        parts.append([row for place in memory.rows[start : start + count] for row in place])
+        start += count
+    return pack(memory.states, parts)
+
+
+def answer_losses(t5: T5, cache: Cache, answers: Sequence[Ids]) -> Tensor:
+    """Sum the negative log likelihood of each answer's tokens, end mark included, under its own memory -> (B,)."""
+    device = t5.shared.weight.device
+    padded = pad(answers, device)
+    wanted = padded.values.masked_fill(~padded.keep, IGNORE)  # (B, T)
+    start = torch.full_like(padded.values[:, :1], t5.config.decoder_start_token_id)
+    states = t5.decode(torch.cat((start, padded.values[:, :-1]), 1), cache)  # (B, T, D)
+    logits = at_least_float(t5.logits(states))  # (B, T, V)
+    each = F.cross_entropy(logits.transpose(1, 2), wanted, ignore_index=IGNORE, reduction="none")  # (B, T)
+    return each.sum(1)
+
+
+def at_least_float(values: Tensor) -> Tensor:
+    """Widen half precision to float32, where a softmax or a sum would lose what it is for."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+@contextmanager
+def without_dropout(t5: T5) -> Iterator[None]:
+    """Compute as at inference: no dropout, no gradients."""
+    before = t5.training
+    t5.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        t5.train(before)
+
+
+def _in_groups(run: Callable[[list[int]], Padded], lengths: Sequence[int]) -> Pool:
+    states, rows, start = [], {}, 0
+    for numbers in by_length(lengths):
+        done = run(numbers)
+        states.append(done.values[done.keep])  # rows in the order of `numbers`
+        for number in numbers:
+            rows[number] = range(start, start + lengths[number])
+            start += lengths[number]
+    return Pool(torch.cat(states), tuple(rows[number] for number in range(len(lengths))))

@@ -1,0 +1,49 @@
+"""Is there room for a run, on the disk and in memory? Asked before the first hour is spent, answered in one line."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from reatt.model.t5 import T5
+from reatt.weights.memory import free_memory
+from reatt_store.errors import DiskFull, OutOfMemory
+
+FLOAT = 4  # bytes
+
+
+def on_disk(t5: T5, learning: Sequence[Tensor], keys: int) -> int:
+    """Add up the bytes at the worst moment: two checkpoints, the new model twice, `keys` bytes of a new generation."""
+    weights, moments = _count(list(t5.parameters())), 2 * _count(learning)
+    return FLOAT * (2 * (weights + moments) + 2 * weights) + keys
+
+
+def in_memory(learning: Sequence[Tensor]) -> int:
+    """Add up what a run holds beside its weights: gradients and AdamW's moments; not what a batch takes."""
+    return FLOAT * 3 * _count(learning)
+
+
+def check_disk(folder: Path, needed: int) -> None:
+    """Raise DiskFull where a folder's disk has less than `needed` bytes."""
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        message = f"a run needs {needed / 1e9:.2f} GB on the disk for a while, and {free / 1e9:.2f} GB are free"
+        raise DiskFull(message, "free some space", str(folder))
+
+
+def check_memory(device: torch.device, needed: int) -> None:
+    """Raise OutOfMemory where a device has less than `needed` bytes."""
+    free = free_memory(device)
+    if free is not None and needed > free:
+        message = (
+            f"learning takes {needed / 1e9:.2f} GB beside the model, and {device.type} has {free / 1e9:.2f} GB free"
+        )
+        raise OutOfMemory(message, "--freeze chunks, or a smaller --model")
+
+
+def _count(weights: Sequence[Tensor]) -> int:
+    return sum(weight.numel() for weight in weights)

@@ -1,0 +1,129 @@
+"""One batch on its way through the model: which questions go together, and what each stage makes of a group.
+
+Dropout: every forward of a group has a seed of its own, drawn when the step begins, so that what runs twice drops the
+same, and what runs in another order, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from reatt.lessons.batches import TrainingBatch
+from reatt.model.reatt import Head, projection
+from reatt.model.t5 import T5
+from reatt.training.objective import HeadSelector, Objective
+from reatt.training.pools import ChunkStates, Pool, answer_losses, apart, fuse, together
+from reatt.training.teachers import teach
+
+
+@dataclass(frozen=True)
+class Group:
+    """Questions that are read at a time."""
+
+    questions: tuple[int, ...]
+    own: tuple[int, ...]  # chunks that no later group is close to: encoded here, with gradients
+    borrowed: tuple[int, ...]  # chunks of later groups
+    cloze: tuple[int, ...]  # cloze questions that are encoded here
+    below: int  # seeds of the dropout below and above block B
+    above: int
+
+
+@dataclass(frozen=True)
+class Lower:
+    """A group at block B: states, and which of their rows are whose."""
+
+    states: Tensor  # (N, D)
+    asked: tuple[range, ...]  # each question with its end mark, as retrieval sees it
+    joint: tuple[range, ...]  # without, as it stands before a chunk
+    cloze: tuple[range, ...]
+    chunks: dict[int, range]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One batch, the model that learns from it, and what is to be learnt."""
+
+    t5: T5
+    selector: HeadSelector
+    layer: int
+    batch: TrainingBatch
+    objective: Objective
+    sought: bool  # whether finding is learnt, here or in another process
+    known: ChunkStates | None = None  # where the lower half does not learn
+
+    def lower(self, group: Group) -> Lower:
+        """Encode a group's questions and own chunks through the lower half."""
+        questions = [self.batch.questions[q] for q in group.questions]
+        cloze = [self.batch.cloze[c].ids for c in group.cloze]
+        chunks = [self.batch.chunks[c] for c in group.own]
+        asked = [*questions, *(ids[:-1] for ids in questions), *cloze]
+        pool = apart(self.t5, self.layer, [*asked, *(() if self.known else chunks)])
+        pool = pool.with_more([self.known.of(ids) for ids in chunks]) if self.known else pool
+        n, last = len(questions), len(asked)
+        places = dict(zip(group.own, pool.rows[last:], strict=True))
+        return Lower(pool.states, pool.rows[:n], pool.rows[n : 2 * n], pool.rows[2 * n : last], places)
+
+    def read(self, group: Group, lower: Lower, lent: Mapping[int, Tensor]) -> Pool:
+        """Encode a group's pairs, question by question; chunks that it borrows are in `lent` as (n, D)."""
+        states, places, start = [lower.states], dict(lower.chunks), len(lower.states)
+        for c in group.borrowed:
+            states.append(lent[c])
+            places[c] = range(start, start := start + len(lent[c]))
+        rows = zip(lower.joint, (self.batch.close[q] for q in group.questions), strict=True)
+        pairs = [[*question, *places[c]] for question, close in rows for c in close]
+        return together(self.t5, self.layer, torch.cat(states), pairs)
+
+    def answers(self, group: Group, lower: Lower, lent: Mapping[int, Tensor]) -> Tensor:
+        """Sum the answers' negative log likelihood over a group."""
+        fused = fuse(self.read(group, lower, lent), [len(self.batch.close[q]) for q in group.questions])
+        cache = self.t5.remember(fused.values, fused.keep)
+        return answer_losses(self.t5, cache, [self.batch.answers[q] for q in group.questions]).sum()
+
+    def shares(self, group: Group, lower: Lower, lent: Mapping[int, Tensor]) -> list[Tensor]:
+        """Ask the teacher what a group's close chunks are worth."""
+        memory = self.read(group, lower, lent)
+        counts = [len(self.batch.close[q]) for q in group.questions]
+        return teach(self.t5, self.objective.teacher, memory, [self.batch.answers[q] for q in group.questions], counts)
+
+    def vectors(self, side: str, states: Tensor, heads: Sequence[int]) -> Tensor:
+        """Project states (N, D) to the queries or keys of block B's heads: (N, h, d), in full precision."""
+        norm = self.t5.encoder.layers()[self.layer].attention_norm
+        weights = torch.cat([projection(self.t5, Head(self.layer, number), side) for number in heads])  # (h*d, D)
+        with torch.autocast(states.device.type, enabled=False):
+            flat: Tensor = F.linear(norm(states), weights)
+        return torch.unflatten(flat, 1, (len(heads), -1))
+
+
+def groups_of(batch: TrainingBatch, micro: int) -> list[Group]:
+    """Cut a batch into groups of `micro` questions; a chunk belongs to the last group that is close to it."""
+    assert all(batch.close), "a question without close chunks has nothing to be read from"
+    cuts = [range(at, min(at + micro, len(batch.questions))) for at in range(0, len(batch.questions), micro)]
+    needed = [sorted({c for q in cut for c in batch.close[q]}) for cut in cuts]
+    last = {c: number for number, chunks in enumerate(needed) for c in chunks}
+    owner = [last.get(c, c % len(cuts)) for c in range(len(batch.chunks))]  # a chunk close to none goes anywhere
+    seeds = torch.randint(1 << 62, (len(cuts), 2)).tolist()
+    return [
+        Group(
+            tuple(cut),
+            tuple(c for c in range(len(batch.chunks)) if owner[c] == number),
+            tuple(c for c in needed[number] if owner[c] != number),
+            tuple(range(number, len(batch.cloze), len(cuts))),
+            *seeds[number],
+        )
+        for number, cut in enumerate(cuts)
+    ]
+
+
+@contextmanager
+def seeded(seed: int, t5: T5) -> Iterator[None]:
+    """Draw dropout from a seed, and leave the generators as they were."""
+    device = t5.shared.weight.device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

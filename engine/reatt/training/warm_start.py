@@ -1,0 +1,126 @@
+"""Teaching the decoder to answer over kept states, before it is taught to retrieve from them (INTRA, appendix B.1).
+
+What states and keys depend on is frozen, so all that a store remembers stays valid. A question is read as when it is
+asked, as many chunks as are read: its evidence, and beside it, in turn, what the encoder's round found and the evidence
+of other questions. Only the question tells its own evidence from theirs, so the decoder learns to look for it. The loss
+is that of its answer's tokens after what the decoder reads of the question. A step is a function of the seed and its
+number.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, zip_longest
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from reatt.lessons.batches import short
+from reatt.model.asker import Asker
+from reatt.model.backbone import ChunkText
+from reatt.model.decoding import Decoder
+from reatt.model.intra import Intra
+from reatt.model.t5 import Cache
+from reatt.training.decoder import CLIP, Material, Taken, drawn
+from reatt.training.plans import Plan, TrainingLog
+from reatt_store.errors import QueriesFormat
+
+USUAL = Plan(batch=16, rate=3e-4, rounds=1, learn_head=False, half=False, recompute=False)
+
+
+@dataclass(frozen=True)
+class Warmed:
+    """A model after its warm start, or without one."""
+
+    model: Intra
+    log: TrainingLog = field(default_factory=lambda: TrainingLog((), None, False))
+    asker: Asker | None = None  # None: it is the one that it was
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.log.rows[-1].seconds if self.log.rows else 0.0
+
+    def then(self, log: TrainingLog) -> TrainingLog:
+        """Put the steps that came after behind those of the warm start."""
+        before = len(self.log.rows)
+        rows = (replace(row, step=row.step + before, seconds=row.seconds + self.seconds) for row in log.rows)
+        return replace(log, rows=(*self.log.rows, *rows), stopped=log.stopped or self.log.stopped)
+
+
+class AnswerLearner:
+    """A copy of a model whose decoder learns to answer."""
+
+    def __init__(self, model: Intra, material: Material, plan: Plan) -> None:
+        self.asker = copy.deepcopy(model.asker)
+        self.model = Intra(self.asker, model.tokenizer, model.tokens, model.device, model.parts)
+        self._material, self._plan = answered(material), plan
+        self._weights = learning(self.asker)
+        self._optimizer = torch.optim.AdamW(self._weights, lr=plan.rate, weight_decay=0.0)
+        self.read = 0  # states that the decoder has read
+
+    def step(self, number: int, rate: float) -> Taken:
+        """Take a step; tell the loss of a token, mean over questions."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        for weight in self._weights:
+            weight.requires_grad_()
+        self._optimizer.zero_grad()
+        losses, examples = [], self._material.examples
+        draw = random.Random(f"{self._plan.seed} {number}")  # noqa: S311
+        chosen = drawn(len(examples), self._plan, number)
+        evidence = [chunk for place in chosen for chunk in examples[place].close]
+        for place in chosen:  # one graph at a time
+            answer = draw.choice(examples[place].answers)
+            loss = self._loss(place, answer, draw.sample(evidence, len(evidence)))
+            torch.autograd.backward(loss / self._plan.batch)
+            losses.append(float(loss.detach()))
+        torch.nn.utils.clip_grad_norm_(self._weights, CLIP)
+        self._optimizer.step()
+        for weight in self._weights:
+            weight.requires_grad_(False)  # whoever else uses the model between two steps needs no graph
+        return Taken(answer=sum(losses) / len(losses))
+
+    def _loss(self, place: int, answer: str, others: Sequence[int]) -> Tensor:
+        example, tokenizer = self._material.examples[place], self.model.tokenizer
+        chunks = self._read(place, others)
+        kept, asked = self._material.index.memory(chunks), tokenizer.question(example.text)
+        memory, _ = self.model.context(asked, [ChunkText("", "", kept.get(chunk)) for chunk in chunks])
+        self.read += len(memory)
+        prompt = self.asker.prompt(asked, tokenizer)
+        return answer_loss(self.asker.decoder, self.asker.remember(memory), prompt, short(tokenizer.answer(answer)))
+
+    def _read(self, place: int, others: Sequence[int]) -> list[int]:
+        """Choose what is read for an example: its evidence, then S0 and others' in turn; store ids, no text twice."""
+        corpus, before = self._material.corpus, self._material.before[place]
+        beside = chain.from_iterable(zip_longest(before, others))
+        every = (chunk for chunk in (*self._material.examples[place].close, *beside) if chunk in corpus.number)
+        firsts = dict.fromkeys(corpus.equal[corpus.number[chunk]] for chunk in every)
+        return [corpus.ids[first] for first in firsts][: self.model.reads]
+
+
+def answer_loss(decoder: Decoder, cache: Cache, prompt: Sequence[int], answer: Sequence[int]) -> Tensor:
+    """Take the mean cross-entropy of an answer's tokens, its end mark among them, after a prompt."""
+    states = decoder.decode(torch.tensor([[*prompt, *answer[:-1]]]), cache)[0, len(prompt) - 1 :]  # (n, D)
+    return F.cross_entropy(decoder.logits(states).float(), torch.tensor(answer, device=states.device))
+
+
+def learning(asker: Asker) -> list[Tensor]:
+    """List the weights that neither states nor keys depend on: those of the decoder, and of a head of its own."""
+    frozen = {id(weight) for weight in asker.depends_on()}
+    return [weight for weight in asker.parameters() if id(weight) not in frozen]
+
+
+def answered(material: Material) -> Material:
+    """Keep the questions whose answers are known; raises QueriesFormat where none is."""
+    rows = zip(material.examples, material.before, strict=True)
+    pairs = [(example, before) for example, before in rows if example.answers]
+    if not pairs:
+        message = "--warm-start learns to answer, and no question has answers"
+        raise QueriesFormat(message, 'add "answers": [...] to the lines of --qa, or leave out --warm-start')
+    examples, before = zip(*pairs, strict=True)
+    return replace(material, examples=examples, before=before)

@@ -1,0 +1,142 @@
+"""A model on disk: `config.json`, `model.safetensors` (or shards) and `tokenizer.json`, as Hugging Face lays them out.
+
+Needs no torch: listing models, and naming the one that a store was made with, stay fast.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from reatt_store.errors import ModelError, ModelUnsafe
+
+INDEX = "model.safetensors.index.json"
+FUSION_WEIGHT = 0.5  # of attention in hybrid search, where a config has no fitted one
+SUFFIX = "-adapted"  # of the name of a model that has learnt
+KINDS = ("t5", "t5gemma2")  # `model_type` of a config.json
+Origin = Literal["bundled", "added", "store", "folder"]
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model on disk, not yet loaded."""
+
+    path: Path
+    origin: Origin = "folder"
+    called: str | None = None  # the name it is registered or stored under
+
+    @property
+    def name(self) -> str:
+        """The name it is registered under, else the one in its config, else its folder's."""
+        return self.called or str(self.settings.get("name") or self.path.resolve().name)
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The published config, with our own additions under `reatt`."""
+        return read_config(self.path)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Our own additions: `name`, `question_tokens`, `chunk_tokens`, `fusion`, `reads`, `prior`, `confidence`."""
+        found = self.config.get("reatt", {})
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that make the model; raises ModelError if one is missing."""
+        tokenizer = self.path / "tokenizer.json"
+        if not tokenizer.is_file():
+            raise ModelError(f"no tokenizer.json in {self.path}", f"reatt models add {self.path}", str(self.path))
+        learnt = [self.retrieval_tokens] if self.retrieval_tokens.is_file() else []
+        return [self.path / "config.json", *weight_files(self.path), tokenizer, *learnt]
+
+    @property
+    def retrieval_tokens(self) -> Path:
+        """The file with what the method `intra` has learnt, there or not."""
+        return self.path / "intra.safetensors"
+
+    @cached_property
+    def sha256(self) -> str:
+        """One hash over the files that make the model."""
+        total = hashlib.sha256()
+        for file in self.files:
+            with open(file, "rb") as stream:
+                total.update(hashlib.file_digest(stream, "sha256").digest())
+        return total.hexdigest()
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read `config.json`, or say what is wrong with it."""
+    file = folder / "config.json"
+    if not file.is_file():
+        raise ModelError(f"no model in {folder}: config.json is missing", "reatt models list", str(folder))
+    raw = read_json(file)
+    if raw.get("model_type") not in KINDS:
+        message = f"{file} describes a {raw.get('model_type')!r:.40} model; reatt reads T5 and T5Gemma2 models"
+        raise ModelError(message, "reatt models list", str(file))
+    return raw
+
+
+def read_t5_config(folder: Path) -> dict[str, Any]:
+    """Read the config of a T5, whose encoder's heads can retrieve; say of other kinds how they can."""
+    raw = read_config(folder)
+    if raw["model_type"] != "t5":
+        message = f"{folder.name} is a {raw['model_type']}: heads of its encoder cannot retrieve, its decoder's can"
+        raise ModelError(message, f"reatt ingest --method intra --model {folder} PATH", str(folder))
+    return raw
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """Name the safetensors files of a folder: one, or the shards that its index lists."""
+    if (folder / "model.safetensors").is_file():
+        return [folder / "model.safetensors"]
+    if (folder / INDEX).is_file():
+        return shards(folder / INDEX)
+    if list(folder.glob("pytorch_model*.bin")):
+        message = f"the weights in {folder} are a pickle, pytorch_model.bin"
+        raise ModelUnsafe(message, f"convert them once: reatt models add {folder}", str(folder))
+    raise ModelError(f"no model.safetensors in {folder}", "copy the model again", str(folder))
+
+
+def shards(index: Path) -> list[Path]:
+    """Name the files that an index of shards lists; all are in its folder."""
+    table = read_json(index).get("weight_map")
+    names = sorted(set(map(str, table.values()))) if isinstance(table, dict) else []
+    missing = [name for name in names if Path(name).name != name or not (index.parent / name).is_file()]
+    if missing or not names:
+        raise ModelError(f"{index} lists files that are missing: {', '.join(missing) or 'all'}", "copy the model again")
+    return [index.parent / name for name in names]
+
+
+def place(file: Path, target: Path, *, link: bool = False) -> None:
+    """Put a copy, or where allowed and possible a link, of a file in place, down to the disk."""
+    if link:
+        with suppress(OSError):  # another file system, or one without links
+            os.link(file.resolve(), target)
+            return
+    with open(file, "rb") as source, open(target, "xb", opener=_private) as copy:
+        shutil.copyfileobj(source, copy, 1 << 20)
+        copy.flush()
+        os.fsync(copy.fileno())
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Read a JSON object, or say what is wrong with the file."""
+    try:
+        raw = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"cannot read {file}: {error}", "copy the model again", str(file)) from None
+    if not isinstance(raw, dict):
+        raise ModelError(f"{file} holds no JSON object", "copy the model again", str(file))
+    return raw
+
+
+def _private(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)

@@ -1,0 +1,31 @@
+"""How much memory is free, and whether a model fits into it: asked before its weights are read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import torch
+
+from reatt.weights.folder import ModelFolder
+from reatt.weights.needs import needs
+from reatt_store.errors import OutOfMemory
+
+
+def check_to_load(model: ModelFolder) -> None:
+    """Raise OutOfMemory where a model's weights alone are more than memory has left."""
+    needed, free = needs(model.config), free_memory(torch.device("cpu"))
+    if needed is not None and free is not None and needed.memory > free:
+        message = f"{model.name} takes {needed.memory / 1e9:.2f} GB of memory, and {free / 1e9:.2f} GB are free"
+        raise OutOfMemory(message, "end other programs, or take a smaller model")
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Return the free bytes of a device; None where no one can tell."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"))
+    except OSError:
+        return None
+    return int(found[1]) * 1024 if found else None

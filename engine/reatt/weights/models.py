@@ -1,0 +1,327 @@
+"""Which models there are, and loading one: a name, a folder or a store's own becomes a `ModelFolder`, that a `ReAtt`.
+
+A store keeps a copy of the model that made its vectors, so that neither an upgrade nor a move to another machine
+breaks it.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reatt.weights.folder import INDEX, ModelFolder, place, read_config, read_t5_config
+from reatt_store.connection import sync_folder, translated
+from reatt_store.errors import DeviceError, ModelError, ModelMismatch, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
+    from reatt.model.asker import Asker
+    from reatt.model.backbone import Backbone
+    from reatt.model.confidence import Calibration
+    from reatt.model.intra import Intra
+    from reatt.model.reatt import ReAtt
+    from reatt.model.tokens import TextTokenizer
+    from reatt_store.library import Library
+
+__all__ = [
+    "BUNDLED",
+    "LIMITS",
+    "ModelFolder",
+    "bundled",
+    "choose_device",
+    "damaged",
+    "drop_unused",
+    "find",
+    "has_hash",
+    "in_store",
+    "installed",
+    "keep_in_store",
+    "load",
+    "load_for",
+    "load_intra",
+    "read_tokenizer",
+]
+
+BUNDLED = "reatt-mini"
+STRONGEST = 1000.0  # prior
+LIMITS = {"question_tokens": 128, "chunk_tokens": 512}  # of the released models, whose configs do not say
+LONGEST, LARGEST_ID = 4096, 1 << 20
+
+
+def bundled() -> ModelFolder:
+    """Name the model that comes with the package."""
+    return ModelFolder(Path(__file__).parents[1] / BUNDLED, "bundled", BUNDLED)
+
+
+def installed(registry: Path) -> list[ModelFolder]:
+    """List the models that have a name: the bundled one, then those under the registry folder."""
+    names = sorted(path.name for path in registry.iterdir()) if registry.is_dir() else []
+    added = [ModelFolder(registry / name, "added", name) for name in names if not name.startswith(".")]
+    return [folder for folder in (bundled(), *added) if (folder.path / "config.json").is_file()]
+
+
+def find(name_or_dir: str | None, registry: Path, store: Library | None) -> ModelFolder:
+    """Find a model by name or folder; without either the store's own, else the bundled one.
+
+    A name comes before a folder of that name, which `./NAME` still reaches: files that lie about change nothing.
+    """
+    if name_or_dir is None:
+        return _of_store(store, registry) or _checked(bundled())
+    known = {folder.name: folder for folder in reversed(installed(registry))}
+    if name_or_dir in known:
+        return known[name_or_dir]
+    if Path(name_or_dir).expanduser().is_dir():
+        return _checked(ModelFolder(Path(name_or_dir).expanduser().absolute()))
+    there = ", ".join(sorted(known)) or "none"
+    raise ModelError(f"no model is called {name_or_dir}, and no folder is; there are: {there}", "reatt models list")
+
+
+def keep_in_store(folder: ModelFolder, store: Path) -> ModelFolder:
+    """Keep a model in the store it encodes, so that the store can be copied whole and outlives upgrades.
+
+    To be called under the store's lock. A registered model's weights are linked where the disk allows: nothing writes
+    into those in place. Small files, which a person may edit, are copied, and so are other folders, for a training run
+    may go on in them.
+    """
+    shelf = store / "models"
+    kept = ModelFolder(shelf / _kept_name(folder.name, folder.sha256), "store", folder.name)
+    with translated(shelf):
+        for left in shelf.glob(".part-*"):  # of a killed run
+            shutil.rmtree(left)
+        if kept.path.is_dir():
+            return kept
+        part = Path(tempfile.mkdtemp(prefix=".part-", dir=shelf))
+        try:
+            for file in _to_copy(folder):
+                linked = folder.origin in ("bundled", "added") and file.suffix == ".safetensors"
+                place(file, part / file.name, link=linked)
+            sync_folder(part)
+            part.rename(kept.path)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+        sync_folder(shelf)
+    return kept
+
+
+def drop_unused(store: Library) -> None:
+    """Remove the models that no generation was or is read by; to be called under the store's lock."""
+    used = {_kept_name(*made) for made in _kept(store)}
+    for path in (store.folder / "models").iterdir():
+        if path.name not in used:
+            shutil.rmtree(path)
+
+
+def damaged(store: Library) -> list[ModelFolder]:
+    """List the models in a store whose files are missing or not those that the store was made with."""
+    found = [(in_store(store, *made), made[1]) for made in _kept(store)]
+    return [folder for folder, sha256 in sorted(found, key=str) if not has_hash(folder, sha256)]
+
+
+def in_store(store: Library, name: str, sha256: str) -> ModelFolder:
+    """Name the copy of a model that a store keeps."""
+    return ModelFolder(store.folder / "models" / _kept_name(name, sha256), "store", name)
+
+
+def has_hash(folder: ModelFolder, sha256: str) -> bool:
+    """Say whether a model's files are whole, and those that a hash names."""
+    try:
+        return folder.sha256 == sha256
+    except (ModelError, OSError):
+        return False
+
+
+def load(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = None) -> ReAtt:
+    """Load a model with its tokenizer onto a device, in float32 unless told otherwise.
+
+    Bfloat16 would make other keys than those that a store holds, and a store may be carried to a machine without it.
+    """
+    import torch
+
+    from reatt.model.reatt import EVERYTHING, Head, ReAtt
+    from reatt.weights.t5_files import load_t5
+
+    where, head = torch.device(choose_device(device)), Head(*_retrieval_head(folder))
+    t5 = load_t5(folder.path, dtype or torch.float32)
+    reads = _number(folder, "reads", folder.settings.get("reads", EVERYTHING), 1, EVERYTHING)
+    prior = _weight(folder, "prior", 0.0, STRONGEST)
+    return ReAtt(t5, read_tokenizer(folder), head, where, _calibration(folder), reads, prior)
+
+
+def load_intra(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = None) -> Intra:
+    """Load a model to retrieve with its decoder: any T5 will do, retrieval head or not, and any T5Gemma2."""
+    import torch
+
+    from reatt.model.intra import Intra
+    from reatt.weights import intra_files
+
+    where = torch.device(choose_device(device))
+    asker = load_asker(folder, dtype or torch.float32)
+    return Intra(asker, read_tokenizer(folder), intra_files.read(folder, asker), where)
+
+
+def load_asker(folder: ModelFolder, dtype: torch.dtype) -> Asker:
+    """Load the weights of a model of any kind, without its tokenizer."""
+    return ASKERS[folder.config["model_type"]](folder, dtype)
+
+
+def _t5_asker(folder: ModelFolder, dtype: torch.dtype) -> Asker:
+    from reatt.model.t5_asker import T5Asker
+    from reatt.weights.t5_files import load_t5
+
+    return T5Asker(load_t5(folder.path, dtype))
+
+
+def _t5gemma_asker(folder: ModelFolder, dtype: torch.dtype) -> Asker:
+    from reatt.weights.t5gemma_files import load_t5gemma
+
+    return load_t5gemma(folder, dtype)
+
+
+ASKERS: dict[str, Callable[[ModelFolder, torch.dtype], Asker]] = {"t5": _t5_asker, "t5gemma2": _t5gemma_asker}
+
+
+def _load_keeping(folder: ModelFolder, device: str) -> ReAtt:
+    model = load(folder, device)
+    model.keeps_states = True
+    return model
+
+
+METHODS: dict[str, Callable[[ModelFolder, str], Backbone]] = {
+    "reatt": load,
+    "reatt-states": _load_keeping,
+    "intra": load_intra,
+}
+
+
+def load_for(method: str, folder: ModelFolder, device: str = "auto") -> Backbone:
+    """Load a model for the method that a generation was made by; raises ModelMismatch if there is none of that name."""
+    if method not in METHODS:
+        message = f"the store was encoded for {method:.40}, which this version does not know"
+        raise ModelMismatch(message, "upgrade reatt, or reatt ingest --reencode PATH")
+    return METHODS[method](folder, device)
+
+
+def read_tokenizer(folder: ModelFolder) -> TextTokenizer:
+    """Read a model's tokenizer, with the limits that its config gives or that the released models have."""
+    from reatt.model.tokens import TextTokenizer
+
+    asked, chunk = (_number(folder, key, folder.settings.get(key, usual), 8, LONGEST) for key, usual in LIMITS.items())
+    side = folder.config.get("decoder")  # a T5Gemma2 may say it of its decoder alone
+    ends = {**(side if isinstance(side, dict) else {}), **folder.config}.get("eos_token_id", 1)
+    end = _number(folder, "eos_token_id", ends[0] if isinstance(ends, list) and ends else ends, 0, LARGEST_ID)
+    return TextTokenizer(folder.path / "tokenizer.json", end=end, question_limit=asked, chunk_limit=chunk)
+
+
+def fusion(folder: ModelFolder, usual: float, method: str = "reatt") -> float:
+    """Read what attention weighs in hybrid search; `usual` where the model's config does not say.
+
+    A decoder that was never taught what to ask for weighs nothing, whatever the config says: reatt-mini's finds next to
+    nothing (docs/intra.md), and no other has been shown to.
+    """
+    weight = _weight(folder, "fusion", usual, 1.0)
+    return weight if method != "intra" or folder.retrieval_tokens.is_file() else 0.0
+
+
+def _weight(folder: ModelFolder, key: str, usual: float, most: float) -> float:
+    weight = folder.settings.get(key, usual)
+    if isinstance(weight, int | float) and 0 <= weight <= most:
+        return weight
+    file = folder.path / "config.json"
+    message = f"{file}: {key} is {weight!r:.40}; expected a number from 0 to {most:g}"
+    raise ModelError(message, "copy the model again", str(file))
+
+
+def _calibration(folder: ModelFolder) -> Calibration | None:
+    """Read how the model's confidence was fitted; None where its config does not say."""
+    from reatt.model.confidence import Calibration
+
+    fitted = folder.settings.get("confidence")
+    if fitted is None:
+        return None
+    try:
+        return Calibration.from_json(fitted)
+    except (AttributeError, TypeError, KeyError, ValueError) as error:
+        file = folder.path / "config.json"
+        raise ModelError(
+            f"{file}: confidence is not a calibration: {error}", "copy the model again", str(file)
+        ) from None
+
+
+def choose_device(choice: str) -> str:
+    """Turn `auto`, `cpu`, `cuda` or `cuda:N` into a device that torch has.
+
+    `auto` takes a GPU where there is one; `cuda` without one is an error, never a silent step down to the CPU.
+    """
+    import torch
+
+    if choice == "cpu":
+        return "cpu"
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if choice == "auto":
+        return "cuda" if found else "cpu"
+    if not re.fullmatch(r"cuda(:\d+)?", choice, re.ASCII):
+        raise UsageError(f"no device is called {choice}: expected auto, cpu, cuda or cuda:N", "--device auto")
+    if not found:
+        raise DeviceError("no CUDA device: none is visible to PyTorch", "--device cpu")
+    if int(choice.partition(":")[2] or 0) >= found:
+        raise DeviceError(f"no device {choice}: PyTorch sees {found}, counted from 0", "--device cuda:0")
+    return choice
+
+
+def _checked(folder: ModelFolder) -> ModelFolder:
+    read_config(folder.path)
+    return folder
+
+
+def _of_store(store: Library | None, registry: Path) -> ModelFolder | None:
+    """Find the model of the generation in force: the copy in the store, else an equal one that is installed."""
+    made = store.generation() if store else None
+    if store is None or made is None:
+        return None
+    kept = in_store(store, made.model_name, made.model_sha256)
+    if kept.path.is_dir():
+        return kept
+    for folder in installed(registry):
+        if has_hash(folder, made.model_sha256):
+            return folder
+    message = f"the store's own model, {made.model_name} ({made.model_sha256[:8]}), is missing from {kept.path.parent}"
+    raise ModelError(message, "reatt ingest --reencode PATH", str(kept.path))
+
+
+def _kept(store: Library) -> set[tuple[str, str]]:
+    """Return name and hash of the models that a store keeps: all that are, were, or are about to be in force."""
+    begun = {(made.model_name, made.model_sha256) for made in store.generations()}
+    return begun | {(model.name, model.sha256) for model in store.models()}
+
+
+def _kept_name(name: str, sha256: str) -> str:
+    """Name the folder of a kept model; the name may come from a stranger's store and must not lead out of ours."""
+    return re.sub(r"[^\w.-]", "-", f"{name}-{sha256[:8]}").lstrip(".")
+
+
+def _to_copy(folder: ModelFolder) -> list[Path]:
+    index = folder.path / INDEX
+    return [*folder.files, *([index] if index.is_file() else [])]
+
+
+def _retrieval_head(folder: ModelFolder) -> tuple[int, int]:
+    config = read_t5_config(folder.path)
+    if "retrieval_layer" not in config or "retrieval_head" not in config:
+        message = f"{folder.name} is a plain T5: its config.json names no retrieval head"
+        raise ModelError(message, f"reatt models probe --model {folder.called or folder.path}", str(folder.path))
+    layer = _number(folder, "retrieval_layer", config["retrieval_layer"], 0, config.get("num_layers", 0) - 1)
+    return layer, _number(folder, "retrieval_head", config["retrieval_head"], 0, config.get("num_heads", 0) - 1)
+
+
+def _number(folder: ModelFolder, key: str, value: object, least: int, most: int) -> int:
+    if isinstance(value, int) and least <= value <= most:
+        return value
+    file = folder.path / "config.json"
+    raise ModelError(f"{file}: {key} is {value!r}; expected a number from {least} to {most}", "", str(file))

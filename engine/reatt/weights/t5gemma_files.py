@@ -1,0 +1,115 @@
+"""A T5Gemma2 on disk, as it is published: `config.json`, shards of safetensors, `tokenizer.json`.
+
+Its vision tower is neither built nor read. transformers makes the layers, on no device at all; the weights are taken
+key by key, each missing, unknown or ill-shaped one named.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from reatt.model.t5gemma import Marks, Reparameterised, T5Gemma
+from reatt.weights.folder import ModelFolder
+from reatt.weights.t5_files import complain, read_weights
+from reatt_store.errors import ModelError
+
+INSTALL = "pip install 'reatt[hub]'"
+EYES = re.compile(r"^model\.encoder\.(vision_tower|multi_modal_projector)\.")
+WORDS = "encoder.embed_tokens."  # the decoder's, and the head, are the same where a file does not have them
+OURS = (
+    (re.compile(r"^model\.encoder\.(text_model\.)?"), "encoder."),  # written with it, published without
+    (re.compile(r"^model\.decoder\."), "stack."),
+    (re.compile(r"^lm_head\.out_proj\.weight$"), "head"),
+)
+FORMS = {"exact": T5Gemma, "paper": Reparameterised}  # of moving the key projection to the query's side
+
+
+def load_t5gemma(folder: ModelFolder, dtype: torch.dtype = torch.float32) -> T5Gemma:
+    """Build the text half of a T5Gemma2 from a folder; raises `ModelError` naming whatever does not fit."""
+    model = _unfilled(folder)
+    weights = {name: weight.to(dtype) for name, weight in _weights(folder)}
+    for name in [name for name in weights if name.startswith(WORDS)]:
+        weights.setdefault(name.replace("encoder.", "stack.", 1), weights[name])
+    weights.setdefault("head", weights.get(f"{WORDS}weight", torch.empty(0)))
+    complain({name: tuple(each.shape) for name, each in model.state_dict().items()}, weights, folder.path)
+    model.load_state_dict(weights, assign=True)
+    tie(model)
+    return model.eval().requires_grad_(False)
+
+
+def tie(model: T5Gemma) -> None:
+    """Make the decoder's embedding, and the head, the encoder's where they are equal: one tensor on any device."""
+    words, read = model.encoder.embed_tokens, model.stack.embed_tokens
+    if read.weight.data_ptr() == words.weight.data_ptr():
+        read.weight, read.eoi_embedding = words.weight, words.eoi_embedding
+    if model.head.data_ptr() == words.weight.data_ptr():
+        model.head = words.weight
+
+
+def _form(folder: ModelFolder) -> type[T5Gemma]:
+    """Say by which algebra the checkpoint was trained to be asked; the published ones by the exact one."""
+    named = folder.settings.get("rqwk", "exact")
+    if isinstance(named, str) and named in FORMS:
+        return FORMS[named]
+    file = folder.path / "config.json"
+    raise ModelError(f"{file}: rqwk is {named!r:.40}; expected {' or '.join(FORMS)}", "copy the model again", str(file))
+
+
+def _unfilled(folder: ModelFolder) -> T5Gemma:
+    """Read the shape by transformers' own rules, and make a model of it that has no weights yet."""
+    try:
+        from huggingface_hub.errors import StrictDataclassError
+        from transformers.models.t5gemma2.configuration_t5gemma2 import T5Gemma2Config
+    except ImportError as error:
+        raise ModelError(f"{folder.name} is a T5Gemma2, which transformers runs: {error}", INSTALL) from None
+    form, file = _form(folder), folder.path / "config.json"
+    wrong = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+    try:
+        config: Any = T5Gemma2Config.from_dict({k: v for k, v in folder.config.items() if k != "reatt"})
+        marks = Marks(*(_id(config.decoder, key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")))
+        return form(*_stacks(config), marks)
+    except (StrictDataclassError, *wrong) as error:  # whatever transformers makes of a number that cannot be
+        message = f"{file} does not describe a T5Gemma2: {' '.join(str(error).split()):.200}"
+        raise ModelError(message, "copy the model again", str(file)) from None
+
+
+def _stacks(config: Any) -> tuple[Any, Any]:
+    """Make encoder and decoder without their weights; what is no weight, angles and one factor, is made for real."""
+    from transformers.initialization import no_init_weights
+    from transformers.models.t5gemma2 import modeling_t5gemma2 as parts
+
+    shape = config.decoder
+    if shape.attention_bias or shape.num_attention_heads % shape.num_key_value_heads:
+        raise ValueError("keys have an offset, or key heads do not serve equally many query heads")
+    kinds: tuple[Any, Any] = parts.T5Gemma2TextEncoder, parts.T5Gemma2Decoder
+    made = []
+    for kind, shape in zip(kinds, (config.encoder.text_config, config.decoder), strict=True):
+        shape._attn_implementation = "sdpa"
+        with torch.device("meta"), no_init_weights():
+            stack = kind(shape, config.eoi_token_index)
+        stack.rotary_emb = parts.T5Gemma2RotaryEmbedding(shape)
+        stack.embed_tokens.embed_scale = torch.tensor(shape.hidden_size**0.5)
+        made.append(stack)
+    return made[0], made[1]
+
+
+def _weights(folder: ModelFolder) -> Iterator[tuple[str, Tensor]]:
+    """Yield what is no part of the vision tower, by our names."""
+    for name, weight in read_weights(folder.path, EYES):
+        for published, ours in OURS:
+            name = published.sub(ours, name)
+        yield name, weight
+
+
+def _id(side: Any, key: str) -> int:
+    """Read the id of a mark; where there are several of a kind, the first."""
+    found = getattr(side, key)
+    found = found[0] if isinstance(found, list) and found else found
+    if type(found) is int and 0 <= found < side.vocab_size:
+        return found
+    raise ValueError(f"{key} is {found!r:.40}; expected an id")

@@ -1,0 +1,350 @@
+"""`adapt`: make the store's model better at the store's documents, and use it if it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from reatt_cli.command import command
+from reatt_cli.interrupts import patient
+from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds
+from reatt_cli.session import Session, short_path
+
+if TYPE_CHECKING:
+    from reatt.adapt import Adapter, Forecast, Material, Method
+    from reatt.judging.report import Report
+    from reatt.progress import Progress
+    from reatt.training.plans import Plan, Row
+    from reatt_cli.schemas import adapt as schemas_adapt
+
+NOT_INTRA = (
+    "judged", "spans", "masked", "freeze", "close_from", "preset", "teacher", "wait", "dry_run", "resume",
+    "exclude_source",
+)  # fmt: skip
+KEPT = 5  # the exit code where the old model stays
+MINUTES = 20.0
+
+File = str | None
+Qa = Annotated[File, typer.Option("--qa", metavar="FILE", help="Questions with answers, JSON Lines.")]
+Qrels = Annotated[
+    File, typer.Option("--qrels", metavar="FILE", help="With --method intra: all documents that answer, as for eval.")
+]
+By = Annotated[
+    Literal["reatt", "intra"] | None, typer.Option("--method", help="What learns: encoder, or decoder [the store's].")
+]
+Judged = Annotated[
+    File, typer.Option("--judged", metavar="FILE", help="Questions with relevant documents, JSON Lines.")
+]
+Spans = Annotated[File, typer.Option("--spans", metavar="FILE", help="Names and terms to ask for first, one a line.")]
+Masked = Annotated[bool, typer.Option("--masked", help="Learn from masked sentences beside the files, too.")]
+Minutes = Annotated[float | None, typer.Option("--minutes", min=0.1, metavar="N", help="All included [20].")]
+StepCount = Annotated[int | None, typer.Option("--steps", min=1, metavar="N", help="Train N steps, however long.")]
+Freeze = Annotated[
+    Literal["none", "retriever", "reader", "chunks"] | None,
+    typer.Option("--freeze", help="What stays [reader for bare documents]; chunks, retriever: nothing encoded anew."),
+]
+HoldOut = Annotated[str, typer.Option("--hold-out", metavar="SHARE", help="Documents kept apart to measure on.")]
+CloseFrom = Annotated[
+    str, typer.Option("--close-from", metavar="words|attention|FILE", help="What finds the passages to read.")
+]
+Preset = Annotated[
+    Literal["auto", "paper", "gpu", "laptop"], typer.Option("--preset", help="How much a step reads, at what rate.")
+]
+Teacher = Annotated[
+    Literal["auto", "attention", "likelihood"],
+    typer.Option("--teacher", help="What retrieval learns from [the first that beats word order on your documents]."),
+]
+Wait = Annotated[
+    bool, typer.Option("--wait-for-teacher/--teach-at-once", help="Teach retrieval only once reading beats word order.")
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Equal seeds, equal runs.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what a run would do and take; change nothing.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with what was interrupted; give its options again.")]
+Accept = Annotated[Literal["if-better", "always", "never"], typer.Option("--accept", help="When to use the new model.")]
+Warm = Annotated[
+    bool, typer.Option("--warm-start", help="With --method intra: first teach the decoder to answer from kept states.")
+]
+Exclude = Annotated[bool, typer.Option("--exclude-source", help="Never read the passage that a sentence comes from.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command to the program."""
+    command(app, "adapt", example="reatt adapt --minutes 30", model=True)(adapt)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a person asked for; what is left out is as here."""
+
+    qa: str | None = None
+    qrels: str | None = None
+    judged: str | None = None
+    spans: str | None = None
+    masked: bool = False
+    minutes: float | None = None
+    steps: int | None = None
+    freeze: str | None = None
+    hold_out: str = "5%"
+    close_from: str = "words"
+    preset: str = "auto"
+    teacher: str = "auto"
+    wait: bool = True
+    seed: int = 0
+    dry_run: bool = False
+    resume: bool = False
+    accept: str = "if-better"
+    exclude_source: bool = False
+    warm_start: bool = False
+
+    def refuse(self, method: str, names: Sequence[str]) -> None:
+        """Raise UsageError where one of these was asked for, which a method does not have."""
+        from reatt_store.errors import UsageError
+
+        given = [name for name in names if getattr(self, name) != getattr(Told(), name)]
+        if given:
+            options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+            raise UsageError(f"--method {method} has no {options}", "leave it out")
+
+
+def adapt(
+    session: Session,
+    qa: Qa = None,
+    qrels: Qrels = None,
+    judged: Judged = None,
+    spans: Spans = None,
+    masked: Masked = False,
+    minutes: Minutes = None,
+    steps: StepCount = None,
+    freeze: Freeze = None,
+    hold_out: HoldOut = "5%",
+    close_from: CloseFrom = "words",
+    preset: Preset = "auto",
+    teacher: Teacher = "auto",
+    wait: Wait = True,
+    seed: Seed = 0,
+    dry_run: DryRun = False,
+    resume: Resume = False,
+    accept: Accept = "if-better",
+    exclude_source: Exclude = False,
+    method: By = None,
+    warm_start: Warm = False,
+) -> int:
+    """Train the model on the store's documents, with questions or without, and use it if it got better."""
+    told = Told(
+        qa, qrels, judged, spans, masked, minutes, steps, freeze, hold_out, close_from, preset, teacher, wait, seed,
+        dry_run, resume, accept, exclude_source, warm_start,
+    )  # fmt: skip
+    made = session.library.generation()
+    learn = _decoder if "intra" in (method, None if method or made is None else made.method) else _encoder
+    return learn(session, told, time.monotonic())
+
+
+def _encoder(session: Session, told: Told, began: float) -> int:
+    """Train by ReAtt's losses."""
+    from reatt import adapt as engine
+    from reatt.training import feasible, freezing, ranks
+    from reatt.weights import models
+
+    told.refuse("reatt", ["qrels", "warm_start"])
+    qa, judged, spans = [None if name is None else Path(name) for name in (told.qa, told.judged, told.spans)]
+    sources = engine.Sources(qa, judged, spans, told.masked, told.exclude_source, _share(told.hold_out))
+    feasible.in_force(session.library)
+    given = _minutes(told.minutes, told.steps)
+    with ranks.joined() as together, session.out.progress() as show, _stoppable(session) as stop:
+        model = models.load(session.model, session.settings.device)
+        plan = _plan(told.preset, model.device.type, told.seed, told.wait)
+        material = engine.gather(session.library, sources, told.seed)
+        freeze = told.freeze or freezing.usual(material.split.train)
+        method = engine.Method(plan, freeze, told.close_from, told.teacher, told.accept, given, told.steps)
+        what = (session.library, session.model, model, material, method)
+        if together.number:  # the first process speaks for all
+            return _help(engine.Adapter(*what, began=began, ranks=together), told.dry_run, told.resume)
+        adapter = engine.Adapter(*what, show, _rows(show), stop, began, together)
+        _tell_plan(session, material, method)
+        planned = _planned(session, material, adapter.forecast()) if told.dry_run else None
+        result = planned or _done(session, adapter.run(told.resume))
+    session.out.result(result, lambda: _render(session, result))
+    return 0 if told.dry_run or result.accepted else KEPT
+
+
+def _decoder(session: Session, told: Told, began: float) -> int:
+    """Train what INTRA learns: retrieval tokens, and what the decoder's heads weigh."""
+    from reatt import adapt_decoder
+    from reatt.training import decoder
+    from reatt.weights import models
+    from reatt_store.errors import UsageError
+
+    told.refuse("intra", NOT_INTRA)
+    if told.qa is None or told.qrels is None:
+        message = "--method intra learns from questions and the documents that answer them"
+        raise UsageError(message, "reatt adapt --qa queries.jsonl --qrels qrels.tsv")
+    adapt_decoder.encoded_for_intra(session.library)
+    sources = adapt_decoder.Sources(Path(told.qa), Path(told.qrels), _share(told.hold_out))
+    plan = replace(decoder.USUAL, seed=told.seed)
+    course = adapt_decoder.Course(plan, told.accept, _minutes(told.minutes, told.steps), told.steps, told.warm_start)
+    with session.out.progress() as show, _stoppable(session, resumes=False) as stop:
+        model = models.load_intra(session.model, session.settings.device)
+        what = (session.library, session.model, model, sources, course)
+        adapter = adapt_decoder.DecoderAdapter(*what, show, _rows(show), stop, began)
+        split = adapter.split
+        session.out.note(f"plan   {counted(len(split.train), 'question')} with evidence, {len(split.held):,} held out")
+        result = _done(session, adapter.run())
+    session.out.result(result, lambda: _render(session, result))
+    return 0 if result.accepted else KEPT
+
+
+def _help(adapter: Adapter, dry_run: bool, resume: bool) -> int:
+    """Train beside the process that `torchrun` has started first."""
+    if not dry_run:
+        adapter.run(resume)
+    return 0
+
+
+def _share(text: str) -> float:
+    """Read a share such as 5% or 0.05."""
+    from reatt_store.errors import UsageError
+
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise UsageError(f"--hold-out {text}: expected a share of the documents", "--hold-out 5%")
+    return share
+
+
+def _minutes(minutes: float | None, steps: int | None) -> float | None:
+    from reatt_store.errors import UsageError
+
+    if minutes is not None and steps is not None:
+        raise UsageError("--minutes and --steps both say how long", "leave one of them out")
+    return minutes if steps is not None else minutes or MINUTES
+
+
+def _plan(preset: str, device: str, seed: int, wait: bool) -> Plan:
+    from reatt.training.plans import PRESETS
+
+    usual = {"cpu": "laptop", "cuda": "gpu"}
+    plan = PRESETS[usual[device] if preset == "auto" else preset]
+    return replace(plan, seed=seed, lead=plan.lead if wait else None)
+
+
+def _stoppable(session: Session, resumes: bool = True) -> AbstractContextManager[Callable[[], bool]]:
+    """Let the first Ctrl-C end the training and keep what was learnt."""
+    on = " To go on: the same command with --resume" if resumes else ""
+    waiting = "stopping after this step, then comparing what was learnt"
+    return patient(session, waiting, f"stopped; the store is as it was.{on}")
+
+
+def _rows(show: Callable[[Progress], None]) -> Callable[[Row, float], None]:
+    """Show a step of training as progress."""
+    from reatt.progress import Progress
+
+    def tell(row: Row, share: float) -> None:
+        teacher = "" if row.teacher_hit is None else f"  teacher {row.teacher_hit:.2f}"
+        finding = row.cloze if row.cross_document is None else row.cross_document  # what retrieval learns from
+        retrieval = "" if finding is None else f"  retrieval {finding:.3f}"
+        answer = "" if row.answer is None else f"answer {row.answer:.3f}"
+        agreement = "" if row.agreement is None else f"  agreement {row.agreement:.2f}"
+        steps = round(row.step / share) if share else row.step  # by minutes the first step's share is not known
+        show(Progress("train", row.step, max(row.step, steps), f"{answer}{retrieval}{teacher}{agreement}".strip()))
+
+    return tell
+
+
+def _tell_plan(session: Session, material: Material, method: Method) -> None:
+    total = sum(material.kinds.values())
+    held, how = material.split, f"{method.steps} steps" if method.steps else f"{method.minutes:g} min"
+    out = f"hold-out {counted(len(held.groups), 'group')}, {counted(len(held.held), 'question')}"
+    session.out.note(f"plan   {human_count(total)} examples ({_mix(material.kinds)}), {out}, {how}")
+
+
+def _common(session: Session, material: Material) -> dict[str, Any]:
+    """Give the parts of the result that a plan has, too."""
+    return {
+        "store": str(session.folder),
+        "mode": material.mode,
+        "spans": dict(material.kinds),
+        "held_out_documents": len(material.split.groups),
+        "held_out_questions": len(material.split.held),
+    }
+
+
+def _planned(session: Session, material: Material, forecast: Forecast) -> schemas_adapt.Adapt:
+    from reatt_cli.schemas import adapt as schemas_adapt
+
+    return schemas_adapt.Adapt(
+        run=None, dry_run=True, accepted=False, reason="nothing was trained: --dry-run", before={}, after={},
+        delta_ci95={}, teacher=None, steps=0, tokens=0, stopped=False, seconds=0.0, reencoded=0, report=None,
+        model=schemas_adapt.Learnt(
+            name=session.model.name, parent_sha256=session.model.sha256, sha256=None, path=None
+        ),
+        forecast=schemas_adapt.Forecast(**asdict(forecast)), warnings=[*session.warnings, *material.warnings],
+        **_common(session, material),
+    )  # fmt: skip
+
+
+def _done(session: Session, report: Report | None) -> schemas_adapt.Adapt:
+    from reatt.judging.report import to_json
+    from reatt_cli.schemas import adapt as schemas_adapt
+
+    assert report is not None, "the first process reports"
+    told = to_json(report)
+    return schemas_adapt.Adapt.model_validate({**told, "warnings": [*session.warnings, *told["warnings"]]})
+
+
+def _render(session: Session, result: schemas_adapt.Adapt) -> None:
+    out = session.out
+    for warning in result.warnings:
+        out.warn(warning)
+    if result.forecast is not None:
+        return _render_plan(session, result, result.forecast)
+    heading = ("held-out", "before", "after", "change (95 % CI)")
+    out.table([heading, *(_figure(result, name) for name in _shown(result))])
+    if result.accepted:
+        made = f"{human_count(result.reencoded)} keys made anew" if result.reencoded else "nothing encoded anew"
+        out.say(f"accepted: {result.reason}; {made}; previous model kept ({session.again('models', 'rollback')})")
+    else:
+        out.say(f"the old model stays: {result.reason}")
+    if result.teacher is not None:
+        hit = f"{result.teacher.before:.2f} before, {result.teacher.after:.2f} after"
+        out.note(f"teacher_hit@1 of {result.teacher.name} {hit}; word order {result.teacher.words_hit:.2f}")
+    took = f"{counted(result.steps, 'step')}, {human_count(result.tokens)} tokens in {human_seconds(result.seconds)}"
+    page = f"   report: {short_path(result.report)}" if result.report else ""
+    out.note(f"{result.run}   {took}{page}")
+
+
+def _render_plan(session: Session, result: schemas_adapt.Adapt, plan: schemas_adapt.Forecast) -> None:
+    out = session.out
+    out.say(f"learns from {human_count(sum(result.spans.values()))} examples: {_mix(result.spans)}")
+    held = f"{counted(result.held_out_questions, 'question')} of {counted(result.held_out_documents, 'group')}"
+    out.say(f"measures on {held} that nothing is learnt from")
+    out.say(f"takes {human_seconds(plan.seconds)}: {counted(plan.steps, 'step')} of {plan.step_seconds:.1f}s each")
+    out.say(f"needs {human_bytes(plan.bytes)} on the disk for a while")
+
+
+def _mix(spans: Mapping[str, int]) -> str:
+    total = sum(spans.values())
+    return ", ".join(f"{kind} {count / total:.0%}" for kind, count in spans.items())
+
+
+def _shown(result: schemas_adapt.Adapt) -> list[str]:
+    """Name the figures to print: those of evidence in several documents only where questions have such."""
+    from reatt.judging.comparison import NAMES, WHOLE
+
+    return [name for name in NAMES if name in result.after or name != WHOLE]
+
+
+def _figure(result: schemas_adapt.Adapt, name: str) -> tuple[str, ...]:
+    from reatt.judging.comparison import NAMES
+
+    if name not in result.after:
+        return NAMES[name], "", "", "not measured"
+    before, after, (low, high) = result.before[name], result.after[name], result.delta_ci95[name]
+    return NAMES[name], f"{before:.3f}", f"{after:.3f}", f"{after - before:+.3f} ({low:+.3f}, {high:+.3f})"

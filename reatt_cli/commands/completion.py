@@ -1,0 +1,174 @@
+"""`completion` and `schema`: what shells and programs need to know about the command line.
+
+The scripts hold every command and option themselves, so a TAB starts no Python. Only the ids of documents and the names
+of models are looked up, by the hidden `reatt values`, with nothing but the standard library's sqlite3.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import quote
+
+import typer
+
+from reatt_cli.command import command
+from reatt_cli.output import Output
+from reatt_cli.rendering import one_line
+from reatt_cli.session import Session
+from reatt_cli.settings import registry, store_folder
+
+if TYPE_CHECKING:
+    from reatt_cli.completion_scripts import Node
+
+MOST_VALUES = 200
+BUSY_SECONDS = 0.05  # a TAB waits no longer for a writer
+
+# What a metavar stands for; anything else is free text.
+KINDS = {
+    "DIR": "folder",
+    "FILE": "file",
+    "PATH...": "file",
+    "DIR|HUB_NAME": "folder",
+    "ID": "id",
+    "ID|PATH|GLOB...": "document",
+    "MODEL": "model",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """Where ids of one kind are looked up."""
+
+    prefix: str
+    sql: str
+
+
+COLUMNS = {
+    "id": (
+        Column("D-", "SELECT id, path || ' ' || coalesce(external_id, '') FROM documents"),
+        Column("C-", "SELECT id, title FROM chunks"),
+    ),
+    "document": (Column("D-", "SELECT id, path || ' ' || coalesce(external_id, '') FROM documents"),),
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    command(app, "schema", example="reatt schema ask")(schema)
+    command(app, "completion", example="reatt completion bash > ~/.local/share/bash-completion/completions/reatt")(
+        completion
+    )
+
+
+def schema(
+    session: Session,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Which object; none lists them.")] = None,
+) -> None:
+    """Print the JSON Schema of an object that --json gives."""
+    from reatt_cli.schemas import published as schemas
+
+    if name is None:
+        names = schemas.SchemaNames(names=list(schemas.PUBLISHED))
+        session.out.result(names, lambda: session.out.table([(each,) for each in names.names]))
+    elif name in schemas.PUBLISHED:
+        described = schemas.json_schema(name)
+        session.out.raw(json.dumps(described, indent=None if session.out.json else 2) + "\n")
+    else:
+        from reatt_store.errors import UsageError
+
+        raise UsageError(f"no schema {name}; there are: {', '.join(schemas.PUBLISHED)}", "reatt schema")
+
+
+def completion(
+    session: Session,
+    shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(metavar="bash|zsh|fish", help="For which shell.")],
+) -> None:
+    """Print the script that makes TAB complete reatt in a shell."""
+    from reatt_cli.schemas import published as schemas
+
+    text = script(shell)
+    session.out.result(schemas.Completion(shell=shell, script=text), lambda: session.out.raw(text))
+
+
+def script(shell: str) -> str:
+    """Generate the completion script of a shell from the commands as they are."""
+    from reatt_cli.completion_scripts import GENERATORS
+    from reatt_cli.program import app
+
+    return GENERATORS[shell](_node(typer.main.get_command(app), ()))
+
+
+def values(kind: str = "", current: str = "", *words: str) -> None:
+    """Print what a shell may put in place of `current`: a value and what it is, tab between, one a line.
+
+    Never fails and never waits: where nothing can be looked up, there is nothing to complete.
+    """
+    found = _models(current) if kind == "model" else _ids(COLUMNS.get(kind, ()), current, words)
+    Output().raw("".join(f"{value}\t{what}\n" for value, what in found))
+
+
+def _models(current: str) -> list[tuple[str, str]]:
+    try:
+        folders = sorted(path for path in registry().iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError:
+        folders = []
+    names = ["reatt-mini", *(path.name for path in folders if path.name.replace("-", "").replace(".", "").isalnum())]
+    return [(name, "model") for name in names if name.startswith(current)]
+
+
+def _ids(columns: tuple[Column, ...], current: str, words: Sequence[str]) -> list[tuple[str, str]]:
+    import sqlite3
+
+    wanted = [column for column in columns if current.startswith(column.prefix) or column.prefix.startswith(current)]
+    named = next((after for word, after in pairwise(words) if word == "--store"), None)
+    database = store_folder(named) / "reatt.db"
+    found: list[tuple[str, str]] = []
+    try:
+        connection = sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+        for column in wanted if current else wanted[:1]:
+            digits = current.removeprefix(column.prefix)
+            sql = f"{column.sql} WHERE id LIKE ? ORDER BY id LIMIT ?"  # the text before WHERE is ours
+            rows = connection.execute(sql, (f"{digits}%" if digits.isdecimal() else "%", MOST_VALUES)).fetchall()
+            found += [(f"{column.prefix}{number}", one_line(Path(what).name)) for number, what in rows]
+    except (sqlite3.Error, UnicodeError):
+        return []
+    return found
+
+
+def _node(command: Any, path: tuple[str, ...]) -> Node:
+    """Read one command, and those below it, out of Typer's own objects."""
+    from reatt_cli.completion_scripts import Node, Option
+
+    options, arguments = [Option(("-h", "--help"), "Show this message and exit.", None)], []
+    for parameter in command.params:
+        value = None if getattr(parameter, "is_flag", False) else _value(parameter)
+        if parameter.param_type_name == "argument":
+            arguments.append(value or _value(parameter))
+        else:
+            options.append(Option(tuple(parameter.opts), parameter.help, value))
+    below = [child for child in getattr(command, "commands", {}).values() if not child.hidden]
+    return Node(
+        path=path,
+        help=command.get_short_help_str(70),
+        options=tuple(options),
+        arguments=tuple(arguments),
+        children=tuple(_node(child, (*path, child.name)) for child in below),
+    )
+
+
+def _value(parameter: Any) -> Any:
+    """Say what a parameter's value may be: some words, or a kind of thing to look up."""
+    from reatt_cli.completion_scripts import Value
+
+    described = parameter.type_descriptor
+    if described.is_choice:
+        return Value("words", tuple(described.choices), parameter.nargs == -1)
+    metavar = parameter.metavar or ""
+    if set(metavar) <= set("abcdefghijklmnopqrstuvwxyz|[:N]") and "|" in metavar:
+        return Value("words", tuple(word.partition("[")[0] for word in metavar.split("|")), False)
+    return Value(KINDS.get(metavar, "text"), (), parameter.nargs == -1)

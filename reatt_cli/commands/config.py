@@ -1,0 +1,180 @@
+"""`config`: what is set when nothing is said, and by whom. Options come first, then the environment, then files.
+
+Your own file may name a model and a device; the `config.toml` in a store, which may have come from a stranger, only how
+to ask and to ingest. Both are data: nothing in them names a command, a path to write to, or another store.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from reatt_cli.command import command
+from reatt_cli.session import Session, short_path
+from reatt_cli.settings import store_folder
+
+if TYPE_CHECKING:
+    from reatt_cli.schemas import upkeep
+
+FILE = "config.toml"
+LARGEST = 1_000_000  # bytes
+EVERYWHERE = {"model": "REATT_MODEL", "device": "REATT_DEVICE"}  # settings of your own file, with their variables
+SECTIONS = {  # the options that may be set, of each command
+    "ask": ("top", "retriever", "search", "abstain", "beams", "max_tokens", "keep"),
+    "search": ("top", "retriever", "search"),
+    "ingest": ("include", "exclude", "max_file_size", "timeout", "encoding"),
+}
+PARAMETERS = {"search": "how"}  # where an option's parameter is called otherwise
+
+
+@dataclass(frozen=True)
+class Given:
+    """A setting that a file makes."""
+
+    section: str  # "" for model and device
+    name: str
+    value: Any
+    file: Path
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command to the program."""
+    command(app, "config", example="reatt config show")(config)
+
+
+def config(
+    session: Session,
+    what: Annotated[
+        Literal["show", "path"], typer.Argument(metavar="show|path", help="All settings, or the file.")
+    ] = "show",
+) -> None:
+    """Show what is set by your configuration file, and by what; or where that file is."""
+    from reatt_cli.schemas import upkeep
+
+    path = own_file()
+    rows = list(_settings(session))
+    result = upkeep.Config(path=str(path), exists=path.is_file(), settings=rows)
+
+    def render() -> None:
+        if what == "path":
+            session.out.say(str(path))
+        else:
+            session.out.table(
+                [(row.name, "" if row.value is None else str(row.value), short_path(row.source)) for row in rows]
+            )
+
+    session.out.result(result, render)
+
+
+def own_file() -> Path:
+    """Say where your own file is: `$REATT_CONFIG`, or in your folder for such files."""
+    from platformdirs import user_config_path
+
+    chosen = os.environ.get("REATT_CONFIG")
+    return Path(chosen).expanduser().absolute() if chosen else user_config_path("reatt", appauthor=False) / FILE
+
+
+def defaults(arguments: Sequence[str]) -> dict[str, Any]:
+    """Read what the files set, by command and parameter, as Typer takes defaults; raises UsageError."""
+    named = next((after for word, after in pairwise(arguments) if word == "--store"), None)
+    found: dict[str, Any] = {}
+    for given in _given(store_folder(named)):
+        if given.section:
+            found.setdefault(given.section, {})[_parameter(given.name)] = given.value
+        else:
+            for place in _with_model(found):
+                place[given.name] = given.value
+    return found
+
+
+def _with_model(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Name the places of a tree of defaults that stand for commands which load a model."""
+    for name in ("ingest", "search", "ask", "eval", "adapt", "serve", "doctor"):
+        yield found.setdefault(name, {})
+    for name in ("use", "rollback", "probe"):
+        yield found.setdefault("models", {}).setdefault(name, {})
+
+
+def _given(store: Path) -> list[Given]:
+    """Read both files; the store's comes last, for it is nearer."""
+    return [*_read(own_file(), own=True), *_read(store / FILE, own=False)]
+
+
+def _read(file: Path, own: bool) -> Iterator[Given]:
+    """Read a file; what is not there sets nothing, what is not known is refused by name."""
+    try:
+        text = _small(file)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return
+    for name, value in _parsed(file, text).items():
+        if isinstance(value, dict) and name in SECTIONS:
+            yield from (Given(name, *_known(file, each, SECTIONS[name], name), file) for each in value.items())
+        else:
+            yield Given("", *_known(file, (name, value), (*EVERYWHERE,) if own else (), ""), file)
+
+
+def _small(file: Path) -> bytes:
+    """Read a file of settings. In the store of a stranger a pipe could have its name, which blocks, or a device."""
+    with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+        found = os.fstat(stream.fileno())
+        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
+            from reatt_store.errors import UsageError
+
+            raise UsageError(f"{file} is no file of settings", "reatt config path", str(file))
+        return stream.read()
+
+
+def _parsed(file: Path, text: bytes) -> Mapping[str, Any]:
+    import tomllib
+
+    from reatt_store.errors import UsageError
+
+    try:
+        return tomllib.loads(text.decode())
+    except ValueError as error:
+        raise UsageError(f"{file}: {error}", "reatt config path", str(file)) from None
+
+
+def _known(file: Path, setting: tuple[str, Any], names: Sequence[str], section: str) -> tuple[str, Any]:
+    from reatt_store.errors import UsageError
+
+    name, value = setting
+    parts = value if isinstance(value, list) else [value]
+    if name in names and all(isinstance(part, str | int | float) and not isinstance(part, bool) for part in parts):
+        return name, value
+    there = ", ".join(names) if names else f"[{'], ['.join(SECTIONS)}]"
+    what = f"{section}.{name}" if section else name
+    fault = "takes a text or a number" if name in names else f"is no setting; there are: {there}"
+    raise UsageError(f"{file}: {what} {fault}", "reatt config show", str(file))
+
+
+def _settings(session: Session) -> Iterator[upkeep.Setting]:
+    """Say of every setting what it is and who says so."""
+    from reatt_cli.program import app
+    from reatt_cli.schemas import upkeep
+
+    commands: Any = typer.main.get_command(app)
+    files = {(given.section, given.name): given for given in _given(session.folder)}
+    for section, names in {"": tuple(EVERYWHERE), **SECTIONS}.items():
+        for name in names:
+            given, variable = files.get((section, name)), EVERYWHERE.get(name, "") if not section else ""
+            usual = _usual(commands.commands[section or "ask"], _parameter(name) if section else name)
+            value, source = (given.value, str(given.file)) if given else (usual, "default")
+            if os.environ.get(variable):
+                value, source = os.environ[variable], variable
+            yield upkeep.Setting(name=f"{section}.{name}" if section else name, value=value, source=source)
+
+
+def _usual(known: Any, parameter: str) -> Any:
+    return next(each.default for each in known.params if each.name == parameter)
+
+
+def _parameter(name: str) -> str:
+    return PARAMETERS.get(name, name)

@@ -1,0 +1,284 @@
+"""`list`, `show`, `remove`, `status`, `check`, `init`: what is in a store. None of them needs a model."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reatt_cli.command import command
+from reatt_cli.patterns import as_utf8, folder_or_glob
+from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds, tail, where
+from reatt_cli.session import Session, short_path
+from reatt_cli.settings import registry
+
+if TYPE_CHECKING:
+    from reatt_cli.schemas import store as schemas
+    from reatt_store.library import Library
+    from reatt_store.records import Problem, StoredChunk, StoredDocument
+
+Only = Annotated[
+    str | None,
+    typer.Option("--only", metavar="GLOB|DIR", help="Only documents that match or lie there.", callback=folder_or_glob),
+]
+ShownId = Annotated[str, typer.Argument(metavar="ID", help="D-… (a document) or C-… (a chunk).")]
+Targets = Annotated[list[str], typer.Argument(metavar="ID|PATH|GLOB...", help="D-…, a path, or a glob on paths.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    command(app, "list", example='reatt list --only "*.pdf"')(list_documents)
+    command(app, "show", example="reatt show C-12")(show)
+    command(app, "remove", example="reatt remove drafts/old.md")(remove)
+    command(app, "status", example="reatt status --problems")(status)
+    command(app, "check", example="reatt check --repair")(check)
+    command(app, "init", example="reatt init ~/handbook")(init)
+
+
+def list_documents(session: Session, only: Only = None) -> None:
+    """List the documents in the store."""
+    from reatt_cli.schemas import store as schemas
+
+    found = [listed(stored) for stored in session.library.documents(only)]
+
+    def render() -> None:
+        limit = session.out.width - 36 if session.out.on_terminal else None
+        names = [tail(_named(document), limit) for document in found]
+        sizes = [(f"{d.chunks:,}", human_bytes(d.bytes), d.added[:10]) for d in found]
+        rows = zip(found, names, sizes, strict=True)
+        session.out.table([(document.doc, name, *size) for document, name, size in rows])
+        session.out.note(counted(len(found), "document"))
+
+    session.out.result(schemas.Documents(store=str(session.folder), documents=found), render)
+
+
+def show(session: Session, shown: ShownId) -> None:
+    """Show a document or a chunk as it is stored, with its text."""
+    from reatt_cli.schemas import store as schemas
+
+    document, chunks = _find(session.library, shown)
+    pieces = [_piece(stored) for stored in chunks]
+    result = schemas.Show(id=shown, document=listed(document), chunks=pieces)
+
+    def render() -> None:
+        place = where(pieces[0].page, pieces[0].line_start) if shown.startswith("C") else ""
+        session.out.note(f"{_named(result.document)}{place}  {document.document.title}")
+        session.out.block("".join(piece.text for piece in pieces).rstrip("\n"))
+
+    session.out.result(result, render)
+
+
+def remove(
+    session: Session,
+    targets: Targets,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+) -> None:
+    """Remove documents from the store: their text, words and vectors. The files themselves stay."""
+    from reatt_cli.schemas import store as schemas
+
+    found = {stored.id: stored for target in targets for stored in _matching(session.library, target)}
+    if not dry_run:
+        with session.library.writing() as writer:
+            writer.remove(list(found))
+            writer.compact()
+    gone = [listed(stored) for stored in found.values()]
+    result = schemas.Remove(store=str(session.folder), dry_run=dry_run, removed=gone)
+
+    def render() -> None:
+        session.out.table([(d.doc, _named(d)) for d in gone])
+        session.out.note(f"{'would remove' if dry_run else 'removed'} {counted(len(gone), 'document')}")
+
+    session.out.result(result, render)
+
+
+def status(
+    session: Session,
+    problems: Annotated[bool, typer.Option("--problems", help="List the files that could not be read.")] = False,
+) -> None:
+    """Say what the store holds, and what could not be read into it."""
+    from reatt_cli.schemas import store as schemas
+
+    found = session.library.status()
+    made, holder = found.generation, found.holder
+    result = schemas.Status(
+        store=str(session.folder), format=found.format, documents=found.documents, chunks=found.chunks,
+        generation=made.id if made else None, model=made.model_name if made else None,
+        tokens=found.tokens, bytes=schemas.Sizes(**asdict(found.bytes)), pending=found.pending,
+        last_ingest=found.last_ingest, lock=schemas.Lock(**asdict(holder)) if holder else None,
+        problems=[problem_of(problem) for problem in session.library.problems()],
+    )  # fmt: skip
+    session.out.result(result, lambda: _render_status(session, result, problems))
+
+
+def check(
+    session: Session,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Make good what is damaged, from stored texts and files.")
+    ] = False,
+) -> int:
+    """Verify every checksum of the store; exit 12 if something is damaged, and stays so."""
+    from reatt_cli.schemas import store as schemas
+    from reatt_store.errors import StoreDamaged
+
+    started = time.monotonic()
+    checked, orphans, found = _checked(session)
+    left = found
+    if repair and found:
+        from reatt import repair as engine
+
+        with session.out.progress() as show:
+            engine.repair(session.library, registry(), session.settings.device, show)
+        checked, orphans, left = _checked(session)
+    still = {(damage.what, damage.id) for damage in left}
+    result = schemas.Check(
+        ok=not left, checked=checked, damaged=left, orphans=orphans, seconds=time.monotonic() - started,
+        repaired=[damage for damage in found if (damage.what, damage.id) not in still],
+    )  # fmt: skip
+    session.out.result(result, lambda: _render_check(session, result, repair))
+    return StoreDamaged.exit_code if left else 0
+
+
+def init(
+    session: Session,
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="Where; the store becomes DIR/.reatt.")] = ".",
+) -> None:
+    """Make a store here, for this folder and those below it."""
+    from reatt_cli.schemas import store as schemas
+    from reatt_store.library import Library
+
+    chosen = session.settings.store
+    place = Path(chosen).expanduser().absolute() if chosen else Path(folder).expanduser().absolute() / ".reatt"
+    new = not (place / "reatt.db").exists()
+    (Library.create if new else Library.open)(place)
+    result = schemas.Init(store=str(place), created=new)
+    told = f"{short_path(place)}  {'made' if new else 'was already there'}"
+    session.out.result(result, lambda: session.out.say(told))
+
+
+def listed(stored: StoredDocument) -> schemas.Listed:
+    """Turn a stored document into what is printed of it."""
+    from reatt_cli.schemas import store as schemas
+
+    document = stored.document
+    return schemas.Listed(
+        doc=f"D-{stored.id}", path=document.path, external_id=document.external_id, title=document.title,
+        kind=document.kind, pages=document.pages, chunks=stored.chunks, bytes=document.size, added=stored.added_at,
+    )  # fmt: skip
+
+
+def problem_of(problem: Problem) -> schemas.Problem:
+    """Turn a file that could not be read into what is printed of it."""
+    from reatt_cli.schemas import store as schemas
+
+    return schemas.Problem(path=problem.path, id=problem.id, detail=problem.detail, fix=problem.fix)
+
+
+def problem_rows(problems: Sequence[schemas.Problem]) -> list[tuple[str, str, str]]:
+    """Make a table of files that could not be read: which, why, what to do."""
+    return [(short_path(p.path), p.detail, f"try: {p.fix}" if p.fix else "") for p in problems]
+
+
+def _render_status(session: Session, status: schemas.Status, problems: bool) -> None:
+    made = f"{status.model}, generation {status.generation}" if status.model else "none yet"
+    sizes = status.bytes
+    parts = f"text {human_bytes(sizes.sqlite)}, vectors {human_bytes(sizes.vectors)}"
+    rest = f"cache {human_bytes(sizes.cache)}, models {human_bytes(sizes.models)}"
+    rows = [
+        ("documents", human_count(status.documents)),
+        ("chunks", human_count(status.chunks) + (f" ({status.pending:,} not encoded yet)" if status.pending else "")),
+        ("tokens", human_count(status.tokens)),
+        ("size", f"{parts}, {rest}"),
+        ("model", made),
+        ("last ingest", status.last_ingest or "never"),
+    ]
+    if status.lock is not None:
+        rows.append(("being written", f"by process {status.lock.pid} since {status.lock.since}: {status.lock.command}"))
+    if status.problems and not problems:
+        rows.append(("not read", f"{counted(len(status.problems), 'file')}; see: reatt status --problems"))
+    session.out.table(rows)
+    if problems:
+        session.out.table(problem_rows(status.problems))
+
+
+def _checked(session: Session) -> tuple[int, int, list[schemas.Damage]]:
+    """Check the store and its models: how many parts, how many stray files, what is damaged."""
+    from reatt.weights import models
+    from reatt_cli.schemas import store as schemas
+
+    report = session.library.check()
+    damaged = [schemas.Damage(what=d.what, id=d.id, detail=d.detail, repairable=d.repairable) for d in report.damaged]
+    for model in models.damaged(session.library):
+        gone = "its files are missing or are not those that the store was made with"
+        damaged.append(schemas.Damage(what="model", id=model.path.name, detail=gone, repairable=False))
+    return report.checked, report.orphans, damaged
+
+
+def _render_check(session: Session, result: schemas.Check, repair: bool) -> None:
+    session.out.table([("repaired", d.what, d.id) for d in result.repaired])
+    session.out.table([(d.what, d.id, d.detail) for d in result.damaged])
+    verdict = "ok" if result.ok else f"damaged: {counted(len(result.damaged), 'part')}"
+    took = f"{human_count(result.checked)} parts checked in {human_seconds(result.seconds)}"
+    session.out.say(f"{verdict}; {took}")
+    if repair and not result.ok:
+        session.out.note("texts whose files are gone stay as they are; see them: reatt show ID, or: reatt remove ID")
+    elif not result.ok:
+        session.out.note(f"try: {session.again('check', '--repair')}")
+
+
+def _find(library: Library, shown: str) -> tuple[StoredDocument, list[StoredChunk]]:
+    """Find what an id names: a document with all its chunks, or a chunk with its document."""
+    from reatt_store.errors import NoSuchId
+
+    kind, number = _parsed(shown)
+    if kind == "C":
+        chunk = library.chunk(number)
+        return library.document(chunk.document_id), [chunk]
+    if kind == "D":
+        return library.document(number), library.chunks_of(number)
+    raise NoSuchId(f"{shown} is not an id: they look like D-12 (a document) or C-345 (a chunk)", "reatt list")
+
+
+def _matching(library: Library, target: str) -> list[StoredDocument]:
+    """Find the documents that an argument names: an id, a file, all files below a folder, or a glob."""
+    from reatt.documents.files import storable
+    from reatt_store.errors import NoSuchId
+
+    kind, number = _parsed(target)
+    if kind == "D":
+        return [library.document(number)]
+    path = glob.escape(storable(os.path.abspath(os.path.expanduser(target))))
+    # A bare name is a file of this folder: only what is written as a glob reaches others of that name.
+    patterns = [path, f"{path.rstrip('/')}/*", *([str(as_utf8(target))] if glob.has_magic(target) else [])]
+    for pattern in patterns:
+        if found := list(library.documents(pattern)):
+            return found
+    raise NoSuchId(f"no document in this store matches {target}", "reatt list")
+
+
+def _parsed(text: str) -> tuple[str, int]:
+    """Read an id such as D-12; ("", 0) if it is none."""
+    found = re.fullmatch(r"([CD])-([0-9]{1,18})", text)
+    return (found[1], int(found[2])) if found else ("", 0)
+
+
+def _piece(stored: StoredChunk) -> schemas.Piece:
+    from reatt_cli.schemas import store as schemas
+
+    chunk = stored.chunk
+    return schemas.Piece(
+        chunk=f"C-{stored.id}", page=chunk.page, line_start=chunk.line, char_start=chunk.char_start,
+        char_end=chunk.char_end, title=chunk.title, text=chunk.text,
+    )  # fmt: skip
+
+
+def _named(document: schemas.Listed) -> str:
+    """Name a document for people: its path, and the record in it."""
+    record = f" {document.external_id}" if document.external_id is not None else ""
+    return short_path(document.path) + record

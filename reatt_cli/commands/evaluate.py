@@ -1,0 +1,108 @@
+"""`eval`: how well a store finds, and reads, measured on judged questions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reatt_cli.command import command
+from reatt_cli.commands.ask import By, How, Rerank, Rounds
+from reatt_cli.rendering import counted, human_seconds
+from reatt_cli.session import Session
+
+if TYPE_CHECKING:
+    from reatt.search.retriever import Hit, Retriever
+    from reatt_cli.schemas import published as schemas
+
+Queries = Annotated[str, typer.Option("--queries", metavar="FILE", help="BEIR queries: JSON Lines, .gz and .xz, too.")]
+Qrels = Annotated[str | None, typer.Option("--qrels", metavar="FILE", help="BEIR judgements, tab-separated.")]
+Read = Annotated[bool, typer.Option("--read", help="Answer, too, and measure exact match and F1.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Only N questions, evenly spaced.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    example = "reatt eval --queries queries.jsonl --qrels qrels/test.tsv"
+    command(app, "eval", example=example, model=True)(evaluate)
+
+
+def evaluate(
+    session: Session,
+    queries: Queries,
+    qrels: Qrels = None,
+    retriever: By = "hybrid",
+    how: How = "auto",
+    read: Read = False,
+    limit: Limit = None,
+    rounds: Rounds = None,
+    rerank_only: Rerank = False,
+) -> None:
+    """Measure retrieval, and with --read answers, on judged questions in BEIR's form."""
+    from reatt import evaluate as engine
+    from reatt_cli.schemas import published as schemas
+
+    finder = session.retriever(with_model=read or retriever != "words")
+    with session.out.progress() as on_progress:
+        report = engine.evaluate(
+            _Held(finder, rounds, rerank_only), Path(queries), Path(qrels) if qrels else None, retriever_name=retriever,
+            search=how, limit=limit, on_progress=on_progress,
+            read=_reader(finder, retriever, how, rounds, rerank_only) if read else None,
+        )  # fmt: skip
+    measures = {name.replace("@", "_"): value for name, value in report.metrics.items()}
+    told: dict[str, object] = {
+        "queries": report.queries,
+        "retriever": retriever,
+        "search": how,
+        "seconds": report.seconds,
+    }
+    told |= {"rounds": rounds, "rerank_only": rerank_only}
+    warnings = [*session.warnings, *report.warnings]
+    result = schemas.Eval.model_validate({**told, **measures, "ci95": report.intervals, "warnings": warnings})
+    session.out.result(result, lambda: _render(session, result))
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What finds chunks, held to some of its rounds."""
+
+    finder: Retriever
+    rounds: int | None
+    rerank: bool
+
+    def search(
+        self, question: str, k: int = 8, retriever: str = "hybrid", search: str = "auto", only: str | None = None
+    ) -> list[Hit]:
+        """Return the best k chunks, best first."""
+        return self.finder.search(question, k, retriever, search, only, self.rounds, self.rerank)
+
+
+def _reader(
+    finder: Retriever, retriever: str, search: str, rounds: int | None, rerank: bool
+) -> Callable[[str], str | None]:
+    """Make what answers a question; it never abstains, for every question is to be measured."""
+    from reatt.ask import AskOptions, ask
+
+    options = AskOptions(retriever=retriever, search=search, rounds=rounds, rerank=rerank, abstain=0.0)
+    return lambda question: ask(finder, question, options).answer
+
+
+def _render(session: Session, result: schemas.Eval) -> None:
+    session.out.table(_rows(result))
+    found = f"{counted(result.queries, 'question')} in {human_seconds(result.seconds)}"
+    session.out.note(f"{found}; retriever {result.retriever}, search {result.search}; brackets: 95 % of resamples")
+    for warning in result.warnings:
+        session.out.warn(warning)
+
+
+def _rows(result: schemas.Eval) -> Sequence[tuple[str, str, str]]:
+    """Make a row of each measure that could be computed: its name, value and interval."""
+    rows = []
+    for name, value in result.model_dump(by_alias=True).items():
+        if isinstance(value, float) and name != "seconds":
+            low, high = result.ci95.get(name, (None, None))
+            rows.append((name, f"{value:.4f}", f"[{low:.4f}, {high:.4f}]" if low is not None else ""))
+    return rows

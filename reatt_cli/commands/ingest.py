@@ -1,0 +1,242 @@
+"""`ingest`: read files into the store."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from reatt_cli import watch as watcher
+from reatt_cli.command import command
+from reatt_cli.commands.contents import problem_of, problem_rows
+from reatt_cli.interrupts import patient
+from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds
+from reatt_cli.session import Session
+
+if TYPE_CHECKING:
+    from reatt.documents.reader import ReadLimits
+    from reatt.ingest import IngestOptions, IngestReport
+    from reatt.model.backbone import Encoder
+    from reatt.progress import Progress
+    from reatt.weights.folder import ModelFolder
+    from reatt_cli.schemas import published as schemas
+
+PARTLY = 3
+KEEPING = "reatt-states"  # the method's name where the store keeps what reading begins with
+SHOWN_PROBLEMS = 20
+
+Globs = list[str] | None
+Paths = Annotated[
+    list[str], typer.Argument(metavar="PATH...", help='Files, folders, globs, or "-" for standard input.')
+]
+Include = Annotated[Globs, typer.Option("--include", metavar="GLOB", help="Only files that match; repeatable.")]
+Exclude = Annotated[Globs, typer.Option("--exclude", metavar="GLOB", help="No files that match; repeatable.")]
+Prune = Annotated[bool, typer.Option("--prune", help="Remove documents whose files are gone.")]
+Reencode = Annotated[bool, typer.Option("--reencode", help="Move the store over to the model given, or the newest.")]
+Size = Annotated[
+    str, typer.Option("--max-file-size", metavar="SIZE", help="Skip larger files; such as 500K, 200M, 2G.")
+]
+Timeout = Annotated[float, typer.Option("--timeout", min=1, metavar="SECONDS", help="For parsing one file.")]
+Encoding = Annotated[str | None, typer.Option("--encoding", metavar="NAME", help="Of text files; default: found out.")]
+PasswordFile = Annotated[
+    str | None, typer.Option("--password-file", metavar="FILE", help="Passwords of PDFs, one a line.")
+]
+
+Retry = Annotated[bool, typer.Option("--retry", help="Read again what took too long or had no text, though unchanged.")]
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count the files that would be read.")]
+
+How = Annotated[
+    Literal["reatt", "intra"] | None,
+    typer.Option(
+        "--method", help="Who retrieves: the encoder's attention, or the decoder [the store's own, else reatt]."
+    ),
+]
+
+Keep = Annotated[
+    bool, typer.Option("--keep-states", help="Keep what reading begins with, too: faster answers, a larger store.")
+]
+
+Watch = Annotated[bool, typer.Option("--watch", help="Go on, and read again what changes, until Ctrl-C.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    command(app, "ingest", example="reatt ingest ~/handbook", model=True)(ingest)
+
+
+def ingest(
+    session: Session,
+    paths: Paths,
+    include: Include = None,
+    exclude: Exclude = None,
+    prune: Prune = False,
+    reencode: Reencode = False,
+    max_file_size: Size = "200M",
+    timeout: Timeout = 60,
+    encoding: Encoding = None,
+    password_file: PasswordFile = None,
+    retry: Retry = False,
+    dry_run: DryRun = False,
+    watch: Watch = False,
+    method: How = None,
+    keep_states: Keep = False,
+) -> int:
+    """Read files into the store. What has not changed is skipped; a run that was killed goes on where it stopped."""
+    from reatt import ingest as engine
+    from reatt.weights import models
+
+    if watch:
+        watcher.check(session, paths)
+    options = engine.IngestOptions(
+        include=tuple(include or ()), exclude=tuple(exclude or ()), prune=prune, reencode=reencode, retry=retry,
+        limits=_limits(max_file_size, timeout, encoding, password_file),
+    )  # fmt: skip
+    engine.preflight(paths, options)
+    if dry_run:
+        return _say_what_would_be(session, paths, options)
+    model = models.bundled() if reencode and session.settings.model is None else session.model
+    backbone = _encoder(session, model, KEEPING if keep_states and method != "intra" else method, reencode)
+    library = session.library_or_new()  # last, so that no mistake leaves an empty one
+
+    def once() -> int:
+        with session.out.progress() as show, _stops_between_batches(session, show) as on_progress:
+            report = engine.ingest(library, backbone, model, paths, options, on_progress)
+        return _told(session, report)
+
+    return watcher.rounds(session, paths, once) if watch else once()
+
+
+def _encoder(session: Session, model: ModelFolder, method: str | None, reencode: bool) -> Encoder:
+    """Give the model, with a warning where it was never taught to ask.
+
+    One that has made what the store holds is loaded only when there is something to encode.
+    """
+    from reatt.model.deferred import Deferred
+
+    _warn_of_untaught(session, model, method, reencode)
+    made = session.library.generation() if session.exists and not reencode else None
+    if made is None or made.model_sha256 != model.sha256 or method not in (None, made.method):
+        return session.backbone(model, method)
+    return Deferred(made, lambda: session.backbone(model, made.method))
+
+
+def _warn_of_untaught(session: Session, model: ModelFolder, method: str | None, reencode: bool) -> None:
+    """Say, before anything is encoded for it, that a decoder does not know what to ask for."""
+    from reatt_store.errors import Notice
+
+    made = session.library.generation() if session.exists and reencode else None
+    if (method or (made and made.method)) == "intra" and not model.retrieval_tokens.is_file():
+        teach = session.again("adapt", "--qa queries.jsonl --qrels qrels.tsv")
+        told = f"{model.name}'s decoder was never taught what to ask of passages, so attention finds next to nothing"
+        session.warn(Notice("UNTAUGHT", f"{told}; {teach} teaches it, reatt-mini hardly (docs/intra.md)"))
+
+
+def _told(session: Session, report: IngestReport) -> int:
+    result = _result(session, report)
+    session.out.result(result, lambda: _render(session, result))
+    return PARTLY if result.files.failed else 0
+
+
+def _say_what_would_be(session: Session, paths: Sequence[str], options: IngestOptions) -> int:
+    from reatt import ingest as engine
+
+    report = engine.foresee(session.library if session.exists else None, paths, options)
+    result = _result(session, report).model_copy(update={"dry_run": True, "generation": None})
+    files = result.files
+    counts = (("new", files.added), ("known", files.changed), ("unchanged", files.unchanged))
+    told = ", ".join(f"{count:,} {kind}" for kind, count in counts if count)
+    session.out.result(result, lambda: session.out.say(f"would read: {told}; {human_bytes(result.bytes)}"))
+    return 0
+
+
+def _limits(size: str, timeout: float, encoding: str | None, password_file: str | None) -> ReadLimits:
+    from reatt.documents.reader import ReadLimits
+
+    passwords = tuple(_lines(password_file)) if password_file is not None else ()
+    return ReadLimits(max_bytes=_bytes(size), seconds=timeout, encoding=encoding, passwords=passwords)
+
+
+def _bytes(size: str) -> int:
+    """Read a size such as 200M."""
+    from reatt_store.errors import UsageError
+
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", size.strip(), re.IGNORECASE | re.ASCII)
+    if not found:
+        raise UsageError(f"--max-file-size {size}: expected a number with K, M or G", "--max-file-size 200M")
+    return int(float(found[1]) * 1000 ** " KMGT".index(found[2].upper() or " "))
+
+
+def _lines(path: str) -> list[str]:
+    """Read a file of passwords; one that cannot be read is a mistake in the command."""
+    from reatt_store.errors import UsageError
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--password-file {path}: {error}", "a text file with one password a line") from None
+
+
+@contextmanager
+def _stops_between_batches(session: Session, show: Callable[[Progress], None]) -> Iterator[Callable[[Progress], None]]:
+    """Let the first Ctrl-C wait for the end of a batch. The store is whole either way."""
+
+    def step(progress: Progress) -> None:
+        if asked():
+            raise KeyboardInterrupt
+        show(progress)
+
+    stopped = "stopped; what was read is stored, and the same command goes on from there"
+    with patient(session, "stopping at the next safe place", stopped) as asked:
+        yield step
+
+
+def _result(session: Session, report: IngestReport) -> schemas.Ingest:
+    from reatt_cli.schemas import published as schemas
+    from reatt_cli.schemas.store import noticed
+    from reatt_store.errors import Notice
+
+    warnings = [*session.warnings, *report.warnings]
+    if report.duplicates:
+        told = (
+            f"{counted(report.duplicates, 'text')} in more than one file: one set of vectors serves those of one title"
+        )
+        warnings.append(Notice("DUPLICATE", told))
+    files = schemas.Files(
+        seen=report.seen, added=report.added, changed=report.changed, unchanged=report.unchanged,
+        removed=report.removed, skipped=report.skipped, failed=report.failed,
+    )  # fmt: skip
+    return schemas.Ingest(
+        store=str(session.folder), generation=report.generation, files=files, chunks=report.chunks,
+        tokens=report.tokens, bytes=report.bytes, seconds=report.seconds,
+        problems=[problem_of(problem) for problem in report.problems], warnings=warnings, notices=noticed(warnings),
+        duplicates=report.duplicates,
+    )  # fmt: skip
+
+
+def _render(session: Session, result: schemas.Ingest) -> None:
+    out, files = session.out, result.files
+    new = [
+        ("added", files.added),
+        ("changed", files.changed),
+        ("unchanged", files.unchanged),
+        ("removed", files.removed),
+    ]
+    what = ", ".join(f"{verb} {counted(count, 'document')}" for verb, count in new if count) or "nothing to read"
+    size = f"{human_count(result.chunks)} passages, {human_count(result.tokens)} tokens"
+    out.say(f"{what}; {size} in {human_seconds(result.seconds)}   store {human_bytes(result.bytes)}")
+    for warning in result.warnings[len(session.warnings) :]:  # the others were said before
+        out.warn(warning)
+    if result.problems:
+        out.note(f"{counted(len(result.problems), 'file')} not read:")
+        for row in problem_rows(result.problems[:SHOWN_PROBLEMS]):
+            out.note("  " + "   ".join(part for part in row if part))
+        out.note(f"all of them: {session.again('status', '--problems')}")
+    if files.skipped:
+        out.note(f"{counted(files.skipped, 'file')} passed over: empty, or of a kind that is not read")
+    if files.added or files.changed or files.unchanged:
+        out.note("next: " + session.again("ask", '"…"'))

@@ -1,0 +1,93 @@
+"""`report`: an answer or a training run as one HTML page.
+
+The pages of runs lie in the store. Of the latest answers it keeps what was looked at, and no text (`keeping`); the page
+of any is also written while it is asked, by `ask --report FILE`, or from what `ask --json` printed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reatt_cli.command import command
+from reatt_cli.session import Session, short_path
+
+if TYPE_CHECKING:
+    from reatt_cli.schemas.published import Ask
+
+Shown = Annotated[
+    str, typer.Argument(metavar="A-…|R-…|FILE", help="An answer, a run, or what `reatt ask --json` printed.")
+]
+To = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="The page [R-… or A-… .html, here].")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command to the program."""
+    command(app, "report", example="reatt report A-0a1b2c3d4e -o answer.html")(report)
+
+
+def report(session: Session, shown: Shown, output: To = None) -> None:
+    """Write one HTML page: an answer with its evidence, or what an adaptation did. It stands alone."""
+    from reatt_cli.replies import kept
+    from reatt_cli.replies import page as answer_page
+    from reatt_cli.schemas import upkeep
+
+    if re.fullmatch(r"R-\d{1,18}", shown, re.ASCII):
+        name, text = _run(session, shown)
+    elif re.fullmatch(r"A-[0-9a-f]{1,64}", shown, re.ASCII) and not Path(shown).exists():
+        name, text = shown, answer_page.page(kept.kept(session, shown))
+    else:
+        name, text = _printed(shown)
+    file = Path(output or f"{name}.html")
+    answer_page.save(text, file)
+    result = upkeep.Reported(id=name, path=str(file.absolute()))
+    session.out.result(result, lambda: session.out.say(short_path(result.path)))
+
+
+def _run(session: Session, shown: str) -> tuple[str, str]:
+    """Read the page of a training run out of the store."""
+    from reatt_store.errors import NoSuchId
+    from reatt_store.opening import open_regular
+
+    page = session.library.folder / "reports" / f"{shown}.html"
+    try:
+        with open_regular(page) as file:
+            return shown, file.read().decode()
+    except FileNotFoundError:
+        pages = sorted(path.stem for path in page.parent.glob("R-*.html"))
+        raise NoSuchId(f"no report of a run is called {shown}; there are: {', '.join(pages) or 'none'}") from None
+
+
+def _printed(shown: str) -> tuple[str, str]:
+    """Make the page of an answer from the object that was printed."""
+    from reatt_cli.replies import page as answer_page
+    from reatt_store.errors import NoSuchPath, UsageError
+
+    try:
+        told = json.loads(Path(shown).read_bytes())
+        reply = _reply(told)
+    except OSError as error:
+        raise NoSuchPath(f"{shown}: {error.strerror}", "reatt ask --json QUESTION > FILE", shown) from None
+    except ValueError:
+        raise UsageError(
+            f"{shown} is not what reatt ask --json prints", "reatt ask --json QUESTION > FILE", shown
+        ) from None
+    return reply.id, answer_page.page(reply)
+
+
+def _reply(told: object) -> Ask:
+    """Read an answer; raises ValueError if it is none, or one whose name could lead out of this folder."""
+    from reatt_cli.schemas.published import Ask
+
+    if not isinstance(told, dict) or told.get("schema") != "reatt.ask/1":
+        raise ValueError("another object")
+    reply = Ask.model_validate(told)
+    if not re.fullmatch(r"A-[0-9a-f]+", reply.id, re.ASCII) or (reply.source or 0) not in range(
+        len(reply.evidence) or 1
+    ):
+        raise ValueError("not one of ours")
+    return reply

@@ -1,0 +1,211 @@
+"""`serve`: keep a store's model loaded and answer `ask` and `search` from it, over a socket for its owner alone.
+
+The process trusts nobody but its own user, answers from nothing but what is in force, and ends by itself. It survives
+no surprise: what it did not expect ends it, and whoever asked works cold.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from reatt_cli import warm
+from reatt_cli.command import command
+from reatt_cli.session import Session, short_path
+from reatt_cli.settings import Settings
+
+if TYPE_CHECKING:
+    from reatt_cli.replies.lookup import Found
+
+REQUEST_SECONDS = 5.0  # that a client may take to say what it wants
+
+Idle = Annotated[
+    float, typer.Option("--idle", min=0.01, metavar="MINUTES", help="End after so long without questions.")
+]
+Stop = Annotated[bool, typer.Option("--stop", help="End the one that is running.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command to the program."""
+    command(app, "serve", example="reatt serve &", model=True)(serve)
+
+
+def serve(session: Session, idle: Idle = 30, stop: Stop = False) -> None:
+    """Keep the model loaded: ask and search then use it by themselves, and take what the model takes."""
+    where = warm.place(session.folder)
+    if stop:
+        return _tell(session, "stopped" if _stopped(where) else "none", idle)
+    _ = session.library  # before torch is loaded: a missing store is told at once
+    _make_private(where)
+    with warm.held(where) as alone:
+        if not alone:
+            return _tell(session, "already", idle)
+        answering = Warm(replace(session.settings, store=str(session.folder)))
+        answering.session().retriever()  # the model, before it says that it is ready
+        with _listening(where) as listener:
+            _tell(session, "ready", idle)
+            answering.serve(listener, where, 60 * idle)
+    session.out.note(f"nothing was asked for {idle:g} minutes, or --stop: ended")
+
+
+class Warm:
+    """A store with its model loaded: the one that is in force whenever a question comes."""
+
+    def __init__(self, settings: Settings) -> None:
+        from reatt.weights.models import choose_device
+
+        self._settings = replace(settings, json=True, quiet=True)  # warnings travel in the object
+        self._devices = {"auto", settings.device, choose_device(settings.device)}
+        self._session: Session | None = None
+        self._file: tuple[int, int] | None = None
+
+    def session(self) -> Session:
+        """Give the store as it is now, opened anew if it is another one."""
+        if self._session is None or self._file != _identity(self._session):
+            if self._session is not None and self._file is not None:
+                self._session.library.close()
+            self._session = Session(self._settings)
+            self._file = _identity(self._session)
+        return self._session
+
+    def serve(self, listener: socket.socket, where: warm.Place, idle: float) -> None:
+        """Answer one connection after the other until none comes for `idle` seconds or one asks to stop."""
+        listener.settimeout(idle)
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except TimeoutError:
+                return
+            with connection:
+                message = _heard(connection)
+                if message.get("stop"):
+                    where.socket.unlink(missing_ok=True)  # first: whoever asks next finds none
+                    _answer(connection, {"stopped": True})
+                    return
+                if message:
+                    _answer(connection, self.reply(message))
+
+    def reply(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Answer a message, with what was found or why there is nothing."""
+        from reatt_store.errors import ReattError
+
+        if refused := self._refusal(message):
+            return {"refused": refused}
+        try:
+            found = self._found(warm.Wanted(**message["wanted"]))
+        except ReattError as error:
+            code = {"id": error.id, "message": error.message, "fix": error.fix, "path": error.path}
+            return {"error": code}
+        return {"result": found.result.model_dump(mode="json", by_alias=True), "note": found.note}
+
+    def _refusal(self, message: dict[str, Any]) -> str:
+        """Say why a question is not for this process; "" if it is."""
+        own = warm.request(Session(self._settings).folder, self._settings.model, "auto", warm.Wanted("ask", ""))
+        for what in ("version", "store", "model"):
+            if message.get(what) != own[what]:
+                return f"it serves another {what}: {own[what] or 'the one in the store'}"
+        wanted = message.get("wanted")
+        if not isinstance(wanted, dict) or wanted.keys() != own["wanted"].keys():
+            return "it is no question"
+        return "" if message.get("device") in self._devices else f"it does not compute on {message.get('device')}"
+
+    def _found(self, wanted: warm.Wanted) -> Found:
+        """Find with the model in force, and from the store that is there when the answer goes out."""
+        from reatt_cli.replies import lookup
+        from reatt_store.errors import ReattError
+
+        while True:
+            session = self.session()
+            try:
+                found = lookup.cold(session, wanted)
+            except ReattError:
+                if self._file == _identity(session):
+                    raise
+                continue
+            if self._file == _identity(session):
+                return found
+
+
+def _identity(session: Session) -> tuple[int, int] | None:
+    """Tell a store from another one that has taken its place."""
+    try:
+        found = os.stat(session.folder / "reatt.db")
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _heard(connection: socket.socket) -> dict[str, Any]:
+    """Read what a client of our own user wants; nothing from any other, or from one that says nothing in time."""
+    connection.settimeout(REQUEST_SECONDS)
+    try:
+        return warm.receive(connection) if warm.peer(connection)[1] == os.getuid() else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def _answer(connection: socket.socket, reply: dict[str, Any]) -> None:
+    with suppress(OSError):  # it has gone
+        warm.send(connection, reply)
+
+
+def _stopped(where: warm.Place) -> bool:
+    try:
+        return bool(warm.exchange(where, {"stop": True}).get("stopped"))
+    except warm.Unavailable:
+        return False
+
+
+def _make_private(where: warm.Place) -> None:
+    """Make the folder of the sockets; one that others can open is refused."""
+    from reatt_store.connection import translated
+    from reatt_store.errors import UsageError
+
+    with translated(where.folder):
+        where.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not warm.private(where.folder):
+        raise UsageError(f"{where.folder} is open to other users", f"chmod 700 {where.folder}", str(where.folder))
+
+
+@contextmanager
+def _listening(where: warm.Place) -> Iterator[socket.socket]:
+    """Listen where nobody else does, for our own user alone; the socket vanishes with the block."""
+    from reatt_store.errors import UsageError
+
+    where.socket.unlink(missing_ok=True)  # of a killed process: the lock is ours
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        before = os.umask(0o177)
+        try:
+            listener.bind(str(where.socket))
+        except OSError as error:
+            shorter = "set XDG_RUNTIME_DIR to a folder with a shorter name"
+            raise UsageError(f"no socket can be made at {where.socket}: {error}", shorter) from None
+        finally:
+            os.umask(before)
+        listener.listen()
+        try:
+            yield listener
+        finally:
+            where.socket.unlink(missing_ok=True)
+
+
+def _tell(session: Session, state: Literal["ready", "already", "stopped", "none"], idle: float) -> None:
+    from reatt_cli.schemas import store as schemas
+
+    told = {
+        "ready": f"ready; ask and search use it by themselves. It ends after {idle:g} idle minutes, or with Ctrl-C",
+        "already": "already there: another process has the model loaded",
+        "stopped": "stopped",
+        "none": "there is none to stop",
+    }
+    result = schemas.Serve(
+        store=str(session.folder), socket=str(warm.place(session.folder).socket), state=state,
+        pid=os.getpid() if state == "ready" else None, idle_minutes=idle,
+    )  # fmt: skip
+    session.out.result(result, lambda: session.out.say(f"{short_path(session.folder)}: {told[state]}"))

@@ -1,0 +1,195 @@
+"""What `search` and `ask` print: hits and replies as schema objects, and those for people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reatt_cli import rendering
+from reatt_cli.output import Output
+from reatt_cli.rendering import where
+from reatt_cli.session import short_path
+
+if TYPE_CHECKING:
+    from reatt.ask import Reply
+    from reatt.search.retriever import Hit
+    from reatt.search.rounds import TokenPair
+    from reatt_cli.schemas import published as schemas
+    from reatt_store.records import Generation, StoredChunk
+
+UNSURE = 0.3  # below this confidence the passages come first: they are then the better answer
+NEAREST = 3  # passages shown when there is no answer
+NARROW = 72  # columns below which a passage gets a line of its own
+LOUDEST = 12  # terms of a score that the decoder's heads make
+SHOWN = 48  # characters of the part of a passage that a head met
+MARKS = 8  # columns that brackets and "…" take
+Weight = tuple[int, int, float]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A passage as it is to be shown."""
+
+    found: schemas.Hit
+    weights: list[Weight]
+    answer: rendering.Span | None
+    figure: str  # its score, or its share of the answer
+
+
+def hit(question: str, found: Hit, pairs: Sequence[TokenPair]) -> schemas.Hit:
+    """Turn a hit into what is printed of it."""
+    from reatt_cli.schemas import published as schemas
+
+    retrieval = schemas.Retrieval(
+        score=found.score, rank=found.rank, attention=found.attention_score, bm25=found.words_score,
+        tokens=[_token(question, pair) for pair in pairs],
+    )  # fmt: skip
+    return schemas.Hit(**placed(found.chunk), retrieval=retrieval)
+
+
+def placed(stored: StoredChunk) -> dict[str, Any]:
+    """Say of a chunk what the store knows: what it holds, and where that stands."""
+    chunk = stored.chunk
+    return {
+        "chunk": f"C-{stored.id}", "doc": f"D-{stored.document_id}", "path": stored.path,
+        "external_id": stored.external_id, "title": chunk.title, "page": chunk.page, "line_start": chunk.line,
+        "char_start": chunk.char_start, "char_end": chunk.char_end, "text": chunk.text,
+    }  # fmt: skip
+
+
+def reply(told: Reply, generation: Generation, warnings: Sequence[str]) -> schemas.Ask:
+    """Turn a reply into what is printed of it."""
+    from reatt_cli.schemas import published as schemas
+    from reatt_cli.schemas.store import noticed
+
+    evidence = [
+        schemas.Evidence(
+            **dict(hit(told.question, each.hit, each.pairs)),
+            attribution=schemas.Attribution(share=each.share, read=each.read),
+        )
+        for each in told.evidence
+    ]
+    model = schemas.Model(name=generation.model_name, sha256=generation.model_sha256, generation=generation.id)
+    return schemas.Ask(
+        id=told.id, question=told.question, answer=told.answer, abstained=told.abstained, confidence=told.confidence,
+        agreement_kl=told.agreement, source=told.source, char_start=told.char_start, char_end=told.char_end,
+        evidence=evidence, model=model, timing_ms=told.timing_ms, warnings=[*warnings, *told.warnings],
+        notices=noticed([*warnings, *told.warnings]),
+    )  # fmt: skip
+
+
+def render_hits(out: Output, question: str, hits: Sequence[schemas.Hit], explain: bool) -> None:
+    """Print hits, best first."""
+    _passages(
+        out, [Shown(each, weights(question, each), None, f"{each.retrieval.score:.3f}") for each in hits], explain
+    )
+    if not hits:
+        out.note("nothing matches")
+
+
+def render_reply(out: Output, reply: schemas.Ask, explain: bool, echo: bool, kept: bool = False) -> None:
+    """Print an answer with its passages, and its id if it is kept; where the model is unsure, the passages first."""
+    from rich.text import Text
+
+    if echo:
+        out.say(f"? {reply.question}")
+    confidence = f"confidence {reply.confidence:.2f}" + (f"   {reply.id}" if kept else "")
+    if reply.answer is None:
+        headline = Text(f"no confident answer   {confidence}" + ("; nearest passages:" if reply.evidence else ""))
+    else:
+        headline = Text.assemble((rendering.one_line(reply.answer), "bold"), f"   {confidence}")
+    shown = reply.evidence[:NEAREST] if reply.answer is None else reply.evidence
+    passages = [Shown(each, weights(reply.question, each), where_answered(reply, each), _share(each)) for each in shown]
+    if reply.answer is not None and reply.confidence < UNSURE:
+        _passages(out, passages, explain)
+        out.say("unsure: ", headline)
+    else:
+        out.say(headline)
+        _passages(out, passages, explain)
+    for warning in reply.warnings:
+        out.warn(warning)
+
+
+def _passages(out: Output, passages: Sequence[Shown], explain: bool) -> None:
+    """Print passages in one table, or on a narrow terminal with a line of its own for each text."""
+    narrow = out.width < NARROW
+    limit = (out.width - 14 if narrow else out.width // 3) if out.on_terminal else None
+    places = [rendering.tail(_place(passage.found), limit) for passage in passages]
+    room = out.width - 7 if narrow else out.width - max(map(len, places), default=0) - 14
+    room = room if out.on_terminal else out.width
+    table = []
+    for number, (passage, place) in enumerate(zip(passages, places, strict=True), 1):
+        text = rendering.snippet(passage.found.text, passage.weights, max(20, room - MARKS), passage.answer)
+        if narrow:
+            out.table([(str(number), place, passage.figure)], indent="  ")
+            out.table([(text,)], indent="     ")
+        table.append((str(number), place, text, passage.figure))
+    if not narrow:
+        out.table(table, indent="  ")
+    if explain:
+        _explain(out, [passage.found for passage in passages])
+
+
+def _explain(out: Output, hits: Sequence[schemas.Hit]) -> None:
+    """Print the terms each score is the sum of, the largest first; of the heads' hundreds the small ones as one."""
+    for number, found in enumerate(hits, 1):
+        heads = any(token.layer is not None for token in found.retrieval.tokens)
+        terms = sorted(found.retrieval.tokens, key=lambda token: -abs(token.weight) if heads else -token.weight)
+        shown, small = (terms[:LOUDEST], terms[LOUDEST:]) if heads else (terms, [])
+        total = sum(token.weight for token in terms)
+        out.say(f"  {number}  {short_path(found.path)}  attention {total:.3f}" if terms else f"  {number}  words only")
+        rows = [(_asker(t), _short(found.text[t.start : t.end]), f"{t.weight:+.3f}") for t in shown]
+        rows += [(f"{len(small)} others", "", f"{sum(t.weight for t in small):+.3f}")] if small else []
+        out.table(rows, indent="     ")
+
+
+def _asker(token: schemas.Token) -> str:
+    """Name what asked: a word of the question, or one of the decoder's heads, which has read all of it."""
+    return token.q or "·" if token.layer is None else f"layer {token.layer} head {token.head}"
+
+
+def _short(text: str) -> str:
+    return "·" if not text else text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def weights(question: str, found: schemas.Hit) -> list[Weight]:
+    """Say what to highlight in a passage: what its score is made of, or else the question's words."""
+    weights = [(token.start, token.end, token.weight) for token in found.retrieval.tokens]
+    if any(weight > 0 and end > start for start, end, weight in weights):
+        return weights
+    words = [re.escape(word) for word in re.findall(r"\w{3,}", question)]
+    matches = re.finditer(rf"\b(?:{'|'.join(words)})\w{{0,3}}\b", found.text, re.IGNORECASE) if words else ()
+    return [(match.start(), match.end(), 1.0) for match in matches]
+
+
+def where_answered(reply: schemas.Ask, found: schemas.Evidence) -> rendering.Span | None:
+    """Say where in a passage the answer was cut from."""
+    if reply.source is None or reply.char_start is None or reply.char_end is None:
+        return None
+    if reply.evidence[reply.source] is not found:
+        return None
+    return reply.char_start - found.char_start, reply.char_end - found.char_start
+
+
+def _place(found: schemas.Hit) -> str:
+    """Name where a passage stands: file, record, page or line."""
+    record = f" {found.external_id}" if found.external_id is not None else ""
+    return rendering.one_line(short_path(found.path) + record + where(found.page, found.line_start))
+
+
+def _token(question: str, pair: TokenPair) -> schemas.Token:
+    from reatt_cli.schemas import published as schemas
+
+    (q_start, q_end), (start, end) = pair.question_span, pair.chunk_span
+    return schemas.Token(
+        q=question[q_start:q_end], q_start=q_start, q_end=q_end, start=start, end=end, weight=pair.weight,
+        layer=pair.head[0] if pair.head else None, head=pair.head[1] if pair.head else None,
+    )  # fmt: skip
+
+
+def _share(evidence: schemas.Evidence) -> str:
+    """Write how much of the attention a passage had; one that was not read had no chance of any."""
+    told = evidence.attribution
+    return f"{told.share:.0%}".replace("%", " %") if told.read else "not read"

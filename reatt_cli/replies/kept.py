@@ -1,0 +1,79 @@
+"""Keep what was answered, and find it again by its id, without a copy of any document's text.
+
+What is kept says which chunks were found, where in them and with which weights. Their texts, the answer among them,
+are read from the store when it is asked for: so what `reatt remove` removes is gone from here, too.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reatt_store import answers as store
+
+if TYPE_CHECKING:
+    from reatt_cli.schemas.published import Ask
+    from reatt_cli.session import Session
+    from reatt_store.records import StoredChunk
+
+_OF_THE_CHUNK = {
+    "doc", "path", "external_id", "title", "page", "line_start", "char_start", "char_end", "text",
+}  # fmt: skip
+_WORDS = (None, "yes", "no")  # answers that are of no document
+
+
+def keep(folder: Path, reply: Ask, most: int) -> bool:
+    """Keep an answer; False if it is not: nothing can be written there, or its words are nowhere else."""
+    if not reply.evidence or (reply.source is None and reply.answer not in _WORDS):
+        return False
+    told = reply.model_dump(mode="json", by_alias=True)
+    content = told | {"evidence": [_without_text(each) for each in told["evidence"]]}
+    if reply.source is not None:
+        del content["answer"]
+    return store.keep(folder, reply.id, json.dumps(content).encode("ascii"), most)
+
+
+def _without_text(evidence: dict[str, Any]) -> dict[str, Any]:
+    retrieval = evidence["retrieval"]
+    tokens = [{name: value for name, value in token.items() if name != "q"} for token in retrieval["tokens"]]
+    kept = {name: value for name, value in evidence.items() if name not in _OF_THE_CHUNK}
+    return kept | {"retrieval": retrieval | {"tokens": tokens}}
+
+
+def kept(session: Session, id: str) -> Ask:
+    """Find an answer again; raises NoSuchId if it was not kept, or if what it was read from is not there any more."""
+    from reatt_store.errors import NoSuchId
+
+    library = session.library
+    content = store.kept(library.folder, id)
+    if content is None:
+        raise NoSuchId(f"no answer is kept as {id}: the latest are, but for --free ones", "reatt ask --report FILE")
+    try:
+        told = json.loads(content)
+        ids = [int(each["chunk"].removeprefix("C-")) for each in told["evidence"]]
+        found = library.chunks(ids)
+        if len(found) < len(ids):
+            again = session.again("ask", shlex.quote(told["question"]))
+            raise NoSuchId(f"a document that {id} was read from has changed or gone", again)
+        return _whole(told, found)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        raise NoSuchId(f"what was kept as {id} is damaged", "ask again") from None
+
+
+def _whole(told: dict[str, Any], found: Sequence[StoredChunk]) -> Ask:
+    """Put back what the store knows of the chunks, and the answer that was cut from one."""
+    from reatt_cli.replies.answers import placed
+    from reatt_cli.schemas.published import Ask
+
+    for chunk, each in zip(found, told["evidence"], strict=True):
+        each |= placed(chunk)
+        for token in each["retrieval"]["tokens"]:
+            token["q"] = told["question"][token["q_start"] : token["q_end"]]
+    if told["source"] is not None:
+        source = told["evidence"][told["source"]]
+        start, end = (told[edge] - source["char_start"] for edge in ("char_start", "char_end"))
+        told["answer"] = source["text"][max(0, start) : end]
+    return Ask.model_validate(told)

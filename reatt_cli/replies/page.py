@@ -1,0 +1,93 @@
+"""An answer as one HTML page: its words, the passages it was read from, what was looked at, and how much.
+
+The page stands alone: no script, nothing fetched, every text escaped, for what it quotes are other people's documents.
+"""
+
+from __future__ import annotations
+
+import os
+from html import escape
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reatt_cli import rendering
+from reatt_cli.rendering import where
+from reatt_cli.replies.answers import weights, where_answered
+
+if TYPE_CHECKING:
+    from reatt_cli.schemas.published import Ask, Evidence
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_STYLE = """
+:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.5rem}h2{font-size:1rem;margin:2rem 0 .3rem}.soft{color:#777}blockquote{margin:0;white-space:pre-wrap;
+border-left:3px solid #8886;padding-left:1rem}mark{background:#2a78d633;color:inherit;border-radius:2px}
+mark.answer{background:#1a8f4a44;font-weight:600}meter{width:8rem;vertical-align:middle}
+"""
+
+
+def page(reply: Ask) -> str:
+    """Write the page of an answer."""
+    answer = _safe(reply.answer) if reply.answer is not None else "No confident answer"
+    model = f"{reply.model.name} {reply.model.sha256[:12]}, generation {reply.model.generation}"
+    body = [
+        f'<p class="soft">{_safe(reply.question)}</p><h1><bdi>{answer}</bdi></h1>',
+        f'<p class="soft">confidence {reply.confidence:.2f} · {_safe(reply.id)} · {_safe(model)}</p>',
+        *(_passage(reply, number) for number in range(len(reply.evidence))),
+        '<p class="soft">Marked: the words that made the passage\'s score, and the answer. The share is that of the '
+        "model's attention when the answer began: what it looked at, not proof that it is true.</p>",
+    ]
+    head = (
+        f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        f'<meta name="referrer" content="no-referrer"><meta name="viewport" content="width=device-width">'
+        f"<title>{_safe(reply.id)}</title><style>{_STYLE}</style>"
+    )
+    return "\n".join(["<!doctype html>", f'<html lang="en"><head>{head}</head><body>', *body, "</body></html>", ""])
+
+
+def save(text: str, file: Path) -> None:
+    """Write a page so that a kill leaves the old one or the new one, for the owner alone to read."""
+    from reatt_store.connection import translated
+
+    part = file.with_name(file.name + ".part")
+    with translated(file):
+        with open(part, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as stream:
+            stream.write(text)
+        part.replace(file)
+
+
+def _passage(reply: Ask, number: int) -> str:
+    found = reply.evidence[number]
+    record = f" {found.external_id}" if found.external_id is not None else ""
+    place = _safe(found.path + record + where(found.page, found.line_start))
+    told = found.attribution
+    share = f'<meter value="{told.share:.4f}"></meter> {told.share:.0%} of the attention' if told.read else "not read"
+    score = f"score {found.retrieval.score:.3f}"
+    title = f'<p class="soft">{_safe(found.title)}</p>' if found.title else ""
+    return (
+        f"<h2>{number + 1} <bdi>{place}</bdi></h2><p>{share} "
+        f'<span class="soft">· {score} · {_safe(found.chunk)}</span></p>{title}'
+        f"<blockquote>{_marked(reply, found)}</blockquote>"
+    )
+
+
+def _marked(reply: Ask, found: Evidence) -> str:
+    """Mark in a passage what its score is made of, and the answer that was cut from it."""
+    text, answer = found.text, where_answered(reply, found)
+    spans = rendering.merged(rendering.heaviest(weights(reply.question, found)), text)
+    edges = sorted({0, len(text), *(edge for span in [*spans, *([answer] if answer else [])] for edge in span)})
+    parts = []
+    for start, end in pairwise(edges):
+        piece = _safe(text[start:end])
+        if answer and answer[0] <= start and end <= answer[1]:
+            piece = f'<mark class="answer">{piece}</mark>'
+        elif any(a <= start and end <= b for a, b in spans):
+            piece = f"<mark>{piece}</mark>"
+        parts.append(piece)
+    return f"<bdi>{''.join(parts)}</bdi>"
+
+
+def _safe(text: str) -> str:
+    """Make any text safe inside an element or a quoted attribute."""
+    return escape(rendering.visible(text.replace("\r\n", "\n")), quote=True)

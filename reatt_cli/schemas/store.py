@@ -1,0 +1,167 @@
+"""The JSON objects of the commands that look after a store; `published.py` publishes them with the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+
+class Part(BaseModel):
+    """An object inside a published one."""
+
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
+
+
+class Problem(Part):
+    """A file that could not be read; the others were."""
+
+    path: str
+    id: str = Field(description="its row of the error catalogue, such as PDF_PASSWORD")
+    detail: str
+    fix: str
+
+
+class Noticed(Part):
+    """A warning that has a row in the error catalogue; `warnings` holds its text, too."""
+
+    id: str = Field(description="such as ENCODING_GUESSED")
+    detail: str
+
+
+class Lock(Part):
+    """Who is writing to the store."""
+
+    pid: int
+    host: str
+    command: str
+    since: str
+
+
+class Sizes(Part):
+    """Bytes on disk."""
+
+    sqlite: int
+    vectors: int
+    cache: int
+    models: int
+
+
+class Status(Part):
+    """`reatt status --json`."""
+
+    schema_: Literal["reatt.status/1"] = Field(default="reatt.status/1", serialization_alias="schema")
+    store: str
+    format: int
+    generation: int | None
+    documents: int
+    chunks: int
+    tokens: int
+    bytes: Sizes
+    model: str | None
+    pending: int = Field(description="chunks without vectors in the current generation; the next ingest makes them")
+    last_ingest: str | None
+    lock: Lock | None
+    problems: list[Problem]
+
+
+class Listed(Part):
+    """A document in a list."""
+
+    doc: str
+    path: str
+    external_id: str | None
+    title: str
+    kind: str
+    pages: int
+    chunks: int
+    bytes: int
+    added: str
+
+
+class Documents(Part):
+    """`reatt list --json`."""
+
+    schema_: Literal["reatt.list/1"] = Field(default="reatt.list/1", serialization_alias="schema")
+    store: str
+    documents: list[Listed]
+
+
+class Piece(Part):
+    """A stretch of a document's text; a document's chunks, joined, are its text."""
+
+    chunk: str
+    page: int | None
+    line_start: int
+    char_start: int
+    char_end: int
+    title: str
+    text: str
+
+
+class Show(Part):
+    """`reatt show --json`: a document with all its chunks, or with the one asked for."""
+
+    schema_: Literal["reatt.show/1"] = Field(default="reatt.show/1", serialization_alias="schema")
+    id: str
+    document: Listed
+    chunks: list[Piece]
+
+
+class Remove(Part):
+    """`reatt remove --json`."""
+
+    schema_: Literal["reatt.remove/1"] = Field(default="reatt.remove/1", serialization_alias="schema")
+    store: str
+    dry_run: bool
+    removed: list[Listed]
+
+
+class Damage(Part):
+    """Something in a store that is not what it should be."""
+
+    what: str
+    id: str
+    detail: str
+    repairable: bool
+
+
+class Check(Part):
+    """`reatt check --json`."""
+
+    schema_: Literal["reatt.check/1"] = Field(default="reatt.check/1", serialization_alias="schema")
+    ok: bool
+    checked: int
+    damaged: list[Damage] = Field(description="with --repair: what it could not make good")
+    repaired: list[Damage] = Field(default=[], description="what --repair made good")
+    orphans: int
+    seconds: FiniteFloat
+
+
+class Init(Part):
+    """`reatt init --json`."""
+
+    schema_: Literal["reatt.init/1"] = Field(default="reatt.init/1", serialization_alias="schema")
+    store: str
+    created: bool = Field(description="false if the store was already there")
+
+
+class Serve(Part):
+    """`reatt serve --json`, printed once the model is loaded and questions are answered."""
+
+    schema_: Literal["reatt.serve/1"] = Field(default="reatt.serve/1", serialization_alias="schema")
+    store: str
+    socket: str
+    state: Literal["ready", "already", "stopped", "none"] = Field(
+        description="ready: this process answers; already: another one does; after --stop: stopped, or none was there"
+    )
+    pid: int | None = Field(description="of this process if it answers")
+    idle_minutes: FiniteFloat = Field(description="after which it ends by itself")
+
+
+def noticed(warnings: Sequence[str]) -> list[Noticed]:
+    """Pick the warnings that have an id."""
+    from reatt_store.errors import Notice
+
+    return [Noticed(id=warning.id, detail=warning) for warning in warnings if isinstance(warning, Notice)]

@@ -1,0 +1,392 @@
+"""`reatt adapt` on a small store: what it says, what it changes, and that no kill leaves a mix of two models."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import jsonschema
+import pytest
+
+from reatt import adapt as adapting_engine
+from reatt.judging.costs import Costs
+from reatt.lessons.examples import Example
+from reatt.search.retriever import Retriever
+from reatt.training import checkpoints, feasible, freezing, resources
+from reatt.training.plans import Row, TrainingLog
+from reatt.weights import models
+from reatt.weights.adapted import FUSION
+from reatt_cli.schemas import published as schemas
+from reatt_store.errors import UsageError
+from reatt_store.library import Library
+
+REATT = [sys.executable, "-m", "reatt_cli.app"]
+THINGS = "dome lens mirror fence oven ferry harbour garden notebook comet".split()
+PEOPLE = "Ada Berg,Ole Dahl,Kari Lund,Nils Moen,Eva Holm".split(",")
+FAST = ("--steps", "2", "--teach-at-once")
+KILLS = max(1, int(os.environ.get("KILLS", "3000")) // 20)  # a share of all tests of R1: see test_kills.py
+
+
+def write_corpus(folder):
+    """Write 27 records of two sentences, in each a name and a number."""
+    pick, rows = random.Random(0), []
+    for n in range(27):
+        thing, other, who = pick.choice(THINGS), pick.choice(THINGS), pick.choice(PEOPLE)
+        text = f"The {thing} of {who} was painted in {1900 + n} near the {other} of Oslo. "
+        text += f"It took {n + 3} weeks to bring the {other} from Norway to the {pick.choice(THINGS)}."
+        rows.append({"_id": f"d{n}", "title": f"Number {n}", "text": text})
+    folder.mkdir()
+    (folder / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ready(model, tmp_path_factory):
+    """Make a store of the corpus with the tiny model, to be copied; return its folder."""
+    root = tmp_path_factory.mktemp("ready")
+    command = [*REATT, "ingest", "--store", root / "store", "--model", model, write_corpus(root / "corpus")]
+    subprocess.run([str(part) for part in command], check=True, capture_output=True)
+    return root / "store"
+
+
+@pytest.fixture
+def store(ready, home):
+    """Copy the store."""
+    shutil.copytree(ready, home / "store")
+    return home / "store"
+
+
+@pytest.fixture
+def adapt(reatt, store):
+    """Run `reatt adapt --json` on the store; return the exit code and the object."""
+
+    def call(*arguments):
+        done = reatt("adapt", "--store", store, "--json", *arguments)
+        assert "" in (done.out, done.err)
+        told = json.loads(done.out or done.err)
+        jsonschema.validate(told, schemas.json_schema("adapt" if done.out else "error"))
+        return done.code, told
+
+    return call
+
+
+def state(store):
+    """What a search depends on: the generation in force and its model."""
+    with Library.open(store) as library:
+        assert library.check().damaged == ()
+        assert models.damaged(library) == []
+        made = library.generation()
+        return made.id, made.fingerprint, made.model_sha256
+
+
+def answers(store):
+    """Everything that some questions find, with the store's own model, whichever that is."""
+    with Library.open(store) as library:
+        folder = models.find(None, store / "nowhere", library)
+        retriever = Retriever(library, models.load(folder, "cpu"), library.generation())
+        hits = [
+            hit for question in ("dome of Ada Berg", "weeks") for hit in retriever.search(question, 10, "attention")
+        ]
+        return [(hit.chunk.external_id, round(hit.score, 4)) for hit in hits]
+
+
+def left_over(store):
+    """Folders and models that a finished run must not leave."""
+    return [path.name for path in store.iterdir() if path.name.startswith("training")]
+
+
+def test_a_dry_run_says_what_would_be_and_changes_nothing(adapt, store):
+    before = state(store)
+    code, told = adapt("--dry-run", "--minutes", "5")
+    assert (code, told["dry_run"], told["run"]) == (0, True, None)
+    assert set(told["spans"]) <= {"number", "date", "name", "id", "phrase"}
+    assert told["held_out_documents"] > 1
+    assert told["forecast"]["steps"] > 0
+    assert state(store) == before
+    assert left_over(store) == []
+
+
+def test_what_is_accepted_comes_into_force_and_can_be_gone_back_from(adapt, store):
+    before, found = state(store), answers(store)
+    code, told = adapt(*FAST, "--accept", "always")
+    assert (code, told["accepted"], told["steps"]) == (0, True, 2)
+    assert told["reencoded"] > 0
+    after = state(store)
+    assert (after[2], before[2]) == (told["model"]["sha256"], told["model"]["parent_sha256"])
+    assert answers(store) != found
+    with Library.open(store) as library:
+        named = models.find(None, store / "nowhere", library)
+        assert models.fusion(named, 0.5) == FUSION
+        assert models.load(named, "cpu").t5.retrieval is not None
+        assert [run.outcome.accepted for run in library.runs()] == [True]
+        assert {made.id for made in library.generations()} == {before[0], after[0]}
+    assert left_over(store) == []
+
+
+@pytest.mark.parametrize("options", [("--accept", "never"), ()], ids=["never", "no better"])
+def test_what_is_not_accepted_leaves_the_store_as_it_was(options, adapt, store):
+    before, kept = state(store), sorted(path.name for path in (store / "models").iterdir())
+    code, told = adapt("--steps", "1", *options)
+    assert (code, told["accepted"], told["model"]["path"]) == (5, False, None)
+    assert state(store) == before
+    assert sorted(path.name for path in (store / "models").iterdir()) == kept
+    with Library.open(store) as library:
+        assert [made.id for made in library.generations()] == [before[0]]
+
+
+@pytest.mark.parametrize("freeze", ["retriever", "chunks"])
+def test_with_a_freeze_nothing_is_encoded_anew_and_the_model_changes(freeze, adapt, store):
+    before = state(store)
+    code, told = adapt(*FAST, "--accept", "always", "--freeze", freeze)
+    after = state(store)
+    assert (code, told["reencoded"]) == (0, 0)
+    assert after[:2] == before[:2]
+    assert after[2] != before[2]
+
+
+def test_a_store_that_keeps_states_goes_on_keeping_them(adapt, store, reatt, model, ready):
+    moved = reatt("ingest", "--store", store, "--model", model, "--reencode", "--keep-states", ready.parent / "corpus")
+    assert moved.code == 0
+    _, told = adapt("--steps", "1", "--accept", "always")
+    assert told["reencoded"] > 0
+    with Library.open(store) as library:
+        made = library.generation()
+        assert (made.method, made.model_sha256) == ("reatt-states", told["model"]["sha256"])
+        assert all(segment.memory is not None for segment in library.segments(made.id))
+
+
+def test_a_report_is_written(adapt, store):
+    _, told = adapt("--steps", "1", "--accept", "never")
+    assert told["report"] == str(store / "reports" / f"{told['run']}.html")
+    assert "the old model is kept" in (store / "reports" / f"{told['run']}.html").read_text()
+
+
+def test_two_seeds_alike_make_the_same_model(adapt, store, ready):
+    hashes = []
+    for _ in range(2):
+        shutil.rmtree(store)
+        shutil.copytree(ready, store)
+        hashes.append(adapt(*FAST, "--accept", "always", "--seed", "3")[1]["model"]["sha256"])
+    assert hashes[0] == hashes[1]
+
+
+def test_adapting_an_adapted_model_keeps_one_to_go_back_to(adapt, store):
+    made = [adapt(*FAST, "--accept", "always", "--seed", seed)[1]["model"] for seed in ("1", "2")]
+    with Library.open(store) as library:
+        assert [model.sha256 for model in library.models()] == [each["sha256"] for each in made]
+        assert len(list((store / "models").iterdir())) == 2
+    assert made[1]["parent_sha256"] == made[0]["sha256"]
+    assert made[1]["name"] == made[0]["name"]
+
+
+def test_questions_and_judgements_are_learnt_from(adapt, store, home):
+    asked = [{"question": f"When was the thing painted, {n}?", "answers": [str(1900 + n)]} for n in range(20)]
+    judged = [{"question": f"How many weeks, {n}?", "document": f"d{n}", "relevance": 1} for n in range(20)]
+    for name, rows in (("qa", asked), ("judged", judged)):
+        (home / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    _, told = adapt("--steps", "1", "--qa", home / "qa", "--judged", home / "judged", "--masked")
+    assert told["mode"] == "masked+question+relevance"
+
+
+def test_the_papers_way_teaches_retrieval_by_reading_and_finds_close_passages_by_attention(adapt, home):
+    asked = [{"question": f"When was the thing painted, {n}?", "answers": [str(1900 + n)]} for n in range(27)]
+    (home / "qa").write_text("".join(json.dumps(row) + "\n" for row in asked))
+    way = ("--preset", "paper", "--teach-at-once", "--teacher", "likelihood")
+    _, told = adapt("--qa", home / "qa", "--steps", "4", *way, "--accept", "never")
+    assert (told["settings"]["freeze"], told["settings"]["rounds"]) == ("none", 4)
+    assert all(row["cross_document"] > 0 and row["answer"] > 0 for row in told["log"])
+    assert told["warnings"] == []
+
+
+def test_where_no_passage_is_known_all_may_learn_and_a_warning_says_that_nothing_taught_retrieval():
+    known = Example(("a ", " b"), ("c",), "g", 1, "name")
+    hidden = replace(known, chunk=None)
+    assert (freezing.usual([known, known]), freezing.usual([known, hidden])) == ("reader", "none")
+    row = Row(1, 0.1, 1e-4, 10, 100.0, 2.0, None, None, None)
+    assert feasible.untaught("none", TrainingLog((row,), None, False)) == [feasible.UNTAUGHT]
+    for freeze, told in (
+        ("none", replace(row, cross_document=0.1)),
+        ("reader", replace(row, cloze=0.1)),
+        ("retriever", row),
+    ):
+        assert feasible.untaught(freeze, TrainingLog((told,), None, False)) == []
+
+
+def test_a_run_that_could_learn_nothing_is_refused(adapt, store, home):
+    rows = [{"question": f"How many weeks, {n}?", "document": f"d{n}", "relevance": 1} for n in range(20)]
+    (home / "judged").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    code, told = adapt("--judged", home / "judged", "--freeze", "retriever")
+    assert (code, told["message"]) == (2, "judgements teach retrieval, which --freeze retriever keeps as it is")
+    code, told = adapt("--judged", home / "judged", "--freeze", "reader", "--steps", "1")
+    assert code == 2
+    assert "reading finds no more than words do" in told["message"]
+    assert left_over(store) == []
+    code, told = adapt("--judged", home / "judged", "--exclude-source")
+    assert (code, told["fix"]) == (2, "--masked")
+
+
+def test_to_go_on_with_nothing_begins_anew_and_says_so(adapt):
+    _, told = adapt("--steps", "1", "--resume", "--accept", "never")
+    assert told["warnings"] == [adapting_engine.ANEW]
+
+
+def test_a_run_that_cannot_begin_leaves_what_an_earlier_one_has_learnt(adapt, store, monkeypatch):
+    checkpoints.save(store / adapting_engine.TRAINING, 1, checkpoints.Checkpoint({}, {}))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))
+    code, _ = adapt(*FAST)
+    assert (code, checkpoints.exists(store / adapting_engine.TRAINING)) == (22, True)
+
+
+def test_a_page_that_cannot_be_written_does_not_lose_the_figures(adapt, store):
+    (store / "reports").write_text("no folder")
+    code, told = adapt(*FAST, "--accept", "always")
+    assert (code, told["accepted"], told["report"]) == (0, True, None)
+    assert "the report was not written" in told["warnings"][-1]
+
+
+BAD = {
+    "empty": ("", "is empty"),
+    "not JSON": ('{"question": "Q?", "answers": ["49"]}\n{"question"\n', "qa.jsonl:2: not JSON"),
+    "no answers": ('{"question": "Q?"}\n', "qa.jsonl:1: answers"),
+    "answers nowhere": ('{"question": "Q?", "answers": ["nonsense"]}\n', "all 1 questions"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_is_a_usage_error_that_names_the_line(name, adapt, store, home):
+    content, says = BAD[name]
+    (home / "qa.jsonl").write_text(content)
+    code, told = adapt("--qa", home / "qa.jsonl", "--steps", "1")
+    assert (code, told["id"]) == (2, "QA_FORMAT")
+    assert says in told["message"]
+    assert told["fix"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--hold-out", "200%"), "--hold-out"),
+        (("--minutes", "5", "--steps", "5"), "both say how long"),
+        (("--minutes", "0.1", "--no-such"), "No such option"),
+        (("--close-from", "/nowhere.jsonl", "--steps", "1"), "/nowhere.jsonl"),
+        (("--close-from", "/nowhere.jsonl", "--dry-run"), "/nowhere.jsonl"),
+    ],
+)
+def test_a_mistake_in_the_command_is_told_before_anything_is_done(options, says, adapt, store):
+    before = state(store)
+    code, told = adapt(*options)
+    assert code == 2
+    assert says in told["message"]
+    assert state(store) == before
+    with Library.open(store) as library:
+        assert library.runs() == []
+
+
+def test_a_corpus_too_small_says_how_much_is_needed(reatt, library):
+    done = reatt("adapt", "--steps", "1", "--json")
+    assert done.code == 2
+    assert json.loads(done.err)["id"] == "TOO_FEW_SPANS"
+
+
+def test_a_store_without_vectors_says_what_to_do(reatt, home):
+    reatt("init")
+    done = reatt("adapt", "--steps", "1")
+    assert done.code == 2
+    assert "reatt ingest" in done.err
+
+
+def test_a_full_disk_is_told_before_training(adapt, store, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))
+    code, told = adapt(*FAST)
+    assert (code, told["id"]) == (22, "DISK_FULL")
+    assert left_over(store) == []
+
+
+def test_a_model_too_large_to_train_is_told_before_training(adapt, store, monkeypatch):
+    monkeypatch.setattr(resources, "free_memory", lambda device: 10)
+    code, told = adapt(*FAST)
+    assert (code, told["id"]) == (21, "OUT_OF_MEMORY")
+    assert "0.00 GB free" in told["message"]
+    assert left_over(store) == []
+
+
+def test_another_model_than_the_stores_is_refused(adapt, write_model, home):
+    code, told = adapt(*FAST, "--model", write_model(home / "other"))
+    assert (code, told["id"]) == (13, "MODEL_MISMATCH")
+
+
+@pytest.fixture(scope="session")
+def undisturbed(ready, tmp_path_factory):
+    """Adapt a copy of the store; return its folder and how long that took."""
+    copy = tmp_path_factory.mktemp("undisturbed") / "store"
+    shutil.copytree(ready, copy)
+    started = time.monotonic()
+    subprocess.run(adapting(copy), check=True, capture_output=True)
+    return copy, time.monotonic() - started
+
+
+def adapting(store, *more):
+    command = [*REATT, "adapt", "--store", store, *FAST, "--accept", "always", *more]
+    return [str(part) for part in command]
+
+
+@pytest.mark.parametrize(
+    "kills",
+    [
+        pytest.param(3, marks=pytest.mark.timeout(1800)),
+        pytest.param(KILLS, marks=[pytest.mark.slow, pytest.mark.timeout(0)]),
+    ],
+)
+def test_a_kill_leaves_the_old_model_or_the_new_one_and_never_a_mix(kills, store, ready, undisturbed, home):
+    done, seconds = undisturbed
+    old, new, pick = (state(ready), answers(ready)), (state(done), answers(done)), random.Random(kills)
+    left = kills
+    while left:
+        with subprocess.Popen(adapting(store), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            time.sleep(pick.uniform(0.3, 1.1) * seconds)
+            process.kill()
+        left -= process.returncode == -signal.SIGKILL
+        assert (state(store)[1:], answers(store)) in [(old[0][1:], old[1]), (new[0][1:], new[1])]
+        if state(store)[2] != old[0][2]:
+            shutil.rmtree(store)
+            shutil.copytree(ready, store)
+    assert subprocess.run(adapting(store, "--resume"), capture_output=True).returncode == 0
+    assert (state(store)[1:], answers(store)) == (new[0][1:], new[1])
+    print(f"\nR1: {kills} kills of adapt, 0 bad")
+
+
+def test_a_run_by_minutes_learns_and_ends_with_a_verdict(adapt, store):
+    code, told = adapt("--minutes", "0.2", "--accept", "always")
+    assert code == 0, told
+    assert told["log"]
+    assert told["settings"]["minutes"] == 0.2
+
+
+def test_a_run_that_goes_on_has_the_minutes_that_are_left(adapt, monkeypatch):
+    budgets, begin = [], adapting_engine.Adapter._begin
+
+    def interrupted(self, trainer, resume):
+        begin(self, trainer, resume).spent = 2900.0
+        return trainer
+
+    def no_step(trainer, course, budget, *others):
+        budgets.append(budget)
+        raise UsageError("enough")
+
+    monkeypatch.setattr(adapting_engine.Adapter, "_begin", interrupted)
+    monkeypatch.setattr(adapting_engine, "train", no_step)
+    adapt("--minutes", "50", "--resume")
+    assert 2900 < budgets[0].total <= 3000
+
+
+def test_too_few_minutes_are_told_with_the_number_that_would_do(adapt, store, monkeypatch):
+    monkeypatch.setattr(adapting_engine.Adapter, "_costs", lambda self: Costs(300.0, 1e-6, 0.0))
+    code, told = adapt("--minutes", "5")
+    assert (code, told["fix"]) == (2, "--minutes 16")
+    with Library.open(store) as library:
+        assert library.runs() == []

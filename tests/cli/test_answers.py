@@ -1,0 +1,141 @@
+"""Answers and passages as a person reads them."""
+
+import io
+import os
+import pty
+import re
+import sys
+from contextlib import suppress
+
+import pytest
+
+from reatt_cli.output import Output
+from reatt_cli.replies import answers, page
+from reatt_cli.schemas import published as schemas
+
+TEXT = "All staff may take leave. Parental leave in Norway is 49 weeks at full pay. Ask Ada for the form."
+QUESTION = "How long is parental leave in Norway?"
+
+
+def evidence(number=1, text=TEXT, share=0.74, tokens=(), **fields):
+    pairs = [
+        schemas.Token(q=QUESTION[a:b], q_start=a, q_end=b, start=start, end=end, weight=weight)
+        for (a, b), (start, end), weight in tokens
+    ]
+    retrieval = schemas.Retrieval(score=1.5, rank=number, attention=1.5, bm25=None, tokens=pairs)
+    place = {"path": f"/nowhere/{number}.pdf", "external_id": None, "title": "Leave", "page": 12, "line_start": 3}
+    where = {"chunk": f"C-{number}", "doc": f"D-{number}", "char_start": 100, "char_end": 100 + len(text), "text": text}
+    share = schemas.Attribution(share=share) if share is not None else schemas.Attribution(share=0, read=False)
+    return schemas.Evidence(**{**place, **where, **fields}, retrieval=retrieval, attribution=share)
+
+
+def reply(answer="49 weeks", confidence=0.86, source=0, passages=None, **fields):
+    passages = passages if passages is not None else [evidence(1), evidence(2, "Something else.", 0.26)]
+    start = 100 + TEXT.index("49") if source is not None else None
+    told = {"id": "A-1", "question": QUESTION, "agreement_kl": 0.1, "timing_ms": {}, "warnings": []}
+    span = {"source": source, "char_start": start, "char_end": None if start is None else start + 8}
+    model = schemas.Model(name="m", sha256="0", generation=1)
+    return schemas.Ask(
+        **{**told, **span, **fields},
+        answer=answer,
+        abstained=answer is None,
+        confidence=confidence,
+        evidence=passages,
+        model=model,
+    )
+
+
+def shown(capsys, told, explain=False, echo=False):
+    answers.render_reply(Output(), told, explain, echo)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_an_answer_comes_first_with_its_confidence_and_then_its_passages(capsys):
+    lines = shown(capsys, reply())
+    assert lines[0] == "49 weeks   confidence 0.86"
+    assert re.fullmatch(r"  1  /nowhere/1\.pdf p\.12  .*\[49 weeks\].*  74 %", lines[1])
+    assert re.fullmatch(r"  2  /nowhere/2\.pdf p\.12  Something else\. +26 %", lines[2])
+
+
+def test_a_passage_that_was_not_read_says_so_instead_of_a_share(capsys):
+    told = reply(passages=[evidence(1, share=1.0), evidence(2, "Something else.", share=None)])
+    lines = shown(capsys, told)
+    assert lines[1].endswith("  100 %")
+    assert re.fullmatch(r"  2  /nowhere/2\.pdf p\.12  Something else\. +not read", lines[2])
+    assert "not read" in page.page(told)
+    assert told.model_dump()["evidence"][1]["attribution"] == {"share": 0, "read": False}
+
+
+def test_where_the_model_is_unsure_the_passages_come_first(capsys):
+    lines = shown(capsys, reply(confidence=0.2))
+    assert lines[-1] == "unsure: 49 weeks   confidence 0.20"
+    assert lines[0].startswith("  1  ")
+
+
+def test_abstaining_says_so_and_shows_the_three_nearest_passages(capsys):
+    passages = [evidence(number) for number in range(1, 6)]
+    lines = shown(capsys, reply(None, 0.1, None, passages))
+    assert lines[0] == "no confident answer   confidence 0.10; nearest passages:"
+    assert [line.split()[0] for line in lines[1:]] == ["1", "2", "3"]
+
+
+def test_an_answer_of_none_of_the_passages_marks_none_as_its_source(capsys):
+    assert "[yes]" not in "".join(shown(capsys, reply("yes", source=None)))
+
+
+def test_a_line_number_stands_where_there_are_no_pages(capsys):
+    lines = shown(capsys, reply(passages=[evidence(page=None)]))
+    assert "1.pdf:3  " in lines[1]
+
+
+def test_the_question_is_repeated_when_many_are_answered(capsys):
+    assert shown(capsys, reply(), echo=True)[0] == f"? {QUESTION}"
+
+
+def test_what_the_score_is_made_of_is_highlighted(capsys):
+    norway = TEXT.index("Norway")
+    told = reply("yes", source=None, passages=[evidence(tokens=[((29, 35), (norway, norway + 6), 1.5)])])
+    assert "[Norway]" in shown(capsys, told)[1]
+
+
+def test_explain_prints_the_terms_that_sum_to_the_score(capsys):
+    norway, leave = TEXT.index("Norway"), TEXT.index("leave")
+    tokens = [((29, 35), (norway, norway + 6), 1.25), ((21, 26), (leave, leave + 5), 0.5), ((0, 0), (0, 0), -0.25)]
+    lines = shown(capsys, reply(passages=[evidence(tokens=tokens)]), explain=True)
+    assert lines[-4].endswith("attention 1.500")
+    assert [line.split() for line in lines[-3:]] == [["in", "Nor"], []] or lines[-3].split()[-1] == "+1.250"
+    assert sum(float(line.split()[-1]) for line in lines[-3:]) == pytest.approx(1.5)
+
+
+def test_hostile_answers_and_passages_are_made_safe(capsys):
+    bad = "\x1b]0;x\x07\u202e[/b]"
+    lines = shown(
+        capsys, reply(bad, passages=[evidence(text=bad, path=f"/{bad}", external_id=bad)], source=None), echo=True
+    )
+    assert not {"\x1b", "\x07", "\u202e"} & set("".join(lines))
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+def test_every_line_fits_the_terminal(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    outer, inner = pty.openpty()
+    with os.fdopen(inner, "w") as terminal:
+        monkeypatch.setattr(sys, "stdout", terminal)
+        long = [evidence(number, TEXT * 9, path=f"/{'folder/' * 20}{number}.pdf") for number in (1, 2)]
+        answers.render_reply(Output(color="never"), reply(passages=long), explain=False, echo=False)
+    received = []
+    with os.fdopen(outer, "rb", buffering=0) as shown, suppress(OSError):  # Linux ends a pty with EIO
+        while chunk := shown.read(65536):
+            received.append(chunk)
+    lines = b"".join(received).decode().splitlines()
+    assert len(lines) >= 3
+    assert max(len(line) for line in lines) <= columns
+
+
+@pytest.mark.parametrize(
+    "arguments", ["ask", "ask --no-input", "ask - --json", "ask Why? --abstain often", "ask Why? -k 0"]
+)
+def test_questions_that_cannot_be_asked_are_usage_errors(arguments, reatt, store, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    done = reatt(*arguments.split())
+    assert (done.code, done.out) == (2, "")

@@ -1,0 +1,58 @@
+"""Files that need a word from their owner: a password, an encoding, another try."""
+
+import io
+import json
+
+import pypdf
+import pytest
+
+from reatt.documents import reader
+
+RTF = rb"{\rtf1\ansi Parental leave is 49 weeks.\par}"
+
+
+@pytest.fixture
+def locked(home):
+    """Lock a page that holds nothing but a picture's place; that it has no text is known once it is open."""
+    writer, out = pypdf.PdfWriter(), io.BytesIO()
+    writer.add_blank_page(200, 200)
+    writer.encrypt("se cret", algorithm="AES-256")
+    writer.write(out)
+    (home / "work" / "locked.pdf").write_bytes(out.getvalue())
+    return "locked.pdf"
+
+
+def problems(reatt, *arguments):
+    return [each["id"] for each in json.loads(reatt("ingest", *arguments, "--json").out)["problems"]]
+
+
+@pytest.mark.parametrize(("passwords", "found"), [("no\nse cret\n", "PDF_NO_TEXT"), ("no\n", "PDF_PASSWORD")])
+def test_passwords_are_tried_from_a_file_and_shown_nowhere(passwords, found, reatt, library, home, locked):
+    (home / "work" / "passwords").write_text(passwords)
+    done = reatt("ingest", locked, "--password-file", "passwords", "--json", "--debug")
+    assert [each["id"] for each in json.loads(done.out)["problems"]] == [found]
+    assert "se cret" not in done.out + done.err
+    assert b"se cret" not in (library / "reatt.db").read_bytes()
+
+
+def test_an_encoding_that_is_named_is_obeyed_and_not_guessed_at(reatt, library, home):
+    (home / "work" / "latin.txt").write_bytes("Ole Ærø bor i Tromsø.\n".encode("mac-roman"))
+    done = json.loads(reatt("ingest", "latin.txt", "--encoding", "mac-roman", "--json").out)
+    assert (done["files"]["added"], done["notices"]) == (1, [])
+    assert "Ole Ærø" in reatt("search", "--retriever", "words", "Tromsø").out
+    assert problems(reatt, "latin.txt", "--encoding", "no-such") == []  # unchanged: not read again
+
+
+def test_a_picture_of_a_text_is_looked_at_once_and_again_when_asked(reatt, library, home, locked, monkeypatch):
+    (home / "work" / "p").write_text("se cret")
+    assert problems(reatt, locked, "--password-file", "p") == ["PDF_NO_TEXT"]
+    monkeypatch.setattr(reader, "_open", lambda path: pytest.fail(f"{path} is read again"))
+    assert problems(reatt, locked, "--password-file", "p") == ["PDF_NO_TEXT"]
+    with pytest.raises(BaseException, match="is read again"):
+        problems(reatt, locked, "--password-file", "p", "--retry")
+
+
+def test_a_letter_in_rich_text_is_read_whatever_its_name(reatt, library, home):
+    (home / "work" / "letter.doc").write_bytes(RTF)
+    assert problems(reatt, "letter.doc") == []
+    assert "49 weeks" in reatt("show", "D-4").out

@@ -1,0 +1,353 @@
+"""serve: the answers of a cold command, from a process that trusts its own user alone and only what is in force."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from reatt_cli import warm
+from reatt_cli.commands import serve
+from reatt_cli.output import Output
+from reatt_cli.replies import lookup
+from reatt_cli.schemas import published as schemas
+from reatt_cli.settings import Settings
+
+PROGRAM = [sys.executable, "-m", "reatt_cli.app"]
+NOBODY = 65534
+needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can act as another user")
+
+
+@pytest.fixture
+def runtime(home, monkeypatch):
+    """Name a folder for sockets, whose paths may have 107 bytes at most."""
+    folder = tempfile.mkdtemp(prefix="reatt-")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+    yield Path(folder) / "reatt"
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def served(store, idle=60.0, **settings):
+    """Serve a store from a thread of this process, with the product's own loop."""
+    where, ready = warm.place(store), threading.Event()
+    serve._make_private(where)
+
+    def run():
+        answering = serve.Warm(Settings(store=str(store), device="cpu", **settings))
+        with warm.held(where) as alone, serve._listening(where) as listener:
+            assert alone
+            ready.set()
+            answering.serve(listener, where, idle)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert ready.wait(60)
+    try:
+        yield thread
+    finally:
+        serve._stopped(where)
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+@contextmanager
+def process(store):
+    """Serve a store from a process of its own."""
+    started = subprocess.Popen([*PROGRAM, "serve", "--store", store, "--json"], stdout=subprocess.PIPE, text=True)
+    try:
+        yield started, json.loads(started.stdout.readline())
+    finally:
+        started.kill()
+        started.communicate()
+
+
+def timeless(done):
+    assert done.err == ""
+    return {name: value for name, value in json.loads(done.out).items() if name != "timing_ms"}
+
+
+def asked(store, /, **changes):
+    """Send a question as `ask` does, with something changed."""
+    message = warm.request(store, os.environ.get("REATT_MODEL"), "auto", warm.Wanted("ask", "When is tea?"))
+    return warm.exchange(warm.place(store), message | changes)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "ask --abstain never",
+        "ask -k 2 --beams 2 --free --max-tokens 4",
+        "search",
+        "search --retriever words --only *.md",
+    ],
+)
+def test_a_warm_process_gives_what_a_cold_command_gives(call, reatt, library, runtime):
+    with served(library, model=os.environ["REATT_MODEL"]):
+        said = reatt(*call.split(), "How long is parental leave?")
+        found = timeless(reatt(*call.split(), "How long is parental leave?", "--json"))
+    assert "(warm)" in said.err
+    assert found == timeless(reatt(*call.split(), "How long is parental leave?", "--json", "--cold"))
+    assert said.out == reatt(*call.split(), "How long is parental leave?").out
+
+
+def test_whoever_asks_a_warm_process_loads_neither_torch_nor_numpy(library, runtime):
+    program = (
+        "import sys; before = set(sys.modules); from reatt_cli.app import run; run(sys.argv[1:]);"
+        "print(*set(sys.modules) - before, file=sys.stderr)"  # what measures the coverage has loaded some before
+    )
+    with served(library, model=os.environ["REATT_MODEL"]):
+        done = subprocess.run([sys.executable, "-c", program, "ask", "When?"], capture_output=True, text=True)
+    assert "(warm)" in done.stderr
+    loaded = done.stderr.splitlines()[-1].split()
+    assert not {"reatt_cli.schemas", "sqlite3"} & set(loaded)
+    assert not {name.partition(".")[0] for name in loaded} & {
+        "torch", "numpy", "faiss", "tokenizers", "safetensors", "reatt",
+    }  # fmt: skip
+
+
+def test_many_questions_are_answered_by_a_warm_process(reatt, library, runtime, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"Why?\nWhen is tea?\n")))
+    with served(library, model=os.environ["REATT_MODEL"]):
+        done = reatt("ask", "-")
+    assert done.err.count("(warm)") == 2
+    assert done.out.count("? ") >= 2
+
+
+def test_killed_in_the_middle_the_same_question_is_answered_cold_and_said(library, runtime):
+    with process(library) as (server, told):
+        assert (told["state"], told["pid"]) == ("ready", server.pid)
+        server.send_signal(signal.SIGSTOP)  # it has the question, and will never answer
+        client = subprocess.Popen(
+            [*PROGRAM, "ask", "When is tea?", "--ok-empty", "--json"], stdout=subprocess.PIPE, text=True
+        )
+        while Path("/proc/net/unix").read_text().count(told["socket"]) < 2:  # it listens; the second one has connected
+            assert client.poll() is None
+            time.sleep(0.05)
+        server.kill()
+        reply = json.loads(client.communicate(timeout=200)[0])
+    assert client.returncode == 0
+    assert reply["evidence"]
+    assert reply["warnings"] == ["reatt serve ended in the middle; answered without it (to have it back: reatt serve)"]
+
+
+def test_one_that_was_killed_is_told_of_once(reatt, library, runtime):
+    runtime.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(warm.place(library).socket))
+    assert "warning: reatt serve has been killed; answered without it" in reatt("search", "tea").err
+    assert "warning" not in reatt("search", "tea").err
+    assert not warm.place(library).socket.exists()
+
+
+def test_the_socket_of_a_living_process_is_never_swept(library, runtime):
+    where = warm.place(library)
+    runtime.mkdir(mode=0o700)
+    where.socket.touch()
+    with warm.held(where):
+        warm.sweep(where)
+        assert where.socket.exists()
+    warm.sweep(where)
+    assert not where.socket.exists()
+
+
+def test_socket_and_folder_are_for_their_owner_alone(library, runtime):
+    with served(library):
+        assert warm.place(library).socket.stat().st_mode & 0o777 == 0o600
+        assert runtime.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_others_can_open_is_used_by_neither_side(reatt, library, runtime):
+    with served(library, model=os.environ["REATT_MODEL"]):
+        runtime.chmod(0o755)
+        assert "is open to other users: its sockets are not used" in reatt("search", "tea").err
+        assert reatt("serve").code == 2
+        runtime.chmod(0o700)
+
+
+@needs_root
+def test_the_socket_of_another_user_is_not_asked(reatt, library, runtime):
+    runtime.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as foreign:
+        foreign.bind(str(warm.place(library).socket))
+        os.seteuid(NOBODY)
+        foreign.listen()
+        os.seteuid(0)
+        done = reatt("search", "tea")
+        foreign.setblocking(False)
+        assert foreign.accept()[0].recv(9) == b""  # not a word was said
+    assert (done.code, "belongs to another user" in done.err) == (0, True)
+
+
+@needs_root
+@pytest.mark.parametrize(("user", "heard"), [(0, {"stop": True}), (NOBODY, {})])
+def test_another_user_is_not_heard(user, heard):
+    os.seteuid(user)
+    ours, theirs = socket.socketpair()
+    os.seteuid(0)
+    with ours, theirs:
+        warm.send(theirs, {"stop": True})
+        assert serve._heard(ours) == heard
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"store": "/elsewhere"}, "another store"),
+        ({"model": "other"}, "another model"),
+        ({"version": "0"}, "another version"),
+        ({"device": "cuda:7"}, "does not compute on cuda:7"),
+        ({"wanted": {"command": "ask"}}, "no question"),
+        ({"wanted": None}, "no question"),
+    ],
+)
+def test_what_is_not_for_it_is_refused(changes, why, library, runtime):
+    with served(library, model=os.environ["REATT_MODEL"]):
+        assert why in asked(library, **changes)["refused"]
+        assert "result" in asked(library)
+
+
+def test_a_question_for_another_model_is_answered_cold_and_said(reatt, library, runtime):
+    with served(library):
+        done = reatt("search", "tea")
+    assert done.code == 0
+    assert "reatt serve cannot answer this: it serves another model" in done.err
+
+
+@pytest.mark.parametrize("line", [b"", b"{", b"[]\n", b"\xff\n", b"{}\n", b"1" * 70_000])
+def test_no_line_ends_it(line, library, runtime):
+    with served(library, model=os.environ["REATT_MODEL"]):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(warm.place(library).socket))
+            client.sendall(line)
+        assert "result" in asked(library)
+
+
+def reencode(library, folder):
+    """Move a store over to another model."""
+    from reatt import ingest
+    from reatt.weights import models
+    from reatt_store.library import Library
+
+    model = models.ModelFolder(folder)
+    options = ingest.IngestOptions(reencode=True)
+    with Library.open(library) as store:
+        what = (store, models.load(model, "cpu"), model, [str(library.parent / "leave.md")], options)
+        ingest.ingest(*what, lambda _: None)
+
+
+def test_after_a_switch_nothing_comes_from_the_generation_before(
+    reatt, library, runtime, write_model, tmp_path, monkeypatch
+):
+    monkeypatch.delenv("REATT_MODEL")
+    with served(library):
+        before = timeless(reatt("ask", "When is tea?", "--json"))["model"]
+        reencode(library, write_model(tmp_path / "other", seed=3))
+        after = timeless(reatt("ask", "When is tea?", "--json"))
+        assert after == timeless(reatt("ask", "When is tea?", "--json", "--cold"))
+    assert (before["generation"], after["model"]["generation"]) == (1, 2)
+
+
+def test_a_switch_while_it_answers_makes_it_answer_again(reatt, library, runtime, write_model, tmp_path, monkeypatch):
+    monkeypatch.delenv("REATT_MODEL")
+    search, answered = lookup._ask, []
+
+    def switching(session, wanted):
+        told = search(session, wanted)
+        if not answered:
+            reencode(library, write_model(tmp_path / "other", seed=3))
+        answered.append(told.model.generation)
+        return told
+
+    monkeypatch.setattr(lookup, "_ask", switching)
+    with served(library):
+        assert asked(library)["result"]["model"]["generation"] == 2
+    assert answered == [1, 2]
+
+
+def test_a_store_in_the_place_of_another_is_the_one_that_answers(reatt, library, runtime):
+    with served(library, model=os.environ["REATT_MODEL"]):
+        assert len(timeless(reatt("search", "tea", "--json"))["hits"]) == 3
+        shutil.rmtree(library)
+        assert reatt("search", "tea").code == 10
+        reatt("init")
+        reatt("ingest", "leave.md")
+        assert len(timeless(reatt("search", "tea", "--json"))["hits"]) == 1
+
+
+def test_what_has_been_ingested_since_is_found(reatt, library, runtime):
+    with served(library, model=os.environ["REATT_MODEL"]):
+        reatt("search", "tea")
+        (library.parent / "new.txt").write_text("Zebras graze.\n")
+        reatt("ingest", "new.txt")
+        assert timeless(reatt("search", "zebras", "-k", "1", "--json", "--retriever", "words"))["hits"]
+
+
+def test_an_error_and_an_empty_result_are_told_as_a_cold_command_tells_them(reatt, library, runtime):
+    calls = [("search", "tea", "--only", "\udcff*"), ("search", "tea", "--only", "*.docx")]
+    with served(library, model=os.environ["REATT_MODEL"]):
+        warmed = [reatt(*call) for call in calls]
+    for call, found in zip(calls, warmed, strict=True):
+        told = reatt(*call)
+        assert (found.code, found.out) == (told.code, told.out)
+        assert found.err.splitlines()[-1] == told.err.splitlines()[-1]
+
+
+def test_what_a_question_is_warned_of_is_told_by_who_asked(reatt, library, runtime):
+    question = "tea " * 300  # more than the model reads
+    with served(library, model=os.environ["REATT_MODEL"]):
+        said, told = reatt("search", question), json.loads(reatt("search", question, "--json").out)
+    assert said.err.count("warning: the question is too long") == len(told["warnings"]) == 1
+
+
+def test_it_ends_when_nothing_is_asked(library, runtime):
+    with served(library, idle=0.2) as thread:
+        thread.join(20)
+        assert not thread.is_alive()
+        assert not warm.place(library).socket.exists()
+
+
+def test_stop_ends_it_and_a_second_one_is_not_started(reatt, library, runtime):
+    with served(library) as thread:
+        assert json.loads(reatt("serve", "--json").out)["state"] == "already"
+        assert json.loads(reatt("serve", "--stop", "--json").out)["state"] == "stopped"
+        thread.join(20)
+        assert not thread.is_alive()
+    assert json.loads(reatt("serve", "--stop", "--json").out)["state"] == "none"
+
+
+def test_ctrl_c_ends_it_with_130_and_takes_the_socket_away(reatt, library, runtime, monkeypatch):
+    where, record = warm.place(library).socket, Output.record
+
+    def tell_and_press(out, told):
+        record(out, told)
+        assert where.exists()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Output, "record", tell_and_press)
+    done = reatt("serve", "--json")
+    assert (done.code, done.err, done.out.count("\n"), where.exists()) == (130, "", 1, False)
+    jsonschema.validate(json.loads(done.out), schemas.json_schema("serve"))
+
+
+def test_serve_without_a_store_says_so_and_leaves_nothing(reatt, runtime):
+    assert reatt("serve").code == 10
+    assert not runtime.exists()
+
+
+def test_a_socket_path_that_is_too_long_is_one_clear_line(reatt, library, home, monkeypatch):
+    (home / ("x" * 120)).mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / ("x" * 120)))
+    done = reatt("serve")
+    assert (done.code, "set XDG_RUNTIME_DIR to a folder with a shorter name" in done.err) == (2, True)
