@@ -25,7 +25,9 @@ NOTES = (
     "width, since only growth with the corpus is asked: a real model adds its weights and one batch's activations.",
     "**search**: `retriever.search` from question text to ten chunks with their texts, on keys of real passages of "
     "70 to 100 words; questions are those people typed into a search engine. recall@10 is against exact. "
-    "bytes/token: on the disk (bm25s and dense: in memory), for each key of ours.",
+    "bytes/token: on the disk (bm25s and dense: in memory), for each key of ours. Products: without "
+    "the maximum. On a processor with AVX2 alone PyTorch's int8 products are a plain loop, which `fast` avoids. "
+    "PyTorch asks the processor itself: where AVX2 was only asked for on one that has more, the loop is not taken.",
     "**start**: whole processes in turn, A B A B, after one round unmeasured; medians. Cold: a new process, files in "
     "the system's cache.",
     "**serve**: the same, one question, by a warm process (`reatt serve`) and without one; the model alone is what "
