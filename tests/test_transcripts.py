@@ -1,9 +1,9 @@
 """Every transcript in the documentation is what the program says when it is run again.
 
 A transcript is a fenced block with lines `$ COMMAND`. They are run again in order, page by page, in a copy of examples/
-with an empty home, on a terminal of 100 columns. What the terminal shows, line by line, must be what the page shows, and
-the exit code must be 0, or what the next line, `$ echo $?`, shows. Times and sizes on disk are masked; 0.52 and 74 % may
-differ by one in the last digit, because processors round differently. After the model's weights change: `make transcripts`.
+with an empty home, on a terminal of 100 columns. Its output must be what the page shows, line by line, and the exit
+code must be 0, or what the next line, `$ echo $?`, shows. Times and sizes on disk are masked; 0.52 and 74 % may differ
+by one in the last digit, because processors round differently. After the model's weights change: `make transcripts`.
 """
 
 import os
