@@ -47,7 +47,9 @@ def calls(line):
 
 def shell_lines(page):
     blocks = FENCE.findall(page.read_text("utf-8")) if page.suffix == ".md" else [page.read_text("utf-8")]
-    return [line for block in blocks for line in block.splitlines() if re.search(r"\breatt ", line)]
+    return [
+        line for block in blocks for line in block.splitlines() if re.search(r"(?:^\s*(?:\$ )?|[|;&(] *)reatt ", line)
+    ]
 
 
 LINES = [(page.relative_to(ROOT).as_posix(), line) for page in [*PAGES, *SCRIPTS] for line in shell_lines(page)]
