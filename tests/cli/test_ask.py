@@ -264,4 +264,4 @@ def test_a_store_where_none_can_be_is_one_clear_line(reatt, home, model):
     (home / "work" / "a.md").write_text("Tea is at four.\n")
     done = reatt("ingest", "a.md", "--store", "a.md/store", "--model", model)
     assert done.code == 22
-    assert "no store can be made in" in done.err
+    assert "cannot create a store in" in done.err

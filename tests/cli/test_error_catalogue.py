@@ -174,7 +174,7 @@ PROBLEMS = [
     Row(9, "TOO_BIG", PARTLY, "ingest a.txt --max-file-size 1K", "--max-file-size", file("a.txt", b"word " * 999)),
     Row(10, "PARSE_LIMIT", PARTLY, "ingest deep.ipynb", "deep.ipynb", file("deep.ipynb", b"[" * 900_000)),
     Row(12, "ARCHIVE_LIMIT", PARTLY, "ingest a.docx", "10,001", file("a.docx", crowded_archive)),
-    Row(14, "CHANGED_DURING_READ", PARTLY, "ingest log.txt", "when it is at rest", changing),
+    Row(14, "CHANGED_DURING_READ", PARTLY, "ingest log.txt", "when nothing writes to it", changing),
 ]
 NOTICES = [
     Row(11, "ENCODING_GUESSED", 0, "ingest a.txt", "--encoding", file("a.txt", "Café à Orléans\n".encode("cp1252"))),
@@ -299,7 +299,7 @@ def test_row_19_ctrl_c_is_130_and_leaves_a_whole_store(world, as_json):
     interrupted(world)
     done = world.reatt("ingest", "new.txt", "leave.md", *(["--json"] if as_json else []))
     assert (done.code, done.out) == (130, "")
-    assert done.err == "" if as_json else "the same command goes on from there" in done.err
+    assert done.err == "" if as_json else "the same command continues from there" in done.err
     assert world.reatt("check").code == 0
 
 

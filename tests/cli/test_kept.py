@@ -71,14 +71,14 @@ def test_no_word_of_a_document_is_kept_and_what_is_removed_is_gone(reatt, ask, l
     assert reatt("remove", "leave.md").code == 0
     done = reatt("report", told["id"])
     assert (done.code, done.out, done.err.count("reatt: ")) == (2, "", 1)
-    assert f"has changed or gone   try: reatt ask '{QUESTION}'" in done.err
+    assert f"has changed or is gone   try: reatt ask '{QUESTION}'" in done.err
 
 
 def test_a_document_that_changed_is_said_and_not_quoted_anew(reatt, ask, home):
     told = ask(QUESTION)
     (home / "work" / "leave.md").write_text("Parental leave is 50 weeks.\n")
     assert reatt("ingest", ".").code == 0
-    assert "has changed or gone" in reatt("report", told["id"]).err
+    assert "has changed or is gone" in reatt("report", told["id"]).err
 
 
 def test_an_answer_in_free_words_is_not_kept_and_its_id_not_shown(reatt, ask, library):

@@ -171,7 +171,7 @@ def test_socket_and_folder_are_for_their_owner_alone(library, runtime):
 def test_a_folder_that_others_can_open_is_used_by_neither_side(reatt, library, runtime):
     with served(library, model=os.environ["REATT_MODEL"]):
         runtime.chmod(0o755)
-        assert "is open to other users: its sockets are not used" in reatt("search", "tea").err
+        assert "is open to other users, so its sockets are not used" in reatt("search", "tea").err
         assert reatt("serve").code == 2
         runtime.chmod(0o700)
 
@@ -350,4 +350,4 @@ def test_a_socket_path_that_is_too_long_is_one_clear_line(reatt, library, home, 
     (home / ("x" * 120)).mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / ("x" * 120)))
     done = reatt("serve")
-    assert (done.code, "set XDG_RUNTIME_DIR to a folder with a shorter name" in done.err) == (2, True)
+    assert (done.code, "set XDG_RUNTIME_DIR to a folder with a shorter path" in done.err) == (2, True)
