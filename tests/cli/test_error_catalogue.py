@@ -183,7 +183,7 @@ NOTICES = [
     Row(30, "TRUNCATED", 0, "search --ok-empty " + "leave," * 200, "cut after", lambda world: None),
 ]
 FAILURES = [
-    Row(6, "NOTHING_FOUND", 2, "ingest --include *.docx .", "passed over: .txt (2), .md (1)"),
+    Row(6, "NOTHING_FOUND", 2, "ingest --include *.docx .", "skipped: .txt (2), .md (1)"),
     Row(7, "NO_SUCH_PATH", 2, "ingest leav.md", "leave.md?"),
     Row(16, "NO_STORE", 10, "list --store nowhere", "reatt ingest"),
     Row(17, "LOCKED", 11, "remove D-1", "wait until it has finished",
@@ -278,14 +278,14 @@ def test_row_4_what_a_scan_passes_over_is_no_failure(world, as_json):
     world.write("more/picture.txt", b"\x89PNG\r\n")
     done = world.reatt("ingest", "more", *(["--json"] if as_json else []))
     assert done.code == 0
-    assert told(done, "ingest")["files"]["skipped"] == 1 if as_json else "1 file passed over" in done.err
+    assert told(done, "ingest")["files"]["skipped"] == 1 if as_json else "1 file skipped" in done.err
 
 
 def test_row_5_an_empty_file_is_counted(world, as_json):
     world.write("more/empty.txt", b"")
     done = world.reatt("ingest", "more", *(["--json"] if as_json else []))
     assert done.code == 0
-    assert told(done, "ingest")["files"]["skipped"] == 1 if as_json else "1 file passed over" in done.err
+    assert told(done, "ingest")["files"]["skipped"] == 1 if as_json else "1 file skipped" in done.err
 
 
 def test_row_18_what_was_killed_goes_on(world):

@@ -137,7 +137,7 @@ def test_no_text_is_active_in_the_page_of_a_kept_answer(reatt, ask, home):
 def test_an_id_that_is_not_there_is_one_clear_line(how, reatt, library):
     done = reatt("report", "A-0123456789", *how)
     assert (done.code, done.out) == (2, "")
-    assert "no answer is kept as A-0123456789" in done.err
+    assert "no answer with the id A-0123456789 is kept" in done.err
     if how:
         jsonschema.validate(json.loads(done.err), schemas.json_schema("error"))
 

@@ -139,14 +139,16 @@ def test_killed_in_the_middle_the_same_question_is_answered_cold_and_said(librar
         reply = json.loads(client.communicate(timeout=200)[0])
     assert client.returncode == 0
     assert reply["evidence"]
-    assert reply["warnings"] == ["reatt serve ended in the middle; answered without it (to have it back: reatt serve)"]
+    assert reply["warnings"] == [
+        "reatt serve stopped during the question; the model was loaded instead (to restart it: reatt serve)"
+    ]
 
 
 def test_one_that_was_killed_is_told_of_once(reatt, library, runtime):
     runtime.mkdir(mode=0o700)
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(warm.place(library).socket))
-    assert "warning: reatt serve has been killed; answered without it" in reatt("search", "tea").err
+    assert "warning: reatt serve has been killed; the model was loaded instead" in reatt("search", "tea").err
     assert "warning" not in reatt("search", "tea").err
     assert not warm.place(library).socket.exists()
 
@@ -207,7 +209,7 @@ def test_another_user_is_not_heard(user, heard):
         ({"store": "/elsewhere"}, "another store"),
         ({"model": "other"}, "another model"),
         ({"version": "0"}, "another version"),
-        ({"device": "cuda:7"}, "does not compute on cuda:7"),
+        ({"device": "cuda:7"}, "does not use the device cuda:7"),
         ({"wanted": {"command": "ask"}}, "no question"),
         ({"wanted": None}, "no question"),
     ],
@@ -222,7 +224,7 @@ def test_a_question_for_another_model_is_answered_cold_and_said(reatt, library, 
     with served(library):
         done = reatt("search", "tea")
     assert done.code == 0
-    assert "reatt serve cannot answer this: it serves another model" in done.err
+    assert "reatt serve cannot answer this: it uses another model" in done.err
 
 
 @pytest.mark.parametrize("line", [b"", b"{", b"[]\n", b"\xff\n", b"{}\n", b"1" * 70_000])
