@@ -1,8 +1,8 @@
 """From a store to a better model of it: examples, close chunks, training, new keys, and a verdict (section 4.3).
 
-Nothing that a search sees changes before the verdict, and then one transaction changes it all: the store answers with
-the old model and its keys or with the new one and its own. What a killed run leaves is taken up by `--resume`, or
-dropped by the next run.
+Searches see no change before the verdict. Then one transaction switches everything, so the store answers either with
+the old model and its keys or with the new ones. `--resume` continues a killed run; otherwise the next run discards
+it.
 """
 
 from __future__ import annotations
@@ -46,21 +46,21 @@ from reatt_store.library import Library, Writer
 
 __all__ = ["Adapter", "Forecast", "Material", "Method", "Sources", "gather"]
 
-TRAINING, ADAPTED = "training", "training-model"  # folders of a store, gone when a run has ended
+TRAINING, ADAPTED = "training", "training-model"  # folders in a store, removed at the end of a run
 REPORTS = "reports"
 
-READING_SHARE = {True: 0.1, False: 0.3}  # of the minutes, by whether retrieval is what decides
+READING_SHARE = {True: 0.1, False: 0.3}  # share of the minutes, by whether retrieval decides
 AUTO = "auto"  # the teacher that passes its exam
-DROPPED = "an interrupted run was dropped; with --resume it would have gone on"
-ANEW = "there was no interrupted run to go on with: this one has begun anew"
-TOGETHER = 256  # examples searched for between two signs of life
+DROPPED = "an interrupted run was discarded; --resume would have continued it"
+ANEW = "there was no interrupted run to resume; this one started from the beginning"
+TOGETHER = 256  # examples searched between two progress reports
 
 Tell = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
 class Method:
-    """How it is learnt, and when the result is used."""
+    """How to train, and when to use the result."""
 
     plan: Plan
     freeze: str = "none"
@@ -73,7 +73,7 @@ class Method:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a run would take."""
+    """What a run would need."""
 
     steps: int
     step_seconds: float
@@ -83,7 +83,7 @@ class Forecast:
 
 @dataclass
 class Adapter:
-    """A store, its model, and what it is to learn from; `run` does it all, `forecast` says what that would take."""
+    """A store, its model, and the training material. `run` trains; `forecast` estimates what a run would need."""
 
     library: Library
     folder: ModelFolder
@@ -94,8 +94,8 @@ class Adapter:
     on_row: Callable[[Row, float], None] = lambda row, share: None
     stop: Callable[[], bool] = lambda: False
     began: float = field(default_factory=time.monotonic)
-    ranks: Ranks = ALONE  # the first of several processes does all but the training alone
-    words: WordSearch | None = None  # over the corpus; made where none is given
+    ranks: Ranks = ALONE  # of several processes the first does everything except training alone
+    words: WordSearch | None = None  # over the corpus; created if none is given
 
     def __post_init__(self) -> None:
         self._generation = feasible.read_by(self.library, self.model)
@@ -109,7 +109,7 @@ class Adapter:
         self._training = self.library.folder / TRAINING
 
     def forecast(self) -> Forecast:
-        """Take one step for nothing, encode some chunks and ask some questions, to say what all of it would take."""
+        """Time one discarded step, some chunks and some questions, to estimate the whole run."""
         trainer = self._trainer()
         step, costs = self._rehearse(trainer), self._costs()
         aside = costs.total(self._readable(costs))
@@ -119,7 +119,7 @@ class Adapter:
     def run(self, resume: bool = False) -> Report | None:
         """Train, encode, compare, and switch or keep; raises StoreLocked at once if another process writes.
 
-        None in a process that only helps the first one to train.
+        Returns None in a process that only helps the first one to train.
         """
         if self.ranks.number:
             self._train(self._begin(self._trainer(), resume), 0.0)
@@ -152,14 +152,14 @@ class Adapter:
         return saved(report, file)
 
     def _begin(self, trainer: Trainer, resume: bool) -> Trainer:
-        """Set a trainer where an earlier run was, when the first process has tidied up."""
+        """Restore a trainer from an earlier run, after the first process has cleaned up."""
         self.ranks.same(0.0)
         if resume:
             trainer.resume(self._training)
         return trainer
 
     def _clean(self, writer: Writer, resume: bool) -> list[str]:
-        """Drop what an earlier run has left half done, unless this one is to go on from it."""
+        """Discard an unfinished earlier run, unless this run resumes it."""
         left = checkpoints.exists(self._training)
         if resume and left:
             return []
@@ -179,7 +179,7 @@ class Adapter:
     def _trainer(self) -> Trainer:
         method = self.method
         freeze, model = FREEZES[method.freeze], self.model
-        cloze_alone = freeze.apart and self.material.mode == "masked"  # all that reading could tell is known
+        cloze_alone = freeze.apart and self.material.mode == "masked"  # nothing more to learn from reading
         objective = Objective(cross_document=not cloze_alone)
         trainer = Trainer(model, method.plan, objective, freeze, self._identity(), self.ranks)
         resources.check_disk(self.library.folder, self._bytes(trainer))
@@ -191,27 +191,27 @@ class Adapter:
         return resources.on_disk(self.model.t5, trainer.weights, keys)
 
     def _identity(self) -> str:
-        """Name what a checkpoint belongs to: model, method, and what is learnt from."""
+        """Identify what a checkpoint belongs to: model, method and training material."""
         method = replace(self.method, minutes=None, accept="")
         split = self.material.split
         learnt = (self.folder.sha256, asdict(method), self.material.corpus.ids, split.train, split.held)
         return hashlib.blake2b(repr(learnt).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
     def _seconds(self) -> float:
-        """Return how much of the time given is left."""
+        """Return the remaining share of the time."""
         return 60 * (self.method.minutes or 0) - (time.monotonic() - self.began)
 
     def _measured(self, model: ReAtt, generation: int, read: int | None) -> tuple[list[Asked], float]:
-        """Ask the held-out questions, `read` of them to be answered; with the seconds that it took."""
+        """Ask the held-out questions and let `read` of them be answered; also return the seconds."""
         started = time.monotonic()
         search, held = StoredSearch(self.library, generation, model, self.material.corpus), self.material.split.held
         asked = measure(model, self.material.corpus, search, held, read, self.tell)
         return asked, time.monotonic() - started
 
     def _plan_measuring(self) -> tuple[int | None, float]:
-        """Say how many held-out questions are read, and how many seconds encoding will take.
+        """Return how many held-out questions are read, and the estimated seconds for encoding.
 
-        By steps, all are read. By minutes, a mistake is told before they are spent.
+        With --steps all are read. With --minutes a budget that is too short is reported before training.
         """
         if self.method.steps is not None:
             return None, 0.0
@@ -232,10 +232,10 @@ class Adapter:
         return min(held, costs.readable(share * 60 * self.method.minutes))
 
     def _train(self, trainer: Trainer, aside: float) -> TrainingLog:
-        """Learn for the steps asked, or for what is left when seconds have been put aside."""
+        """Train for the given steps, or for the time that remains after setting seconds aside."""
         examples = self.material.split.train
         enough = len(trainer.close) or self.ranks.same(self._enough(trainer))
-        examples = examples[: int(enough)]  # as many as before it was interrupted
+        examples = examples[: int(enough)]  # the same number as before the interruption
         test = exams.exam(self.material.split.held, self.material.corpus, self._chunks, self._words, self.model)
         name = self._teacher(trainer, test)
         trainer.objective = replace(trainer.objective, teacher=TEACHERS[name])
@@ -243,11 +243,11 @@ class Adapter:
         course, budget = replace(self._course(examples), exam=test), self._budget(trainer, aside)
         log = train(trainer, course, budget, self._training, self.on_row, self.stop)
         if not log.rows:
-            raise KeyboardInterrupt  # before anything was learnt
+            raise KeyboardInterrupt  # nothing was learnt yet
         return replace(log, teacher=name)
 
     def _teacher(self, trainer: Trainer, test: exams.Exam | None) -> str:
-        """Name the teacher asked for, or the one that the model as it comes has, by what the first process measures."""
+        """Return the requested teacher, or the one that passes the exam with the original model."""
         if self.method.teacher != AUTO:
             return self.method.teacher
         names = list(TEACHERS)
@@ -264,7 +264,7 @@ class Adapter:
         return Course(examples, self._chunks, partial(self._mine, examples), self._words.near, None)
 
     def _learnt(self, trainer: Trainer) -> ReAtt:
-        """Return what has learnt; where retrieval alone did, part of the way, its scores as far apart as before."""
+        """Return the trained model. Of retrieval alone, keep part of the change and the old spread of scores."""
         learnt, corpus = trainer.current(), self.material.corpus
         if not FREEZES[self.method.freeze].apart:
             return learnt
@@ -280,34 +280,36 @@ class Adapter:
             return Steps(self.method.steps)
         if self.ranks.number:
             return Seconds(math.inf)  # the first one says
-        return Seconds(max(trainer.spent + 1, self._seconds() - aside))  # an interrupted run has what is left of them
+        return Seconds(
+            max(trainer.spent + 1, self._seconds() - aside)
+        )  # an interrupted run has the rest of its minutes
 
     def _left(self, aside: float) -> float:
-        """Return the seconds that are left to learn in; raises UsageError where there are none."""
+        """Return the seconds that remain for training; raises UsageError if there are none."""
         minutes, left = self.method.minutes or 0, self._seconds() - aside
         if left <= 0:
-            message = f"--minutes {minutes:g} is too little: encoding and measuring alone take longer"
+            message = f"--minutes {minutes:g} is too short: encoding and measuring alone take longer"
             raise UsageError(message, f"--minutes {math.ceil(1.5 * (minutes - left / 60))}")
         return left
 
     def _enough(self, trainer: Trainer) -> int:
-        """Say how many examples the budget can use; more would only have to be searched for."""
+        """Return how many examples the budget can use; searching for more would be wasted."""
         steps = self.method.steps or 1.5 * self._seconds() / self._rehearse(trainer)
         return math.ceil(steps + 1) * self.method.plan.batch
 
     def _rehearse(self, trainer: Trainer) -> float:
-        """Measure how long a step takes, without taking it."""
+        """Measure the time of a step, without applying it."""
         examples = self.material.split.train[: self.method.plan.batch]
         close = close_chunks(examples, self.material.corpus, self._words, self.method.plan.close)
         batch = trainer.lessons(self._course(examples), close).batch(0)
         if trainer.freeze.apart:
-            trainer.rehearse(batch)  # chunks are encoded the first time alone
+            trainer.rehearse(batch)  # chunks are encoded only the first time
         started = time.monotonic()
         trainer.rehearse(batch)
         return time.monotonic() - started
 
     def _mine(self, examples: Sequence[Example], number: int, model: ReAtt) -> list[list[int]]:
-        """Find close chunks for a round: the first as asked, the later ones by the attention of the model as it is."""
+        """Find close chunks for a round: the first as requested, later ones with the current model's attention."""
         corpus, how = self.material.corpus, self.method.close_from if number == 0 else "attention"
         search = self._searches.get(how) or search_from(how, corpus, model, self.tell)
         close = []
@@ -318,9 +320,9 @@ class Adapter:
         return [with_gold(each, example, corpus) for each, example in zip(close, examples, strict=True)]
 
     def _encode(self, writer: Writer, made: ModelFolder, learnt: ReAtt) -> tuple[int, int]:
-        """Return the generation that the new model reads, and how many keys had to be made for it.
+        """Return the generation that the new model reads, and the number of new keys.
 
-        The model is kept first: no generation may name a model that is not there.
+        The model is saved first, because a generation must not name a missing model.
         """
         fingerprint = learnt.fingerprint()
         if fingerprint == self._generation.fingerprint:
@@ -330,18 +332,18 @@ class Adapter:
         return generation, ingest.complete(self.library, writer, learnt, generation, self.tell)
 
     def _conclude(self, writer: Writer, run: int, verdict: Verdict, made: ModelFolder, generation: int) -> Named | None:
-        """Bring the new model into force, or drop it, and tidy up."""
+        """Make the new model current, or drop it, and clean up."""
         kept = conclude(self.library, writer, self._generation, run, verdict, made, generation)
         self._tidy()
         return kept
 
 
 def _settings(method: Method) -> dict[str, str | int | float | bool | None]:
-    """Give the settings of a run as plain values, for its row and its report."""
+    """Return the settings of a run as plain values, for its row and its report."""
     settings = {**asdict(method), **asdict(method.plan)}
     return {name: value for name, value in settings.items() if name != "plan"}
 
 
 def _peak_bytes(model: ReAtt) -> int | None:
-    """Return the most memory of the GPU that was used at once; None without one."""
+    """Return the peak memory of the GPU; None without one."""
     return torch.cuda.max_memory_allocated(model.device) if model.device.type == "cuda" else None

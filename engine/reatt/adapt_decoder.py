@@ -1,8 +1,8 @@
-"""From a store encoded for `intra` and questions with their evidence to a decoder that retrieves better, and a verdict.
+"""Trains the decoder of an `intra` store to retrieve, from questions with evidence, and decides whether to use it.
 
-What encodes is frozen: states and keys stay, so the new model reads the generation of the old one and nothing is
-encoded; a warm start teaches the rest of the decoder, too.
-What decides, and how, is as for ReAtt: held-out questions, groups drawn whole, one transaction at the end.
+The encoder is frozen. States and keys stay the same, so the new model reads the old generation and nothing is encoded.
+A warm start also trains the rest of the decoder. The decision is made as for ReAtt: held-out questions, whole groups
+resampled, one transaction at the end.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from reatt.weights.folder import ModelFolder
 from reatt_store.errors import ModelMismatch, UsageError
 from reatt_store.library import Generation, Library
 
-MADE = "training-model"  # a folder of the store, gone when a run has ended
-DEPTH, FOUND = 50, 10  # chunks, and different texts, that figures look at
+MADE = "training-model"  # a folder in the store, removed at the end of a run
+DEPTH, FOUND = 50, 10  # depth of the figures, in chunks and in distinct texts
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What is learnt from."""
+    """The training material."""
 
     qa: Path
     qrels: Path
@@ -48,18 +48,18 @@ class Sources:
 
 @dataclass(frozen=True)
 class Course:
-    """How it is learnt, and when the result is used."""
+    """How to train, and when to use the result."""
 
     plan: Plan
     accept: str = "if-better"
     minutes: float | None = 20.0
-    steps: int | None = None  # instead of minutes; with a warm start so many of each
-    warm_start: bool = False  # whether the decoder learns to answer first
+    steps: int | None = None  # instead of minutes; with a warm start, this many for each part
+    warm_start: bool = False  # whether the decoder first learns to answer
 
 
 @dataclass
 class DecoderAdapter:
-    """A store, its model, and what it is to learn from; `run` does it all."""
+    """A store, its model, and the training material; `run` does everything."""
 
     library: Library
     folder: ModelFolder
@@ -75,7 +75,7 @@ class DecoderAdapter:
         self._generation = encoded_for_intra(self.library)
         if self._generation.fingerprint != self.model.fingerprint():
             message = f"the store's vectors were made by {self._generation.model_name}, not by this model"
-            raise ModelMismatch(message, "leave out --model, or move the store over first: reatt ingest --reencode")
+            raise ModelMismatch(message, "leave out --model, or convert the store first: reatt ingest --reencode")
         self._corpus = Corpus.of(self.library)
         labelled = evidence_examples(self._corpus, self.sources.qa, self.sources.qrels)
         self._warnings = labelled.warnings
@@ -83,7 +83,7 @@ class DecoderAdapter:
         self.split: Split = hold_out(labelled.examples, self._corpus, share=share, seed=seed)
 
     def run(self) -> Report:
-        """Learn, compare, and switch or keep; raises StoreLocked at once if another process writes."""
+        """Train, compare, and switch or keep; raises StoreLocked at once if another process writes."""
         settings = {**asdict(self.course.plan), **asdict(self.course), "method": self.model.method}
         settings.pop("plan")
         with self.library.writing() as writer:
@@ -94,7 +94,7 @@ class DecoderAdapter:
             learner = self._learner(warmed.model, material)
             log = warmed.then(learn(learner, self.course.plan, self._budget(warmed), self.on_row, self.stop))
             if not log.rows:
-                raise KeyboardInterrupt  # before anything was learnt
+                raise KeyboardInterrupt  # nothing was learnt yet
             made = intra_files.write(learner.tokens, self.folder, self.library.folder / MADE, warmed.asker)
             after = self._measured(models.load_intra(made, str(self.model.device)))
             verdict = compare(before, after, primary=RETRIEVAL, policy=self.course.accept, seed=self.course.plan.seed)
@@ -120,7 +120,7 @@ class DecoderAdapter:
         return Material(examples, self._corpus, index, first_round(self.model, index, examples, on_each))
 
     def _warmed(self, material: Material) -> Warmed:
-        """Teach a copy of the decoder to answer, for half of the time."""
+        """Train a copy of the decoder to answer, for half of the time."""
         plan = replace(warm_starting.USUAL, seed=self.course.plan.seed)
         learner = AnswerLearner(self.model, material, plan)
         return Warmed(learner.model, learn(learner, plan, self._budget(None), self.on_row, self.stop), learner.asker)
@@ -132,9 +132,9 @@ class DecoderAdapter:
         return learner
 
     def _budget(self, warmed: Warmed | None) -> Budget:
-        """Leave as long for the second measuring as the first one, and the search, have taken.
+        """Reserve as much time for the second measurement as the first one and the search took.
 
-        None: what comes first is a warm start, and has half of it.
+        None: a warm start comes first and has half of the time.
         """
         if self.course.steps is not None:
             return Steps(self.course.steps)
@@ -142,12 +142,12 @@ class DecoderAdapter:
         minutes, spent = self.course.minutes or 0, time.monotonic() - self.began - warming
         left = 60 * minutes - 2 * spent - warming
         if left <= 0:
-            message = f"--minutes {minutes:g} is too little: searching and measuring alone take longer"
+            message = f"--minutes {minutes:g} is too short: searching and measuring alone take longer"
             raise UsageError(message, f"--minutes {4 * spent / 60:.1f}")
         return Seconds(left if warmed else left / 2)
 
     def _measured(self, model: Intra) -> list[Asked]:
-        """Ask a model all held-out questions, and let it answer those whose answers are known."""
+        """Ask a model all held-out questions; let it answer those with known answers."""
         retriever, asked = Retriever(self.library, model, self._generation), list[Asked]()
         for number, example in enumerate(self.split.held):
             self.tell(Progress("compare", number, len(self.split.held)))
@@ -156,13 +156,13 @@ class DecoderAdapter:
 
 
 def encoded_for_intra(library: Library) -> Generation:
-    """Name the generation in force; raises ModelMismatch where it was not encoded for `intra`."""
+    """Return the current generation; raises ModelMismatch if it was not encoded for `intra`."""
     made = library.generation()
     if made is None:
-        raise UsageError("the store holds no vectors yet", "reatt ingest --method intra PATH", str(library.folder))
+        raise UsageError("the store has no vectors yet", "reatt ingest --method intra PATH", str(library.folder))
     if made.method != "intra":
-        fix = "to move it over: reatt ingest --reencode --method intra PATH"
-        raise ModelMismatch(f"the store was encoded for {made.method}, and keeps no states", fix)
+        fix = "convert it: reatt ingest --reencode --method intra PATH"
+        raise ModelMismatch(f"the store was encoded for {made.method} and has no encoder states", fix)
     return made
 
 

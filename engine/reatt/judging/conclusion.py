@@ -1,4 +1,4 @@
-"""The end of a run: the new model in force with its vectors, or nothing changed; one earlier model stays."""
+"""The end of a run: the new model becomes current with its vectors, or nothing changes. One earlier model is kept."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from reatt_store.records import Outcome
 def conclude(
     library: Library, writer: Writer, before: Generation, run: int, verdict: Verdict, made: ModelFolder, generation: int
 ) -> Named | None:
-    """Bring a model into force that reads `generation`, or drop it; return what was kept.
+    """Make a model that reads `generation` current, or drop it; return what was kept.
 
-    `before` was in force until now. Its model is the one to go back to; earlier ones go.
+    `before` was current until now. Its model is kept for a rollback; earlier ones are dropped.
     """
     outcome = Outcome(
         {name: change.before for name, change in verdict.figures.items()},
