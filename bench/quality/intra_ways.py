@@ -23,7 +23,7 @@ from reatt.model.backbone import Queries
 from reatt.model.intra import FEED, PARTS, Intra
 from reatt.model.pooling import pooled
 from reatt.model.retrieval_tokens import TOKENS, RetrievalTokens, untrained
-from reatt.search import maxsim
+from reatt.search import maxsim, score
 from reatt.search.maxsim import Place, Shard
 from reatt.training import checkpoints, warm_start
 from reatt.training.decoder import USUAL, Learner, Material
@@ -127,10 +127,10 @@ class Searched:
     def _scores(self, queries: Queries, texts: Sequence[int]) -> dict[int, float]:
         keys = self.keys([self._pool.corpus.ids[text] for text in texts])
         terms = {
-            chunk: maxsim.pairs(queries.vectors, queries.weights, each, queries.scaled_by)[1]
+            chunk: score.maxsim(queries.vectors, queries.weights, each[None], scaled_by=queries.scaled_by)
             for chunk, each in keys.items()
         }
-        return {text: float(terms[self._pool.corpus.ids[text]].sum()) for text in texts}
+        return {text: float(terms[self._pool.corpus.ids[text]]) for text in texts}
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Laws of weighted MaxSim: every way of computing it gives what float64 brute force gives."""
+"""Laws of fast MaxSim: every way of scanning a store gives what `score.maxsim` gives in float64."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reatt.search import maxsim
+from reatt.search.score import maxsim as plain
+from reatt.search.score import pairs
 from reatt_store.segments import quantise
 
 BLOCK = maxsim._ENGINES["cpu"].block
@@ -43,9 +45,9 @@ def question(seed, width=16, count=7, chunk=None):
     return torch.tensor(vectors, dtype=torch.float32), torch.tensor(weights, dtype=torch.float32)
 
 
-def brute_force(vectors, weights, chunks):
-    rows = [keys.astype(np.float16).astype(np.float64) for keys in chunks]
-    return np.array([weights.double().numpy() @ (vectors.double().numpy() @ keys.T).max(1) for keys in rows])
+def brute_force(vectors, weights, chunks, scaled_by=None):
+    rows = [torch.tensor(keys.astype(np.float16)).double()[None] for keys in chunks]
+    return np.array([float(plain(vectors.double(), weights.double(), keys, None, scaled_by)) for keys in rows])
 
 
 def two_shards(chunks, cut):
@@ -77,8 +79,7 @@ def test_scales_at_a_keys_end_multiply_the_products_of_those_who_name_them():
     random = np.random.default_rng(2)
     chunks = [np.hstack([keys, random.uniform(0.1, 2, (len(keys), 3))]) for keys in chunks]
     vectors, scaled_by = torch.nn.functional.pad(vectors, (0, 3)), torch.tensor([16, 17, 18, 16, 18, 18, 17])
-    rows = [torch.tensor(keys.astype(np.float16)).double() for keys in chunks]
-    truth = [float(weights.double() @ (vectors.double() @ k.T * k.T[scaled_by]).amax(1)) for k in rows]
+    truth = brute_force(vectors, weights, chunks, scaled_by)
     shards = two_shards(chunks, 120)
     np.testing.assert_allclose(
         flat(maxsim.exact(vectors, weights, shards, scaled_by=scaled_by)), truth, rtol=1e-4, atol=1e-4
@@ -87,7 +88,7 @@ def test_scales_at_a_keys_end_multiply_the_products_of_those_who_name_them():
     np.testing.assert_allclose(best, sorted(truth)[:-11:-1], rtol=1e-4, atol=1e-4)
     for keys, total in zip(chunks[:9], truth[:9], strict=True):
         half = torch.tensor(keys).half()
-        assert float(maxsim.pairs(vectors, weights, half, scaled_by)[1].sum()) == pytest.approx(total, rel=1e-4)
+        assert float(pairs(vectors, weights, half, scaled_by)[1].sum()) == pytest.approx(total, rel=1e-4)
 
 
 def test_negative_maxima_stay_negative_beside_an_empty_chunk():
@@ -210,7 +211,7 @@ def test_pairs_sum_to_the_score():
     vectors, weights = question(10)
     scores = maxsim.exact(vectors, weights, [maxsim.load(segment(1, chunks))])[1]
     for keys, score in zip(chunks, scores, strict=True):
-        best, shares = maxsim.pairs(vectors, weights, torch.tensor(keys).half())
+        best, shares = pairs(vectors, weights, torch.tensor(keys).half())
         assert best.shape == (7,)
         assert float(shares.sum()) == pytest.approx(float(score), rel=1e-5)
 

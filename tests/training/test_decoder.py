@@ -77,11 +77,6 @@ def test_what_is_learnt_from_is_what_a_search_ranks_by(library, intra, material)
     assert scores.tolist() == pytest.approx([hit.score for hit in hits], abs=1e-3)
 
 
-def test_padding_of_keys_never_wins_a_maximum():
-    asking, keys = torch.ones(1, 1, 1, 2), torch.tensor([[[-1.0, -1.0], [0.0, 0.0]]])
-    assert float(chunk_scores(asking, torch.ones(1, 1), keys, torch.tensor([[True, False]]))) == -2
-
-
 @pytest.mark.parametrize("strangers", [0, 3, 256])
 def test_a_step_tells_evidence_from_what_was_found_from_others_evidence_and_from_strangers(
     material, strangers, monkeypatch

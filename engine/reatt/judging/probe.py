@@ -21,6 +21,7 @@ from reatt.model.backbone import ChunkText
 from reatt.model.reatt import Padded, pad
 from reatt.model.t5 import T5, Block
 from reatt.progress import Progress
+from reatt.search.score import maxima, mean_by_question
 from reatt.weights.folder import ModelFolder
 from reatt.weights.models import choose_device, read_tokenizer
 from reatt.weights.t5_files import learnt_apart, load_t5
@@ -156,15 +157,13 @@ def score(block: Block, questions: Padded, chunks: Padded) -> Tensor:
     attention = block.attention
     queries = attention.split(attention.q(block.attention_norm(questions.values)))  # (S, h, m, d)
     keys = attention.split(attention.k(block.attention_norm(chunks.values)))  # (b, h, n, d)
-    owner = questions.keep.nonzero()[:, 0]  # (M,) which question each token that is not padding belongs to
     kept = [row[:, keep] for row, keep in zip(keys, chunks.keep, strict=True)]  # (b) of (h, n, d)
     heads = []
     for number in range(attention.head_count):
         asked = queries[:, number][questions.keep]  # (M, d)
         # A chunk at a time: its products stay in the processor's cache, where those of a batch would not.
-        best = torch.stack([(asked @ chunk[number].T).amax(1) for chunk in kept], 1)  # (M, b)
-        total = best.new_zeros(len(questions.keep), len(kept)).index_add(0, owner, best)  # (S, b)
-        heads.append(total / questions.keep.sum(1, keepdim=True))
+        best = torch.cat([maxima(asked, chunk[None, number]) for chunk in kept], 1)  # (M, b)
+        heads.append(mean_by_question(best, questions.keep))
     return torch.stack(heads)
 
 

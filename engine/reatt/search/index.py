@@ -20,6 +20,7 @@ from reatt.model.backbone import Queries
 from reatt.search import maxsim
 from reatt.search.maxsim import Live, Place
 from reatt.search.query_runs import alike, gathered
+from reatt.search.score import pairs
 from reatt_store.library import Library, Segment
 
 if TYPE_CHECKING:
@@ -95,9 +96,8 @@ class AttentionIndex:
         keys = self.keys([chunk]).get(chunk)
         if keys is None:
             return None
-        best, weights = maxsim.pairs(
-            queries.vectors, queries.weights, keys.to(queries.vectors.device), queries.scaled_by
-        )
+        keys = keys.to(queries.vectors.device)
+        best, weights = pairs(queries.vectors, queries.weights, keys, queries.scaled_by)
         return BestKeys(best.tolist(), weights.tolist())
 
     def _places(self, chunks: Sequence[int]) -> dict[int, tuple[int, int]]:

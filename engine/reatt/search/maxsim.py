@@ -1,4 +1,4 @@
-"""Weighted MaxSim over sealed segments: `score(chunk) = sum_i w_i * max_j <q_i, k_j>` (ReAtt section 2.2, equation 1).
+"""MaxSim (`score.maxsim`) over sealed segments, fast: in blocks, in threads, and in int8 before float32.
 
 Keys are not unit length and products may be negative, so nothing here normalises, and what must not win is -inf before
 a maximum, never multiplied by 0.
@@ -144,17 +144,6 @@ def top(scores: Scores, k: int) -> list[Place]:
     starts = np.cumsum([0, *(len(scores[id]) for id in ids)])
     owners = np.searchsorted(starts, best, side="right") - 1
     return [Place(ids[s], int(i - starts[s]), float(flat[i])) for s, i in zip(owners, best, strict=True)]
-
-
-def pairs(vectors: Tensor, weights: Tensor, keys: Tensor, scaled_by: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Explain one chunk's score: each query vector's best key (m,) and its share of the score (m,), which sum to it.
-
-    >>> pairs(torch.eye(2), torch.tensor([0.5, 0.5]), torch.tensor([[4.0, 1.0], [2.0, 3.0]]))
-    (tensor([0, 1]), tensor([2.0000, 1.5000]))
-    """
-    products = vectors @ keys.float().T  # (m, n)
-    best = (products if scaled_by is None else products * keys.float().T[scaled_by]).max(dim=1)  # (m,)
-    return best.indices, best.values * weights
 
 
 def _narrowed(

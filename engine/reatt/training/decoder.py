@@ -25,6 +25,7 @@ from reatt.model.backbone import ChunkText
 from reatt.model.intra import FEED, Intra
 from reatt.model.retrieval_tokens import RetrievalTokens
 from reatt.search.index import AttentionIndex
+from reatt.search.score import maxsim
 from reatt.training.plans import Budget, Plan, Row, TrainingLog, rate
 
 STRANGERS = 256  # chunks by chance that a step's questions are to tell from their evidence
@@ -36,13 +37,12 @@ USUAL = Plan(batch=16, rate=3e-3, rounds=1, learn_head=False, half=False, recomp
 def chunk_scores(asking: Tensor, weights: Tensor, keys: Tensor, keep: Tensor, columns: Tensor | None = None) -> Tensor:
     """Score chunks (C,): queries (L, h, R, d), weights (L, h), keys (C, n, d) where `keep` (C, n) says there is one.
 
-    `columns` (L, h) says which entry of a key scales its products with a head's queries.
+    `sum_{l,h} w_lh * sum_r max_j <q_lhr, k_j>`; `columns` (L, h) says which entry of a key scales its products with a
+    head's queries.
     """
-    products = torch.einsum("lhrd,cnd->lhrcn", asking, keys)
-    if columns is not None:
-        products = products * keys[..., columns].permute(2, 3, 0, 1)[:, :, None]  # (L, h, 1, C, n)
-    best = products.masked_fill(~keep, -torch.inf).amax(-1)  # (L, h, R, C)
-    return torch.einsum("lh,lhc->c", weights, best.sum(2))
+    scales = None if columns is None else columns[..., None]  # (L, h, 1)
+    by_head = maxsim(asking, torch.ones_like(asking[..., 0]), keys, keep, scales)  # (L, h, C)
+    return (weights[..., None] * by_head).sum((0, 1))
 
 
 def evidence_loss(scores: Tensor, evidence: Tensor) -> Tensor:
