@@ -1,21 +1,19 @@
-"""From a store encoded for `intra` and questions with their evidence to a decoder that retrieves better, and a verdict.
+"""The course of INTRA: from questions with their evidence its decoder learns to retrieve from the states that are kept.
 
 What encodes is frozen: states and keys stay, so the new model reads the generation of the old one and nothing is
 encoded; a warm start teaches the rest of the decoder, too.
-What decides, and how, is as for ReAtt: held-out questions, groups drawn whole, one transaction at the end.
 """
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import ClassVar
 
-from reatt.judging.comparison import RETRIEVAL, Asked, compare
-from reatt.judging.conclusion import conclude
-from reatt.judging.report import Named, Report, saved
+from reatt.adapt import Encoded, Learnt, Settings, settings_of
+from reatt.judging.comparison import RETRIEVAL, Asked
 from reatt.lessons.corpus import Corpus
 from reatt.lessons.evidence import KIND, evidence_examples
 from reatt.lessons.examples import Example, Split, hold_out
@@ -26,20 +24,20 @@ from reatt.search.index import AttentionIndex
 from reatt.search.retriever import TOKEN_CANDIDATES, Retriever
 from reatt.training import warm_start as warm_starting
 from reatt.training.decoder import Learner, Material, first_round, learn
-from reatt.training.plans import Budget, Plan, Row, Seconds, Steps
+from reatt.training.plans import Budget, Plan, Row, Seconds, Steps, TrainingLog
 from reatt.training.warm_start import AnswerLearner, Warmed
-from reatt.weights import intra_files, models
+from reatt.weights import models
 from reatt.weights.folder import ModelFolder
+from reatt.weights.write import write_intra
 from reatt_store.errors import ModelMismatch, UsageError
-from reatt_store.library import Generation, Library
+from reatt_store.library import Generation, Library, Writer
 
-MADE = "training-model"  # a folder of the store, gone when a run has ended
 DEPTH, FOUND = 50, 10  # chunks, and different texts, that figures look at
 
 
 @dataclass(frozen=True)
-class Sources:
-    """What is learnt from."""
+class EvidenceFiles:
+    """What is learnt from: questions, and the documents that answer each."""
 
     qa: Path
     qrels: Path
@@ -47,7 +45,7 @@ class Sources:
 
 
 @dataclass(frozen=True)
-class Course:
+class DecoderOptions:
     """How it is learnt, and when the result is used."""
 
     plan: Plan
@@ -58,60 +56,79 @@ class Course:
 
 
 @dataclass
-class DecoderAdapter:
-    """A store, its model, and what it is to learn from; `run` does it all."""
+class DecoderCourse:
+    """A store, its model, and what it is to learn from."""
 
     library: Library
     folder: ModelFolder
     model: Intra
-    sources: Sources
-    course: Course
+    files: EvidenceFiles
+    options: DecoderOptions
     tell: Callable[[Progress], None] = lambda _: None
     on_row: Callable[[Row, float], None] = lambda row, share: None
     stop: Callable[[], bool] = lambda: False
     began: float = field(default_factory=time.monotonic)
+    mode: ClassVar[str] = KIND
+    primary: ClassVar[str] = RETRIEVAL
 
     def __post_init__(self) -> None:
-        self._generation = encoded_for_intra(self.library)
-        if self._generation.fingerprint != self.model.fingerprint():
-            message = f"the store's vectors were made by {self._generation.model_name}, not by this model"
+        self.generation: Generation = encoded_for_intra(self.library)
+        if self.generation.fingerprint != self.model.fingerprint():
+            message = f"the store's vectors were made by {self.generation.model_name}, not by this model"
             raise ModelMismatch(message, "leave out --model, or move the store over first: reatt ingest --reencode")
         self._corpus = Corpus.of(self.library)
-        labelled = evidence_examples(self._corpus, self.sources.qa, self.sources.qrels)
+        labelled = evidence_examples(self._corpus, self.files.qa, self.files.qrels)
         self._warnings = labelled.warnings
-        seed, share = self.course.plan.seed, self.sources.hold_out
-        self.split: Split = hold_out(labelled.examples, self._corpus, share=share, seed=seed)
+        self.accept, self.seed = self.options.accept, self.options.plan.seed
+        self.split: Split = hold_out(labelled.examples, self._corpus, share=self.files.hold_out, seed=self.seed)
 
-    def run(self) -> Report:
-        """Learn, compare, and switch or keep; raises StoreLocked at once if another process writes."""
-        settings = {**asdict(self.course.plan), **asdict(self.course), "method": self.model.method}
-        settings.pop("plan")
-        with self.library.writing() as writer:
-            run = writer.begin_run(KIND, settings)
-            before = self._measured(self.model)
-            material = self._material()
-            warmed = self._warmed(material) if self.course.warm_start else Warmed(self.model)
-            learner = self._learner(warmed.model, material)
-            log = warmed.then(learn(learner, self.course.plan, self._budget(warmed), self.on_row, self.stop))
-            if not log.rows:
-                raise KeyboardInterrupt  # before anything was learnt
-            made = intra_files.write(learner.tokens, self.folder, self.library.folder / MADE, warmed.asker)
-            after = self._measured(models.load_intra(made, str(self.model.device)))
-            verdict = compare(before, after, primary=RETRIEVAL, policy=self.course.accept, seed=self.course.plan.seed)
-            number = self._generation.id
-            kept = conclude(self.library, writer, self._generation, run, verdict, made, number)
-            shutil.rmtree(made.path)
-        file = self.library.folder / "reports" / f"R-{run}.html"
-        report = Report(
-            run=run, store=str(self.library.folder), mode=KIND, settings=settings,
-            examples={KIND: len(self.split.train)}, verdict=verdict, before=before, after=after, log=log,
-            parent=Named(self.folder.name, self.folder.sha256), model=kept, reencoded=0,
-            seconds=time.monotonic() - self.began, warnings=self._warnings, report=str(file),
-        )  # fmt: skip
-        return saved(report, file)
+    @property
+    def settings(self) -> Settings:
+        """What was asked for, as plain values."""
+        return settings_of(asdict(self.options.plan), asdict(self.options), {"method": self.model.method})
+
+    @property
+    def examples(self) -> Mapping[str, int]:
+        """How many examples there are to learn from, all of one kind."""
+        return {KIND: len(self.split.train)}
+
+    def begin(self, writer: Writer, resume: bool) -> None:
+        """Do nothing: a run that was cut short leaves nothing to go on from."""
+
+    def measure(self, model: Intra, generation: int) -> list[Asked]:
+        """Ask a model all held-out questions, and let it answer those whose answers are known."""
+        assert generation == self.generation.id, "what encodes is frozen"
+        retriever, asked = Retriever(self.library, model, self.generation), list[Asked]()
+        for number, example in enumerate(self.split.held):
+            self.tell(Progress("compare", number, len(self.split.held)))
+            asked.append(_ask(retriever, model, self._corpus, example))
+        return asked
+
+    def learn(self, measuring: float) -> Learnt:
+        """Teach the decoder to answer where that is asked for, then its retrieval tokens and what its heads weigh."""
+        material = self._material()
+        warmed = self._warmed(material) if self.options.warm_start else Warmed(self.model)
+        learner = self._learner(warmed.model, material)
+        log = warmed.then(learn(learner, self.options.plan, self._budget(warmed), self.on_row, self.stop))
+        return Learnt(log, lambda folder: write_intra(learner.tokens, self.folder, folder, warmed.asker))
+
+    def load(self, made: ModelFolder) -> Intra:
+        """Load what was written."""
+        return models.load_intra(made, str(self.model.device))
+
+    def encode(self, writer: Writer, made: ModelFolder, learnt: Intra) -> Encoded:
+        """Encode nothing: what encodes is frozen."""
+        return Encoded(self.generation.id)
+
+    def warnings(self, log: TrainingLog) -> tuple[str, ...]:
+        """Say which questions were left out."""
+        return self._warnings
+
+    def tidy(self) -> None:
+        """Do nothing: no checkpoints are written."""
 
     def _material(self) -> Material:
-        index = AttentionIndex(self.library, self._generation.id, TOKEN_CANDIDATES)
+        index = AttentionIndex(self.library, self.generation.id, TOKEN_CANDIDATES)
         examples = self.split.train
 
         def on_each(number: int) -> None:
@@ -121,12 +138,12 @@ class DecoderAdapter:
 
     def _warmed(self, material: Material) -> Warmed:
         """Teach a copy of the decoder to answer, for half of the time."""
-        plan = replace(warm_starting.USUAL, seed=self.course.plan.seed)
+        plan = replace(warm_starting.USUAL, seed=self.options.plan.seed)
         learner = AnswerLearner(self.model, material, plan)
         return Warmed(learner.model, learn(learner, plan, self._budget(None), self.on_row, self.stop), learner.asker)
 
     def _learner(self, model: Intra, material: Material) -> Learner:
-        learner = Learner(model, material, self.course.plan)
+        learner = Learner(model, material, self.options.plan)
         if not self.folder.retrieval_tokens.is_file():
             learner.temper()
         return learner
@@ -136,23 +153,15 @@ class DecoderAdapter:
 
         None: what comes first is a warm start, and has half of it.
         """
-        if self.course.steps is not None:
-            return Steps(self.course.steps)
+        if self.options.steps is not None:
+            return Steps(self.options.steps)
         warming = warmed.seconds if warmed else 0.0
-        minutes, spent = self.course.minutes or 0, time.monotonic() - self.began - warming
+        minutes, spent = self.options.minutes or 0, time.monotonic() - self.began - warming
         left = 60 * minutes - 2 * spent - warming
         if left <= 0:
             message = f"--minutes {minutes:g} is too little: searching and measuring alone take longer"
             raise UsageError(message, f"--minutes {4 * spent / 60:.1f}")
         return Seconds(left if warmed else left / 2)
-
-    def _measured(self, model: Intra) -> list[Asked]:
-        """Ask a model all held-out questions, and let it answer those whose answers are known."""
-        retriever, asked = Retriever(self.library, model, self._generation), list[Asked]()
-        for number, example in enumerate(self.split.held):
-            self.tell(Progress("compare", number, len(self.split.held)))
-            asked.append(_ask(retriever, model, self._corpus, example))
-        return asked
 
 
 def encoded_for_intra(library: Library) -> Generation:

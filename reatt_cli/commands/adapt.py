@@ -17,7 +17,7 @@ from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds
 from reatt_cli.session import Session, short_path
 
 if TYPE_CHECKING:
-    from reatt.adapt import Adapter, Forecast, Material, Method
+    from reatt.adapt_encoder import EncoderCourse, EncoderOptions, Forecast, Material
     from reatt.judging.report import Report
     from reatt.progress import Progress
     from reatt.training.plans import Plan, Row
@@ -147,35 +147,36 @@ def adapt(
 
 def _encoder(session: Session, told: Told, began: float) -> int:
     """Train by ReAtt's losses."""
-    from reatt import adapt as engine
+    from reatt import adapt
+    from reatt.adapt_encoder import EncoderCourse, EncoderOptions, Sources, gather
     from reatt.training import feasible, freezing, ranks
     from reatt.weights import models
 
     told.refuse("reatt", ["qrels", "warm_start"])
     qa, judged, spans = [None if name is None else Path(name) for name in (told.qa, told.judged, told.spans)]
-    sources = engine.Sources(qa, judged, spans, told.masked, told.exclude_source, _share(told.hold_out))
+    sources = Sources(qa, judged, spans, told.masked, told.exclude_source, _share(told.hold_out))
     feasible.in_force(session.library)
     given = _minutes(told.minutes, told.steps)
     with ranks.joined() as together, session.out.progress() as show, _stoppable(session) as stop:
         model = models.load(session.model, session.settings.device)
         plan = _plan(told.preset, model.device.type, told.seed, told.wait)
-        material = engine.gather(session.library, sources, told.seed)
+        material = gather(session.library, sources, told.seed)
         freeze = told.freeze or freezing.usual(material.split.train)
-        method = engine.Method(plan, freeze, told.close_from, told.teacher, told.accept, given, told.steps)
-        what = (session.library, session.model, model, material, method)
+        options = EncoderOptions(plan, freeze, told.close_from, told.teacher, told.accept, given, told.steps)
+        what = (session.library, session.model, model, material, options)
         if together.number:  # the first process speaks for all
-            return _help(engine.Adapter(*what, began=began, ranks=together), told.dry_run, told.resume)
-        adapter = engine.Adapter(*what, show, _rows(show), stop, began, together)
-        _tell_plan(session, material, method)
-        planned = _planned(session, material, adapter.forecast()) if told.dry_run else None
-        result = planned or _done(session, adapter.run(told.resume))
+            return _help(EncoderCourse(*what, began=began, ranks=together), told.dry_run, told.resume)
+        course = EncoderCourse(*what, show, _rows(show), stop, began, together)
+        _tell_plan(session, material, options)
+        planned = _planned(session, material, course.forecast()) if told.dry_run else None
+        result = planned or _done(session, adapt.run(course, told.resume))
     session.out.result(result, lambda: _render(session, result))
     return 0 if told.dry_run or result.accepted else KEPT
 
 
 def _decoder(session: Session, told: Told, began: float) -> int:
     """Train what INTRA learns: retrieval tokens, and what the decoder's heads weigh."""
-    from reatt import adapt_decoder
+    from reatt import adapt, adapt_decoder
     from reatt.training import decoder
     from reatt.weights import models
     from reatt_store.errors import UsageError
@@ -185,24 +186,24 @@ def _decoder(session: Session, told: Told, began: float) -> int:
         message = "--method intra learns from questions and the documents that answer them"
         raise UsageError(message, "reatt adapt --qa queries.jsonl --qrels qrels.tsv")
     adapt_decoder.encoded_for_intra(session.library)
-    sources = adapt_decoder.Sources(Path(told.qa), Path(told.qrels), _share(told.hold_out))
+    files = adapt_decoder.EvidenceFiles(Path(told.qa), Path(told.qrels), _share(told.hold_out))
     plan = replace(decoder.USUAL, seed=told.seed)
-    course = adapt_decoder.Course(plan, told.accept, _minutes(told.minutes, told.steps), told.steps, told.warm_start)
+    how = (told.accept, _minutes(told.minutes, told.steps), told.steps, told.warm_start)
     with session.out.progress() as show, _stoppable(session, resumes=False) as stop:
         model = models.load_intra(session.model, session.settings.device)
-        what = (session.library, session.model, model, sources, course)
-        adapter = adapt_decoder.DecoderAdapter(*what, show, _rows(show), stop, began)
-        split = adapter.split
-        session.out.note(f"plan   {counted(len(split.train), 'question')} with evidence, {len(split.held):,} held out")
-        result = _done(session, adapter.run())
+        what = (session.library, session.model, model, files, adapt_decoder.DecoderOptions(plan, *how))
+        course = adapt_decoder.DecoderCourse(*what, show, _rows(show), stop, began)
+        train, held = len(course.split.train), len(course.split.held)
+        session.out.note(f"plan   {counted(train, 'question')} with evidence, {held:,} held out")
+        result = _done(session, adapt.run(course))
     session.out.result(result, lambda: _render(session, result))
     return 0 if result.accepted else KEPT
 
 
-def _help(adapter: Adapter, dry_run: bool, resume: bool) -> int:
+def _help(course: EncoderCourse, dry_run: bool, resume: bool) -> int:
     """Train beside the process that `torchrun` has started first."""
     if not dry_run:
-        adapter.run(resume)
+        course.help(resume)
     return 0
 
 
@@ -258,9 +259,9 @@ def _rows(show: Callable[[Progress], None]) -> Callable[[Row, float], None]:
     return tell
 
 
-def _tell_plan(session: Session, material: Material, method: Method) -> None:
+def _tell_plan(session: Session, material: Material, options: EncoderOptions) -> None:
     total = sum(material.kinds.values())
-    held, how = material.split, f"{method.steps} steps" if method.steps else f"{method.minutes:g} min"
+    held, how = material.split, f"{options.steps} steps" if options.steps else f"{options.minutes:g} min"
     out = f"hold-out {counted(len(held.groups), 'group')}, {counted(len(held.held), 'question')}"
     session.out.note(f"plan   {human_count(total)} examples ({_mix(material.kinds)}), {out}, {how}")
 
@@ -290,11 +291,10 @@ def _planned(session: Session, material: Material, forecast: Forecast) -> schema
     )  # fmt: skip
 
 
-def _done(session: Session, report: Report | None) -> schemas_adapt.Adapt:
+def _done(session: Session, report: Report) -> schemas_adapt.Adapt:
     from reatt.judging.report import to_json
     from reatt_cli.schemas import adapt as schemas_adapt
 
-    assert report is not None, "the first process reports"
     told = to_json(report)
     return schemas_adapt.Adapt.model_validate({**told, "warnings": [*session.warnings, *told["warnings"]]})
 

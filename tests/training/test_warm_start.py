@@ -13,7 +13,8 @@ from reatt.search.index import AttentionIndex
 from reatt.training.decoder import Material, first_round, learn
 from reatt.training.plans import Row, Steps, TrainingLog
 from reatt.training.warm_start import USUAL, AnswerLearner, Warmed, answer_loss, answered
-from reatt.weights import intra_files, models
+from reatt.weights import models
+from reatt.weights.write import write_intra
 from reatt_store.errors import QueriesFormat
 from reatt_store.library import Library
 
@@ -60,7 +61,7 @@ def test_memory_keys_and_fingerprint_stay_and_the_decoder_does_not(intra, taught
 
 
 def test_what_was_warmed_comes_back_from_the_disk_as_it_was(tiny, intra, taught, tmp_path):
-    made = intra_files.write(intra.tokens, tiny, tmp_path / "made", taught[0].asker)
+    made = write_intra(intra.tokens, tiny, tmp_path / "made", taught[0].asker)
     again = models.load_intra(made, "cpu")
     assert again.fingerprint() == intra.fingerprint()
     weights = again.asker.decoder.state_dict()

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from reatt_store.errors import ModelError, ModelUnsafe
 
+WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 FUSION_WEIGHT = 0.5  # of attention in hybrid search, where a config has no fitted one
 SUFFIX = "-adapted"  # of the name of a model that has learnt
@@ -95,8 +96,8 @@ def read_t5_config(folder: Path) -> dict[str, Any]:
 
 def weight_files(folder: Path) -> list[Path]:
     """Name the safetensors files of a folder: one, or the shards that its index lists."""
-    if (folder / "model.safetensors").is_file():
-        return [folder / "model.safetensors"]
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
     if (folder / INDEX).is_file():
         return shards(folder / INDEX)
     if list(folder.glob("pytorch_model*.bin")):
