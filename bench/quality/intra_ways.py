@@ -26,7 +26,7 @@ from reatt.model.retrieval_tokens import TOKENS, RetrievalTokens, untrained
 from reatt.search import maxsim, score
 from reatt.search.maxsim import Place, Shard
 from reatt.training import checkpoints, warm_start
-from reatt.training.decoder import USUAL, Learner, Material
+from reatt.training.decoder import RETRIEVAL_PLAN, EvidenceMaterial, Learner
 from reatt.training.plans import rate
 from reatt_store.segments import Segment, quantise
 
@@ -160,8 +160,8 @@ def warmed(pool: Pool, examples: Sequence[Example], steps: int, folder: Path, te
     """Give the pool a model whose decoder has learnt to answer for so many steps; states and keys are the same."""
     searched, there = Searched(pool, WHOLE, pool.model.tokens), checkpoints.load(folder)
     before = _first_round(pool, searched, examples, folder.parent, tell)
-    plan = warm_start.USUAL
-    learner = warm_start.AnswerLearner(pool.model, Material(examples, pool.corpus, pool.index, before), plan)
+    plan = warm_start.ANSWER_PLAN
+    learner = warm_start.AnswerLearner(pool.model, EvidenceMaterial(examples, pool.corpus, pool.index, before), plan)
     weights = {name: weight.detach() for name, weight in learner.asker.published().items()}  # they share memory
     if there is not None:
         for name, weight in weights.items():
@@ -183,13 +183,13 @@ def learn(
     if there is not None and there.state["steps"] >= steps:
         return _tokens(there.tensors)
     before = _first_round(pool, searched, examples, folder.parent, tell)
-    learner = Learner(searched.model, Material(examples, pool.corpus, searched, before), USUAL)  # type: ignore[arg-type]
+    learner = Learner(searched.model, EvidenceMaterial(examples, pool.corpus, searched, before), RETRIEVAL_PLAN)  # type: ignore[arg-type]
     if there is None:
         learner.temper()
     else:
         learner.restore(there.tensors)
     for number in range(there.state["steps"] if there else 0, steps):
-        told = learner.step(number, rate(USUAL, (number + 0.5) / steps))
+        told = learner.step(number, rate(RETRIEVAL_PLAN, (number + 0.5) / steps))
         figures = f"loss {told.cross_document:.3f}, evidence first {told.agreement:.2f}"
         tell(f"learn {setting.learnt}: step {number + 1} of {steps}, {figures}")
         if (number + 1) % SAVED == 0 or number + 1 == steps:

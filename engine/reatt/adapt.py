@@ -27,20 +27,20 @@ from reatt_store.records import Outcome
 ADAPTED = "training-model"  # a folder of the store, gone when a run has ended
 REPORTS = "reports"
 
-Settings = Mapping[str, str | int | float | bool | None]
+RunSettings = Mapping[str, str | int | float | bool | None]
 
 
-class Model(Protocol):
+class _Model(Protocol):
     """What the run itself asks of a model."""
 
     device: torch.device
 
 
-M = TypeVar("M", bound=Model)
+M = TypeVar("M", bound=_Model)
 
 
 @dataclass(frozen=True)
-class Learnt:
+class Trained:
     """What training has ended with: its log, and what writes the model to a folder."""
 
     log: TrainingLog
@@ -72,7 +72,7 @@ class Course(Protocol[M]):
         """Which supervisions there are."""
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> RunSettings:
         """What was asked for, as plain values: for the run's row and its report."""
 
     @property
@@ -97,7 +97,7 @@ class Course(Protocol[M]):
     def measure(self, model: M, generation: int) -> list[Asked]:
         """Ask a model that reads a generation the held-out questions."""
 
-    def learn(self, measuring: float) -> Learnt:
+    def learn(self, measuring: float) -> Trained:
         """Learn for as long as there is, when one measuring takes so many seconds."""
 
     def load(self, made: ModelFolder) -> M:

@@ -12,27 +12,25 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
-from reatt.adapt import Encoded, Learnt, Settings, settings_of
+from reatt.adapt import Encoded, RunSettings, Trained, settings_of
 from reatt.judging.comparison import RETRIEVAL, Asked
+from reatt.judging.measuring import FOUND, FOUND_CHUNKS
 from reatt.lessons.corpus import Corpus
 from reatt.lessons.evidence import KIND, evidence_examples
 from reatt.lessons.examples import Example, Split, hold_out
 from reatt.model.backbone import Limits
 from reatt.model.intra import Intra
-from reatt.progress import Progress
+from reatt.progress import OnProgress, Progress
 from reatt.search.index import AttentionIndex
 from reatt.search.retriever import TOKEN_CANDIDATES, Retriever
-from reatt.training import warm_start as warm_starting
-from reatt.training.decoder import Learner, Material, first_round, learn
+from reatt.training.decoder import EvidenceMaterial, Learner, first_round, learn
 from reatt.training.plans import Budget, Plan, Row, Seconds, Steps, TrainingLog
-from reatt.training.warm_start import AnswerLearner, Warmed
+from reatt.training.warm_start import ANSWER_PLAN, AnswerLearner, Warmed
 from reatt.weights import models
 from reatt.weights.folder import ModelFolder
 from reatt.weights.write import write_intra
 from reatt_store.errors import ModelMismatch, UsageError
 from reatt_store.library import Generation, Library, Writer
-
-DEPTH, FOUND = 50, 10  # chunks, and different texts, that figures look at
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ class DecoderCourse:
     model: Intra
     files: EvidenceFiles
     options: DecoderOptions
-    tell: Callable[[Progress], None] = lambda _: None
+    tell: OnProgress = lambda _: None
     on_row: Callable[[Row, float], None] = lambda row, share: None
     stop: Callable[[], bool] = lambda: False
     began: float = field(default_factory=time.monotonic)
@@ -83,7 +81,7 @@ class DecoderCourse:
         self.split: Split = hold_out(labelled.examples, self._corpus, share=self.files.hold_out, seed=self.seed)
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> RunSettings:
         """What was asked for, as plain values."""
         return settings_of(asdict(self.options.plan), asdict(self.options), {"method": self.model.method})
 
@@ -104,13 +102,13 @@ class DecoderCourse:
             asked.append(_ask(retriever, model, self._corpus, example))
         return asked
 
-    def learn(self, measuring: float) -> Learnt:
+    def learn(self, measuring: float) -> Trained:
         """Teach the decoder to answer where that is asked for, then its retrieval tokens and what its heads weigh."""
         material = self._material()
         warmed = self._warmed(material) if self.options.warm_start else Warmed(self.model)
         learner = self._learner(warmed.model, material)
         log = warmed.then(learn(learner, self.options.plan, self._budget(warmed), self.on_row, self.stop))
-        return Learnt(log, lambda folder: write_intra(learner.tokens, self.folder, folder, warmed.asker))
+        return Trained(log, lambda folder: write_intra(learner.tokens, self.folder, folder, warmed.asker))
 
     def load(self, made: ModelFolder) -> Intra:
         """Load what was written."""
@@ -127,22 +125,22 @@ class DecoderCourse:
     def tidy(self) -> None:
         """Do nothing: no checkpoints are written."""
 
-    def _material(self) -> Material:
+    def _material(self) -> EvidenceMaterial:
         index = AttentionIndex(self.library, self.generation.id, TOKEN_CANDIDATES)
         examples = self.split.train
 
         def on_each(number: int) -> None:
             self.tell(Progress("search", number, len(examples)))
 
-        return Material(examples, self._corpus, index, first_round(self.model, index, examples, on_each))
+        return EvidenceMaterial(examples, self._corpus, index, first_round(self.model, index, examples, on_each))
 
-    def _warmed(self, material: Material) -> Warmed:
+    def _warmed(self, material: EvidenceMaterial) -> Warmed:
         """Teach a copy of the decoder to answer, for half of the time."""
-        plan = replace(warm_starting.USUAL, seed=self.options.plan.seed)
+        plan = replace(ANSWER_PLAN, seed=self.options.plan.seed)
         learner = AnswerLearner(self.model, material, plan)
         return Warmed(learner.model, learn(learner, plan, self._budget(None), self.on_row, self.stop), learner.asker)
 
-    def _learner(self, model: Intra, material: Material) -> Learner:
+    def _learner(self, model: Intra, material: EvidenceMaterial) -> Learner:
         learner = Learner(model, material, self.options.plan)
         if not self.folder.retrieval_tokens.is_file():
             learner.temper()
@@ -176,7 +174,7 @@ def encoded_for_intra(library: Library) -> Generation:
 
 
 def _ask(retriever: Retriever, model: Intra, corpus: Corpus, example: Example) -> Asked:
-    hits = retriever.search(example.text, DEPTH, "attention")
+    hits = retriever.search(example.text, FOUND_CHUNKS, "attention")
     found = _texts(corpus, [hit.chunk.id for hit in hits])[:FOUND]
     right, *also = _texts(corpus, example.close)
     answer = None

@@ -15,17 +15,25 @@ from functools import partial
 from pathlib import Path
 
 from reatt import ingest
-from reatt.adapt import ADAPTED, Encoded, Learnt, Settings, settings_of
+from reatt.adapt import ADAPTED, Encoded, RunSettings, Trained, settings_of
 from reatt.judging import costs
 from reatt.judging.comparison import READING, RETRIEVAL, Asked
 from reatt.judging.costs import Costs
 from reatt.judging.measuring import StoredSearch, as_asked, measure
 from reatt.lessons.batches import ChunkIds
-from reatt.lessons.close_chunks import CLOSE_FROM, FileSearch, Search, WordSearch, close_chunks, search_from, with_gold
+from reatt.lessons.close_chunks import (
+    CLOSE_FROM,
+    CorpusSearch,
+    FileSearch,
+    WordSearch,
+    close_chunks,
+    search_from,
+    with_gold,
+)
 from reatt.lessons.examples import Example
 from reatt.lessons.material import Material, Sources, gather
 from reatt.model.reatt import KEEPING, ReAtt
-from reatt.progress import Progress
+from reatt.progress import OnProgress, Progress
 from reatt.training import checkpoints, exams, feasible, resources
 from reatt.training.freezing import FREEZES
 from reatt.training.objective import Objective
@@ -33,7 +41,7 @@ from reatt.training.plans import LEAD, Budget, Plan, Row, Seconds, Steps, Traini
 from reatt.training.ranks import ALONE, Ranks
 from reatt.training.spread import PROBES, keep_part, keep_spread
 from reatt.training.teachers import TEACHERS, Teacher
-from reatt.training.trainer import Course, Trainer, train
+from reatt.training.trainer import Trainer, TrainingData, train
 from reatt.weights import models
 from reatt.weights.folder import ModelFolder
 from reatt.weights.write import write_reatt
@@ -47,9 +55,7 @@ READING_SHARE = {True: 0.1, False: 0.3}  # of the minutes, by whether retrieval 
 AUTO = "auto"  # the teacher that passes its exam
 DROPPED = "an interrupted run was dropped; with --resume it would have gone on"
 ANEW = "there was no interrupted run to go on with: this one has begun anew"
-TOGETHER = 256  # examples searched for between two signs of life
-
-Tell = Callable[[Progress], None]
+SEARCHED_TOGETHER = 256  # examples searched for between two signs of life
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class EncoderCourse:
     model: ReAtt
     material: Material
     options: EncoderOptions
-    tell: Tell = lambda _: None
+    tell: OnProgress = lambda _: None
     on_row: Callable[[Row, float], None] = lambda row, share: None
     stop: Callable[[], bool] = lambda: False
     began: float = field(default_factory=time.monotonic)
@@ -97,7 +103,7 @@ class EncoderCourse:
         self.model.keeps_states = self.generation.method == KEEPING
         self._chunks = ChunkIds(self.material.corpus, self.model.tokenizer)
         self._words = self.words or WordSearch(self.material.corpus)
-        self._searches: dict[str, Search] = {"words": self._words}
+        self._searches: dict[str, CorpusSearch] = {"words": self._words}
         if (how := self.options.close_from) not in CLOSE_FROM:
             self._searches[how] = FileSearch(Path(how), self.material.corpus)
         self._training = self.library.folder / TRAINING
@@ -112,7 +118,7 @@ class EncoderCourse:
         return self.material.mode
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> RunSettings:
         """What was asked for, as plain values."""
         return settings_of(asdict(self.options), asdict(self.options.plan))
 
@@ -151,10 +157,10 @@ class EncoderCourse:
         search, held = StoredSearch(self.library, generation, model, self.material.corpus), self.material.split.held
         return measure(model, self.material.corpus, search, held, self._read, self.tell)
 
-    def learn(self, measuring: float) -> Learnt:
+    def learn(self, measuring: float) -> Trained:
         """Learn until another measuring, and encoding, take what is left of the time."""
         log = self._train(self._trainer, 1.1 * measuring + self._encoding)
-        return Learnt(log, lambda folder: write_reatt(self._learnt(self._trainer), self.folder, folder))
+        return Trained(log, lambda folder: write_reatt(self._learnt(self._trainer), self.folder, folder))
 
     def load(self, made: ModelFolder) -> ReAtt:
         """Load what was written, for the method that the store is encoded for."""
@@ -201,8 +207,8 @@ class EncoderCourse:
                 writer.drop_generation(made.id)
         models.drop_unused(self.library)
         self.tidy()
-        told = {(False, True): DROPPED, (True, False): ANEW}.get((resume, left))
-        return [told] if told else []
+        warning = {(False, True): DROPPED, (True, False): ANEW}.get((resume, left))
+        return [warning] if warning else []
 
     def _make_trainer(self) -> Trainer:
         freeze, model = FREEZES[self.options.freeze], self.model
@@ -260,8 +266,8 @@ class EncoderCourse:
         name = self._teacher(trainer, test)
         trainer.objective = replace(trainer.objective, teacher=TEACHERS[name])
         feasible.check_taught(self.material, self.options.freeze, lambda: self._passes(test, TEACHERS[name]))
-        course, budget = replace(self._course(examples), exam=test), self._budget(trainer, aside)
-        log = train(trainer, course, budget, self._training, self.on_row, self.stop)
+        data, budget = replace(self._data(examples), exam=test), self._budget(trainer, aside)
+        log = train(trainer, data, budget, self._training, self.on_row, self.stop)
         return replace(log, teacher=name)
 
     def _teacher(self, trainer: Trainer, test: exams.Exam | None) -> str:
@@ -278,8 +284,8 @@ class EncoderCourse:
         lead = self.options.plan.lead
         return lead is None or (test is not None and test.passed(test.ask(self.model, teacher), lead))
 
-    def _course(self, examples: Sequence[Example]) -> Course:
-        return Course(examples, self._chunks, partial(self._mine, examples), self._words.near, None)
+    def _data(self, examples: Sequence[Example]) -> TrainingData:
+        return TrainingData(examples, self._chunks, partial(self._mine, examples), self._words.near, None)
 
     def _learnt(self, trainer: Trainer) -> ReAtt:
         """Return what has learnt; where retrieval alone did, part of the way, its scores as far apart as before."""
@@ -317,7 +323,7 @@ class EncoderCourse:
         """Measure how long a step takes, without taking it."""
         examples = self.material.split.train[: self.options.plan.batch]
         close = close_chunks(examples, self.material.corpus, self._words, self.options.plan.close)
-        batch = trainer.lessons(self._course(examples), close).batch(0)
+        batch = trainer.lessons(self._data(examples), close).batch(0)
         if trainer.freeze.apart:
             trainer.rehearse(batch)  # chunks are encoded the first time alone
         started = time.monotonic()
@@ -329,8 +335,8 @@ class EncoderCourse:
         corpus, how = self.material.corpus, self.options.close_from if number == 0 else "attention"
         search = self._searches.get(how) or search_from(how, corpus, model, self.tell)
         close = []
-        for at in range(0, len(examples), TOGETHER):
+        for at in range(0, len(examples), SEARCHED_TOGETHER):
             self.tell(Progress("search", at, len(examples)))
-            close += close_chunks(examples[at : at + TOGETHER], corpus, search, self.options.plan.close)
+            close += close_chunks(examples[at : at + SEARCHED_TOGETHER], corpus, search, self.options.plan.close)
         self.tell(Progress("search", len(examples), len(examples)))
         return [with_gold(each, example, corpus) for each, example in zip(close, examples, strict=True)]

@@ -9,17 +9,17 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reatt.documents.chunking import stream
 from reatt.documents.files import as_text, digest, found_in, not_followed, steady, storable, vanished
 from reatt.documents.languages import language, notices
-from reatt.documents.reader import Found, ReadLimits, Text, read_stdin
+from reatt.documents.reader import FoundFile, ReadLimits, Text, read_stdin
 from reatt.model.backbone import ChunkText, Encoder
 from reatt.model.tokens import HEAD_TOKENS
-from reatt.progress import Progress
+from reatt.progress import OnProgress, Progress
 from reatt.search.encode import encode
 from reatt.weights.folder import ModelFolder
 from reatt.weights.models import drop_unused, keep_in_store
@@ -67,7 +67,7 @@ class IngestReport:
 
 def preflight(paths: Sequence[str], options: IngestOptions) -> None:
     """Raise what is wrong with the paths (NoSuchPath, NothingFound) before a store is made for them."""
-    for _ in found_in(paths, options.include, options.exclude, []):
+    for _ in found_in(paths, options.include, options.exclude):
         return
 
 
@@ -77,7 +77,7 @@ def foresee(library: Library | None, paths: Sequence[str], options: IngestOption
     A file of JSON Lines that is known counts as changed: only reading it tells which of its records are.
     """
     report, links = IngestReport(0), list[Path]()
-    for found in found_in(paths, options.include, options.exclude, links):
+    for found in found_in(paths, options.include, options.exclude, links.append):
         known = library.digests(storable(found.path)) if library else {}
         same = bool(known) and known.get(None) == digest(found.path)
         report.seen += 1
@@ -95,7 +95,7 @@ def ingest(
     model: ModelFolder,
     paths: Sequence[str],
     options: IngestOptions,
-    on_progress: Callable[[Progress], None],
+    on_progress: OnProgress,
 ) -> IngestReport:
     """Read files into the store; unchanged ones are skipped, changed ones replaced, bad ones noted.
 
@@ -115,7 +115,7 @@ def ingest(
             run.reencode()  # also what a run that was killed before the first switch has left
             writer.switch(generation)
         links: list[Path] = []
-        run.read_all(list(found_in(paths, options.include, options.exclude, links)), options)
+        run.read_all(list(found_in(paths, options.include, options.exclude, links.append)), options)
         _drop_others(library, writer, generation, options)
         run.look_back(paths, options, links)
         run.report.warnings[:0] = notices(run.languages, model.name, model.settings)
@@ -128,9 +128,7 @@ def ingest(
     return run.report
 
 
-def complete(
-    library: Library, writer: Writer, backbone: Encoder, generation: int, on_progress: Callable[[Progress], None]
-) -> int:
+def complete(library: Library, writer: Writer, backbone: Encoder, generation: int, on_progress: OnProgress) -> int:
     """Encode what a generation lacks of the store, so that it can come into force; return how many tokens were."""
     assert backbone.fingerprint() in {made.fingerprint for made in library.generations() if made.id == generation}
     run = _Run(library, writer, backbone, IngestReport(generation), on_progress)
@@ -147,7 +145,7 @@ class _Run:
         writer: Writer,
         backbone: Encoder,
         report: IngestReport,
-        tell: Callable[[Progress], None],
+        tell: OnProgress,
     ) -> None:
         self.library, self.writer, self.backbone, self.report, self.tell = library, writer, backbone, report, tell
         self.documents: list[tuple[Document, list[Chunk]]] = []
@@ -157,7 +155,7 @@ class _Run:
         self.new: set[str] = set()  # digests of the files that were not there before
         self.at = Progress("read", 0, None)
 
-    def read_all(self, files: Sequence[Found], options: IngestOptions) -> None:
+    def read_all(self, files: Sequence[FoundFile], options: IngestOptions) -> None:
         """Read every file, going on after one that cannot be read."""
         for number, found in enumerate(files):
             self.at = Progress("read", number, len(files), found.path.name)
@@ -180,7 +178,7 @@ class _Run:
             self._wait_for(stored.chunk)
         self._publish()
 
-    def _read_file(self, found: Found, options: IngestOptions) -> None:
+    def _read_file(self, found: FoundFile, options: IngestOptions) -> None:
         path = storable(found.path)
         known = self.library.digests(path)
         if None in known and known[None] == digest(found.path):
@@ -213,8 +211,8 @@ class _Run:
         if options.prune:
             self.report.removed += sum(self.writer.forget_path(path) for path in gone)
         elif gone:
-            told = f"{len(gone):,} {'file is' if len(gone) == 1 else 'files are'} gone, but not from the store"
-            self.report.warnings.append(Notice("VANISHED", f"{told}: --prune removes what is gone"))
+            message = f"{len(gone):,} {'file is' if len(gone) == 1 else 'files are'} gone, but not from the store"
+            self.report.warnings.append(Notice("VANISHED", f"{message}: --prune removes what is gone"))
         self.report.duplicates = len(self.new & self.library.repeated()) if self.new else 0
         self.report.warnings += not_followed(links)
 
@@ -256,14 +254,14 @@ class _Run:
         self.encoded += chunks
         self.tell(replace(self.at, note=f"{self.at.note}  {self.encoded:,} passages".strip()))
 
-    def _pass_over(self, found: Found, error: DocumentError) -> None:
+    def _pass_over(self, found: FoundFile, error: DocumentError) -> None:
         if found.explicit and isinstance(error, NotText):
             self._fail(found, error)
         else:
             self.report.skipped += 1
             self.report.removed += self.writer.forget_path(storable(found.path))  # of when it still held text
 
-    def _fail(self, found: Found, error: DocumentError) -> None:
+    def _fail(self, found: FoundFile, error: DocumentError) -> None:
         path, message = storable(found.path), as_text(error.message)
         problem = Problem(path, error.id, message, as_text(error.fix), digest(found.path))
         if self.library.problem(path) != problem:
@@ -287,8 +285,8 @@ def _mismatch(current: Generation, model: ModelFolder, backbone: Encoder) -> Mod
 
 def _about(path: str, warning: str) -> str:
     """Say which file a warning is about; one that has an id keeps it."""
-    told = f"{path}: {as_text(warning)}"
-    return Notice(warning.id, told) if isinstance(warning, Notice) else told
+    message = f"{path}: {as_text(warning)}"
+    return Notice(warning.id, message) if isinstance(warning, Notice) else message
 
 
 def _drop_others(library: Library, writer: Writer, generation: int, options: IngestOptions) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -13,3 +14,6 @@ class Progress:
     done: int
     total: int | None
     note: str = ""
+
+
+OnProgress = Callable[[Progress], None]  # what hears of it

@@ -79,7 +79,7 @@ def register(app: typer.Typer) -> None:
 
 
 @dataclass(frozen=True)
-class Told:
+class Arguments:
     """What a person asked for; what is left out is as here."""
 
     qa: str | None = None
@@ -106,9 +106,9 @@ class Told:
         """Raise UsageError where one of these was asked for, which a method does not have."""
         from reatt_store.errors import UsageError
 
-        given = [name for name in names if getattr(self, name) != getattr(Told(), name)]
-        if given:
-            options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        others = [name for name in names if getattr(self, name) != getattr(Arguments(), name)]
+        if others:
+            options = ", ".join(f"--{name.replace('_', '-')}" for name in others)
             raise UsageError(f"--method {method} has no {options}", "leave it out")
 
 
@@ -136,59 +136,59 @@ def adapt(
     warm_start: Warm = False,
 ) -> int:
     """Train the model on the store's documents, with questions or without, and use it if it got better."""
-    told = Told(
+    given = Arguments(
         qa, qrels, judged, spans, masked, minutes, steps, freeze, hold_out, close_from, preset, teacher, wait, seed,
         dry_run, resume, accept, exclude_source, warm_start,
     )  # fmt: skip
     made = session.library.generation()
     learn = _decoder if "intra" in (method, None if method or made is None else made.method) else _encoder
-    return learn(session, told, time.monotonic())
+    return learn(session, given, time.monotonic())
 
 
-def _encoder(session: Session, told: Told, began: float) -> int:
+def _encoder(session: Session, given: Arguments, began: float) -> int:
     """Train by ReAtt's losses."""
     from reatt import adapt
     from reatt.adapt_encoder import EncoderCourse, EncoderOptions, Sources, gather
     from reatt.training import feasible, freezing, ranks
     from reatt.weights import models
 
-    told.refuse("reatt", ["qrels", "warm_start"])
-    qa, judged, spans = [None if name is None else Path(name) for name in (told.qa, told.judged, told.spans)]
-    sources = Sources(qa, judged, spans, told.masked, told.exclude_source, _share(told.hold_out))
+    given.refuse("reatt", ["qrels", "warm_start"])
+    qa, judged, spans = [None if name is None else Path(name) for name in (given.qa, given.judged, given.spans)]
+    sources = Sources(qa, judged, spans, given.masked, given.exclude_source, _share(given.hold_out))
     feasible.in_force(session.library)
-    given = _minutes(told.minutes, told.steps)
+    minutes = _minutes(given.minutes, given.steps)
     with ranks.joined() as together, session.out.progress() as show, _stoppable(session) as stop:
         model = models.load(session.model, session.settings.device)
-        plan = _plan(told.preset, model.device.type, told.seed, told.wait)
-        material = gather(session.library, sources, told.seed)
-        freeze = told.freeze or freezing.usual(material.split.train)
-        options = EncoderOptions(plan, freeze, told.close_from, told.teacher, told.accept, given, told.steps)
+        plan = _plan(given.preset, model.device.type, given.seed, given.wait)
+        material = gather(session.library, sources, given.seed)
+        freeze = given.freeze or freezing.usual(material.split.train)
+        options = EncoderOptions(plan, freeze, given.close_from, given.teacher, given.accept, minutes, given.steps)
         what = (session.library, session.model, model, material, options)
         if together.number:  # the first process speaks for all
-            return _help(EncoderCourse(*what, began=began, ranks=together), told.dry_run, told.resume)
+            return _help(EncoderCourse(*what, began=began, ranks=together), given.dry_run, given.resume)
         course = EncoderCourse(*what, show, _rows(show), stop, began, together)
         _tell_plan(session, material, options)
-        planned = _planned(session, material, course.forecast()) if told.dry_run else None
-        result = planned or _done(session, adapt.run(course, told.resume))
+        planned = _planned(session, material, course.forecast()) if given.dry_run else None
+        result = planned or _done(session, adapt.run(course, given.resume))
     session.out.result(result, lambda: _render(session, result))
-    return 0 if told.dry_run or result.accepted else KEPT
+    return 0 if given.dry_run or result.accepted else KEPT
 
 
-def _decoder(session: Session, told: Told, began: float) -> int:
+def _decoder(session: Session, given: Arguments, began: float) -> int:
     """Train what INTRA learns: retrieval tokens, and what the decoder's heads weigh."""
     from reatt import adapt, adapt_decoder
     from reatt.training import decoder
     from reatt.weights import models
     from reatt_store.errors import UsageError
 
-    told.refuse("intra", NOT_INTRA)
-    if told.qa is None or told.qrels is None:
+    given.refuse("intra", NOT_INTRA)
+    if given.qa is None or given.qrels is None:
         message = "--method intra learns from questions and the documents that answer them"
         raise UsageError(message, "reatt adapt --qa queries.jsonl --qrels qrels.tsv")
     adapt_decoder.encoded_for_intra(session.library)
-    files = adapt_decoder.EvidenceFiles(Path(told.qa), Path(told.qrels), _share(told.hold_out))
-    plan = replace(decoder.USUAL, seed=told.seed)
-    how = (told.accept, _minutes(told.minutes, told.steps), told.steps, told.warm_start)
+    files = adapt_decoder.EvidenceFiles(Path(given.qa), Path(given.qrels), _share(given.hold_out))
+    plan = replace(decoder.RETRIEVAL_PLAN, seed=given.seed)
+    how = (given.accept, _minutes(given.minutes, given.steps), given.steps, given.warm_start)
     with session.out.progress() as show, _stoppable(session, resumes=False) as stop:
         model = models.load_intra(session.model, session.settings.device)
         what = (session.library, session.model, model, files, adapt_decoder.DecoderOptions(plan, *how))
@@ -295,8 +295,8 @@ def _done(session: Session, report: Report) -> schemas_adapt.Adapt:
     from reatt.judging.report import to_json
     from reatt_cli.schemas import adapt as schemas_adapt
 
-    told = to_json(report)
-    return schemas_adapt.Adapt.model_validate({**told, "warnings": [*session.warnings, *told["warnings"]]})
+    plain = to_json(report)
+    return schemas_adapt.Adapt.model_validate({**plain, "warnings": [*session.warnings, *plain["warnings"]]})
 
 
 def _render(session: Session, result: schemas_adapt.Adapt) -> None:

@@ -1,7 +1,7 @@
 """Files, folders, globs and standard input -> text with pages, headings and exact character offsets.
 
 `find` names the files, `read` turns one into text. Whatever is wrong with one file is a DocumentError of that file:
-the caller notes it and goes on. Binary files raise NotText; whether that is worth a word depends on `Found.explicit`.
+the caller notes it and goes on. Binary files raise NotText; whether that is worth a word, `FoundFile.explicit` says.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO
 
-from reatt.documents.find import Found, find
+from reatt.documents.find import FoundFile, find
 from reatt.documents.jsonl import read_records
 from reatt.parsers import formats, registry
 from reatt.parsers.formats import Headings
 from reatt.parsers.sandbox import ReadLimits
 from reatt_store.errors import DocumentError, EmptyDocument, NotText, TooBig
 
-__all__ = ["KINDS", "Found", "ReadLimits", "Text", "find", "read", "read_stdin"]
+__all__ = ["KINDS", "FoundFile", "ReadLimits", "Text", "find", "read", "read_stdin"]
 
 STDIN = "-"
 KINDS = (*registry.KINDS, "records")
@@ -45,7 +45,7 @@ class Text:
     warnings: tuple[str, ...] = ()
 
 
-def read(found: Found, limits: ReadLimits | None = None) -> Iterator[Text]:
+def read(found: FoundFile, limits: ReadLimits | None = None) -> Iterator[Text]:
     """Yield the one document of a file, or one a line for JSON Lines (there, too, with text "" where it is empty).
 
     Raises a DocumentError that names the path. A file is read wholly or not at all: JSON Lines are checked to the end

@@ -34,7 +34,7 @@ class Unit(NamedTuple):
 
 _BLANK_LINES = re.compile(r"(?:\r\n?+|\n)[^\S\r\n]*+(?:\r\n?+|\n)\s*+")
 _LINES = re.compile(r"(?:\r\n?+|\n)\s*+")
-_SPACE = re.compile(r"\s*+")
+SPACE = re.compile(r"\s*+")
 _CLAUSES = re.compile(r"[,;:)\]—–、，；：]\s*+")
 _WORDS = re.compile(r"\s++")
 _SENTENCES = re.compile(r"(?:[.!?…][\"'”’)\]]*+\s++|[。！？]\s*+)")
@@ -170,6 +170,6 @@ def _best(text: str, low: int, high: int) -> tuple[int, float]:
 
 def _behind_space(text: str, at: int) -> int:
     """Return the first position from `at` on that is not white space."""
-    found = _SPACE.match(text, at)
+    found = SPACE.match(text, at)
     assert found is not None  # it matches nothing at all, too
     return found.end()

@@ -23,18 +23,18 @@ from dataclasses import replace
 from reatt.judging import metrics
 from reatt.judging.comparison import Asked
 from reatt.lessons import cloze
-from reatt.lessons.close_chunks import Search, close_chunks
+from reatt.lessons.close_chunks import CorpusSearch, close_chunks
 from reatt.lessons.corpus import Corpus
 from reatt.lessons.examples import Example
 from reatt.model.backbone import Limits
 from reatt.model.decoding import generate
 from reatt.model.reatt import ReAtt
-from reatt.progress import Progress
+from reatt.progress import OnProgress, Progress
 from reatt.search.index import AttentionIndex
 from reatt.search.retriever import TOKEN_CANDIDATES, TOP
 from reatt_store.library import Library
 
-DEPTH = 50  # chunks found for a question: enough for ten different documents
+FOUND_CHUNKS = 50  # for a question: enough for ten different documents
 FOUND = 10  # texts or documents that figures look at
 
 
@@ -70,10 +70,10 @@ def as_asked(example: Example) -> Example:
 def measure(
     model: ReAtt,
     corpus: Corpus,
-    search: Search,
+    search: CorpusSearch,
     held: Sequence[Example],
     read: int | None = None,
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_progress: OnProgress = lambda _: None,
 ) -> list[Asked]:
     """Ask a model all held-out questions, the first `read` of them to be answered, too.
 
@@ -81,7 +81,7 @@ def measure(
     """
     held = [as_asked(example) for example in held]
     alone = [replace(example, close=()) for example in held]  # what a file brought along is not to be found for it
-    found = close_chunks(alone, corpus, search, DEPTH)
+    found = close_chunks(alone, corpus, search, FOUND_CHUNKS)
     asked = []
     for number, (example, ids) in enumerate(zip(held, found, strict=True)):
         on_progress(Progress("compare", number, len(held)))

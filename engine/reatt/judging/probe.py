@@ -11,7 +11,7 @@ import json
 import os
 import random
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +20,8 @@ from torch import Tensor
 from reatt.model.backbone import ChunkText
 from reatt.model.reatt import Padded, pad
 from reatt.model.t5 import T5, Block
-from reatt.progress import Progress
+from reatt.model.tokens import MASK
+from reatt.progress import OnProgress, Progress
 from reatt.search.score import maxima, mean_by_question
 from reatt.weights.folder import ModelFolder
 from reatt.weights.models import choose_device, read_tokenizer
@@ -29,9 +30,8 @@ from reatt_store.errors import NothingFound, UsageError
 from reatt_store.library import Chunk, Library
 
 CHUNKS = 500  # to be told apart; more make it harder and take longer
-TOGETHER = 16  # chunks encoded at once
+BATCH = 16  # chunks encoded at once
 FEWEST = 10  # sentences below which the measure says nothing
-MASK = "<extra_id_0>"
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _SALIENT = re.compile(r"\d|^[^a-z]*[A-Z]")
 
@@ -56,7 +56,7 @@ class ProbeReport:
 
 
 @dataclass(frozen=True)
-class Masked:
+class MaskedSentence:
     """A sentence with a few words masked, and the number of the chunk it stands in."""
 
     text: str
@@ -67,7 +67,7 @@ class Masked:
 def probe(
     library: Library,
     folder: ModelFolder,
-    on_progress: Callable[[Progress], None],
+    on_progress: OnProgress,
     *,
     sentences: int = 200,
     chunks: int = CHUNKS,
@@ -84,7 +84,7 @@ def probe(
     where = t5.shared.weight.device
     order = sorted(range(len(sample)), key=lambda number: len(sample[number].text))
     tokens = tokenizer.chunks([ChunkText(sample[number].title, sample[number].text) for number in order])
-    groups = [embed(t5, [t.ids for t in tokens[at : at + TOGETHER]], where) for at in range(0, len(tokens), TOGETHER)]
+    groups = [embed(t5, [t.ids for t in tokens[at : at + BATCH]], where) for at in range(0, len(tokens), BATCH)]
     questions = embed(t5, [tokenizer.question(sentence.text).ids for sentence in asked], where)
     own = torch.tensor([order.index(sentence.chunk) for sentence in asked], device=where)  # (S,)
     heads: list[HeadScore] = []
@@ -130,13 +130,13 @@ def draw_chunks(library: Library, most: int, draw: random.Random) -> list[Chunk]
     return list({chunk.digest: chunk for chunk in found}.values())
 
 
-def mask_sentences(texts: Sequence[str], most: int, draw: random.Random) -> list[Masked]:
+def mask_sentences(texts: Sequence[str], most: int, draw: random.Random) -> list[MaskedSentence]:
     """Take a sentence from each of some texts and mask one to three of its words, a name or number if it has one."""
-    found: list[Masked] = []
+    found: list[MaskedSentence] = []
     for number in draw.sample(range(len(texts)), len(texts)):
         sentences = [words for words in _sentences(texts[number]) if 6 <= len(words) <= 40]
         if sentences and len(found) < most:
-            found.append(Masked(_mask(draw.choice(sentences), draw), number))
+            found.append(MaskedSentence(_mask(draw.choice(sentences), draw), number))
     return found
 
 

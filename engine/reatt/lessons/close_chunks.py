@@ -22,7 +22,7 @@ from reatt.lessons.entities import tokens
 from reatt.lessons.examples import Example
 from reatt.lessons.labels import CloseLine, read_close
 from reatt.model.reatt import ReAtt, head_queries, lower_half, pad
-from reatt.progress import Progress
+from reatt.progress import OnProgress, Progress
 from reatt.search import maxsim
 from reatt_store.errors import QueriesFormat
 from reatt_store.segments import quantise
@@ -32,18 +32,17 @@ K1, B = 0.9, 0.4  # Pyserini's
 SHARD_CHUNKS = 4096
 TOGETHER = {"cpu": 16, "cuda": 256}  # texts encoded at once
 
-Tell = Callable[[Progress], None]
 Item = TypeVar("Item")
 
 
-class Search(Protocol):
+class CorpusSearch(Protocol):
     """Finds chunks: for each example the numbers of the best `k` in the corpus, best first."""
 
     def __call__(self, examples: Sequence[Example], k: int) -> list[list[int]]:
         """Search for several examples at once."""
 
 
-def close_chunks(examples: Sequence[Example], corpus: Corpus, search: Search, k: int) -> list[list[int]]:
+def close_chunks(examples: Sequence[Example], corpus: Corpus, search: CorpusSearch, k: int) -> list[list[int]]:
     """Return the store ids of `k` close chunks for each example, best first; fewer where the corpus has no more.
 
     Chunks that an example brings along come first, those that it must not read never.
@@ -115,7 +114,7 @@ class AttentionSearch:
     Keys stay in memory, 196 bytes a token of a 64-wide head. Later steps of training do not change them.
     """
 
-    def __init__(self, corpus: Corpus, model: ReAtt, tell: Tell = lambda _: None) -> None:
+    def __init__(self, corpus: Corpus, model: ReAtt, tell: OnProgress = lambda _: None) -> None:
         first = [number for number, first in enumerate(corpus.equal) if number == first]
         self._order = sorted(first, key=lambda number: len(corpus.passages[number].text))  # batches of like length
         self._model = model
@@ -143,7 +142,7 @@ class AttentionSearch:
             found.append([self._order[place.segment + place.position] for place in places])
         return found
 
-    def _shard(self, corpus: Corpus, start: int, tell: Tell) -> maxsim.Shard:
+    def _shard(self, corpus: Corpus, start: int, tell: OnProgress) -> maxsim.Shard:
         """Encode the chunks of one shard; its id is where it starts."""
         device = self._model.device
         keys: list[NDArray[np.float32]] = []
@@ -184,13 +183,13 @@ class FileSearch:
         return list(dict.fromkeys(self._corpus.equal[number] for number in (*chunks, *documents)))
 
 
-CLOSE_FROM: Mapping[str, Callable[[Corpus, ReAtt, Tell], Search]] = {
+CLOSE_FROM: Mapping[str, Callable[[Corpus, ReAtt, OnProgress], CorpusSearch]] = {
     "words": lambda corpus, model, tell: WordSearch(corpus),
     "attention": AttentionSearch,
 }
 
 
-def search_from(how: str, corpus: Corpus, model: ReAtt, tell: Tell = lambda _: None) -> Search:
+def search_from(how: str, corpus: Corpus, model: ReAtt, tell: OnProgress = lambda _: None) -> CorpusSearch:
     """Choose the search for `--close-from`: a name of `CLOSE_FROM`, or else a file of what was found."""
     return CLOSE_FROM[how](corpus, model, tell) if how in CLOSE_FROM else FileSearch(Path(how), corpus)
 

@@ -23,7 +23,7 @@ from reatt_store.errors import DiskFull
 
 FUSION = 0.55  # least weight of attention in hybrid search where retrieval has learnt apart
 
-Files = Mapping[str, Mapping[str, Tensor]]  # file name -> weight name -> weight
+WeightFiles = Mapping[str, Mapping[str, Tensor]]  # file name -> weight name -> weight
 
 
 def write_reatt(model: ReAtt, parent: ModelFolder, folder: Path) -> ModelFolder:
@@ -47,7 +47,7 @@ def write_intra(tokens: RetrievalTokens, parent: ModelFolder, folder: Path, warm
 
 
 def write_folder(
-    parent: ModelFolder, folder: Path, files: Files, config: Mapping[str, Any], settings: Mapping[str, Any]
+    parent: ModelFolder, folder: Path, files: WeightFiles, config: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> ModelFolder:
     """Write a model that began as `parent` and differs from it in `files`, in place of what `folder` held.
 
