@@ -160,8 +160,9 @@ def _ask_one(session: Session, wanted: Wanted, explain: bool, keep: int, echo: b
 
 def _write_report(reply: schemas.Ask, file: str) -> None:
     from reatt_cli.replies import page
+    from reatt_store.connection import replace_text
 
-    page.save(page.page(reply), Path(file))
+    replace_text(Path(file), page.page(reply))
 
 
 def _one_at_a_time() -> UsageError:

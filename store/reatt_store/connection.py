@@ -22,6 +22,7 @@ from reatt_store.errors import (
     UsageError,
 )
 from reatt_store.migrations import APPLICATION, FORMAT, migrate
+from reatt_store.opening import private
 
 DATABASE = "reatt.db"
 FOLDERS = ("segments", "tmp", "cache", "models")
@@ -135,6 +136,17 @@ def refuse_links(folder: Path) -> None:
             if entry.is_symlink():
                 fix = "put what it leads to in its place; a whole store may lie anywhere: --store"
                 raise StoreDamaged(f"{entry.path} is a link, and a store has none", fix, entry.path)
+
+
+def replace_text(file: Path, text: str) -> None:
+    """Write a text so that a kill leaves the old file or the new one, for the owner alone to read."""
+    part = file.with_name(file.name + ".part")
+    with translated(file):
+        with open(part, "w", encoding="utf-8", opener=private) as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(file)
 
 
 def sync_folder(folder: Path) -> None:

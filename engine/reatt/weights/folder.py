@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reatt_store.errors import ModelError, ModelUnsafe
+from reatt_store.opening import private
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -122,7 +123,7 @@ def place(file: Path, target: Path, *, link: bool = False) -> None:
         with suppress(OSError):  # another file system, or one without links
             os.link(file.resolve(), target)
             return
-    with open(file, "rb") as source, open(target, "xb", opener=_private) as copy:
+    with open(file, "rb") as source, open(target, "xb", opener=private) as copy:
         shutil.copyfileobj(source, copy, 1 << 20)
         copy.flush()
         os.fsync(copy.fileno())
@@ -137,7 +138,3 @@ def read_json(file: Path) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise ModelError(f"{file} holds no JSON object", "copy the model again", str(file))
     return raw
-
-
-def _private(name: str, flags: int) -> int:
-    return os.open(name, flags, 0o600)
