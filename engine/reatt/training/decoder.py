@@ -214,8 +214,11 @@ def learn(
         read, now = learner.read, time.monotonic()
         taken = learner.step(len(rows), pace := rate(plan, share))
         tokens, end = learner.read - read, time.monotonic()
-        figures = (taken.answer, taken.cross_document, taken.agreement, None)
-        rows.append(Row(len(rows) + 1, end - started, pace, tokens, tokens / (end - now), *figures))
+        row = Row(
+            len(rows) + 1, end - started, pace, tokens, tokens / (end - now), taken.answer, taken.cross_document,
+            taken.agreement, teacher_hit=None,
+        )  # fmt: skip
+        rows.append(row)
         on_row(rows[-1], share)
         if stopped := stop():
             break

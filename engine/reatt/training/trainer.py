@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -94,8 +95,9 @@ class Trainer:
         if not usable:
             raise TooFewSpans("no question has a passage that may be read for it", "ingest more documents")
         examples, found = zip(*usable, strict=True)
-        parts = (data.chunks, self._model.tokenizer, self.plan.batch, self.plan.seed)
-        return Lessons(examples, found, *parts, by_chunk(examples), data.near, widens=self.freeze.apart)
+        chunks, tokenizer = data.chunks, self._model.tokenizer
+        batch, seed, widens = self.plan.batch, self.plan.seed, self.freeze.apart
+        return Lessons(examples, found, chunks, tokenizer, batch, seed, by_chunk(examples), data.near, widens=widens)
 
     def step(self, batch: TrainingBatch, rate: float) -> Learned:
         """Take one step at a learning rate."""
@@ -115,15 +117,15 @@ class Trainer:
     def _gradients(self, batch: TrainingBatch, ranks: Ranks) -> Learned:
         """Leave the batch's gradients in the weights; where memory runs out, with half as many questions at a time."""
         objective = replace(self.objective, cross_document=self.objective.cross_document and self.teaching)
-        t5, device = self._model.t5.train(), self._model.device
+        t5, layer, device = self._model.t5.train(), self._model.head.layer, self._model.device
         while True:
             self.optimizer.zero_grad(set_to_none=True)
             torch.manual_seed(self.plan.seed * SEEDS + self.done + ranks.number * STRANGER)
             try:
                 # No cache: what a pass without gradients casts would serve the one that needs them.
                 with torch.autocast(device.type, torch.bfloat16, enabled=self.half, cache_enabled=False):
-                    parts = (t5, self.selector, self._model.head.layer, batch, objective)
-                    return accumulate(*parts, micro=self.micro, ranks=ranks, known=self._known)
+                    learn = partial(accumulate, micro=self.micro, ranks=ranks, known=self._known)
+                    return learn(t5, self.selector, layer, batch, objective)
             except (MemoryError, RuntimeError) as error:
                 self._halve(error)
 
