@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from reatt.model.reatt import ReAtt
-from reatt.model.t5_names import published_weights
+from reatt.model.stacks.names import published
 from reatt.weights.folder import FUSION_WEIGHT, SUFFIX, ModelFolder, place
 from reatt_store.connection import translated
 from reatt_store.errors import DiskFull
@@ -32,7 +32,7 @@ def write(model: ReAtt, parent: ModelFolder, folder: Path) -> ModelFolder:
         settings["fusion"] = max(FUSION, float(parent.settings.get("fusion", FUSION_WEIGHT)))
     config |= {"dtype": "float32", "retrieval_head": model.head.number, "reatt": settings}
     shutil.rmtree(folder, ignore_errors=True)
-    weights = {key: weight.detach().cpu().contiguous() for key, weight in published_weights(model.t5).items()}
+    weights = {key: weight.detach().cpu().contiguous() for key, weight in published(model.t5).items()}
     with translated(folder):
         folder.mkdir(parents=True, mode=0o700)
         try:
@@ -40,7 +40,8 @@ def write(model: ReAtt, parent: ModelFolder, folder: Path) -> ModelFolder:
         except SafetensorError as error:
             raise DiskFull(f"the model cannot be written to {folder}: {error}", "free some space") from None
         (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-        place(parent.path / "tokenizer.json", folder / "tokenizer.json")
+        for file in (parent.path / "tokenizer.json", *parent.apart):
+            place(file, folder / file.name)
         for file in folder.iterdir():
             os.chmod(file, 0o600)
     return ModelFolder(folder, "folder", name)

@@ -47,7 +47,7 @@ def write(tokens: RetrievalTokens, parent: ModelFolder, folder: Path, warmed: As
     with translated(folder):
         folder.mkdir(parents=True, mode=0o700)
         (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-        for file in _unlearnt(parent) if warmed is None else [parent.path / "tokenizer.json"]:
+        for file in _unlearnt(parent) if warmed is None else [parent.path / "tokenizer.json", *parent.apart]:
             place(file, folder / file.name)
         try:
             if warmed is not None:
@@ -64,7 +64,8 @@ def write(tokens: RetrievalTokens, parent: ModelFolder, folder: Path, warmed: As
 def _unlearnt(folder: ModelFolder) -> list[Path]:
     """Name the files of a model that training its retrieval tokens leaves as they are."""
     index = folder.path / INDEX
-    return [*weight_files(folder.path), folder.path / "tokenizer.json", *([index] if index.is_file() else [])]
+    own = [*weight_files(folder.path), folder.path / "tokenizer.json", *folder.apart]
+    return [*own, *([index] if index.is_file() else [])]
 
 
 def _fits(tokens: RetrievalTokens, asker: Asker) -> bool:
