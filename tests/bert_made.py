@@ -58,6 +58,9 @@ def write_word_pieces(file):
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
     letters = [chr(code) for code in range(33, 127) if not chr(code).isupper()]
+    letters += (
+        "\u00df\ufb01\u0131\u03c3\u03c2\u65e5\u672c\u1112\u1161\u11ab\u1100\u1173\u11af\u0928\u092f\u093e\u01c6\u20ac"
+    )
     words = re.findall(r"\w+", " ".join([LEAVE, TRAVEL, *NOUNS, *WORDS, "yes no"]).lower())
     pieces = dict.fromkeys([*MARKS, *letters, *(f"##{letter}" for letter in letters), *words])
     vocabulary = {piece: number for number, piece in enumerate(pieces)}

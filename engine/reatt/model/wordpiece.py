@@ -19,6 +19,7 @@ from tokenizers import Encoding
 from reatt.model.backbone import ChunkText, Span
 from reatt.model.tokens import NOWHERE, READ_AS, TITLE_TOKENS, TextTokenizer, Tokens
 
+NEVER = -1  # in the place of what is not known: two such words need not be the same
 Known = tuple[Sequence[int], Sequence[Span], str]  # a text's ids, where in it they stand, and the text
 
 
@@ -41,6 +42,7 @@ class WordPieceTokenizer(TextTokenizer):
     ) -> None:
         super().__init__(file, end=end, question_limit=question_limit, chunk_limit=chunk_limit)
         self.marks, self.begin, self.closing = marks, (marks.opening,), marks.separator
+        self.unknown = self._tokenizer.token_to_id(getattr(self._tokenizer.model, "unk_token", None) or "")
 
     def chunks(self, passages: Sequence[ChunkText]) -> list[Tokens]:
         """Encode chunks as `[CLS] T [SEP] X [SEP]`."""
@@ -59,7 +61,8 @@ class WordPieceTokenizer(TextTokenizer):
         """
         asked, *known = self._encoded([text, *evidence])
         places = [self._places(each, written, 0) for each, written in zip(known, evidence, strict=True)]
-        stand = [(each.ids, spans, written) for each, spans, written in zip(known, places, evidence, strict=True)]
+        rows = zip(known, places, evidence, strict=True)
+        stand = [([NEVER if id == self.unknown else id for id in each.ids], *rest) for each, *rest in rows]
         spans, made, at, done = self._places(asked, text, 0), list[str](), 0, 0
         while at < len(spans):
             found = Counter(_rows(asked.ids[at:], stand)) or Counter([(1, text[slice(*spans[at])])])
