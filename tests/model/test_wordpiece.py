@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from reatt_engine.backbone import ChunkText
-from reatt_engine.decoding import source_of
-from reatt_engine.tokens import MASK, NOWHERE
+from reatt.model.backbone import ChunkText
+from reatt.model.decoding import source_of
+from reatt.model.tokens import MASK, NOWHERE
 
 CLS, SEP, GAP = 2, 3, 4
 STRANGE = " ".join((
@@ -133,8 +133,8 @@ def test_answers_end_by_the_decoders_mark_and_texts_by_the_separator(bert, tmp_p
     import json
     import shutil
 
-    from reatt_engine.folders import ModelFolder
-    from reatt_engine.tokenizer_files import read_tokenizer
+    from reatt.weights.folder import ModelFolder
+    from reatt.weights.tokenizer_files import read_tokenizer
 
     shutil.copytree(bert, tmp_path / "other")
     config = json.loads((bert / "config.json").read_text())
