@@ -15,7 +15,7 @@ from hypothesis import settings
 
 from tests.texts import LEAVE, NOUNS, TRAVEL
 
-pytest_plugins = ("tests.models_made",)
+pytest_plugins = ("tests.models_made", "tests.bert_made")
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")

@@ -24,7 +24,8 @@ from tokenizers import Tokenizer, decoders
 from torch import Tensor
 
 from reatt.model.reatt import Head
-from reatt.model.t5 import T5, Attention, FeedForward, T5Config
+from reatt.model.stacks.t5_layers import Attention, FeedForward
+from reatt.model.t5 import T5, T5Config, t5_encoder
 
 SHAPE = T5Config(
     vocab_size=24_000,
@@ -144,14 +145,14 @@ def _clear(attention: Attention, head: int) -> int:
 
 def _wire_surroundings(model: T5) -> Tensor:
     """Let heads look around -> how the previous token is written down: (d, CONTENT)."""
-    bias, after = model.encoder.position.weight, SHAPE.relative_attention_num_buckets // 2
+    bias, after = t5_encoder(model).position.weight, SHAPE.relative_attention_num_buckets // 2
     bias.zero_()
     bias[1, 0] = bias[after + 1, 1] = 7.0
     for bucket, distance in enumerate(DISTANCES):
         bias[[bucket, after + bucket], 2] = -0.5 * min(distance, 14)
         bias[[bucket, after + bucket], 3] = -0.12 * min(distance, 60)
     model.decoder.position.weight.zero_()
-    first = model.encoder.layers()[0].attention
+    first = t5_encoder(model).layers()[0].attention
     look = _orthogonal(CONTENT.stop)[: SHAPE.d_kv]  # (d, content)
     _clear(first, 0)
     first.v.weight[_rows(0)] = 0
@@ -163,7 +164,7 @@ def _wire_surroundings(model: T5) -> Tensor:
 
 def _wire_questions(model: T5) -> None:
     """Mark chunks by their end mark (a question is read without), then let their tokens look at the question."""
-    blocks, d = model.encoder.layers(), SHAPE.d_kv
+    blocks, d = t5_encoder(model).layers(), SHAPE.d_kv
     row = _clear(blocks[0].attention, ALIGN)
     first = blocks[0].attention
     first.q.weight[row, ONE], first.k.weight[row, END] = 1.0, 0.75
@@ -189,7 +190,7 @@ def _wire_questions(model: T5) -> None:
 
 
 def _wire_matching(model: T5) -> None:
-    attention = model.encoder.layers()[HEAD.layer].attention
+    attention = t5_encoder(model).layers()[HEAD.layer].attention
     row, basis = _clear(attention, HEAD.number), _orthogonal(CONTENT.stop)[: SHAPE.d_kv]
     attention.q.weight[row : row + SHAPE.d_kv, CONTENT] = 0.25 * basis
     attention.k.weight[row : row + SHAPE.d_kv, CONTENT] = basis

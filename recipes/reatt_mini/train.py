@@ -27,7 +27,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from reatt.model.t5 import T5
+from reatt.model.t5 import T5, t5_encoder
 from recipes.reatt_mini.close import Close
 from recipes.reatt_mini.data import Draw, Questions, load
 from recipes.reatt_mini.losses import Batch, Losses, Marks, losses, whole, windows
@@ -108,7 +108,7 @@ class State:
 def fresh(model: T5, device: torch.device) -> State:
     """Begin with the initial weights; the encoder's position bias stays as it was wired, which is far faster."""
     model, marks = model.to(device), Marks(SHAPE.d_model).to(device)
-    model.encoder.position.weight.requires_grad_(False)
+    t5_encoder(model).position.weight.requires_grad_(False)
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad and name != "shared.weight"]
     groups = [
         {"params": [p for _, p in named if p.ndim > 1], "weight_decay": DECAY, "share": 1.0},

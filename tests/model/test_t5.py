@@ -7,7 +7,8 @@ import torch
 from transformers import T5Config, T5ForConditionalGeneration
 from transformers.models.t5.modeling_t5 import T5Attention
 
-from reatt.model.t5 import T5, hide, plain_attention, relative_bucket
+from reatt.model.stacks.t5_layers import plain_attention
+from reatt.model.t5 import T5, hide, relative_bucket
 from reatt.weights.t5_files import load_t5
 
 SHAPE = {"vocab_size": 64, "d_model": 16, "d_kv": 8, "d_ff": 24, "num_heads": 2, "num_layers": 2}

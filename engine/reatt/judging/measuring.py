@@ -26,8 +26,6 @@ from reatt.lessons import cloze
 from reatt.lessons.close_chunks import CorpusSearch, close_chunks
 from reatt.lessons.corpus import Corpus
 from reatt.lessons.examples import Example
-from reatt.model.backbone import Limits
-from reatt.model.decoding import generate
 from reatt.model.reatt import ReAtt
 from reatt.progress import OnProgress, Progress
 from reatt.search.index import AttentionIndex
@@ -113,8 +111,7 @@ def _says(model: ReAtt, corpus: Corpus, example: Example, numbers: Sequence[int]
     if not evidence:
         return ""
     reading = model.read(model.tokenizer.masked(example.question), evidence)
-    written = generate(model.t5, reading.cache, Limits(), model.source(example.text, evidence, reading))
-    return model.tokenizer.decode(written[0].ids) if written else ""
+    return model.says(example.text, evidence, reading)
 
 
 def _silent(model: ReAtt, corpus: Corpus, example: Example, numbers: Sequence[int]) -> None:

@@ -16,16 +16,17 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from reatt.model.backbone import ChunkText
 from reatt.model.reatt import Padded, pad
-from reatt.model.t5 import T5, Block
-from reatt.model.tokens import MASK
+from reatt.model.t5 import T5
 from reatt.progress import OnProgress, Progress
 from reatt.search.score import maxima, mean_by_question
 from reatt.weights.folder import ModelFolder
 from reatt.weights.models import choose_device, read_tokenizer
-from reatt.weights.t5_files import learnt_apart, load_t5
+from reatt.weights.stacks import load_stack
+from reatt.weights.t5_files import learnt_apart
 from reatt_store.errors import NothingFound, UsageError
 from reatt_store.library import Chunk, Library
 
@@ -57,9 +58,9 @@ class ProbeReport:
 
 @dataclass(frozen=True)
 class MaskedSentence:
-    """A sentence with a few words masked, and the number of the chunk it stands in."""
+    """What is left of a sentence before and after a few masked words, and the number of the chunk it stands in."""
 
-    text: str
+    parts: tuple[str, str]
     chunk: int
 
 
@@ -80,19 +81,19 @@ def probe(
     asked = mask_sentences([chunk.text for chunk in sample], sentences, draw)
     if len(asked) < FEWEST:
         raise NothingFound(f"the store has {len(asked)} sentences to try; {FEWEST} are needed", "reatt ingest PATH")
-    tokenizer, t5 = read_tokenizer(folder), load_t5(folder.path).to(choose_device(device))
+    tokenizer, t5 = read_tokenizer(folder), load_stack(folder.path).to(choose_device(device))
     where = t5.shared.weight.device
     order = sorted(range(len(sample)), key=lambda number: len(sample[number].text))
     tokens = tokenizer.chunks([ChunkText(sample[number].title, sample[number].text) for number in order])
     groups = [embed(t5, [t.ids for t in tokens[at : at + BATCH]], where) for at in range(0, len(tokens), BATCH)]
-    questions = embed(t5, [tokenizer.question(sentence.text).ids for sentence in asked], where)
+    questions = embed(t5, [tokenizer.masked(sentence.parts).ids for sentence in asked], where)
     own = torch.tensor([order.index(sentence.chunk) for sentence in asked], device=where)  # (S,)
     heads: list[HeadScore] = []
-    for layer, block in enumerate(t5.encoder.layers()):
+    for layer in range(t5.config.num_layers):
         on_progress(Progress("probe", layer, t5.config.num_layers, f"layer {layer}"))
-        scores = torch.cat([score(block, questions, group) for group in groups], 2)  # (h, S, C)
+        scores = torch.cat([score(t5, layer, questions, group) for group in groups], 2)  # (h, S, C)
         heads += rank(layer, scores, own)
-        questions, groups = advance(t5, block, questions), [advance(t5, block, group) for group in groups]
+        questions, groups = advance(t5, layer, questions), [advance(t5, layer, group) for group in groups]
     best = sorted(heads, key=lambda head: (-head.mrr, -head.hit, head.layer, head.number))
     return ProbeReport(len(asked), len(sample), tuple(best))
 
@@ -146,25 +147,29 @@ def embed(t5: T5, ids: Sequence[Sequence[int]], device: torch.device) -> Padded:
     return Padded(t5.embed(padded.values), padded.keep)
 
 
-def advance(t5: T5, block: Block, states: Padded) -> Padded:
+def advance(t5: T5, layer: int, states: Padded) -> Padded:
     """Run one block over each text alone."""
-    bias = t5.encoder_bias(states.keep)
-    return Padded(block.think(block.attend(states.values, bias)), states.keep)
+    return Padded(t5.encoder.layers()[layer](states.values, t5.encoder_bias(states.keep)), states.keep)
 
 
-def score(block: Block, questions: Padded, chunks: Padded) -> Tensor:
+def score(t5: T5, layer: int, questions: Padded, chunks: Padded) -> Tensor:
     """Score chunks for questions by every head of a block: (h, S, b)."""
-    attention = block.attention
-    queries = attention.split(attention.q(block.attention_norm(questions.values)))  # (S, h, m, d)
-    keys = attention.split(attention.k(block.attention_norm(chunks.values)))  # (b, h, n, d)
+    queries, keys = (_heads(t5, layer, side, each.values) for side, each in (("q", questions), ("k", chunks)))
     kept = [row[:, keep] for row, keep in zip(keys, chunks.keep, strict=True)]  # (b) of (h, n, d)
     heads = []
-    for number in range(attention.head_count):
+    for number in range(t5.encoder.head_count):
         asked = queries[:, number][questions.keep]  # (M, d)
         # A chunk at a time: its products stay in the processor's cache, where those of a batch would not.
         best = torch.cat([maxima(asked, chunk[None, number]) for chunk in kept], 1)  # (M, b)
         heads.append(mean_by_question(best, questions.keep))
     return torch.stack(heads)
+
+
+def _heads(t5: T5, layer: int, side: str, states: Tensor) -> Tensor:
+    """Project states (B, n, D) to what every head of a block retrieves by: (B, h, n, d)."""
+    weight: Tensor = getattr(t5.encoder.layers()[layer].attention, side).weight
+    flat = F.linear(t5.encoder.reads(layer, states), weight)
+    return torch.unflatten(flat, -1, (t5.encoder.head_count, -1)).transpose(1, 2)
 
 
 def rank(layer: int, scores: Tensor, own: Tensor) -> Iterator[HeadScore]:
@@ -178,10 +183,10 @@ def _sentences(text: str) -> list[list[str]]:
     return [sentence.split() for sentence in _SENTENCE.split(text.strip())]
 
 
-def _mask(words: list[str], draw: random.Random) -> str:
+def _mask(words: list[str], draw: random.Random) -> tuple[str, str]:
     salient = [at for at, word in enumerate(words) if at and _SALIENT.search(word)]
     start = draw.choice(salient or range(len(words)))
     end = start + 1
     while end < min(len(words), start + 3) and end in salient:
         end += 1
-    return " ".join([*words[:start], MASK, *words[end:]])
+    return " ".join([*words[:start], ""]), " ".join(["", *words[end:]])

@@ -23,6 +23,7 @@ class Signs:
     agreement: float  # KL(target attention || retrieval attention), at most 5
     lead: float  # how far the best evidence's score is ahead of the mean of the others
     score: float  # the best evidence's score
+    null: float = 0.0  # log-probability that there is no answer; 0 where the model does not say
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Calibration:
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Calibration:
-        """Read what a model's config holds under `reatt.confidence`."""
+        """Read what a model's config holds under `reatt.confidence`; a sign that it does not name weighs nothing."""
         weights = Signs(**{name: float(weight) for name, weight in raw["weights"].items()})
         return cls(float(raw["bias"]), weights, float(raw["threshold"]))
 
@@ -65,8 +66,10 @@ def divergence(target: Sequence[float], scores: Sequence[float]) -> float:
     return max(0.0, math.fsum(terms))
 
 
-def signs(log_probability: float, share: float, shares: Sequence[float], scores: Sequence[float]) -> Signs:
+def signs(
+    log_probability: float, share: float, shares: Sequence[float], scores: Sequence[float], null: float = 0.0
+) -> Signs:
     """Gather the signs of an answer over evidence with these target shares and retrieval scores."""
     best, *others = sorted(scores, reverse=True)
     lead = best - math.fsum(others) / len(others) if others else 0.0
-    return Signs(log_probability, share, min(5.0, divergence(shares, scores)), lead, best)
+    return Signs(log_probability, share, min(5.0, divergence(shares, scores)), lead, best, null)

@@ -59,6 +59,7 @@ class Hypothesis:
     log_probability: float  # summed over the tokens, the end mark among them once it is written
     places: tuple[int, ...] = ()  # grounded: where in the source the last token stands
     row: int = 0  # which row of the cache it goes on from
+    null: float = 0.0  # log-probability that there is no answer; 0 where the model does not say
 
     @property
     def mean(self) -> float:

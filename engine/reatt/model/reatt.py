@@ -26,7 +26,7 @@ from reatt.model.decoding import Source
 from reatt.model.projections import Projections
 from reatt.model.t5 import T5
 from reatt.model.tokens import TextTokenizer, Tokens
-from reatt.model.writer import Reading, Writer
+from reatt.model.writer import Chooser, Reading, Writer, written
 
 EVERYTHING = 1 << 30  # passages read together where a model does not say
 PLAIN, KEEPING = "reatt", "reatt-states"  # the method's names, where states are kept and where not
@@ -73,7 +73,17 @@ def head_keys(t5: T5, head: Head, states: Tensor) -> Tensor:
 
 
 def _one_head(t5: T5, head: Head, side: str, states: Tensor) -> Tensor:
-    return F.linear(t5.encoder.layers()[head.layer].attention_norm(states), projection(t5, head, side))
+    return formed(t5, side, F.linear(t5.encoder.reads(head.layer, states), projection(t5, head, side)))
+
+
+def formed(t5: T5, side: str, vectors: Tensor) -> Tensor:
+    """Bring projected states (..., d) into the form that scores are made of: as they are, unless a model says else."""
+    return vectors if t5.retrieval is None else t5.retrieval.formed(side, vectors)
+
+
+def loudness(t5: T5, head: Head) -> Tensor:
+    """Return the weights that all scores grow with, in proportion."""
+    return projection(t5, head, "q") if t5.retrieval is None else t5.retrieval.loudness
 
 
 def projection(t5: T5, head: Head, side: str) -> Tensor:
@@ -86,13 +96,13 @@ def projection(t5: T5, head: Head, side: str) -> Tensor:
         own: Tensor = getattr(t5.retrieval, side).weight
         return own
     whole: Tensor = getattr(t5.encoder.layers()[head.layer].attention, side).weight
-    return torch.unflatten(whole, 0, (t5.config.num_heads, -1))[head.number]
+    return torch.unflatten(whole, 0, (t5.encoder.head_count, -1))[head.number]
 
 
 def learn_apart(t5: T5, head: Head) -> Projections:
     """Give retrieval projections of its own, equal to the head's, unless it has some."""
     if t5.retrieval is None:
-        own = Projections(t5.config.d_model, t5.config.d_kv).to(t5.shared.weight)
+        own = Projections(t5.config.d_model, len(projection(t5, head, "q"))).to(t5.shared.weight)
         for side in "qk":
             getattr(own, side).weight.data.copy_(projection(t5, head, side))
         t5.retrieval = own
@@ -150,13 +160,14 @@ class ReAtt:
         calibration: Calibration | None = None,
         reads: int = EVERYTHING,
         prior: float = 0.0,
+        chooser: Chooser = written,
     ) -> None:
         self.t5, self.tokenizer, self.head, self.device = t5.to(device), tokenizer, head, device
-        self.calibration = calibration
+        self.calibration, self.chooser = calibration, chooser
         self.reads = reads  # how many passages, the best first, it was found to read well together
         self.prior = prior  # of retrieval's score of a passage, beside the decoder's attention to its tokens
         self.keeps_states = False  # whether a store is to keep the lower half's states, so that reading starts there
-        self.key_width = t5.config.d_kv
+        self.key_width = len(projection(t5, head, "k"))
         self.max_chunk_tokens = tokenizer.chunk_limit
 
     @property
@@ -202,13 +213,13 @@ class ReAtt:
     def read(self, question: str | Tokens, evidence: Sequence[ChunkText]) -> Reading:
         """Encode each question-chunk pair jointly and fuse them as one memory (section 2.2).
 
-        The joint input has the question without its end mark, as in the released models. A chunk whose states were
-        kept is not encoded again: they are what the lower half would give.
+        Of the question the joint input has what the encoder pairs. A chunk whose states were kept is not encoded again:
+        they are what the lower half would give.
         """
         asked = self.tokenizer.question(question) if isinstance(question, str) else question
         chunks = self.tokenizer.chunks(evidence)
         texts = [c.ids for c, passage in zip(chunks, evidence, strict=True) if passage.memory is None]
-        apart = lower_half(self.t5, self.head.layer, pad([asked.ids[:-1], *texts], self.device))
+        apart = lower_half(self.t5, self.head.layer, pad([self.t5.encoder.paired(asked.ids), *texts], self.device))
         first, *fresh = (states[keep] for states, keep in zip(apart.values, apart.keep, strict=True))
         left = iter(fresh)
         lower = [next(left) if passage.memory is None else passage.memory.to(first) for passage in evidence]
@@ -216,7 +227,8 @@ class ReAtt:
         memory = upper_half(self.t5, self.head.layer, joined)[joined.keep]  # (t, D)
         owner = torch.arange(len(chunks), device=self.device)[:, None].expand_as(joined.keep)[joined.keep]
         cache = self.t5.remember(memory[None])
-        return Reading(cache, owner, tuple(c.ids for c in chunks), tuple(c.spans for c in chunks))
+        tokens, spans = tuple(c.ids for c in chunks), tuple(c.spans for c in chunks)
+        return Reading(cache, owner, tokens, spans, marks=self.t5.points(memory))
 
     @torch.inference_mode()
     def shares(self, reading: Reading) -> Tensor:
@@ -249,19 +261,22 @@ class ReAtt:
         """Say what a grounded answer may be made of: runs of the evidence's tokens, and yes or no where asked for."""
         return self._writer().source(question, evidence, reading)
 
+    @torch.inference_mode()
+    def says(self, question: str, evidence: Sequence[ChunkText], reading: Reading) -> str:
+        """Answer from what was read, in words alone; empty where there is nothing to say."""
+        return self._writer().says(question, evidence, reading)
+
     def _writer(self) -> Writer:
-        return Writer(self.t5, self.tokenizer, self.calibration)
+        return Writer(self.t5, self.tokenizer, self.calibration, self.chooser)
 
     def fingerprint(self) -> str:
         """Hash what stored keys depend on: lower half, retrieval's key projection, their form, tokenizer, limits."""
-        block = self.t5.encoder.layers()[self.head.layer]
-        weights = [self.t5.shared.weight, self.t5.encoder.position.weight, block.attention_norm.weight]
-        weights += [weight for lower in self.t5.encoder.layers(slice(self.head.layer)) for weight in lower.parameters()]
+        below = self.t5.encoder.below(self.head.layer)
+        weights: list[Tensor] = [weight for module in (self.t5.shared, *below) for weight in module.parameters()]
         weights.append(projection(self.t5, self.head, "k"))
         total = hashlib.blake2b(KEYS_VERSION, digest_size=16)
         for weight in weights:
             total.update(weight.detach().float().cpu().contiguous().numpy().data)
-        shape = self.t5.config
-        form = (shape.feed_forward_proj, shape.layer_norm_epsilon, shape.relative_attention_max_distance)
+        form = (*self.t5.encoder.form, *(self.t5.retrieval.key_form if self.t5.retrieval else ()))
         total.update(repr((self.tokenizer.identity(), self.max_chunk_tokens, *form)).encode())
         return total.hexdigest()

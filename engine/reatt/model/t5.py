@@ -10,7 +10,7 @@ Axes: B batch, m query positions, n key positions, h heads, d head width, D mode
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
@@ -19,7 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from reatt.model.projections import Projections
+from reatt.model.projections import Pointer, Projections
+from reatt.model.stacks.encoder import EncoderStack
+from reatt.model.stacks.t5_layers import Block, Norm
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
@@ -77,119 +79,15 @@ class T5Config:
         return ACTIVATIONS[name]
 
 
-class Norm(nn.Module):
-    """Root-mean-square norm with a learnt scale, computed in float32."""
-
-    def __init__(self, width: int, epsilon: float) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(width))
-        self.epsilon = epsilon
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Scale each vector of `x` (..., D) to unit mean square."""
-        return F.rms_norm(x.float(), self.weight.shape, self.weight.float(), self.epsilon).to(x.dtype)
-
-
-class Attention(nn.Module):
-    """Multi-head attention without 1/sqrt(d)."""
-
-    def __init__(self, config: T5Config) -> None:
-        super().__init__()
-        inner = config.num_heads * config.d_kv
-        self.head_count, self.dropout = config.num_heads, config.dropout_rate
-        self.q = nn.Linear(config.d_model, inner, bias=False)
-        self.k = nn.Linear(config.d_model, inner, bias=False)
-        self.v = nn.Linear(config.d_model, inner, bias=False)
-        self.o = nn.Linear(inner, config.d_model, bias=False)
-
-    def split(self, x: Tensor) -> Tensor:
-        """(B, n, h*d) -> (B, h, n, d)."""
-        return x.view(*x.shape[:-1], self.head_count, -1).transpose(1, 2)
-
-    def keys_values(self, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """Project what is attended to: (B, n, D) -> two of (B, h, n, d)."""
-        return self.split(self.k(memory)), self.split(self.v(memory))
-
-    def forward(self, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
-        """Attend from `x` (B, m, D) to keys and values (B, h, n, d); `bias` broadcasts to (B, h, m, n)."""
-        queries = self.split(self.q(x))
-        mask = None if bias is None else bias.to(queries.dtype)
-        dropout = self.dropout if self.training else 0.0
-        if torch.is_grad_enabled() and x.device.type == "cpu" and mask is not None and not dropout:
-            mixed = plain_attention(queries, keys, values, mask)
-        else:
-            mixed = F.scaled_dot_product_attention(queries, keys, values, mask, dropout, scale=1.0)  # (B, h, m, d)
-        out: Tensor = self.o(mixed.transpose(1, 2).flatten(2))
-        return out
-
-
-def plain_attention(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-    """Attend without 1/sqrt(d) by three batched products; for training on a CPU.
-
-    The fused kernel keeps no weights and computes them again backward: at our lengths that takes four times as long.
-    """
-    batch, heads, m, n = *queries.shape[:3], keys.shape[2]
-    added = mask.expand(batch, heads, m, n).reshape(-1, m, n)
-    scores = torch.baddbmm(added, queries.flatten(0, 1), keys.flatten(0, 1).transpose(1, 2))  # (B*h, m, n)
-    return (scores.softmax(-1) @ values.flatten(0, 1)).view(batch, heads, m, -1)
-
-
-class FeedForward(nn.Module):
-    """Two or three projections around a nonlinearity."""
-
-    def __init__(self, config: T5Config) -> None:
-        super().__init__()
-        self.activation, self.dropout = config.activation, nn.Dropout(config.dropout_rate)
-        self.wi = nn.ModuleList(nn.Linear(config.d_model, config.d_ff, bias=False) for _ in range(1 + config.gated))
-        self.wo = nn.Linear(config.d_ff, config.d_model, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map each vector of `x` (..., D)."""
-        inner = self.activation(self.wi[0](x))
-        if len(self.wi) == 2:
-            inner = inner * self.wi[1](x)
-        out: Tensor = self.wo(self.dropout(inner))
-        return out
-
-
-class Block(nn.Module):
-    """Self-attention, in a decoder cross-attention, feed-forward; each on the normed input, added to it."""
-
-    def __init__(self, config: T5Config, *, decoder: bool) -> None:
-        super().__init__()
-        norms = [Norm(config.d_model, config.layer_norm_epsilon) for _ in range(2 + decoder)]
-        self.attention_norm, self.attention = norms[0], Attention(config)
-        if decoder:
-            self.cross_norm, self.cross = norms[1], Attention(config)
-        self.feed_forward_norm, self.feed_forward = norms[-1], FeedForward(config)
-        self.dropout = nn.Dropout(config.dropout_rate)
-
-    def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        """Run an encoder's block on states (B, n, D)."""
-        return self.think(self.attend(x, bias))
-
-    def attend(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        """Add self-attention over `x` (B, n, D) itself."""
-        normed = self.attention_norm(x)
-        mixed: Tensor = self.dropout(self.attention(normed, *self.attention.keys_values(normed), bias))
-        return x + mixed
-
-    def read(self, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
-        """Add cross-attention from `x` (B, m, D) to a memory's keys and values."""
-        mixed: Tensor = self.dropout(self.cross(self.cross_norm(x), keys, values, bias))
-        return x + mixed
-
-    def think(self, x: Tensor) -> Tensor:
-        """Add the feed-forward layer."""
-        mapped: Tensor = self.dropout(self.feed_forward(self.feed_forward_norm(x)))
-        return x + mapped
-
-
 class Stack(nn.Module):
-    """The blocks of one side, with their common position bias."""
+    """The blocks of one side, with their common position bias; an encoder's is an `EncoderStack`."""
+
+    kind = "t5"
 
     def __init__(self, config: T5Config, *, decoder: bool) -> None:
         super().__init__()
+        self.head_count = config.num_heads
+        self.form = (config.feed_forward_proj, config.layer_norm_epsilon, config.relative_attention_max_distance)
         depth = config.num_decoder_layers if decoder else config.num_layers
         self.bidirectional = not decoder
         self.max_distance = config.relative_attention_max_distance
@@ -201,6 +99,34 @@ class Stack(nn.Module):
     def layers(self, which: slice = slice(None)) -> list[Block]:
         """Name the blocks, or some of them, as what they are."""
         return [cast(Block, block) for block in self.blocks[which]]
+
+    def enter(self, words: Tensor, ids: Tensor) -> Tensor:
+        """Begin with the embedded words (B, n, D) as they are."""
+        out: Tensor = self.dropout(words)
+        return out
+
+    def mask(self, keep: Tensor) -> Tensor:
+        """Position bias and padding mask of an encoder for `keep` (B, n): (B, h, n, n)."""
+        bias = self.bias(keep.shape[1], keep.shape[1])
+        return bias + hide(keep, bias.dtype)
+
+    def finish(self, x: Tensor) -> Tensor:
+        """Norm the last states (B, n, D)."""
+        out: Tensor = self.dropout(self.final_norm(x))
+        return out
+
+    def reads(self, layer: int, x: Tensor) -> Tensor:
+        """Norm states (..., D) as a block does before its heads see them."""
+        out: Tensor = self.layers()[layer].attention_norm(x)
+        return out
+
+    def below(self, layer: int) -> Sequence[nn.Module]:
+        """Name the position table, a block's norm and the blocks below it; the blocks above share the table."""
+        return [self.position, self.layers()[layer].attention_norm, *self.layers(slice(layer))]
+
+    def paired(self, question: tuple[int, ...]) -> tuple[int, ...]:
+        """Leave out a question's end mark before a chunk, as the released models do."""
+        return question[:-1]
 
     def bias(self, m: int, n: int) -> Tensor:
         """Position bias of the last `m` of `n` positions towards all: (1, h, m, n); causal in a decoder."""
@@ -245,29 +171,34 @@ class Cache:
 
 
 class T5(nn.Module):
-    """The whole model; `encode` and `decode` are the plain T5, the pieces are for methods that split it."""
+    """The whole model; `encode` and `decode` are the plain T5, the pieces are for methods that split it.
 
-    def __init__(self, config: T5Config) -> None:
+    Its encoder is T5's own unless another is given, whose words are then the decoder's, too.
+    """
+
+    encoder: EncoderStack
+
+    def __init__(self, config: T5Config, encoder: EncoderStack | None = None) -> None:
         super().__init__()
         self.config = config
         self.recompute = False  # keep one state a block for the backward pass, and compute the rest again
         self.shared = nn.Embedding(config.vocab_size, config.d_model)
-        self.encoder = Stack(config, decoder=False)
+        self.encoder = encoder or Stack(config, decoder=False)
         self.decoder = Stack(config, decoder=True)
         self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
         self.retrieval: Projections | None = None  # by which ReAtt finds, where finding was learnt apart from reading
+        self.pointer: Pointer | None = None  # by which ReAtt finds a place in what it read, where that was learnt
+        self.fixed: tuple[nn.Module, ...] = ()  # what never learns
         if config.tie_word_embeddings:
             self.lm_head.weight = self.shared.weight
 
     def embed(self, ids: Tensor) -> Tensor:
         """Look up token ids (B, n) -> (B, n, D)."""
-        out: Tensor = self.encoder.dropout(self.shared(ids))
-        return out
+        return self.encoder.enter(self.shared(ids), ids)
 
     def encoder_bias(self, keep: Tensor) -> Tensor:
-        """Position bias and padding mask of the encoder for `keep` (B, n): (B, h, n, n)."""
-        bias = self.encoder.bias(keep.shape[1], keep.shape[1])
-        return bias + hide(keep, bias.dtype)
+        """Position bias and padding mask of the encoder for `keep` (B, n): broadcasts to (B, h, n, n)."""
+        return self.encoder.mask(keep)
 
     def encode_range(self, x: Tensor, bias: Tensor, blocks: slice) -> Tensor:
         """Run some of the encoder's blocks on states (B, n, D)."""
@@ -276,13 +207,16 @@ class T5(nn.Module):
         return x
 
     def finish(self, x: Tensor) -> Tensor:
-        """Norm the encoder's last states (B, n, D) into the memory that the decoder reads."""
-        out: Tensor = self.encoder.dropout(self.encoder.final_norm(x))
-        return out
+        """Turn the encoder's last states (B, n, D) into the memory that the decoder reads."""
+        return self.encoder.finish(x)
 
     def encode(self, ids: Tensor, keep: Tensor) -> Tensor:
         """Encode token ids (B, n), of which `keep` are not padding -> (B, n, D)."""
         return self.finish(self.encode_range(self.embed(ids), self.encoder_bias(keep), slice(None)))
+
+    def points(self, memory: Tensor) -> Tensor | None:
+        """Score a memory (t, D) as starts and ends of an answer: (2, t); None from a model that has no pointer."""
+        return None if self.pointer is None else self.pointer(memory)
 
     def remember(self, memory: Tensor, keep: Tensor | None = None) -> Cache:
         """Project a memory (B, t, D) once for all decoding steps."""
@@ -345,3 +279,8 @@ class T5(nn.Module):
             keys, values = torch.cat((past[0], keys), 2), torch.cat((past[1], values), 2)
         mixed: Tensor = block.dropout(block.attention(normed, keys, values, bias))
         return x + mixed, (keys, values)
+
+
+def t5_encoder(t5: T5) -> Stack:
+    """Name the encoder of a model that has T5's own as what it is."""
+    return cast(Stack, t5.encoder)

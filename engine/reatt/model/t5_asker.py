@@ -12,8 +12,8 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from reatt.model.stacks.names import published
 from reatt.model.t5 import T5, Cache
-from reatt.model.t5_names import published_weights
 from reatt.model.tokens import TextTokenizer, Tokens
 
 
@@ -66,7 +66,7 @@ class T5Asker:
 
     def published(self) -> dict[str, Tensor]:
         """Give the weights under their published names."""
-        return published_weights(self.decoder)
+        return published(self.decoder)
 
     def encode(self, ids: Tensor, keep: Tensor) -> Tensor:
         """Encode token ids (B, n), of which `keep` are not padding -> states (B, n, D)."""
@@ -104,5 +104,4 @@ class T5Asker:
     @property
     def form(self) -> tuple[object, ...]:
         """Which activation and norm the encoder has, and how far it tells positions apart."""
-        shape = self.decoder.config
-        return shape.feed_forward_proj, shape.layer_norm_epsilon, shape.relative_attention_max_distance
+        return self.decoder.encoder.form

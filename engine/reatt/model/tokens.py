@@ -39,6 +39,8 @@ class Tokens:
 class TextTokenizer:
     """A model's tokenizer with its limits: at most so many tokens for a question and for a chunk."""
 
+    asking = QUESTION  # before every question
+
     def __init__(self, file: Path, *, end: int, question_limit: int = 128, chunk_limit: int = 512) -> None:
         try:
             self._tokenizer = Tokenizer.from_file(str(file))
@@ -48,6 +50,7 @@ class TextTokenizer:
         self._tokenizer.no_padding()
         self._tokenizer.encode_special_tokens = True  # </s> in a text is no end mark, where the tokenizer's kind allows
         self.end, self.question_limit, self.chunk_limit = end, question_limit, chunk_limit
+        self.closing = end  # after every text that is read
         empty = self._tokenizer.encode("")
         marks = [id for id, mark in zip(empty.ids, empty.special_tokens_mask, strict=True) if mark]
         self.begin = tuple(id for id in marks if id != end)  # what the tokenizer puts before every text; a T5's nothing
@@ -59,8 +62,8 @@ class TextTokenizer:
 
     def question(self, text: str) -> Tokens:
         """Encode a question as `question: Q </s>`."""
-        encoding = self._tokenizer.encode(QUESTION + text.translate(READ_AS), add_special_tokens=False)
-        return self._finish(encoding, text, len(QUESTION), self.question_limit)
+        encoding = self._tokenizer.encode(self.asking + text.translate(READ_AS), add_special_tokens=False)
+        return self._finish(encoding, text, len(self.asking), self.question_limit)
 
     def masked(self, parts: Sequence[str]) -> Tokens:
         """Encode a text with gaps as `question: A <extra_id_0> B </s>`; spans are places in the parts joined by `MASK`.
@@ -70,10 +73,8 @@ class TextTokenizer:
         """
         if len(parts) == 1:
             return self.question(parts[0])
-        mask = self._tokenizer.token_to_id(MASK)
-        if mask is None:
-            raise ModelError(f"the model's tokenizer has no {MASK} to mask words with", "use a model of the T5 family")
-        prefix = [*self.begin, *self._tokenizer.encode(QUESTION.strip(), add_special_tokens=False).ids]
+        mask = self._mask()
+        prefix = [*self.begin, *self._tokenizer.encode(self.asking.strip(), add_special_tokens=False).ids]
         ids: list[int] = []
         spans: list[Span] = []
         at = first = 0
@@ -87,10 +88,10 @@ class TextTokenizer:
             plain = part.strip().replace(MASK, " " * len(MASK)).translate(READ_AS)
             encoding = self._tokenizer.encode(plain, add_special_tokens=False)
             ids += encoding.ids
-            spans += [_moved(_inside(part, start + margin, end + margin), at) for start, end in encoding.offsets]
+            spans += [_moved(span, at) for span in self._places(encoding, part, -margin)]
             at += len(part)
         kept = _window(len(ids), first, self.question_limit - len(prefix) - 1)
-        return Tokens((*prefix, *ids[kept], self.end), (*[NOWHERE] * len(prefix), *spans[kept], NOWHERE))
+        return Tokens((*prefix, *ids[kept], self.closing), (*[NOWHERE] * len(prefix), *spans[kept], NOWHERE))
 
     def chunks(self, passages: Sequence[ChunkText]) -> list[Tokens]:
         """Encode chunks as `title: T context: X </s>`."""
@@ -127,10 +128,25 @@ class TextTokenizer:
         offsets = self._tokenizer.encode(title.translate(READ_AS), add_special_tokens=False).offsets
         return title if len(offsets) <= TITLE_TOKENS else title[: offsets[TITLE_TOKENS][0]]
 
+    def spelt_as_in(self, text: str, evidence: Sequence[str]) -> str:
+        """Spell what was written freely as the evidence does; this kind of tokenizer keeps capitals."""
+        return text
+
+    def _mask(self) -> int:
+        """Return the id that stands for words to be guessed."""
+        mask = self._tokenizer.token_to_id(MASK)
+        if mask is None:
+            raise ModelError(f"the model's tokenizer has no {MASK} to mask words with", "use a model of the T5 family")
+        return int(mask)
+
+    def _places(self, encoding: Encoding, text: str, before: int) -> list[Span]:
+        """Say where in `text` each token comes from, `before` characters of which stand before it."""
+        return [_inside(text, start - before, end - before) for start, end in encoding.offsets]
+
     def _finish(self, encoding: Encoding, text: str, prefix: int, limit: int) -> Tokens:
-        room = limit - 1 - len(self.begin)
-        spans = [_inside(text, start - prefix, end - prefix) for start, end in encoding.offsets[:room]]
-        return Tokens((*self.begin, *encoding.ids[:room], self.end), (*[NOWHERE] * len(self.begin), *spans, NOWHERE))
+        kept = slice(limit - 1 - len(self.begin))
+        spans = (*[NOWHERE] * len(self.begin), *self._places(encoding, text, prefix)[kept], NOWHERE)
+        return Tokens((*self.begin, *encoding.ids[kept], self.closing), spans)
 
 
 def _inside(text: str, start: int, end: int) -> Span:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -23,6 +23,16 @@ class Reading:
     tokens: tuple[tuple[int, ...], ...]  # (C) each evidence's token ids
     spans: tuple[tuple[Span, ...], ...]  # (C) where in the evidence's text each lies
     prompt: tuple[int, ...] = ()  # what the decoder reads before it writes; (): its start token alone
+    marks: Tensor | None = None  # (2, t) how well an answer would start and end at each token, where a model says
+
+
+# (decoder, what was read, limits, what a grounded answer may be made of) -> answers, best first
+Chooser = Callable[[Decoder, Reading, Limits, Source | None], list[Hypothesis]]
+
+
+def written(decoder: Decoder, reading: Reading, limits: Limits, source: Source | None) -> list[Hypothesis]:
+    """Let the decoder write the answer, token by token."""
+    return generate(decoder, reading.cache, limits, source, reading.prompt)
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,7 @@ class Writer:
     decoder: Decoder
     tokenizer: TextTokenizer
     calibration: Calibration | None
+    chooser: Chooser = written
 
     def source(self, question: str, evidence: Sequence[ChunkText], reading: Reading) -> Source:
         """Say what a grounded answer may be made of: runs of the evidence's tokens, and yes or no where asked for."""
@@ -53,13 +64,11 @@ class Writer:
         """
         shares = [*attended, *[0.0] * (len(evidence) - len(attended))]
         source = None if limits.free else self.source(question, evidence[: len(attended)], reading)
-        found = generate(self.decoder, reading.cache, limits, source, reading.prompt)
-        best = found[0] if found else Hypothesis((), 0.0)
+        best = self.best(reading, limits, source)
         number, span = _stands(best, source, shares)
-        text = self.tokenizer.decode(best.ids)
-        if number is not None and span is not None:
-            text = evidence[number].text[slice(*span)]
-        signed = signs(best.mean, shares[number] if number is not None else max(shares), shares, scores)
+        text = self.text(best, source, number, span, evidence)
+        share = shares[number] if number is not None else max(shares)
+        signed = signs(best.mean, share, shares, scores, best.null)
         return Answer(
             text=text,
             log_probability=best.mean,
@@ -72,6 +81,32 @@ class Writer:
             agreement=divergence(shares, scores),
             signs=signed,
         )
+
+    def says(self, question: str, evidence: Sequence[ChunkText], reading: Reading) -> str:
+        """Answer from what was read, in words alone; empty where there is nothing to say."""
+        source = self.source(question, evidence, reading)
+        best = self.best(reading, Limits(), source)
+        number, span = _stands(best, source, [0.0] * len(evidence))
+        return self.text(best, source, number, span, evidence)
+
+    def best(self, reading: Reading, limits: Limits, source: Source | None) -> Hypothesis:
+        """Choose the best answer; one without tokens where there is nothing to say."""
+        found = self.chooser(self.decoder, reading, limits, source)
+        return found[0] if found else Hypothesis((), 0.0)
+
+    def text(
+        self,
+        answer: Hypothesis,
+        source: Source | None,
+        number: int | None,
+        span: Span | None,
+        evidence: Sequence[ChunkText],
+    ) -> str:
+        """Put an answer into words: the evidence's own, where it was cut from it."""
+        if number is not None and span is not None:
+            return evidence[number].text[slice(*span)]
+        text = self.tokenizer.decode(answer.ids)
+        return text if source else self.tokenizer.spelt_as_in(text, [passage.text for passage in evidence])
 
 
 def _stands(answer: Hypothesis, source: Source | None, shares: Sequence[float]) -> tuple[int, Span] | tuple[None, None]:

@@ -23,11 +23,17 @@ if TYPE_CHECKING:
 class Freeze:
     """Which weights learn, and whether what they change is retrieval at all."""
 
-    apply: Callable[[T5, Head], None]  # switches gradients on and off
+    choose: Callable[[T5, Head], None]  # switches gradients on and off
     retrieves: bool  # without it there is nothing for the cross-document loss to move
     keeps_keys: bool  # chunks keep their keys: the fingerprint stays
     apart: bool = False  # retrieval learns apart from all else: no answer teaches, states stay, scores may not grow
     pace: float = 1.0  # of the learning rate: a few weights alone take larger steps
+
+    def apply(self, t5: T5, head: Head) -> None:
+        """Switch gradients on and off; what a model says never learns does not."""
+        self.choose(t5, head)
+        for module in t5.fixed:
+            module.requires_grad_(False)
 
 
 def _all(t5: T5, head: Head) -> None:
@@ -38,9 +44,9 @@ def _reader(t5: T5, head: Head) -> None:
     """Fix the lower half and both projections of block B's attention; the blocks above share its position bias."""
     t5.requires_grad_(True)
     block = t5.encoder.layers()[head.layer]
-    fixed = [t5.shared, t5.encoder.position, block.attention_norm, block.attention.q, block.attention.k]
+    fixed = [t5.shared, *t5.encoder.below(head.layer), block.attention.q, block.attention.k]
     own = [t5.retrieval] if t5.retrieval is not None else []
-    for module in [*fixed, *own, *t5.encoder.layers(slice(head.layer))]:
+    for module in [*fixed, *own]:
         module.requires_grad_(False)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import torch
 
 from reatt.model.backbone import ChunkText
-from reatt.model.reatt import ReAtt, projection
+from reatt.model.reatt import ReAtt, loudness, projection
 from reatt.search.score import maxsim
 
 PROBES = 32  # questions, and as many passages
@@ -39,7 +39,7 @@ def spread(model: ReAtt, questions: Sequence[Sequence[str]], passages: Sequence[
 
 
 def keep_spread(before: ReAtt, after: ReAtt, questions: Sequence[Sequence[str]], passages: Sequence[ChunkText]) -> None:
-    """Scale retrieval's query projection, in place, until scores lie as far apart as before."""
+    """Scale retrieval's queries, in place, until scores lie as far apart as before."""
     wanted, found = (spread(model, questions, passages) for model in (before, after))
     with torch.no_grad():
-        projection(after.t5, after.head, "q").mul_(wanted / found if found else 1.0)
+        loudness(after.t5, after.head).mul_(wanted / found if found else 1.0)

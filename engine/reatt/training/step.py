@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reatt.lessons.batches import TrainingBatch
-from reatt.model.reatt import Head, projection
+from reatt.model.reatt import Head, formed, projection
 from reatt.model.t5 import T5
 from reatt.training.objective import HeadSelector, Objective
 from reatt.training.pools import ChunkStates, Pool, answer_losses, apart, fuse, together
@@ -40,7 +40,7 @@ class Lower:
 
     states: Tensor  # (N, D)
     asked: tuple[range, ...]  # each question with its end mark, as retrieval sees it
-    joint: tuple[range, ...]  # without, as it stands before a chunk
+    joint: tuple[range, ...]  # as it stands before a chunk
     cloze: tuple[range, ...]
     chunks: dict[int, range]
 
@@ -62,7 +62,7 @@ class TrainingStep:
         questions = [self.batch.questions[q] for q in group.questions]
         cloze = [self.batch.cloze[c].ids for c in group.cloze]
         chunks = [self.batch.chunks[c] for c in group.own]
-        asked = [*questions, *(ids[:-1] for ids in questions), *cloze]
+        asked = [*questions, *map(self.t5.encoder.paired, questions), *cloze]
         pool = apart(self.t5, self.layer, [*asked, *(() if self.known else chunks)])
         pool = pool.with_more([self.known.of(ids) for ids in chunks]) if self.known else pool
         n, last = len(questions), len(asked)
@@ -93,11 +93,10 @@ class TrainingStep:
 
     def vectors(self, side: str, states: Tensor, heads: Sequence[int]) -> Tensor:
         """Project states (N, D) to the queries or keys of block B's heads: (N, h, d), in full precision."""
-        norm = self.t5.encoder.layers()[self.layer].attention_norm
         weights = torch.cat([projection(self.t5, Head(self.layer, number), side) for number in heads])  # (h*d, D)
         with torch.autocast(states.device.type, enabled=False):
-            flat: Tensor = F.linear(norm(states), weights)
-        return torch.unflatten(flat, 1, (len(heads), -1))
+            flat: Tensor = F.linear(self.t5.encoder.reads(self.layer, states), weights)
+            return formed(self.t5, side, torch.unflatten(flat, 1, (len(heads), -1)))
 
 
 def groups_of(batch: TrainingBatch, micro: int) -> list[Group]:

@@ -79,7 +79,7 @@ def shares(t5: T5, layer: int, batch: TrainingBatch, teacher: Teacher) -> list[T
     found = []
     with without_dropout(t5):
         for question, answer, close in zip(batch.questions, batch.answers, batch.close, strict=True):
-            lower = apart(t5, layer, [question[:-1], *(batch.chunks[n] for n in close)])
+            lower = apart(t5, layer, [t5.encoder.paired(question), *(batch.chunks[n] for n in close)])
             pairs = [[*lower.rows[0], *row] for row in lower.rows[1:]]
             memory = together(t5, layer, lower.states, pairs)
             found += teach(t5, teacher, memory, [answer], [len(close)])

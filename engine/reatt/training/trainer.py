@@ -68,10 +68,11 @@ class Trainer:
         )
         self._known = ChunkStates(t5, model.head.layer) if freeze.apart else None
         self.freeze = freeze
-        self._model = ReAtt(t5, model.tokenizer, model.head, model.device, model.calibration, model.reads, model.prior)
+        rest = (model.calibration, model.reads, model.prior, model.chooser)
+        self._model = ReAtt(t5, model.tokenizer, model.head, model.device, *rest)
         fixed = freeze.keeps_keys or freeze.apart  # another head has other keys
         learnt = plan.learn_head and not fixed and t5.retrieval is None  # what has projections of its own, needs none
-        self.selector = HeadSelector(t5.config.num_heads, None if learnt else model.head.number)
+        self.selector = HeadSelector(t5.encoder.head_count, None if learnt else model.head.number)
         self.selector.to(model.device)
         self.weights = [w for module in (t5, self.selector) for w in module.parameters() if w.requires_grad]
         self.optimizer = torch.optim.AdamW(self.weights, lr=plan.rate, weight_decay=0.0)

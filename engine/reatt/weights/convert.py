@@ -24,12 +24,12 @@ from torch import Tensor
 
 from reatt.model.t5 import T5
 from reatt.model.t5_names import published_weights
-from reatt.model.tokens import TextTokenizer
 from reatt.progress import OnProgress, Progress
 from reatt.weights.folder import INDEX, ModelFolder, place, read_config, shards, weight_files
 from reatt.weights.memory import check_to_load
 from reatt.weights.models import BUNDLED, load_asker
 from reatt.weights.t5_files import REDUNDANT, read_shape
+from reatt.weights.tokenizer_files import read_tokenizer
 from reatt_store.connection import sync_folder, translated
 from reatt_store.errors import DiskFull, ModelError, ModelUnsafe, NoSuchPath, UsageError
 
@@ -150,6 +150,8 @@ def _register(source: Path, registry: Path, name: str, on_progress: OnProgress, 
         place(source / "config.json", part / "config.json")
         _bring_tokenizer(source, part)
         left_out = _bring_weights(source, part, link=ours)
+        for file in ModelFolder(source).apart:
+            place(file, part / file.name, link=ours)
         on_progress(Progress("check", 0, None, name))
         _verify(part)
         _put_in_place(part, registry / name)
@@ -185,8 +187,7 @@ def _bring_tokenizer(source: Path, part: Path) -> None:
 
 def _verify(folder: Path) -> None:
     """Load the model, and see that its tokenizer writes no number that its embedding lacks."""
-    model = load_asker(ModelFolder(folder), torch.float32)
-    tokenizer = TextTokenizer(folder / "tokenizer.json", end=model.decoder.config.eos_token_id)
+    model, tokenizer = load_asker(ModelFolder(folder), torch.float32), read_tokenizer(ModelFolder(folder))
     if tokenizer.size > model.vocabulary:
         message = f"tokenizer.json has {tokenizer.size} tokens, the model {model.vocabulary}"
         raise ModelError(message, "take both from the same model", str(folder))

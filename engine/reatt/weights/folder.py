@@ -22,7 +22,13 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 FUSION_WEIGHT = 0.5  # of attention in hybrid search, where a config has no fitted one
 SUFFIX = "-adapted"  # of the name of a model that has learnt
-KINDS = ("t5", "t5gemma2")  # `model_type` of a config.json
+EMBEDDINGS = "embeddings.safetensors"  # of words, in 8 bits, where they lie apart
+KINDS = ("t5", "bert-t5", "t5gemma2")  # `model_type` of a config.json
+# Those whose encoder finds: where in their config its shape is, and what blocks and heads are called there.
+ENCODERS = {
+    "t5": ("", "num_layers", "num_heads"),
+    "bert-t5": ("encoder", "num_hidden_layers", "num_attention_heads"),
+}
 Origin = Literal["bundled", "added", "store", "folder"]
 
 
@@ -57,7 +63,12 @@ class ModelFolder:
         if not tokenizer.is_file():
             raise ModelError(f"no tokenizer.json in {self.path}", f"reatt models add {self.path}", str(self.path))
         learnt = [self.retrieval_tokens] if self.retrieval_tokens.is_file() else []
-        return [self.path / "config.json", *weight_files(self.path), tokenizer, *learnt]
+        return [self.path / "config.json", *weight_files(self.path), tokenizer, *learnt, *self.apart]
+
+    @property
+    def apart(self) -> list[Path]:
+        """Name the file of word embeddings that never learn, where there is one."""
+        return [self.path / EMBEDDINGS] if (self.path / EMBEDDINGS).is_file() else []
 
     @property
     def retrieval_tokens(self) -> Path:
@@ -81,18 +92,35 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise ModelError(f"no model in {folder}: config.json is missing", "reatt models list", str(folder))
     raw = read_json(file)
     if raw.get("model_type") not in KINDS:
-        message = f"{file} describes a {raw.get('model_type')!r:.40} model; reatt reads T5 and T5Gemma2 models"
+        message = f"{file} describes a {raw.get('model_type')!r:.40} model; reatt reads T5, T5Gemma2, BERT with T5"
         raise ModelError(message, "reatt models list", str(file))
     return raw
 
 
-def read_t5_config(folder: Path) -> dict[str, Any]:
-    """Read the config of a T5, whose encoder's heads can retrieve; say of other kinds how they can."""
+def read_retrieving_config(folder: Path) -> dict[str, Any]:
+    """Read the config of a model whose encoder can retrieve; say of other kinds how they can."""
     raw = read_config(folder)
-    if raw["model_type"] != "t5":
+    if raw["model_type"] not in ENCODERS:
         message = f"{folder.name} is a {raw['model_type']}: heads of its encoder cannot retrieve, its decoder's can"
         raise ModelError(message, f"reatt ingest --method intra --model {folder} PATH", str(folder))
     return raw
+
+
+def encoder_shape(config: dict[str, Any]) -> tuple[int, int]:
+    """Say how many blocks the encoder of a retrieving config has, and how many heads a block; 0 where it does not."""
+    where, *names = ENCODERS[config["model_type"]]
+    shape = config.get(where, {}) if where else config
+    found = [shape.get(name, 0) if isinstance(shape, dict) else 0 for name in names]
+    blocks, heads = (number if isinstance(number, int) else 0 for number in found)
+    return blocks, heads
+
+
+def number(folder: ModelFolder, key: str, value: object, least: int, most: int) -> int:
+    """Take a number of a model's config, or say what is wrong with it."""
+    if isinstance(value, int) and least <= value <= most:
+        return value
+    file = folder.path / "config.json"
+    raise ModelError(f"{file}: {key} is {value!r}; expected a number from {least} to {most}", "", str(file))
 
 
 def weight_files(folder: Path) -> list[Path]:

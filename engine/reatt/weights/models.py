@@ -12,7 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reatt.weights.folder import INDEX, ModelFolder, place, read_config, read_t5_config
+from reatt.weights.folder import INDEX, ModelFolder, encoder_shape, number, place, read_config, read_retrieving_config
+from reatt.weights.tokenizer_files import read_tokenizer
 from reatt_store.connection import sync_folder, translated
 from reatt_store.errors import DeviceError, ModelError, ModelMismatch, UsageError
 
@@ -26,12 +27,11 @@ if TYPE_CHECKING:
     from reatt.model.confidence import Calibration
     from reatt.model.intra import Intra
     from reatt.model.reatt import ReAtt
-    from reatt.model.tokens import TextTokenizer
+    from reatt.model.writer import Chooser
     from reatt_store.library import Library
 
 __all__ = [
     "BUNDLED",
-    "LIMITS",
     "ModelFolder",
     "bundled",
     "choose_device",
@@ -49,9 +49,8 @@ __all__ = [
 ]
 
 BUNDLED = "reatt-mini"
-STRONGEST = 1000.0  # prior
-LIMITS = {"question_tokens": 128, "chunk_tokens": 512}  # of the released models, whose configs do not say
-LONGEST, LARGEST_ID = 4096, 1 << 20
+STRONGEST = 1000.0  # prior, and the decoder's weight beside a pointer
+MOST_CANDIDATES = 1000
 
 
 def bundled() -> ModelFolder:
@@ -145,13 +144,25 @@ def load(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = 
     import torch
 
     from reatt.model.reatt import EVERYTHING, Head, ReAtt
-    from reatt.weights.t5_files import load_t5
+    from reatt.weights.stacks import load_stack
 
     where, head = torch.device(choose_device(device)), Head(*_retrieval_head(folder))
-    t5 = load_t5(folder.path, dtype or torch.float32)
-    reads = _number(folder, "reads", folder.settings.get("reads", EVERYTHING), 1, EVERYTHING)
+    t5 = load_stack(folder.path, dtype or torch.float32)
+    reads = number(folder, "reads", folder.settings.get("reads", EVERYTHING), 1, EVERYTHING)
     prior = _weight(folder, "prior", 0.0, STRONGEST)
-    return ReAtt(t5, read_tokenizer(folder), head, where, _calibration(folder), reads, prior)
+    return ReAtt(t5, read_tokenizer(folder), head, where, _calibration(folder), reads, prior, _chooser(folder))
+
+
+def _chooser(folder: ModelFolder) -> Chooser:
+    """Choose how answers are found: by the pointer of a model that has one, else the decoder writes them."""
+    from reatt.model.pointing import CANDIDATES, Pointing
+    from reatt.model.writer import written
+
+    said = folder.config.get("pointer")
+    if not isinstance(said, dict):
+        return written
+    candidates = number(folder, "candidates", said.get("candidates", CANDIDATES), 1, MOST_CANDIDATES)
+    return Pointing(candidates, _checked_weight(folder, "decoder_weight", said.get("decoder_weight", 0.0), STRONGEST))
 
 
 def load_intra(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = None) -> Intra:
@@ -173,9 +184,9 @@ def load_asker(folder: ModelFolder, dtype: torch.dtype) -> Asker:
 
 def _t5_asker(folder: ModelFolder, dtype: torch.dtype) -> Asker:
     from reatt.model.t5_asker import T5Asker
-    from reatt.weights.t5_files import load_t5
+    from reatt.weights.stacks import load_stack
 
-    return T5Asker(load_t5(folder.path, dtype))
+    return T5Asker(load_stack(folder.path, dtype))
 
 
 def _t5gemma_asker(folder: ModelFolder, dtype: torch.dtype) -> Asker:
@@ -184,7 +195,11 @@ def _t5gemma_asker(folder: ModelFolder, dtype: torch.dtype) -> Asker:
     return load_t5gemma(folder, dtype)
 
 
-ASKERS: dict[str, Callable[[ModelFolder, torch.dtype], Asker]] = {"t5": _t5_asker, "t5gemma2": _t5gemma_asker}
+ASKERS: dict[str, Callable[[ModelFolder, torch.dtype], Asker]] = {
+    "t5": _t5_asker,
+    "bert-t5": _t5_asker,
+    "t5gemma2": _t5gemma_asker,
+}
 
 
 def _load_keeping(folder: ModelFolder, device: str) -> ReAtt:
@@ -208,17 +223,6 @@ def load_for(method: str, folder: ModelFolder, device: str = "auto") -> Backbone
     return METHODS[method](folder, device)
 
 
-def read_tokenizer(folder: ModelFolder) -> TextTokenizer:
-    """Read a model's tokenizer, with the limits that its config gives or that the released models have."""
-    from reatt.model.tokens import TextTokenizer
-
-    asked, chunk = (_number(folder, key, folder.settings.get(key, usual), 8, LONGEST) for key, usual in LIMITS.items())
-    side = folder.config.get("decoder")  # a T5Gemma2 may say it of its decoder alone
-    ends = {**(side if isinstance(side, dict) else {}), **folder.config}.get("eos_token_id", 1)
-    end = _number(folder, "eos_token_id", ends[0] if isinstance(ends, list) and ends else ends, 0, LARGEST_ID)
-    return TextTokenizer(folder.path / "tokenizer.json", end=end, question_limit=asked, chunk_limit=chunk)
-
-
 def fusion(folder: ModelFolder, usual: float, method: str = "reatt") -> float:
     """Read what attention weighs in hybrid search; `usual` where the model's config does not say.
 
@@ -230,7 +234,10 @@ def fusion(folder: ModelFolder, usual: float, method: str = "reatt") -> float:
 
 
 def _weight(folder: ModelFolder, key: str, usual: float, most: float) -> float:
-    weight = folder.settings.get(key, usual)
+    return _checked_weight(folder, key, folder.settings.get(key, usual), most)
+
+
+def _checked_weight(folder: ModelFolder, key: str, weight: object, most: float) -> float:
     if isinstance(weight, int | float) and 0 <= weight <= most:
         return weight
     file = folder.path / "config.json"
@@ -312,16 +319,12 @@ def _to_copy(folder: ModelFolder) -> list[Path]:
 
 
 def _retrieval_head(folder: ModelFolder) -> tuple[int, int]:
-    config = read_t5_config(folder.path)
-    if "retrieval_layer" not in config or "retrieval_head" not in config:
-        message = f"{folder.name} is a plain T5: its config.json names no retrieval head"
+    """Read block B and its head; one that finds by projections of its own needs to name no head."""
+    config = read_retrieving_config(folder.path)
+    head = config.get("retrieval_head", 0 if "retrieval" in config else None)
+    if "retrieval_layer" not in config or head is None:
+        message = f"{folder.name} is a plain model: its config.json names no retrieval head"
         raise ModelError(message, f"reatt models probe --model {folder.called or folder.path}", str(folder.path))
-    layer = _number(folder, "retrieval_layer", config["retrieval_layer"], 0, config.get("num_layers", 0) - 1)
-    return layer, _number(folder, "retrieval_head", config["retrieval_head"], 0, config.get("num_heads", 0) - 1)
-
-
-def _number(folder: ModelFolder, key: str, value: object, least: int, most: int) -> int:
-    if isinstance(value, int) and least <= value <= most:
-        return value
-    file = folder.path / "config.json"
-    raise ModelError(f"{file}: {key} is {value!r}; expected a number from {least} to {most}", "", str(file))
+    blocks, heads = encoder_shape(config)
+    layer = number(folder, "retrieval_layer", config["retrieval_layer"], 0, blocks - 1)
+    return layer, number(folder, "retrieval_head", head, 0, heads - 1)

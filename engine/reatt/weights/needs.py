@@ -78,4 +78,21 @@ def _tower(eyes: Config) -> int:
     return int(eyes["num_hidden_layers"] * layer + seen + 2 * width + head)
 
 
-COUNTS: dict[str, Callable[[Config], tuple[int, int]]] = {"t5": _t5, "t5gemma2": _t5gemma}
+def _bert(config: Config) -> tuple[int, int]:
+    """Count a BERT encoder, whose maps have offsets, a T5 decoder, and what finds and points."""
+    width, above, shape = config["hidden_size"], config["decoder"], config["encoder"]
+    inner = shape["intermediate_size"]
+    block = 4 * width * (width + 1) + 2 * width * inner + inner + width + 4 * width
+    texts = (shape["max_position_embeddings"] + shape.get("type_vocab_size", 2) + 2) * width
+    side = {**above, "d_model": width, "num_layers": 0, "num_decoder_layers": above["num_layers"]}
+    decoder, _ = _t5({"vocab_size": config["vocab_size"], **side, "feed_forward_proj": _projections(above)})
+    unread = above.get("relative_attention_num_buckets", 32) * above["num_heads"] + width  # a T5 encoder's own
+    found = 2 * config.get("retrieval", {}).get("width", 0) + 2 * isinstance(config.get("pointer"), dict)
+    return shape["num_hidden_layers"] * block + texts + decoder - unread + found * width, 0
+
+
+def _projections(decoder: Config) -> str:
+    return str(decoder.get("feed_forward_proj", "gated-gelu"))
+
+
+COUNTS: dict[str, Callable[[Config], tuple[int, int]]] = {"t5": _t5, "bert-t5": _bert, "t5gemma2": _t5gemma}

@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 from reatt.model.projections import Projections
 from reatt.model.t5 import T5, T5Config
 from reatt.model.t5_names import our_name
-from reatt.weights.folder import read_t5_config, weight_files
+from reatt.weights.folder import read_retrieving_config, weight_files
 from reatt_store.errors import ModelError
 
 # Copies of `shared`, and the per-block position tables of ReAtt checkpoints, of which only block 0's counts.
@@ -57,7 +57,7 @@ def load_t5(folder: Path, dtype: torch.dtype = torch.float32) -> T5:
 
 def read_shape(folder: Path) -> T5Config:
     """Read the shape of a folder's T5; raises `ModelError` naming the entry that is missing or wrong."""
-    raw = read_t5_config(folder)
+    raw = read_retrieving_config(folder)
     file = folder / "config.json"
     try:
         config = T5Config.from_json(raw)
@@ -79,7 +79,7 @@ def fill(config: T5Config, weights: Mapping[str, Tensor], dtype: torch.dtype, so
     """
     head, shared = weights.get("lm_head.weight"), weights.get("shared.weight")
     tied = head is None or (shared is not None and torch.equal(head, shared))
-    with torch.device("meta"), _Uninitialised():
+    with torch.device("meta"), Uninitialised():
         model = T5(replace(config, tie_word_embeddings=tied))
         if any(name.startswith(RETRIEVAL) for name in weights):
             model.retrieval = Projections(config.d_model, config.d_kv)
@@ -94,7 +94,7 @@ def fill(config: T5Config, weights: Mapping[str, Tensor], dtype: torch.dtype, so
     return model.eval().requires_grad_(False)
 
 
-class _Uninitialised(TorchFunctionMode):
+class Uninitialised(TorchFunctionMode):
     """Leave weights as they are made: to initialise an embedding without storage, torch imports its compiler, 1.5 s."""
 
     def __torch_function__(

@@ -16,7 +16,7 @@ from torch import Tensor
 from reatt.model.asker import Asker
 from reatt.model.reatt import ReAtt
 from reatt.model.retrieval_tokens import RetrievalTokens
-from reatt.model.t5_names import published_weights
+from reatt.model.stacks.names import published
 from reatt.weights.folder import FUSION_WEIGHT, INDEX, SUFFIX, WEIGHTS, ModelFolder, place, weight_files
 from reatt_store.connection import translated
 from reatt_store.errors import DiskFull
@@ -35,7 +35,7 @@ def write_reatt(model: ReAtt, parent: ModelFolder, folder: Path) -> ModelFolder:
     settings = {}
     if model.t5.retrieval is not None:
         settings["fusion"] = max(FUSION, float(parent.settings.get("fusion", FUSION_WEIGHT)))
-    files = {WEIGHTS: published_weights(model.t5)}
+    files = {WEIGHTS: published(model.t5)}
     return write_folder(parent, folder, files, {"retrieval_head": model.head.number}, settings)
 
 
@@ -63,7 +63,8 @@ def write_folder(
     with translated(folder):
         folder.mkdir(parents=True, mode=0o700)
         (folder / "config.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
-        for file in [parent.path / "tokenizer.json", *([] if WEIGHTS in files else _weights(parent))]:
+        kept = [parent.path / "tokenizer.json", *parent.apart]
+        for file in kept if WEIGHTS in files else [*kept, *_weights(parent)]:
             place(file, folder / file.name)
         for file_name, tensors in files.items():
             _save(folder / file_name, tensors)

@@ -1,0 +1,133 @@
+"""Answers by pointing: the best start and the best end of a stretch among all tokens that were read.
+
+Two vectors of a model (`projections.Pointer`) score every joint state. Starts and ends are each a distribution over all
+tokens of all chunks read and the null places, where a pair has the first mark of its question: no answer there. What
+may be an answer is what `decoding.Source` allows. The best few can be heard by the decoder, too.
+
+Axes: t memory tokens, n places of the source, K tokens of an answer at most, C candidates, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from reatt.model.backbone import Limits
+from reatt.model.decoding import Decoder, Hypothesis, Source
+from reatt.model.t5 import Cache
+from reatt.model.writer import Reading, written
+
+CANDIDATES = 8  # that the decoder hears
+
+
+@dataclass(frozen=True)
+class Pointed(Hypothesis):
+    """A stretch that was pointed at; its log-probability is that of its start and its end."""
+
+    @property
+    def mean(self) -> float:
+        """Log-probability of one of the two."""
+        return self.log_probability / 2
+
+
+@dataclass(frozen=True)
+class Pointing:
+    """Chooses an answer by the pointer, and where `decoder_weight` is not 0 by the decoder beside it.
+
+    Yes and no stand nowhere: where they are possible, the decoder alone ranks them and the best stretches.
+    """
+
+    candidates: int = CANDIDATES
+    decoder_weight: float = 0.0  # of the mean log-probability of an answer's tokens, beside the pointer's
+
+    def __call__(self, decoder: Decoder, reading: Reading, limits: Limits, source: Source | None) -> list[Hypothesis]:
+        """Choose what to answer, best first; what is to be free of the evidence's words is written."""
+        if source is None:
+            return written(decoder, reading, limits, source)
+        starts, ends, null = logarithms(reading)
+        pointed = best_stretches(source, starts, ends, null, limits.max_tokens, self.candidates)
+        told = answers_told(source, null)
+        if not (told or self.decoder_weight) or not (told or pointed):
+            return pointed
+        heard = likelihoods(decoder, reading.cache, [h.ids for h in (*pointed, *told)])
+        told = [Hypothesis(h.ids, mean * (len(h.ids) + 1), h.places, null=null)
+                for h, mean in zip(told, heard[len(pointed) :], strict=True)]  # fmt: skip
+        pointers = [0.0 if told else h.log_probability for h in pointed] + [0.0] * len(told)
+        weight = 1.0 if told else self.decoder_weight
+        totals = [pointer + weight * mean for pointer, mean in zip(pointers, heard, strict=True)]
+        order = sorted(range(len(totals)), key=lambda number: -totals[number])
+        return [[*pointed, *told][number] for number in order]
+
+
+def logarithms(reading: Reading) -> tuple[Tensor, Tensor, float]:
+    """Turn the pointer's scores into log-probabilities of starts and ends at the source's places (n,) and of no answer.
+
+    What lies over a passage in the decoder's attention, lies over all its scores. Of no answer it is that of a start or
+    an end, in the mean.
+    """
+    assert reading.marks is not None, "a model that points has a pointer"
+    texts, nowhere, tokens = [], [], []
+    for number, (ids, spans) in enumerate(zip(reading.tokens, reading.spans, strict=True)):
+        rows = (reading.owner == number).nonzero().flatten()
+        own = rows[len(rows) - len(ids) :]
+        nowhere.append(rows[:1])
+        tokens.append(own)
+        texts.append(own[torch.tensor([end > start for start, end in spans], device=own.device)])
+    scores = reading.marks if reading.cache.memory_bias is None else reading.marks + reading.cache.memory_bias.flatten()
+    allowed = torch.cat((*nowhere, *tokens))
+    found = torch.full_like(scores, -math.inf)
+    found[:, allowed] = scores[:, allowed].log_softmax(1)
+    starts, ends = found[:, torch.cat(texts)]
+    null = found[:, torch.cat(nowhere)].logsumexp(1)  # (2,)
+    return starts, ends, float(null.mean())
+
+
+def best_stretches(
+    source: Source, starts: Tensor, ends: Tensor, null: float, most: int, count: int
+) -> list[Hypothesis]:
+    """List the `count` best stretches of at most `most` tokens that an answer may be, by start and end together."""
+    places = torch.arange(len(starts), device=starts.device)
+    begins = torch.tensor([place in source.begins for place in places.tolist()], device=starts.device)
+    closes = torch.tensor([source.until_end[place] == 0 for place in places.tolist()], device=starts.device)
+    owner = torch.tensor(source.owner[: len(places)], device=starts.device)
+    if not len(places) or not most:
+        return []
+    first = starts.masked_fill(~begins, -math.inf)
+    last = torch.cat((ends.masked_fill(~closes, -math.inf), ends.new_full((most - 1,), -math.inf))).unfold(0, most, 1)
+    whose = torch.cat((owner, owner.new_full((most - 1,), -2))).unfold(0, most, 1)  # (n, K)
+    totals = (first[:, None] + last).masked_fill(whose != owner[:, None], -math.inf).flatten()
+    best = totals.topk(min(count, len(totals)))
+    rows = zip(best.values.tolist(), best.indices.tolist(), strict=True)
+    return [_stretch(source, at // most, at % most, total, null) for total, at in rows if total > -math.inf]
+
+
+def _stretch(source: Source, first: int, more: int, total: float, null: float) -> Hypothesis:
+    return Pointed(source.ids[first : first + more + 1], total, (first + more,), null=null)
+
+
+def answers_told(source: Source, null: float) -> list[Hypothesis]:
+    """List the answers that need no source: yes and no, where they are possible."""
+    found = []
+    for place in sorted(source.begins):
+        last = place + source.until_end[place]
+        if source.owner[place] < 0:
+            found.append(Hypothesis(source.ids[place : last + 1], 0.0, (last,), null=null))
+    return found
+
+
+def likelihoods(decoder: Decoder, cache: Cache, answers: Sequence[Sequence[int]]) -> list[float]:
+    """Take the mean log-probability of each answer's tokens (C of them), end mark included: one pass of the decoder."""
+    marks = decoder.config
+    wanted = [torch.tensor([*ids, marks.eos_token_id]) for ids in answers]
+    inputs = [torch.tensor([marks.decoder_start_token_id, *ids]) for ids in answers]
+    states = decoder.decode(pad_sequence(inputs, batch_first=True), Cache(cache.memory, cache.memory_bias))
+    logs = torch.log_softmax(decoder.logits(states).float(), -1)  # (C, T, V)
+    return [
+        float(row[: len(ids)].gather(1, ids.to(row.device)[:, None]).mean())
+        for row, ids in zip(logs, wanted, strict=True)
+    ]

@@ -1,0 +1,1 @@
+"""Stacks of Transformer blocks, and what a model asks of its encoder's."""

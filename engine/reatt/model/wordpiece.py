@@ -1,0 +1,114 @@
+"""Text to ids as BERT reads it: pieces of words without capitals and accents, between marks that no text can forge.
+
+A question is `[CLS] Q [SEP]`, a chunk `[CLS] T [SEP] X [SEP]`; one without a title keeps the title's separator, so that
+every chunk has two and every question one, which is how an encoder tells them apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+
+from tokenizers import Encoding
+
+from reatt.model.backbone import ChunkText, Span
+from reatt.model.tokens import NOWHERE, READ_AS, TITLE_TOKENS, TextTokenizer, Tokens
+
+NEVER = -1  # in the place of what is not known: two such words need not be the same
+Known = tuple[Sequence[int], Sequence[Span], str]  # a text's ids, where in it they stand, and the text
+
+
+@dataclass(frozen=True)
+class TextMarks:
+    """The ids that open a text, close its parts, and stand for words to be guessed."""
+
+    opening: int  # [CLS]
+    separator: int  # [SEP]
+    mask: int  # [MASK]
+
+
+class WordPieceTokenizer(TextTokenizer):
+    """A BERT's tokenizer; `end` closes answers alone."""
+
+    asking = ""
+
+    def __init__(
+        self, file: Path, marks: TextMarks, *, end: int, question_limit: int = 128, chunk_limit: int = 512
+    ) -> None:
+        super().__init__(file, end=end, question_limit=question_limit, chunk_limit=chunk_limit)
+        self.marks, self.begin, self.closing = marks, (marks.opening,), marks.separator
+        self.unknown = self._tokenizer.token_to_id(getattr(self._tokenizer.model, "unk_token", None) or "")
+
+    def chunks(self, passages: Sequence[ChunkText]) -> list[Tokens]:
+        """Encode chunks as `[CLS] T [SEP] X [SEP]`."""
+        titles = self._encoded([passage.title for passage in passages])
+        texts = self._encoded([passage.text for passage in passages])
+        return [self._chunk(*row) for row in zip(titles, texts, passages, strict=True)]
+
+    def identity(self) -> str:
+        """Hash the tokenizer itself and its marks, for fingerprints."""
+        return hashlib.blake2b(repr((super().identity(), self.marks)).encode(), digest_size=16).hexdigest()
+
+    def spelt_as_in(self, text: str, evidence: Sequence[str]) -> str:
+        """Give words the capitals and accents that they have where the evidence has the same words in a row.
+
+        The longest row counts, in its commonest spelling; what does not stand there stays as it is.
+        """
+        asked, *known = self._encoded([text, *evidence])
+        places = [self._places(each, written, 0) for each, written in zip(known, evidence, strict=True)]
+        rows = zip(known, places, evidence, strict=True)
+        stand = [([NEVER if id == self.unknown else id for id in each.ids], *rest) for each, *rest in rows]
+        spans, made, at, done = self._places(asked, text, 0), list[str](), 0, 0
+        while at < len(spans):
+            found = Counter(_rows(asked.ids[at:], stand)) or Counter([(1, text[slice(*spans[at])])])
+            (count, spelling), _ = max(found.items(), key=lambda row: (row[0][0], row[1]))
+            made += [text[done : spans[at][0]], spelling]
+            at += count
+            done = spans[at - 1][1]
+        return "".join([*made, text[done:]])
+
+    def _mask(self) -> int:
+        return self.marks.mask
+
+    def _encoded(self, texts: Sequence[str]) -> list[Encoding]:
+        return self._tokenizer.encode_batch([text.translate(READ_AS) for text in texts], add_special_tokens=False)
+
+    def _chunk(self, title: Encoding, text: Encoding, passage: ChunkText) -> Tokens:
+        room = self.chunk_limit - 3  # its marks
+        head = title.ids[: min(TITLE_TOKENS, room)]
+        kept = slice(room - len(head))
+        ids = (self.marks.opening, *head, self.marks.separator, *text.ids[kept], self.marks.separator)
+        spans = self._places(text, passage.text, 0)[kept]
+        return Tokens(ids, (*[NOWHERE] * (len(head) + 2), *spans, NOWHERE))
+
+    def _places(self, encoding: Encoding, text: str, before: int) -> list[Span]:
+        """Let a piece have the combining marks after it, which were taken off it before it was looked up."""
+        spans = super()._places(encoding, text, before)
+        after = [*(start for start, _ in spans[1:]), len(text)]
+        return [(start, _past_marks(text, end, next)) for (start, end), next in zip(spans, after, strict=False)]
+
+
+def _past_marks(text: str, end: int, limit: int) -> int:
+    while 0 < end < limit and unicodedata.category(text[end]).startswith("M"):
+        end += 1
+    return end
+
+
+def _rows(ids: Sequence[int], stand: Sequence[Known]) -> Iterator[tuple[int, str]]:
+    """Find where the first of these ids stand in the evidence as whole words: how many, and how they are spelt."""
+    for known, spans, text in stand:
+        for at in (at for at, id in enumerate(known) if id == ids[0] and not _within_word(text, spans[at][0])):
+            pairs = enumerate(zip(ids, known[at:], strict=False), 1)
+            count = max((n for n, (ours, theirs) in takewhile(lambda pair: pair[1][0] == pair[1][1], pairs)
+                         if ours == theirs and not _within_word(text, spans[at + n - 1][1])), default=0)  # fmt: skip
+            if count:
+                yield count, " ".join(text[spans[at][0] : spans[at + count - 1][1]].split())
+
+
+def _within_word(text: str, at: int) -> bool:
+    return 0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum()

@@ -1,0 +1,53 @@
+"""Which tokenizer a model has, by its folder's config, and how long the texts may be that it reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reatt.weights.folder import ModelFolder, number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reatt.model.tokens import TextTokenizer
+
+LIMITS = {"question_tokens": 128, "chunk_tokens": 512}  # of the released models, whose configs do not say
+LONGEST, LARGEST_ID = 4096, 1 << 20
+
+
+def read_tokenizer(folder: ModelFolder) -> TextTokenizer:
+    """Read a model's tokenizer, with the limits that its config gives or that the released models have."""
+    return TOKENIZERS[folder.config["model_type"]](folder)
+
+
+def _sentence_pieces(folder: ModelFolder) -> TextTokenizer:
+    from reatt.model.tokens import TextTokenizer
+
+    asked, chunk = (number(folder, key, folder.settings.get(key, usual), 8, LONGEST) for key, usual in LIMITS.items())
+    side = folder.config.get("decoder")  # a T5Gemma2 may say it of its decoder alone
+    ends = {**(side if isinstance(side, dict) else {}), **folder.config}.get("eos_token_id", 1)
+    end = number(folder, "eos_token_id", ends[0] if isinstance(ends, list) and ends else ends, 0, LARGEST_ID)
+    return TextTokenizer(folder.path / "tokenizer.json", end=end, question_limit=asked, chunk_limit=chunk)
+
+
+def _word_pieces(folder: ModelFolder) -> TextTokenizer:
+    """Read a BERT's, whose texts may be no longer than it has positions for."""
+    from reatt.model.wordpiece import TextMarks, WordPieceTokenizer
+
+    encoder = folder.config.get("encoder")
+    most = encoder.get("max_position_embeddings", 0) if isinstance(encoder, dict) else 0
+    asked, chunk = (
+        number(folder, key, folder.settings.get(key, min(usual, most)), 8, min(most, LONGEST))
+        for key, usual in LIMITS.items()
+    )
+    names = ("cls_token_id", "sep_token_id", "mask_token_id", "eos_token_id")
+    *marks, end = (number(folder, name, folder.config.get(name), 0, LARGEST_ID) for name in names)
+    file = folder.path / "tokenizer.json"
+    return WordPieceTokenizer(file, TextMarks(*marks), end=end, question_limit=asked, chunk_limit=chunk)
+
+
+TOKENIZERS: dict[str, Callable[[ModelFolder], TextTokenizer]] = {
+    "t5": _sentence_pieces,
+    "bert-t5": _word_pieces,
+    "t5gemma2": _sentence_pieces,
+}
