@@ -32,7 +32,7 @@ from reatt.lessons.close_chunks import (
 )
 from reatt.lessons.examples import Example
 from reatt.lessons.material import Material, Sources, gather
-from reatt.model.reatt import KEEPING, ReAtt
+from reatt.model.reatt import ReAtt
 from reatt.progress import OnProgress, Progress
 from reatt.training import checkpoints, exams, feasible, resources
 from reatt.training.freezing import FREEZES
@@ -100,7 +100,6 @@ class EncoderCourse:
     def __post_init__(self) -> None:
         self.generation: Generation = feasible.read_by(self.library, self.model)
         feasible.check(self.material, self.options.freeze)
-        self.model.keeps_states = self.generation.method == KEEPING
         self._chunks = ChunkIds(self.material.corpus, self.model.tokenizer)
         self._words = self.words or WordSearch(self.material.corpus)
         self._searches: dict[str, CorpusSearch] = {"words": self._words}
@@ -164,9 +163,7 @@ class EncoderCourse:
 
     def load(self, made: ModelFolder) -> ReAtt:
         """Load what was written, for the method that the store is encoded for."""
-        learnt = models.load(made, str(self.model.device))
-        learnt.keeps_states = self.model.keeps_states
-        return learnt
+        return models.load(made, str(self.model.device), keeps_states=self.model.keeps_states)
 
     def encode(self, writer: Writer, made: ModelFolder, learnt: ReAtt) -> Encoded:
         """Make the keys of a new generation, unless the new model makes those that there are.

@@ -17,7 +17,7 @@ from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds
 from reatt_cli.session import Session, short_path
 
 if TYPE_CHECKING:
-    from reatt.adapt_encoder import EncoderCourse, EncoderOptions, Forecast, Material
+    from reatt.adapt_encoder import EncoderOptions, Forecast, Material
     from reatt.judging.report import Report
     from reatt.progress import Progress
     from reatt.training.plans import Plan, Row
@@ -27,8 +27,7 @@ NOT_INTRA = (
     "judged", "spans", "masked", "freeze", "close_from", "preset", "teacher", "wait", "dry_run", "resume",
     "exclude_source",
 )  # fmt: skip
-KEPT = 5  # the exit code where the old model stays
-MINUTES = 20.0
+KEPT, MINUTES = 5, 20.0  # the exit code where the old model stays; how long learning takes where nobody says
 
 File = str | None
 Qa = Annotated[File, typer.Option("--qa", metavar="FILE", help="Questions with answers, JSON Lines.")]
@@ -149,23 +148,27 @@ def _encoder(session: Session, given: Arguments, began: float) -> int:
     """Train by ReAtt's losses."""
     from reatt import adapt
     from reatt.adapt_encoder import EncoderCourse, EncoderOptions, Sources, gather
+    from reatt.model.reatt import KEEPING
     from reatt.training import feasible, freezing, ranks
     from reatt.weights import models
 
     given.refuse("reatt", ["qrels", "warm_start"])
     qa, judged, spans = [None if name is None else Path(name) for name in (given.qa, given.judged, given.spans)]
     sources = Sources(qa, judged, spans, given.masked, given.exclude_source, _share(given.hold_out))
-    feasible.in_force(session.library)
+    keeps = feasible.in_force(session.library).method == KEEPING
     minutes = _minutes(given.minutes, given.steps)
     with ranks.joined() as together, session.out.progress() as show, _stoppable(session) as stop:
-        model = models.load(session.model, session.settings.device)
+        model = models.load(session.model, session.settings.device, keeps_states=keeps)
         plan = _plan(given.preset, model.device.type, given.seed, given.wait)
         material = gather(session.library, sources, given.seed)
         freeze = given.freeze or freezing.usual(material.split.train)
         options = EncoderOptions(plan, freeze, given.close_from, given.teacher, given.accept, minutes, given.steps)
         what = (session.library, session.model, model, material, options)
         if together.number:  # the first process speaks for all
-            return _help(EncoderCourse(*what, began=began, ranks=together), given.dry_run, given.resume)
+            helper = EncoderCourse(*what, began=began, ranks=together)
+            if not given.dry_run:
+                helper.help(given.resume)
+            return 0
         course = EncoderCourse(*what, show, _rows(show), stop, began, together)
         _tell_plan(session, material, options)
         planned = _planned(session, material, course.forecast()) if given.dry_run else None
@@ -188,23 +191,18 @@ def _decoder(session: Session, given: Arguments, began: float) -> int:
     adapt_decoder.encoded_for_intra(session.library)
     files = adapt_decoder.EvidenceFiles(Path(given.qa), Path(given.qrels), _share(given.hold_out))
     plan = replace(decoder.RETRIEVAL_PLAN, seed=given.seed)
-    how = (given.accept, _minutes(given.minutes, given.steps), given.steps, given.warm_start)
+    minutes = _minutes(given.minutes, given.steps)
+    options = adapt_decoder.DecoderOptions(plan, given.accept, minutes, given.steps, given.warm_start)
     with session.out.progress() as show, _stoppable(session, resumes=False) as stop:
         model = models.load_intra(session.model, session.settings.device)
-        what = (session.library, session.model, model, files, adapt_decoder.DecoderOptions(plan, *how))
-        course = adapt_decoder.DecoderCourse(*what, show, _rows(show), stop, began)
+        course = adapt_decoder.DecoderCourse(
+            session.library, session.model, model, files, options, show, _rows(show), stop, began
+        )
         train, held = len(course.split.train), len(course.split.held)
         session.out.note(f"plan   {counted(train, 'question')} with evidence, {held:,} held out")
         result = _done(session, adapt.run(course))
     session.out.result(result, lambda: _render(session, result))
     return 0 if result.accepted else KEPT
-
-
-def _help(course: EncoderCourse, dry_run: bool, resume: bool) -> int:
-    """Train beside the process that `torchrun` has started first."""
-    if not dry_run:
-        course.help(resume)
-    return 0
 
 
 def _share(text: str) -> float:
@@ -295,8 +293,8 @@ def _done(session: Session, report: Report) -> schemas_adapt.Adapt:
     from reatt.judging.report import to_json
     from reatt_cli.schemas import adapt as schemas_adapt
 
-    plain = to_json(report)
-    return schemas_adapt.Adapt.model_validate({**plain, "warnings": [*session.warnings, *plain["warnings"]]})
+    warnings = [*session.warnings, *report.warnings]
+    return schemas_adapt.Adapt.model_validate({**to_json(report), "warnings": warnings})
 
 
 def _render(session: Session, result: schemas_adapt.Adapt) -> None:
