@@ -26,7 +26,7 @@ from reatt.model.decoding import Source
 from reatt.model.projections import Projections
 from reatt.model.t5 import T5
 from reatt.model.tokens import TextTokenizer, Tokens
-from reatt.model.writer import Chooser, Reading, Writer, written
+from reatt.model.writer import AnswerWriter, Chooser, Reading, written
 
 EVERYTHING = 1 << 30  # passages read together where a model does not say
 PLAIN, KEEPING = "reatt", "reatt-states"  # the method's names, where states are kept and where not
@@ -270,8 +270,8 @@ class ReAtt:
         """Answer from what was read, in words alone; empty where there is nothing to say."""
         return self._writer().says(question, evidence, reading)
 
-    def _writer(self) -> Writer:
-        return Writer(self.t5, self.tokenizer, self.calibration, self.chooser)
+    def _writer(self) -> AnswerWriter:
+        return AnswerWriter(self.t5, self.tokenizer, self.calibration, self.chooser)
 
     def fingerprint(self) -> str:
         """Hash what stored keys depend on: lower half, retrieval's key projection, their form, tokenizer, limits."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from reatt.model.backbone import ChunkText, Head, Queries, Round, Span
+from reatt.model.backbone import ChunkText, DecoderHead, Queries, Round, Span
 
 Find = Callable[[Queries, int], Sequence[int]]  # queries, how many -> chunk ids, best first
 Recall = Callable[[Sequence[int]], Sequence[ChunkText]]  # chunk ids -> their texts and memory
@@ -27,7 +27,7 @@ class TokenPair:
     question_span: Span
     chunk_span: Span
     weight: float
-    head: Head | None = None  # of the decoder, where it asks after reading the whole question
+    head: DecoderHead | None = None  # of the decoder, where it asks after reading the whole question
 
 
 def listen(rounds: Sequence[Round], question: str, find: Find, recall: Recall) -> Heard:
@@ -51,9 +51,9 @@ def carried(found: Sequence[int], before: Sequence[int], round: Round) -> list[i
     return [*first, *(chunk for chunk in found if chunk not in first)]
 
 
-def by_head(pairs: Sequence[TokenPair], heads: Sequence[Head]) -> list[TokenPair]:
+def by_head(pairs: Sequence[TokenPair], heads: Sequence[DecoderHead]) -> list[TokenPair]:
     """Add up what a head's queries give to one part of a chunk: a score has hundreds of terms, a person reads ten."""
-    sums: dict[tuple[Head, Span, Span], float] = {}
+    sums: dict[tuple[DecoderHead, Span, Span], float] = {}
     for pair, head in zip(pairs, heads, strict=True):
         key = head, pair.question_span, pair.chunk_span
         sums[key] = sums.get(key, 0.0) + pair.weight
