@@ -1,6 +1,6 @@
 """Measure speed and memory, side by side in one run, and write one table.
 
-    python -m bench.run [--quick] [--data DIR] [--model DIR] [--device cpu|cuda] [--out DIR]
+    python -m bench.run [--quick] [--data DIR] [--model DIR] [--device cpu|cuda] [--out DIR] [--each-instruction-set]
 
 Goals are those of the project's design; a figure that misses its goal says so and fails nothing. What is expensive to
 make, stores of 10,000 and 100,000 encoded passages, is kept in the work folder for the next run.
@@ -9,6 +9,8 @@ make, stores of 10,000 and 100,000 encoded passages, is kept in the work folder 
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +19,8 @@ from pathlib import Path
 from bench.kit import machine, table
 from bench.kit.plan import Plan
 
+EACH = "--each-instruction-set"
+COMPUTING = ("search", "ask", "ingest")  # the stages that instructions change
 NOTES = (
     "**1 thread, all threads**: what torch and FAISS may use; where one column is empty, nothing was set.",
     "**ingest**: one JSON Lines file of whole articles. The bare loop finds its token ids ready and keeps nothing; "
@@ -25,7 +29,9 @@ NOTES = (
     "width, since only growth with the corpus is asked: a real model adds its weights and one batch's activations.",
     "**search**: `retriever.search` from question text to ten chunks with their texts, on keys of real passages of "
     "70 to 100 words; questions are those people typed into a search engine. recall@10 is against exact. "
-    "bytes/token: on the disk (bm25s and dense: in memory), for each key of ours.",
+    "bytes/token: on the disk (bm25s and dense: in memory), for each key of ours. Products: without "
+    "the maximum. On a processor with AVX2 alone PyTorch's int8 products are a plain loop, which `fast` avoids. "
+    "PyTorch asks the processor itself: where AVX2 was only asked for on one that has more, the loop is not taken.",
     "**start**: whole processes in turn, A B A B, after one round unmeasured; medians. Cold: a new process, files in "
     "the system's cache.",
     "**serve**: the same, one question, by a warm process (`reatt serve`) and without one; the model alone is what "
@@ -40,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.device == "cuda" and not _cuda():
         print("bench on CUDA: skipped, PyTorch sees no CUDA device", file=sys.stderr)
         return 0
+    if options.each_instruction_set:
+        return _each_instruction_set(given, options)
     options.work.mkdir(parents=True, exist_ok=True)
     data, work, model = (path and path.resolve() for path in (options.data, options.work, options.model))
     plan = (Plan.quick if options.quick else Plan)(data, work, model, options.device)
@@ -52,6 +60,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         head = _head(plan, machine.again("bench", given), busy, time.monotonic() - started)
         page = table.write(options.out, _name(options), head, rows, _notes(plan))
     print(page.read_text(encoding="utf-8"))
+    return 0
+
+
+def _each_instruction_set(given: Sequence[str], options: argparse.Namespace) -> int:
+    """Run the bench again in a process for each instruction set, and so one table for each; PyTorch looks once."""
+    others = [argument for argument in given if argument != EACH]
+    others += [] if options.stages else ["--stages", *COMPUTING]
+    for environment in machine.instruction_sets().values():
+        command = [sys.executable, "-m", "bench.run", *others]
+        subprocess.run(command, check=True, env={**os.environ, **environment})
     return 0
 
 
@@ -68,12 +86,13 @@ def _stages() -> dict[str, Callable[[Plan], list[table.Row]]]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bench.run", description="Measure speed and memory.")
+    parser = argparse.ArgumentParser("python -m bench.run", description="Measure speed and memory.", allow_abbrev=False)
     parser.add_argument("--quick", action="store_true", help="smaller: some minutes")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="the data folder [%(default)s]")
     parser.add_argument("--model", type=Path, help="a model's folder [the bundled one]")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="[%(default)s]")
     parser.add_argument("--stages", nargs="+", choices=("ingest", "search", "start", "ask", "serve"), help="[all]")
+    parser.add_argument(EACH, action="store_true", help=f"a table of each; without --stages: {', '.join(COMPUTING)}")
     parser.add_argument("--work", type=Path, default=Path(".work/bench"), help="what is kept [%(default)s]")
     parser.add_argument("--out", type=Path, default=Path("bench/results"), help="[%(default)s]")
     return parser
@@ -98,7 +117,8 @@ def _notes(plan: Plan) -> list[str]:
 
 
 def _name(options: argparse.Namespace) -> str:
-    parts = ["bench", options.device * (options.device != "cpu"), "quick" * options.quick]
+    asked = machine.told().get("ATEN_CPU_CAPABILITY", "")
+    parts = ["bench", options.device * (options.device != "cpu"), "quick" * options.quick, asked]
     return "-".join(part for part in parts if part)
 
 

@@ -24,6 +24,14 @@ ENVIRONMENT = ("STORE", "MODEL", "DEVICE", "PROGRESS", "LOG", "CONFIG")
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _hear_ctrl_c():
+    """Hear Ctrl-C, in this process and in those it starts: whoever started the tests may ignore it, as `nohup` does."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _own_state(tmp_path_factory):
     """Keep what belongs to the user apart from what tests make, in this process and in those it starts."""
     with pytest.MonkeyPatch.context() as patch:

@@ -15,7 +15,9 @@ import torch
 from bench.kit import corpus, machine
 from bench.kit.plan import Plan
 from bench.kit.stores import store
-from bench.kit.table import Goal, Row, at_least
+from bench.kit.table import Goal, Row, at_least, number
+from reatt.model.processor import multiplies_int8
+from reatt.search import maxsim
 from reatt.search.retriever import Hit, Retriever
 from reatt_store.library import Library, Status
 
@@ -25,6 +27,7 @@ WIDTH = 384  # of the dense vectors: that of the small sentence encoders in wide
 REPEATS = 3
 TIE = 1e-4  # scores this near are equal: neither search is wrong
 APPROXIMATE = {"fast": 0.99, "two-stage": None}  # recall asked for
+BLOCK = 8192  # keys
 
 Search = Callable[[str], Sequence[Hit]]
 
@@ -48,7 +51,7 @@ def measure(plan: Plan) -> list[Row]:
         with closing(Library.open(store(plan, chunks))) as library:
             retriever = Retriever(library, backbone, library.generation(), plan.fusion)
             engines = {**_ours(retriever, library, asked), **_others(library, asked)}
-            rows += _rows(plan, library.status(), engines, asked)
+            rows += [*_rows(plan, library.status(), engines, asked), *_products(plan, retriever, library, asked)]
     return rows
 
 
@@ -135,6 +138,32 @@ def _rows(plan: Plan, status: Status, engines: Mapping[str, Engine], asked: Sequ
         kept = {"bytes/token": engine.bytes / status.tokens} if engine.bytes else {}
         what = f"p50 of {status.chunks:,} chunks, {status.tokens:,} keys: {name}"
         yield Row(STAGE, what, "ms", one=one, all=all, goal=engine.goal, also={**engine.also, **kept})
+
+
+def _products(plan: Plan, retriever: Retriever, library: Library, asked: Sequence[str]) -> Iterator[Row]:
+    """Yield what one block of keys costs by products of int8, beside float32: one thread, as searches make them."""
+    made = library.generation()
+    if plan.device != "cpu" or made is None:
+        return
+    shard = maxsim.load(library.segments(made.id)[0])
+    keys = min(BLOCK, len(shard.keys))
+    queries = [retriever.backbone.rounds[0].ask(question, ()) for question in asked]
+    spent: dict[str, list[float]] = {way: [] for way in _WAYS}
+    with threads(1):
+        for each in queries:
+            for way, prepare in _WAYS.items():
+                dots, _ = prepare(each.vectors, each.weights)
+                started = time.perf_counter()
+                dots(shard, 0, keys)
+                spent[way].append(1000 * (time.perf_counter() - started))
+    whole, coarse = (statistics.median(spent[way]) for way in ("float32", "int8"))
+    vectors = statistics.median(len(each.vectors) for each in queries)
+    taken = "int8" if multiplies_int8() else "float32"
+    what, beside = f"products of {keys:,} keys with {vectors:.0f} vectors by int8", f"by float32: {number(whole, 'ms')}"
+    yield Row(STAGE, what, "ms", one=coarse, beside=beside, ratio=coarse / whole, also={"fast multiplies": taken})
+
+
+_WAYS = {"float32": maxsim._float32, "int8": maxsim._int8}
 
 
 def _medians(engines: Mapping[str, Engine], asked: Sequence[str], count: int) -> dict[str, float]:

@@ -4,7 +4,7 @@
     torchrun --nproc-per-node 2 -m recipes.reatt_mini.train --out WORK --stage close --minutes 60
 
 Resumes from WORK/checkpoint.safetensors; the learning rate follows the share of the stage's minutes that is spent, or
-of its `--steps`: then a run gives the same weights every time.
+of its `--steps`: then a run gives the same weights every time on processors that multiply bfloat16, and on the others.
 Several processes average their gradients, each on batches of its own.
 """
 
@@ -27,6 +27,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from reatt.model.processor import multiplies_bfloat16
 from reatt.model.t5 import T5, t5_encoder
 from recipes.reatt_mini.close import Close
 from recipes.reatt_mini.data import Draw, Questions, load
@@ -195,6 +196,7 @@ def spent(state: State, options: argparse.Namespace) -> float:
 def train(state: State, options: argparse.Namespace, rank: int, ranks: int) -> None:
     """Train until the stage's minutes are spent, saving every few."""
     stage, device = STAGES[options.stage], torch.device(options.device)
+    half = multiplies_bfloat16(device)
     sets = [(load(options.out / f"{name}.safetensors"), weight) for name, weight in stage.sets.items()]
     saved = time.monotonic()
     recent: list[Losses] = []
@@ -203,7 +205,7 @@ def train(state: State, options: argparse.Namespace, rank: int, ranks: int) -> N
         begun, share = time.monotonic(), spent(state, options)
         for group in state.optimizer.param_groups:
             group["lr"] = options.rate * stage.rate * group["share"] * rate(state.step, share, stage.last)
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
             found = losses(state.model, HEAD, state.marks, batch, stage.close, rarity, options.twin)
         step(state, stage, found)
         state.spent += time.monotonic() - begun

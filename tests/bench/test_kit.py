@@ -3,13 +3,15 @@
 import gzip
 import json
 import lzma
+import os
+import subprocess
 import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from bench import intra_cost
+from bench import intra_cost, run
 from bench.kit import corpus, machine, processes, table
 from bench.kit.plan import Plan
 from bench.rows import ingest, search
@@ -99,5 +101,32 @@ def test_a_missed_goal_is_told_and_both_files_say_the_same(tmp_path):
     assert json.loads((tmp_path / "bench.json").read_text())["rows"][0]["goal"] == {"text": "≥ 0.7", "met": False}
 
 
-def test_the_command_to_repeat_a_run_is_a_make_target():
+def test_each_instruction_set_of_the_machine_has_a_run_of_its_own(monkeypatch):
+    started = []
+    monkeypatch.setattr(run.subprocess, "run", lambda command, env, check: started.append((command[3:], env)))
+    assert run.main(["--quick", "--each-instruction-set"]) == 0
+    sets = machine.instruction_sets()
+    assert [command for command, _ in started] == [["--quick", "--stages", "search", "ask", "ingest"]] * len(sets)
+    assert all(told.items() <= env.items() for told, (_, env) in zip(sets.values(), started, strict=True))
+
+
+def test_a_table_says_which_instruction_set_it_is_of(monkeypatch):
+    program = "from bench.kit import machine; print(machine.describe('cpu')['processor'])"
+    for name, told in machine.instruction_sets().items():
+        done = subprocess.run(
+            [sys.executable, "-c", program], env={**os.environ, **told}, capture_output=True, text=True
+        )
+        assert f", {name.upper()}" in done.stdout
+        assert all(f" {variable}={value}" in done.stdout for variable, value in told.items())
+        assert ("float32 alone" in done.stdout) >= (name in ("default", "avx2"))
+        for variable, value in told.items():
+            monkeypatch.setenv(variable, value)
+        assert run._name(run._parser().parse_args([])) == "-".join(["bench", *[name] * bool(told)])
+
+
+def test_the_command_to_repeat_a_run_is_a_make_target(monkeypatch):
+    for name in machine.INSTRUCTION_SETS["default"]:
+        monkeypatch.delenv(name, raising=False)
     assert machine.again("bench", ["--quick", "--model", "a b"]) == "make bench QUICK=1 ARGS=\"--model 'a b'\""
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")
+    assert machine.again("bench", []) == "ATEN_CPU_CAPABILITY=avx2 make bench"

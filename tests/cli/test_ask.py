@@ -164,7 +164,7 @@ def test_a_blank_question_is_a_usage_error(reatt, library):
 def test_a_person_without_a_question_is_prompted(library, monkeypatch):
     import pexpect
 
-    session = pexpect.spawn(PROGRAM[0], [*PROGRAM[1:], "ask"], encoding="utf-8", timeout=90, dimensions=(24, 100))
+    session = pexpect.spawn(PROGRAM[0], [*PROGRAM[1:], "ask"], encoding="utf-8", timeout=None, dimensions=(24, 100))
     session.expect(r"\? ")
     session.sendline("When is tea?")
     session.expect(r"confidence|no confident answer")
@@ -232,7 +232,7 @@ def test_interrupting_an_ingest_leaves_a_whole_store(home, model, monkeypatch):
         if line.startswith("{") and json.loads(line)["done"] >= 5:
             break
     child.send_signal(2)
-    _, err = child.communicate(timeout=120)
+    _, err = child.communicate()
     assert child.returncode == 130
     assert "Ctrl-C again to stop now" in err
     assert "Traceback" not in err

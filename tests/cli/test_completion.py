@@ -154,7 +154,7 @@ def test_pressing_tab_in_a_real_shell_completes(shell, typed, becomes, shells):
     if becomes == "D-1":
         subprocess.run(["reatt", "remove", "D-2", "D-3"], check=True, capture_output=True)
     world = {**os.environ, "TERM": "xterm"}
-    session = pexpect.spawn(command, encoding="utf-8", timeout=60, dimensions=(24, 100), env=world)
+    session = pexpect.spawn(command, encoding="utf-8", timeout=None, dimensions=(24, 100), env=world)
     session.sendline(f"{setup}; echo re''ady")
     session.expect("ready")
     session.send(f"{typed}\t")

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 import pytest
 
@@ -183,6 +183,14 @@ def test_a_full_disk_behind_stdout_is_told(environment):
     assert done.stderr.count("\n") == 1
 
 
+def test_tests_hear_ctrl_c_whoever_started_them(environment):
+    signals_end = f"{__file__}::test_signals_end_a_running_command_with_their_code"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "0", signals_end]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=Path(__file__).parents[2],
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))  # fmt: skip
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_end_a_running_command_with_their_code(number, code, environment, home):
     program = (
@@ -192,29 +200,24 @@ def test_signals_end_a_running_command_with_their_code(number, code, environment
         "sys.argv = ['reatt', 'list']; app.main()"
     )
     child = subprocess.Popen(
-        [sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a test run in the background ignores it
-    )  # fmt: skip
+        [sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert child.stdout.readline() == "ready\n"
-    started = time.monotonic()
     child.send_signal(number)
-    _, err = child.communicate(timeout=60)
+    _, err = child.communicate()
     assert (child.returncode, err) == (code, "")
-    assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize("slow", ["typer.py", "reatt_store/__init__.py"])
 def test_an_interrupt_while_the_program_loads_is_quiet(slow, environment, home):
     (home / "slow" / slow).parent.mkdir(parents=True)
-    (home / "slow" / slow).write_text("import time; print('loading', flush=True); time.sleep(60)")
+    (home / "slow" / slow).write_text("import time; print('loading', flush=True); time.sleep(600)")
     world = {**environment, "PYTHONPATH": f"{home / 'slow'}{os.pathsep}{environment['PYTHONPATH']}"}
-    child = subprocess.Popen(
-        [sys.executable, "-m", "reatt_cli", "list"], env=world, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
+    command = [sys.executable, "-m", "reatt_cli", "list"]
+    child = subprocess.Popen(command, env=world, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "loading\n"
     child.send_signal(signal.SIGINT)
-    assert child.communicate(timeout=60) == ("", "")
+    assert child.communicate() == ("", "")
     assert child.returncode in (130, -signal.SIGINT)  # a shell shows 130 for both
 
 

@@ -76,7 +76,7 @@ def test_a_poor_terminal_gets_no_escape_and_every_line_fits_it(call, environment
     columns = int(environment.get("COLUMNS", "60"))
     inherited = {key: value for key, value in os.environ.items() if key != "COLUMNS"}
     world = {**inherited, "TERM": "xterm", **environment}
-    child = pexpect.spawn(PROGRAM[0], [*PROGRAM[1:], *call.split()], env=world, dimensions=(24, columns), timeout=90)
+    child = pexpect.spawn(PROGRAM[0], [*PROGRAM[1:], *call.split()], env=world, dimensions=(24, columns), timeout=None)
     shown = child.read().decode()
     child.close()
     assert child.exitstatus == 0

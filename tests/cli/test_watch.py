@@ -18,7 +18,7 @@ def test_what_changes_is_read_and_the_store_itself_is_no_change(home, model):
     (home / "work" / "b.txt").write_text("Rye bread is at five.\n")
     assert watching.stdout.readline().startswith("added 1 document, unchanged 1 document")
     watching.send_signal(signal.SIGINT)
-    out, err = watching.communicate(timeout=60)
+    out, err = watching.communicate()
     assert (watching.returncode, out) == (130, "")
     assert "b.txt changed" in err
     assert "Traceback" not in err

@@ -182,16 +182,27 @@ def test_the_answer_is_marked_where_the_memory_holds_it(packed):
             assert ids[start : end + 1] == batch.answer(row)
 
 
+def training(work, steps):
+    """Train some steps on a set of two questions; return the folder."""
+    work.mkdir()
+    shutil.copy(BUNDLED, work / "tokenizer.json")
+    made = packed_set(work)
+    for name in train.STAGES["windows"].sets:
+        shutil.copy(made, work / f"{name}.safetensors")
+    train.main(["--out", str(work), "--stage", "windows", "--steps", str(steps)])
+    return work
+
+
 def test_the_same_seed_and_steps_train_the_same_weights(tmp_path):
-    trained = []
-    for run in ("first", "second"):
-        (work := tmp_path / run).mkdir()
-        shutil.copy(BUNDLED, work / "tokenizer.json")
-        made = packed_set(work)
-        for name in train.STAGES["windows"].sets:
-            shutil.copy(made, work / f"{name}.safetensors")
-        train.main(["--out", str(work), "--stage", "windows", "--steps", "2"])
-        trained.append(load_file(work / "checkpoint.safetensors"))
-    first, second = trained
+    first, second = (load_file(training(tmp_path / run, 2) / "checkpoint.safetensors") for run in ("first", "second"))
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_a_step_is_in_bfloat16_where_the_processor_multiplies_it(half, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(train, "multiplies_bfloat16", lambda device: half)
+    monkeypatch.setattr(train, "losses", lambda *given: seen.append(torch.is_autocast_enabled("cpu")) or losses(*given))
+    training(tmp_path / "run", 1)
+    assert seen == [half]

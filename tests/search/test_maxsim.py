@@ -152,6 +152,15 @@ def test_fast_returns_exact_scores_in_order():
     np.testing.assert_allclose([p.score for p in places], [scores[p.segment][p.position] for p in places], rtol=1e-5)
 
 
+def test_where_float32_is_the_cheapest_way_fast_is_exact_and_scores_nothing_twice(monkeypatch):
+    monkeypatch.setitem(maxsim._ENGINES, "cpu", engine(fast=maxsim._float32))
+    monkeypatch.setattr(maxsim, "_chosen", lambda *_: pytest.fail("scored again"))
+    chunks = corpus(13, 700)
+    vectors, weights = question(13)
+    shards = two_shards(chunks, 300)
+    assert maxsim.fast(vectors, weights, shards, 20) == maxsim.top(maxsim.exact(vectors, weights, shards), 20)
+
+
 def test_int8_scores_are_near_the_exact_ones_without_rescoring():
     chunks = corpus(6, 200)
     vectors, weights = question(6)

@@ -1,5 +1,7 @@
 """Laws of asking by sums: what a head's vectors find together is what they find one by one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -83,6 +85,7 @@ def test_unrelated_vectors_are_asked_one_by_one():
 def test_among_chosen_chunks_the_best_are_found_and_each_step_leaves_fewer(runs, monkeypatch):
     monkeypatch.setattr(maxsim, "GATHERED", 120)
     monkeypatch.setattr(maxsim, "RESCORE", 40)
+    monkeypatch.setitem(maxsim._ENGINES, "cpu", replace(maxsim._ENGINES["cpu"], fast=maxsim._int8))
     asked, chosen = [], maxsim._chosen
     monkeypatch.setattr(maxsim, "_chosen", lambda *given: asked.append(len(given[-1])) or chosen(*given))
     chunks = corpus(10, 600, width=32)

@@ -217,7 +217,7 @@ def test_a_commit_waits_while_a_reader_keeps_the_store_still(library):
         publishing.join(0.3)
         assert publishing.is_alive()
         assert library.status().documents == before
-    publishing.join(60)
+    publishing.join()
     assert library.status().documents == before + 1
 
 

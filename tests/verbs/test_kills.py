@@ -137,10 +137,10 @@ def test_a_second_writer_exits_11_at_once(home, corpus, ingest):
     command = [*REATT, *ingest(store, corpus(0))]
     with writing(command, store) as process:
         stopped_between_transactions(process.pid, store)  # it holds the lock for as long as we like
-        second = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        second = subprocess.run(command, capture_output=True, text=True, check=False)
         assert second.returncode == 11
         assert str(process.pid) in second.stderr
-        done = subprocess.run([*REATT, "status", "--store", str(store)], capture_output=True, timeout=120, check=False)
+        done = subprocess.run([*REATT, "status", "--store", str(store)], capture_output=True, check=False)
         assert (done.returncode, done.stdout != b"") == (0, True)  # readers are not in the way
 
 

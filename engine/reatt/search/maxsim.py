@@ -4,7 +4,8 @@ Keys are not unit length and products may be negative, so nothing here normalise
 a maximum, never multiplied by 0.
 
 Both searches scan blocks of tokens that stay in the cache. `exact` multiplies float32; `fast` multiplies int8, then
-scores its best chunks again as `exact` does. The maximum runs over each chunk's stretch of a contiguous (m, n) row.
+scores its best chunks again as `exact` does. Where the processor has no dot products of int8, `fast` multiplies
+float32, too. The maximum runs over each chunk's stretch of a contiguous (m, n) row.
 
 Where vectors form runs (`gathering`), `fast` scans by the sum of each, and goes on with all of them among what that
 finds.
@@ -23,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from reatt.model.processor import multiplies_int8
 from reatt.search.query_runs import GATHERED, alike, gathered
 
 if TYPE_CHECKING:
@@ -97,11 +99,14 @@ def fast(
     scaled_by: Tensor | None = None,
     runs: Sequence[int] = (),
 ) -> list[Place]:
-    """Find the best k chunks: score all of them in int8, by the sums of `runs` where those are alike, then `among`."""
-    (cheapest, count), *steps = _narrowings(vectors, weights, scaled_by, runs, k)
+    """Find the best k chunks: score all of them the cheapest way, by the sums of `runs` where those are alike.
+
+    What that leaves over is scored again until float32 has had the last word; where float32 is the cheapest way, once.
+    """
+    (cheapest, count), *steps = _steps(vectors, weights, scaled_by, runs, k)
     places = top(_scan(*cheapest, shards, live), count)
     segments, positions = (np.array([p[axis] for p in places], np.int64) for axis in (0, 1))
-    return _narrowed(steps, (vectors, weights, scaled_by), shards, segments, positions, k)
+    return _narrowed(steps, shards, segments, positions) if steps else places
 
 
 def among(
@@ -115,8 +120,8 @@ def among(
     runs: Sequence[int] = (),
 ) -> list[Place]:
     """Find the best k of chosen chunks: score them in float32; where `runs` ask, narrow them down as `fast` does."""
-    steps = _narrowings(vectors, weights, scaled_by, runs, k) if runs else []
-    return _narrowed(steps, (vectors, weights, scaled_by), shards, segments, positions, k)
+    steps = _steps(vectors, weights, scaled_by, runs, k)
+    return _narrowed(steps if runs else steps[-1:], shards, segments, positions)
 
 
 def rescore(
@@ -146,31 +151,25 @@ def top(scores: Scores, k: int) -> list[Place]:
     return [Place(ids[s], int(i - starts[s]), float(flat[i])) for s, i in zip(owners, best, strict=True)]
 
 
-def _narrowed(
-    steps: Sequence[Step],
-    asked: tuple[Tensor, Tensor, Tensor | None],
-    shards: Sequence[Shard],
-    segments: Integers,
-    positions: Integers,
-    k: int,
-) -> list[Place]:
-    """Keep the best chunks of each step, then the best k in float32; equal ones by segment, then position."""
-    vectors, weights, scaled_by = asked
-    for prepared, count in (*steps, (_scaled(_float32(vectors, weights), scaled_by), k)):
+def _narrowed(steps: Sequence[Step], shards: Sequence[Shard], segments: Integers, positions: Integers) -> list[Place]:
+    """Keep the best chunks of each step, and return those of the last; equal ones by segment, then position."""
+    for prepared, count in steps:
         scores = _chosen(*prepared, shards, segments, positions)
         best = np.lexsort((positions, segments, -scores))[:count]
         segments, positions, scores = segments[best], positions[best], scores[best]
     return [Place(int(s), int(p), float(score)) for s, p, score in zip(segments, positions, scores, strict=True)]
 
 
-def _narrowings(vectors: Tensor, weights: Tensor, scaled_by: Tensor | None, runs: Sequence[int], k: int) -> list[Step]:
-    """Name what scores chunks cheaply, cheapest first."""
+def _steps(vectors: Tensor, weights: Tensor, scaled_by: Tensor | None, runs: Sequence[int], k: int) -> list[Step]:
+    """Name what scores chunks, cheapest first; the last step leaves the best k by float32."""
     prepare, count = _ENGINES[vectors.device.type].fast, max(RESCORE, 10 * k)
-    whole = _scaled(prepare(vectors, weights), scaled_by), count
-    if not alike(vectors, weights, runs):
-        return [whole]
-    sums, shared, scales = gathered(vectors, weights, runs, scaled_by)
-    return [(_scaled(prepare(sums, shared), scales), max(GATHERED, 3 * count)), whole]
+    steps = [(_scaled(_float32(vectors, weights), scaled_by), k)]
+    if prepare is not _float32:
+        steps.insert(0, (_scaled(prepare(vectors, weights), scaled_by), count))
+    if alike(vectors, weights, runs):
+        sums, shared, scales = gathered(vectors, weights, runs, scaled_by)
+        steps.insert(0, (_scaled(prepare(sums, shared), scales), max(GATHERED, 3 * count)))
+    return steps
 
 
 def _scaled(prepared: tuple[Dots, Tensor], scaled_by: Tensor | None) -> tuple[Dots, Tensor]:
@@ -229,8 +228,8 @@ def _scatter(dots: Tensor, starts: Integers) -> Tensor:
 
 
 def _int8_works() -> bool:
-    """Say whether torch's int8 product, a private function, is here, right, and vectorised."""
-    if torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
+    """Say whether torch's int8 product, a private function, is fast here, is there, and is right."""
+    if not multiplies_int8():
         return False
     left, right = torch.full((2, 8), -127, dtype=torch.int8), torch.full((8, 4), 127, dtype=torch.int8)
     try:
