@@ -92,7 +92,7 @@ class Searched:
     def exactly(self, question: str) -> list[int]:
         """Ask the decoder's round with every vector in float32, as `find` does not."""
         queries = self.model.rounds[1].ask(question, self._pool.memory(self.before(question, self.setting.feed)))
-        scores = maxsim.exact(queries.vectors, queries.weights, self._raw, scaled_by=queries.scaled_by)
+        scores = maxsim.exact(queries, self._raw)
         return self._texts(maxsim.top(scores, DEPTH))
 
     def before(self, question: str, count: int) -> list[int]:
@@ -116,8 +116,7 @@ class Searched:
         return self._pool.index.memory(chunks)
 
     def _search(self, queries: Queries, shards: Sequence[Shard], count: int) -> list[int]:
-        scales, runs = queries.scaled_by, queries.runs
-        return self._texts(maxsim.fast(queries.vectors, queries.weights, shards, count, None, scales, runs))
+        return self._texts(maxsim.fast(queries, shards, count))
 
     def _texts(self, places: Sequence[Place]) -> list[int]:
         segments = {segment.id: segment for segment in _segments(self._pool)}

@@ -21,6 +21,7 @@ from reatt.lessons.corpus import Corpus
 from reatt.lessons.entities import tokens
 from reatt.lessons.examples import Example
 from reatt.lessons.labels import CloseLine, read_close
+from reatt.model.backbone import Queries
 from reatt.model.reatt import ReAtt, head_queries, lower_half, pad
 from reatt.progress import OnProgress, Progress
 from reatt.search import maxsim
@@ -136,9 +137,7 @@ class AttentionSearch:
         lower = lower_half(model.t5, model.head.layer, asked)
         queries = head_queries(model.t5, model.head, lower.values).float()  # (B, m, d)
         for row, keep in zip(queries, asked.keep, strict=True):
-            vectors = row[keep]
-            weights = torch.full((len(vectors),), 1 / len(vectors), device=vectors.device)
-            places = maxsim.fast(vectors, weights, self._shards, k)
+            places = maxsim.fast(Queries.mean(row[keep]), self._shards, k)
             found.append([self._order[place.segment + place.position] for place in places])
         return found
 

@@ -43,6 +43,11 @@ class Queries:
     heads: tuple[DecoderHead, ...] = ()  # (m) which head of the decoder asks; () where the question's tokens do
     scaled_by: Tensor | None = None  # (m,) which entry of a key scales this vector's products with it; None: none does
 
+    @classmethod
+    def mean(cls, vectors: Tensor, spans: tuple[Span, ...] = ()) -> Queries:
+        """Ask with vectors (m, d) that all weigh alike: equation 1."""
+        return cls(vectors, vectors.new_full((len(vectors),), 1 / len(vectors)), spans)
+
     @property
     def runs(self) -> tuple[int, ...]:
         """How many vectors each head asks with, side by side under one weight and one scale; () where tokens ask."""

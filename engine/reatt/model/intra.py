@@ -126,7 +126,7 @@ class Intra:
         asked = self.tokenizer.question(question)
         states = self.encode([asked])[0]
         vectors = F.pad(states, (0, self.key_width - self.asker.width))
-        return Queries(vectors, torch.full((len(states),), 1 / len(states), device=self.device), asked.spans)
+        return Queries.mean(vectors, asked.spans)
 
     @torch.inference_mode()
     def _decoder_asks(self, question: str, found: Sequence[ChunkText]) -> Queries:

@@ -209,7 +209,7 @@ class ReAtt:
         """Encode a question that is tokens already, such as a sentence with a mask."""
         lower = lower_half(self.t5, self.head.layer, pad([asked.ids], self.device))
         vectors = head_queries(self.t5, self.head, lower.values[0]).float()  # (m, d)
-        return Queries(vectors, torch.full((len(vectors),), 1 / len(vectors), device=self.device), asked.spans)
+        return Queries.mean(vectors, asked.spans)
 
     @torch.inference_mode()
     def read(
