@@ -78,14 +78,14 @@ def _torch(session: Session) -> Finding:
     import torch
 
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU"
-    told = f"torch {torch.__version__}, {build} build"
+    message = f"torch {torch.__version__}, {build} build"
     if torch.cuda.is_available():
-        return _finding("ok", f"{told}; {torch.cuda.get_device_name(0)}")
+        return _finding("ok", f"{message}; {torch.cuda.get_device_name(0)}")
     if torch.version.cuda:
         return _finding(
-            "warn", f"{told}; no GPU is visible, the processor computes", "a driver for it, or torch's CPU build"
+            "warn", f"{message}; no GPU is visible, the processor computes", "a driver for it, or torch's CPU build"
         )
-    return _finding("ok", f"{told}, {counted(torch.get_num_threads(), 'thread')}")
+    return _finding("ok", f"{message}, {counted(torch.get_num_threads(), 'thread')}")
 
 
 def _faiss(session: Session) -> Finding:
@@ -113,12 +113,14 @@ def _store(session: Session) -> Finding:
     if not session.exists:
         return _finding("warn", f"none in {short_path(session.folder)}", "reatt ingest PATH")
     status = session.library.status()
-    told = f"{short_path(session.folder)}: {counted(status.documents, 'document')}, {counted(status.chunks, 'passage')}"
+    message = (
+        f"{short_path(session.folder)}: {counted(status.documents, 'document')}, {counted(status.chunks, 'passage')}"
+    )
     if status.pending:
         return _finding(
-            "warn", f"{told}, {status.pending:,} of them without vectors", "the last reatt ingest once more"
+            "warn", f"{message}, {status.pending:,} of them without vectors", "the last reatt ingest once more"
         )
-    return _finding("ok", f"{told}; every checksum: {session.again('check')}")
+    return _finding("ok", f"{message}; every checksum: {session.again('check')}")
 
 
 def _modes(session: Session) -> Finding:
@@ -127,24 +129,24 @@ def _modes(session: Session) -> Finding:
         return _finding("ok", "no store")
     mode = session.folder.stat().st_mode & 0o777
     if mode & 0o077:
-        told = f"{short_path(session.folder)} is open to other users ({mode:o})"
-        return _finding("warn", told, f"chmod 700 {shlex.quote(short_path(session.folder))}")
+        message = f"{short_path(session.folder)} is open to other users ({mode:o})"
+        return _finding("warn", message, f"chmod 700 {shlex.quote(short_path(session.folder))}")
     return _finding("ok", "the store is for you alone")
 
 
 def _room(session: Session) -> Finding:
     place = next(path for path in (session.folder, *session.folder.parents) if path.exists())
     free = shutil.disk_usage(place).free
-    told = f"{human_bytes(free)} free at {short_path(place)}"
-    return _finding("warn", told, "free some space") if free < LITTLE_ROOM else _finding("ok", told)
+    message = f"{human_bytes(free)} free at {short_path(place)}"
+    return _finding("warn", message, "free some space") if free < LITTLE_ROOM else _finding("ok", message)
 
 
 def _model(session: Session) -> Finding:
     from reatt.weights import models
 
     if session.exists and (gone := models.damaged(session.library)):
-        told = f"{gone[0].path.name}: its files are missing or are not those that the store was made with"
-        return _finding("fail", told, "reatt ingest --reencode PATH")
+        message = f"{gone[0].path.name}: its files are missing or are not those that the store was made with"
+        return _finding("fail", message, "reatt ingest --reencode PATH")
     return _finding("ok", f"{session.model.name} {session.model.sha256[:12]}, {session.model.origin}")
 
 

@@ -44,8 +44,10 @@ def _passage(reply: Ask, number: int) -> str:
     found = reply.evidence[number]
     record = f" {found.external_id}" if found.external_id is not None else ""
     place = _safe(found.path + record + where(found.page, found.line_start))
-    told = found.attribution
-    share = f'<meter value="{told.share:.4f}"></meter> {told.share:.0%} of the attention' if told.read else "not read"
+    given = found.attribution
+    share = (
+        f'<meter value="{given.share:.4f}"></meter> {given.share:.0%} of the attention' if given.read else "not read"
+    )
     score = f"score {found.retrieval.score:.3f}"
     title = f'<p class="soft">{_safe(found.title)}</p>' if found.title else ""
     return (
