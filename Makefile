@@ -68,7 +68,7 @@ crashes: $(VENV)/installed-dev ## R2-R4: every change a crash point, power cuts,
 flips: $(VENV)/installed-dev ## R5: a thousand flipped bits, found and repaired
 	$(RUN_TESTS) -s -m slow tests/store/test_repairing.py tests/store/test_crash.py -k flipped $(ARGS)
 
-moves: $(VENV)/installed-dev ## R8: the store moves to another model before every single look at it
+moves: $(VENV)/installed-dev ## R8: the store moves to another model before every call that reads it
 	$(RUN_TESTS) -s -m slow tests/cli/test_moving.py -k before_any_call $(ARGS)
 
 asks: $(VENV)/installed-dev ## R8: ASKS (10000) questions while the store moves to and fro between two models
@@ -81,10 +81,10 @@ coverage: $(VENV)/installed-dev ## lines and branches of store/, all of which it
 	$(RUN_TESTS) --cov=reatt_store --cov-branch --cov-report=term-missing --cov-fail-under=100 $(STORE_TESTS) $(ARGS)
 	$(RUN_TESTS) --cov=reatt_cli --cov-report=term-missing:skip-covered --cov-fail-under=95 $(CLI_TESTS) $(ARGS)
 
-mutation-score: $(VENV)/installed-dev ## the share of FAULTS (100) small faults in store/ that its tests notice; SEED varies which
+mutation-score: $(VENV)/installed-dev ## the share of FAULTS (100) small faults in store/ that its tests notice; SEED varies them
 	OMP_NUM_THREADS=1 $(BIN)/python tests/mutants.py --count $(FAULTS) --seed $(SEED)
 
-mutate: $(VENV)/installed-dev ## break COUNT files (20000) in all ways and read them; SEED varies which
+mutate: $(VENV)/installed-dev ## damage COUNT files (20000) in many ways and read them; SEED varies them
 	MUTATIONS=$(COUNT) SEED=$(SEED) $(RUN_TESTS) --timeout 0 tests/formats/test_mutations.py $(ARGS)
 
 lint: $(VENV)/installed-dev ## ruff: rules and format
@@ -100,28 +100,28 @@ smoke: $(VENV)/installed-dev ## the wheel, in an empty environment, from another
 bench: $(VENV)/installed-dev ## speed and memory, into bench/results/
 	$(BIN)/python -m bench.run $(if $(filter-out 0,$(QUICK)),--quick) $(ARGS)
 
-intra-cost: $(VENV)/installed-dev ## what kept states cost and save, of INTRA and ReAtt, into intra_cost.md (QUICK=1: smaller)
+intra-cost: $(VENV)/installed-dev ## cost and gain of stored states, INTRA and ReAtt, into intra_cost.md (QUICK=1: smaller)
 	$(BIN)/python -m bench.intra_cost $(if $(filter-out 0,$(QUICK)),--quick) $(ARGS)
 
 first: $(VENV)/installed-dev ## how well the bundled model finds and reads, into bench/results/first.md
 	$(BIN)/python -m bench.first $(ARGS)
 
-eval-mini: $(VENV)/installed-dev ## reatt-mini on all judged sets beside BM25, MiniLM and their fusion, into mini.md
+eval-mini: $(VENV)/installed-dev ## reatt-mini on all judged sets, compared with BM25, MiniLM and their fusion, into mini.md
 	$(BIN)/python -m bench.mini --data $(DATA) $(ARGS)
 
-intra-pool: $(VENV)/installed-dev ## INTRA in one pool of 100,000 chunks, into intra.md; goes on where it stopped (DATA, MINUTES)
+intra-pool: $(VENV)/installed-dev ## INTRA in one pool of 100,000 chunks, into intra.md; continues where it stopped (DATA, MINUTES)
 	$(BIN)/python -m bench.intra --data $(DATA) --minutes $(MINUTES) $(ARGS)
 
-learning: $(VENV)/installed-dev ## memory and pace of a training step, into learning.md (ARGS=--large: T5-large on a GPU)
+learning: $(VENV)/installed-dev ## memory and speed of a training step, into learning.md (ARGS=--large: T5-large on a GPU)
 	$(BIN)/python -m bench.learning $(ARGS)
 
-teacher: $(VENV)/installed-dev ## who knows the gold chunk, per set and over training (ARGS="--stage NAME=CHECKPOINT"), into teacher.md
+teacher: $(VENV)/installed-dev ## which teacher knows the gold chunk, per set and during training (ARGS="--stage NAME=CHECKPOINT"), into teacher.md
 	$(BIN)/python -m bench.teacher --data $(DATA) $(ARGS)
 
-adapting: $(VENV)/installed-dev ## whether adapting pays and its gate is honest, into adapting.md (some hours)
+adapting: $(VENV)/installed-dev ## whether adapting helps and its gate is honest, into adapting.md (some hours)
 	$(BIN)/python -m bench.adapting --data $(DATA) $(ARGS)
 
-gpu: $(VENV)/installed-dev ## tests and bench on a CUDA device; without one both say that they skip
+gpu: $(VENV)/installed-dev ## tests and bench on a CUDA device; without one both are skipped
 	$(BIN)/python -m pytest -rs -m gpu
 	$(BIN)/python -m bench.run --device cuda $(if $(filter-out 0,$(QUICK)),--quick) $(ARGS)
 	$(BIN)/python -m bench.learning --device cuda --large
@@ -135,7 +135,7 @@ WORK = .work/reatt-mini
 PACKED = $(addsuffix .safetensors, squad11_train nq_qed_train qamr fairytaleqa_train distant_wiki_train)
 TRAIN = $(BIN)/torchrun --nproc-per-node $(PROCESSES) -m recipes.reatt_mini.train --device $(DEVICE) --out $(WORK)
 
-reatt-mini: $(VENV)/installed-dev ## train the bundled model anew, resuming (DATA, DEVICE, PROCESSES, MINUTES, TEACHER)
+reatt-mini: $(VENV)/installed-dev ## train the bundled model, or resume (DATA, DEVICE, PROCESSES, MINUTES, TEACHER)
 	[ -f $(WORK)/tokenizer.json ] || $(RECIPE).tokenizer --data $(DATA) --out $(WORK)
 	[ -f $(WORK)/squad11_train.safetensors ] || $(RECIPE).data --data $(DATA) --out $(WORK)
 	$(TRAIN) $(if $(TEACHER),--teacher $(TEACHER)) --stage windows --minutes $(MINUTES)
@@ -152,19 +152,19 @@ twin: $(VENV)/installed-dev ## train the bundled model's twin without retrieval 
 	$(TRAIN:%$(WORK)=%.work/twin) --twin --stage close --minutes $(MINUTES)
 	$(RECIPE).export --out .work/twin --model .work/twin/model
 
-completions: $(VENV)/installed-dev ## write completions/ anew
+completions: $(VENV)/installed-dev ## generate completions/
 	mkdir -p completions
 	$(BIN)/reatt completion bash > completions/reatt.bash
 	$(BIN)/reatt completion zsh > completions/_reatt
 	$(BIN)/reatt completion fish > completions/reatt.fish
 
-man: $(VENV)/installed-dev ## write man/reatt.1 anew
+man: $(VENV)/installed-dev ## generate man/reatt.1
 	mkdir -p man
 	$(BIN)/python -m reatt_cli.manual > man/reatt.1
 
-transcripts: $(VENV)/installed-dev ## run the transcripts of the documentation again and write what they say now
+transcripts: $(VENV)/installed-dev ## run the transcripts of the documentation again and record their output
 	TRANSCRIPTS=rewrite $(RUN_TESTS) tests/test_transcripts.py -k run_again
 
-clean: ## remove what the targets made
+clean: ## remove the files that the targets made
 	rm -rf $(VENV) .work build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,3 +1,3 @@
-"""The `reatt` command: the commands in `commands/`, what they share beside it. Nothing heavy is imported at import."""
+"""The `reatt` command: the commands are in `commands/`, shared code is here. Importing it loads nothing heavy."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Where the program starts: Ctrl-C ends it without a word while it loads, for there is nothing yet to tidy up."""
+"""The entry point. While it loads, Ctrl-C ends it silently, because there is nothing to clean up yet."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     """Load the command line and run it."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell may have made us deaf to it: so we stay
+    if (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):  # the parent may have set it to be ignored; then keep that
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from reatt_cli import app
 

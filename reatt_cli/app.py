@@ -33,11 +33,11 @@ ENVIRONMENT = {
 
 __all__ = ["app", "main", "run"]
 
-UNSET = frozenset(("-h", "--help", "--version"))  # what is there at once, whatever the files of settings say
+UNSET = frozenset(("-h", "--help", "--version"))  # available at once, whatever the settings files say
 
 
 class Terminated(BaseException):
-    """SIGTERM arrived: unwind, so that bars vanish and locks are let go. Not an error, so not an Exception."""
+    """SIGTERM arrived: unwind, so that bars vanish and locks are released. Not an error, so not an Exception."""
 
 
 def _version(given: bool) -> None:
@@ -62,26 +62,26 @@ for group in GROUPS:
 
 
 def main() -> NoReturn:
-    """Run the program the shell called."""
+    """Run the program that the shell called."""
     _open_what_is_closed()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, _terminate)
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # as `__main__` leaves it; from here on it can be caught
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # as `__main__` leaves it; from here on Ctrl-C can be caught
         signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
     code = run(sys.argv[1:])
     _end_quietly()
-    if code == 128 + signal.SIGPIPE:  # die as the shell expects of a program whose reader has gone
+    if code == 128 + signal.SIGPIPE:  # die as the shell expects when the reader of a pipe has gone
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGPIPE)
     sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command and return its exit code; every failure has been told on stderr."""
+    """Run one command and return its exit code; every failure has been printed on stderr."""
     settings = told(arguments)
     try:
-        if arguments[:1] == ["values"]:  # a shell asks, at every TAB: without Typer, and so without pydantic
+        if arguments[:1] == ["values"]:  # called by a shell at every TAB, so without Typer and pydantic
             completion.values(*arguments[1:])
             return 0
         command = typer.main.get_command(app)
@@ -99,13 +99,13 @@ def run(arguments: list[str]) -> int:
 
 
 def _end_quietly() -> None:
-    """Let another Ctrl-C end what is left to do, which is Python's, without a word."""
+    """Let another Ctrl-C end the rest, which is Python's own shutdown, silently."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _open_what_is_closed() -> None:
-    """Put the null device where the caller closed a stream: else a file of ours would get its number, and its text."""
+    """Open the null device for streams that the caller closed; else a file would get its number and its text."""
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         if getattr(sys, name) is None:
             with suppress(OSError):
@@ -114,12 +114,12 @@ def _open_what_is_closed() -> None:
 
 
 def _report(error: Exception, settings: Settings) -> int:
-    """Tell what went wrong in one line, with the traceback if asked for, and return the exit code."""
+    """Print what went wrong in one line, with the traceback if asked for, and return the exit code."""
     out = settings.output()
     if settings.debug and not isinstance(error, TyperException):
         out.traceback("".join(traceback.format_exception(error)))
     known = failures.known(error) or failures.internal(error, log_file(), settings.debug)
-    with suppress(StdoutClosed, OSError):  # stderr may be gone, too: then the exit code is all that is left
+    with suppress(StdoutClosed, OSError):  # stderr may be gone as well; then only the exit code is left
         out.error(known)
     return known.exit_code
 

@@ -1,4 +1,4 @@
-"""How a function becomes a command: with the options that every command has.
+"""Makes a command of a function, with the options that every command has.
 
 Options stand after the command (`reatt list --json`), so each command declares them all; `command` adds them to a
 function's signature, once, for Typer to read.
@@ -45,12 +45,12 @@ def command(app: typer.Typer, name: str, *, example: str, model: bool = False) -
 def _common(
     store: Annotated[
         str | None,
-        typer.Option("--store", metavar="DIR", help="The store [the nearest .reatt, else your own]."),
+        typer.Option("--store", metavar="DIR", help="The store [nearest .reatt, else your default]."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object (see: reatt schema).")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what the run took, on stderr.")] = False,
-    color: Annotated[Color, typer.Option("--color", help="Use bold on the terminal.")] = "auto",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only results and errors.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print times and memory on stderr.")] = False,
+    color: Annotated[Color, typer.Option("--color", help="Print bold text.")] = "auto",
     progress: Annotated[
         ProgressStyle, typer.Option("--progress", envvar="REATT_PROGRESS", help="Show progress on stderr.")
     ] = "auto",
@@ -62,10 +62,15 @@ def _common(
 def _about_model(
     model: Annotated[
         str | None,
-        typer.Option("--model", metavar="MODEL", envvar="REATT_MODEL", help="Name or folder [the store's own]."),
+        typer.Option(
+            "--model", metavar="MODEL", envvar="REATT_MODEL", help="Model name or folder [the store's model]."
+        ),
     ] = None,
     device: Annotated[
-        str, typer.Option("--device", metavar="auto|cpu|cuda[:N]", envvar="REATT_DEVICE", help="Where to compute.")
+        str,
+        typer.Option(
+            "--device", metavar="auto|cpu|cuda[:N]", envvar="REATT_DEVICE", help="Device that runs the model."
+        ),
     ] = "auto",
 ) -> None: ...
 

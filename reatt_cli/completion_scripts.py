@@ -10,7 +10,7 @@ HEADER = "# Completion of `reatt`; made by `make completions`, not by hand.\n"
 
 @dataclass(frozen=True)
 class Value:
-    """What may stand in one place: one of `words`, or a `kind`: folder, file, id, document, model, text."""
+    """The values possible in one place: one of `words`, or a `kind`: folder, file, id, document, model, text."""
 
     kind: str
     words: tuple[str, ...]
@@ -38,7 +38,7 @@ class Node:
 
     @property
     def key(self) -> str:
-        """How a script names the command while it walks the words: " models add"."""
+        """The name of the command within a script, such as " models add"."""
         return "".join(f" {word}" for word in self.path)
 
     def walk(self) -> Iterator[Node]:
@@ -49,7 +49,7 @@ class Node:
 
 
 def bash(root: Node) -> str:
-    """Write the script for bash 4 and later; an option's values are the same in every command that has it."""
+    """Write the script for bash 4 and later. An option has the same values in every command."""
     nodes = list(root.walk())
     known = "|".join(f'"{node.key}"' for node in nodes if node.path)
     places = "".join(_bash_place(node) for node in nodes)
@@ -59,13 +59,13 @@ def bash(root: Node) -> str:
 
 
 def zsh(root: Node) -> str:
-    """Write the script for zsh: one function a command, in the words of its `_arguments`."""
+    """Write the script for zsh: one function per command, with `_arguments`."""
     functions = "".join(_zsh_function(node) for node in root.walk())
     return "#compdef reatt\n" + HEADER + _ZSH_VALUES + functions + _ZSH_END
 
 
 def fish(root: Node) -> str:
-    """Write the script for fish: one `complete` for each thing that may stand in a place."""
+    """Write the script for fish: one `complete` line for each possible value."""
     nodes = list(root.walk())
     known = " ".join(f'"{node.key}"' for node in nodes if node.path)
     lines = [line for node in nodes for line in _fish_lines(node)]
@@ -119,7 +119,7 @@ else
 fi
 """
 
-# An action that starts with a space is called as it is; others get options of `compadd` as first arguments.
+# An action that starts with a space is called unchanged; others get options of `compadd` as first arguments.
 _ZSH_ACTIONS = {
     "file": "_files",
     "folder": "_files -/",
@@ -161,7 +161,7 @@ def _bash_value(value: Value) -> str:
 
 
 def _bash_place(node: Node) -> str:
-    """What may stand in a command where no option's value is due: its options, its commands, its argument."""
+    """Complete a position that is not an option's value: options, commands, or the argument."""
     names = " ".join(name for option in node.options for name in option.names)
     words = " ".join(child.path[-1] for child in node.children)
     otherwise = _bash_value(Value("words", tuple(words.split()), False)) if words else ":"

@@ -1,4 +1,4 @@
-"""What went wrong, as a row of the error catalogue: ours as they are, the system's and torch's by what they mean."""
+"""Map any exception to a row of the error catalogue: our own errors, the system's and torch's."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DO = {
     errno.EACCES: "check its permissions",
     errno.EPERM: "check its permissions",
-    errno.ENAMETOOLONG: "a shorter path",
-    errno.ENOENT: "look whether it is still there",
+    errno.ENAMETOOLONG: "use a shorter path",
+    errno.ENOENT: "check that it still exists",
     errno.EMFILE: "raise the limit on open files: ulimit -n",
 }
 _DEVICE = ("CUDA error", "CUDA driver", "Found no NVIDIA driver", "The NVIDIA driver on your system")
 
 
 def known(error: Exception) -> ReattError | None:
-    """Give the error's row in the catalogue; None if it is a bug of ours."""
+    """Return the error's row in the catalogue; None if it is a bug."""
     from reatt_store import errors
 
     if isinstance(error, errors.ReattError):
@@ -37,21 +37,21 @@ def known(error: Exception) -> ReattError | None:
         return errors.UsageError(error.format_message(), f"{_called(error)} --help")
     if isinstance(error, OSError):
         return _of_system(error)
-    if type(error).__name__ == "OutOfMemoryError":  # torch's; it is not imported to find out
+    if type(error).__name__ == "OutOfMemoryError":  # torch's; compared by name, so that torch is not imported here
         return errors.GpuMemory(
-            "the memory of the GPU is full", "nvidia-smi shows who has it; --device cpu; a smaller --top"
+            "the memory of the GPU is full", "nvidia-smi shows what uses it; try --device cpu or a smaller --top"
         )
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error)):
-        return errors.OutOfMemory("not enough memory", "end other programs; ask takes less with a smaller --top")
+        return errors.OutOfMemory("not enough memory", "close other programs; ask needs less with a smaller --top")
     if type(error).__name__ == "AcceleratorError" or (
         isinstance(error, RuntimeError) and str(error).startswith(_DEVICE)
     ):
-        return errors.DeviceError(str(error).partition("\n")[0], "look at nvidia-smi, or --device cpu")
+        return errors.DeviceError(str(error).partition("\n")[0], "check nvidia-smi, or use --device cpu")
     return None
 
 
 def internal(error: Exception, log: Path, debug: bool) -> ReattError:
-    """Log a bug's traceback for its report; say where."""
+    """Log the traceback of a bug and return an error that says where."""
     from reatt_store.errors import InternalError
     from reatt_store.opening import private
 
@@ -61,17 +61,19 @@ def internal(error: Exception, log: Path, debug: bool) -> ReattError:
         with open(log, "a", opener=private, errors="backslashreplace") as file:
             file.write(f"reatt {__version__}, Python {sys.version}\n{''.join(traceback.format_exception(error))}\n")
     except OSError:
-        return InternalError(f"internal error: {named}", "the same command with --debug")
+        return InternalError(f"internal error: {named}", "run the same command with --debug")
     return InternalError(f"internal error: {named}; traceback in {log}", "" if debug else "--debug", str(log))
 
 
 def _of_system(error: OSError) -> ReattError | None:
-    """Say what the system refused; an error that names no file, such as a broken pipe, is no one's doing but ours."""
+    """Describe what the system refused. An error without a file name, such as a broken pipe, is a bug."""
     from reatt_store import errors
 
     named = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else None
     if error.errno in _FULL:
-        return errors.DiskFull(f"no room left to write {named or 'there'}", "free some space, then run it again", named)
+        return errors.DiskFull(
+            f"no space left to write {named or 'there'}", "free some space, then run it again", named
+        )
     if error.errno == errno.EROFS:
         return errors.ReadOnly(f"{named or 'the disk'} is read-only", "name another folder", named)
     if named is None:

@@ -1,4 +1,4 @@
-"""Ctrl-C in a long command: the first waits for a safe place, the second stops at once."""
+"""Ctrl-C in a long command: the first waits for a safe point, the second stops at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reatt_cli.session import Session
 
 @contextmanager
 def patient(session: Session, waiting: str, stopped: str) -> Iterator[Callable[[], bool]]:
-    """Yield a function that says whether Ctrl-C was pressed; say `waiting` then, and `stopped` when it ends so."""
+    """Yield a function that tells whether Ctrl-C was pressed. Print `waiting` then, and `stopped` at the end."""
     asked = False
 
     def ask(signum: int, frame: FrameType | None) -> None:

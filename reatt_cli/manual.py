@@ -1,4 +1,4 @@
-"""Write the man page from the commands as they are: `make man`."""
+"""Generate the man page from the commands: `make man`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import typer
 
 from reatt_cli.output import Output
 
-DATE = "November 21, 2026"  # of the last change of the words below
+DATE = "November 21, 2026"  # date of the last change of the text below
 CODES = {
     0: "Success.",
     1: "Failed.",
     2: "The command was given something it cannot use.",
     3: "Some files could not be read; the others were.",
-    4: "Nothing was found, or no answer that the model stands by.",
-    5: "Adapted, not better: the old model was kept.",
+    4: "Nothing was found, or the model is not confident enough to answer.",
+    5: "The new model was not better; the old one was kept.",
     10: "There is no store.",
     11: "Another process writes to the store.",
     12: "The store is damaged.",
@@ -29,19 +29,19 @@ CODES = {
     21: "Out of memory.",
     22: "The disk is full, or read-only.",
     70: "A bug; its traceback was logged.",
-    130: "Interrupted; 141 and 143 are those of a closed pipe and of a request to end.",
+    130: "Interrupted (Ctrl-C); 141: closed pipe; 143: asked to end.",
 }
 VARIABLES = {
-    "REATT_STORE": "The store, where --store names none.",
-    "REATT_MODEL": "The model, where --model names none.",
-    "REATT_DEVICE": "Where to compute, as --device.",
+    "REATT_STORE": "The store, if --store is not given.",
+    "REATT_MODEL": "The model, if --model is not given.",
+    "REATT_DEVICE": "The device, as for --device.",
     "REATT_CONFIG": "The configuration file, instead of the usual one.",
-    "REATT_PROGRESS": "How to show progress, as --progress.",
-    "REATT_LOG": "Where tracebacks of bugs go.",
+    "REATT_PROGRESS": "How to show progress, as for --progress.",
+    "REATT_LOG": "The file for tracebacks of bugs.",
     "NO_COLOR": "Set to anything: no bold on the terminal.",
-    "XDG_RUNTIME_DIR": "Where the sockets of warm processes are.",
+    "XDG_RUNTIME_DIR": "The folder for the sockets of reatt serve.",
 }
-SHARED = "json"  # of the options that every command has; those that stand from it on are described once
+SHARED = "json"  # first of the options that every command has; they are described once
 
 
 def page() -> str:
@@ -70,7 +70,7 @@ def page() -> str:
 
 
 def _commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield every command that runs, by what is typed for it."""
+    """Yield every command with the words that are typed for it."""
     below = [child for child in getattr(command, "commands", {}).values() if not child.hidden]
     if not below:
         yield path, command
@@ -86,7 +86,7 @@ def _shared(commands: list[Any]) -> dict[str, Any]:
 
 
 def _described(path: tuple[str, ...], command: Any, shared: dict[str, Any]) -> str:
-    """Describe one command: what is typed, what it does, its own options, an example."""
+    """Describe one command: usage, purpose, its own options, an example."""
     arguments = [each for each in command.params if each.param_type_name == "argument"]
     options = [each for each in command.params if each.param_type_name == "option" and each.name not in shared]
     typed = " ".join(f"Ar {_word(each)}" if each.required else f"Op Ar {_word(each)}" for each in arguments)
@@ -102,14 +102,14 @@ def _option(option: Any) -> str:
 
 
 def _word(parameter: Any) -> str:
-    """Name what stands in a place."""
+    """Name the value of a parameter."""
     described = parameter.type_descriptor
     values = "|".join(described.choices) if described.is_choice else parameter.metavar or "N"
     return _text(values.replace(" ", "\\ "))
 
 
 def _text(text: str) -> str:
-    r"""Write words as mdoc takes them: a sentence a line, no word of them a request.
+    r"""Write text for mdoc: one sentence per line, and no word that mdoc takes for a request.
 
     >>> _text("One. Two: a\\b")
     'One.\nTwo: a\\eb'

@@ -1,4 +1,4 @@
-"""Everything `reatt` prints, and nothing else prints: answers on stdout, the rest on stderr.
+"""Everything that `reatt` prints goes through this module: answers to stdout, the rest to stderr.
 
 Under `--json` stdout holds exactly one object (or one a line) and stderr stays empty unless the command fails. Text
 from documents, names and models is made safe (`rendering.visible`) on its way out, piped or not. Rich only sees `Text`
@@ -32,16 +32,16 @@ Color = Literal["auto", "always", "never"]
 ProgressStyle = Literal["auto", "never", "json"]
 
 
-PIPED_WIDTH = 100  # of a line of text where no terminal sets one
+PIPED_WIDTH = 100  # width of a line of text if there is no terminal
 
 
 class StdoutClosed(BaseException):
-    """Whoever read our stdout has gone (`| head -1`): stop quietly. Not an error, so not an Exception."""
+    """The reader of stdout has gone (`| head -1`): stop quietly. Not an error, so not an Exception."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """Where a command's results, notes and progress go, as its options ask."""
+    """Prints results, notes and progress of a command, as its options say."""
 
     json: bool = False
     quiet: bool = False
@@ -49,14 +49,14 @@ class Output:
     progress_style: ProgressStyle = "auto"
 
     def result(self, model: BaseModel, render: Callable[[], None]) -> None:
-        """Give the result: the one object under `--json`, else what `render` prints."""
+        """Print the result: one object under `--json`, else call `render`."""
         if self.json:
             self.record(model)
         else:
             render()
 
     def record(self, model: BaseModel) -> None:
-        """Print one schema object as one line of JSON, whatever the options say."""
+        """Print one schema object as one line of JSON, regardless of the options."""
         _write_object(sys.stdout, model.model_dump(mode="json", by_alias=True))
 
     def say(self, *parts: str | Text) -> None:
@@ -80,12 +80,12 @@ class Output:
             self._print(self._err, parts)
 
     def warn(self, text: str) -> None:
-        """Print one warning on stderr, quiet or not; under `--json` it travels inside the object instead."""
+        """Print one warning on stderr, even under `--quiet`; under `--json` it is inside the object instead."""
         if not self.json:
             self._print(self._err, ["warning: ", text])
 
     def error(self, error: ReattError) -> None:
-        """Print a failure on stderr as one line: what, and what to do; one JSON object under `--json`."""
+        """Print a failure on stderr in one line: what is wrong and what to do. Under `--json`, one JSON object."""
         if self.json:
             fields = {"code": error.exit_code, "id": error.id, "message": error.message, "fix": error.fix}
             _write_object(sys.stderr, {"schema": "reatt.error/1", **fields, "path": error.path})
@@ -99,11 +99,11 @@ class Output:
         _write(sys.stderr, rendering.visible(text))
 
     def raw(self, text: str) -> None:
-        """Write text of our own making to stdout as it is: JSON, help, a completion script."""
+        """Write our own text to stdout unchanged: JSON, help, a completion script."""
         _write(sys.stdout, text)
 
     def prompts(self, prompt: str) -> Iterator[str]:
-        """Ask a person line by line until the end of input (Ctrl-D)."""
+        """Prompt line by line until the end of input (Ctrl-D)."""
         import readline  # noqa: F401  (gives `input` its history and arrow keys)
 
         while True:
@@ -126,12 +126,12 @@ class Output:
 
     @property
     def on_terminal(self) -> bool:
-        """Whether a person looks at stdout."""
+        """Whether stdout is a terminal."""
         return self._out.is_terminal
 
     @property
     def width(self) -> int:
-        """Columns that a line of text should take: a terminal's, or those of a page."""
+        """Width of a line of text: the terminal's, or that of a page."""
         return self._out.width if self._out.is_terminal else PIPED_WIDTH
 
     @cached_property
@@ -146,7 +146,7 @@ class Output:
         from rich.console import Console
 
         dumb = os.environ.get("TERM", "").lower() in ("dumb", "unknown")
-        size = shutil.get_terminal_size() if dumb else None  # Rich takes every such terminal to have 80 columns
+        size = shutil.get_terminal_size() if dumb else None  # Rich assumes 80 columns for every such terminal
         always = self.color == "always" or (self.color == "auto" and bool(os.environ.get("FORCE_COLOR")))
         never = self.color == "never" or (self.color == "auto" and bool(os.environ.get("NO_COLOR")))
         return Console(
@@ -168,7 +168,7 @@ class Output:
         from rich import progress as bars
         from rich.table import Column
 
-        room = Column(ratio=1, no_wrap=True, overflow="ellipsis")  # all that the others leave
+        room = Column(ratio=1, no_wrap=True, overflow="ellipsis")  # all the space that the other columns leave
         label = bars.TextColumn("{task.description}", markup=False, table_column=room)
         counts = (bars.BarColumn(bar_width=10), bars.MofNCompleteColumn(), bars.TimeRemainingColumn())
         shown = bars.Progress(label, *counts, console=self._err, transient=True, expand=True)
@@ -185,7 +185,7 @@ class Output:
 
 
 def _on_its_line(text: str) -> str:
-    """Make a text safe, line ends included: a file's name may hold one, and what looks like a line of ours after it."""
+    """Make a text safe, including line ends: a file name may contain one, followed by a forged line of output."""
     return rendering.visible(text).replace("\n", "\\n")
 
 
@@ -209,7 +209,7 @@ def _progress_lines() -> Callable[[Progress], None]:
 
 
 def _write_object(stream: IO[str], value: Any) -> None:
-    """Write one line of JSON; what the stream's encoding lacks is escaped as JSON has it."""
+    """Write one line of JSON; characters that the stream cannot encode become JSON escapes."""
     line = encode(value)
     try:
         line.encode(_encoding(stream))
@@ -219,7 +219,7 @@ def _write_object(stream: IO[str], value: Any) -> None:
 
 
 def _write(stream: IO[str], text: str) -> None:
-    """Write and flush; a closed stdout is `StdoutClosed`, what the stream's encoding lacks is escaped."""
+    """Write and flush; raises `StdoutClosed`. Characters that the stream cannot encode are escaped."""
     encoding = _encoding(stream)
     try:
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))

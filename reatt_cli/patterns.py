@@ -1,4 +1,4 @@
-"""What a person may type: names of some of the documents of a store, and texts in whatever locale."""
+"""User input: patterns for documents, and text in any locale."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import re
 
 
 def as_utf8(given: str | None) -> str | None:
-    """Read a word of the command line as UTF-8, as texts and names are stored, where the locale knows ASCII alone.
+    """Read a command line argument as UTF-8 even if the locale is ASCII, because texts and names are stored as UTF-8.
 
-    Python holds bytes that its locale does not know as lone surrogates; a path that is to be opened must stay so.
+    Python represents bytes unknown to the locale as lone surrogates; a path to be opened must keep them.
     """
     if given is None or not re.search("[\udc80-\udcff]", given):
         return given
     try:
         return os.fsencode(given).decode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # other surrogates, which no command line holds
+    except UnicodeEncodeError:  # other surrogates, which do not occur on a command line
         return given
 
 
 def as_text(line: str) -> str:
-    """Read a line that was typed or piped; what is no text in it becomes U+FFFD, as it must not end the other lines."""
+    """Read a line of input; invalid bytes become U+FFFD, so that they do not stop the other lines."""
     return re.sub("[\udc80-\udcff]", "\ufffd", as_utf8(line) or "")
 
 
 def folder_or_glob(given: str | None) -> str | None:
-    """Read `--only`: a folder stands for all that is in it; a glob, or the name of a document, for itself."""
+    """Read `--only`: a folder means everything in it; a pattern or a document's name is used as given."""
     if given is None or glob.has_magic(given):
         return as_utf8(given)
     path = os.path.abspath(os.path.expanduser(given))

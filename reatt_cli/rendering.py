@@ -1,8 +1,8 @@
-"""Turn text of unknown origin into what a terminal may show: visible escapes, snippets, highlights, columns.
+"""Make text of unknown origin safe for a terminal: visible escapes, snippets, highlights, columns.
 
 Documents, file names and model answers are other people's text: an escape sequence in them could retitle the window,
 fill the clipboard or hide a word. So everything shown passes `visible`, piped or not. Highlights are bold *and*
-bracketed: nothing is said by colour alone.
+bracketed, so nothing depends on colour alone.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def visible(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Make a text safe and fold its white space, so that it stays on its line."""
+    """Make a text safe and fold its white space, so that it stays on one line."""
     return visible(_SPACE.sub(" ", text).strip())
 
 
@@ -54,7 +54,7 @@ def json_ascii(encoded: str) -> str:
 
 
 def highlighted(text: str, spans: Iterable[Span]) -> Text:
-    """Mark spans in bold and brackets; the rest, and the marked text itself, is made safe and folded to one line."""
+    """Mark spans in bold and brackets; all text is made safe and folded to one line."""
     from rich.text import Text
 
     out, position = Text(), 0
@@ -83,7 +83,7 @@ def snippet(text: str, weights: Sequence[tuple[int, int, float]], width: int, an
 
 
 def heaviest(weights: Sequence[tuple[int, int, float]], share: float = 0.6, most: int = 8) -> list[Span]:
-    """Pick the spans that carry `share` of the positive weight, at most `most`: more would be noise."""
+    """Pick the heaviest spans that together carry `share` of the positive weight, at most `most` of them."""
     summed: dict[Span, float] = {}
     for start, end, weight in weights:
         if end > start and weight > 0:
@@ -131,7 +131,7 @@ def columns(rows: Sequence[Sequence[str | Text]], limit: int | None) -> list[Tex
 
 
 def tail(text: str, limit: int | None) -> str:
-    """Keep the end of a path that is too long for its place: the file's name says more than the root.
+    """Shorten a path at its start: the file name matters more than the root.
 
     >>> tail("/a/very/long/path/leave.pdf", 12)
     '…h/leave.pdf'
@@ -211,7 +211,7 @@ def _fitted(cell: Text, width: int) -> Text:
 
 
 def _best_window(text: str, weights: Sequence[tuple[int, int, float]], width: int) -> Span:
-    """Find the window over whole words that holds the most positive weight; the earliest one among equals."""
+    """Find the window over whole words that holds the most positive weight; the earliest if several do."""
     if len(text) <= width:
         return 0, len(text)
     candidates = [max(0, start - width // 4) for start, end, weight in weights if weight > 0 and end > start] or [0]
@@ -230,5 +230,5 @@ def _best_window(text: str, weights: Sequence[tuple[int, int, float]], width: in
 
 
 def where(page: int | None, line: int) -> str:
-    """Say where in a file something stands: by page where there are pages, else by line."""
+    """Name a place in a file: its page if there are pages, else its line."""
     return f" p.{page}" if page is not None else f":{line}"

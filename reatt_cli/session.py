@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """What a command's function gets first."""
+    """The first argument of every command's function."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.out = settings.output()
         self.warnings: list[str] = []
-        self.cold = False  # whether no warm process may answer
+        self.cold = False  # whether a warm process must not be used
         self._retrievers: dict[bool, Retriever] = {}  # by whether they have a model
         self._settled: Generation | None = None
 
     def run(self, body: Body, options: dict[str, Any]) -> int | None:
-        """Call a command; under `--verbose` say what it took."""
+        """Call a command; under `--verbose` print its time and memory."""
         started = time.monotonic()
         with _closed_pipes_raise():
             code = body(self, **options)
@@ -48,27 +48,27 @@ class Session:
 
     @cached_property
     def folder(self) -> Path:
-        """The store's folder, there or not."""
+        """The store's folder, whether it exists or not."""
         return store_folder(self.settings.store)
 
     @property
     def exists(self) -> bool:
-        """Whether there is a store: one whose making was cut short is none yet."""
+        """Whether there is a store. One whose creation was interrupted does not count."""
         from reatt_store.errors import NoStore, ReattError, StoreLocked
 
         try:
             _ = self.library
         except NoStore:
             return False
-        except StoreLocked:  # waiting has been in vain: once is enough
+        except StoreLocked:  # waiting did not help; once is enough
             raise
-        except ReattError:  # damaged, or of a newer version: whoever wants something of it is told
+        except ReattError:  # damaged, or of a newer version: the command that opens it reports that
             return True
         return True
 
     @cached_property
     def library(self) -> Library:
-        """The store, open; a person is told which one it is."""
+        """The open store; its path is printed for the user."""
         from reatt_store.library import Library
 
         library = Library.open(self.folder)
@@ -76,12 +76,12 @@ class Session:
         return library
 
     def again(self, command: str, *arguments: str) -> str:
-        """Write a command that a person could go on with, for the store of this run."""
+        """Write the command to type next, for the store of this run."""
         named = [] if self.settings.store is None else ["--store", shlex.quote(self.settings.store)]
         return " ".join(["reatt", command, *named, *arguments])
 
     def library_or_new(self) -> Library:
-        """The store, made now if there is none."""
+        """The store; created if there is none."""
         from reatt_store.library import Library
 
         if self.exists:
@@ -93,20 +93,20 @@ class Session:
 
     @cached_property
     def model(self) -> ModelFolder:
-        """The model that was asked for, else the store's own, else the bundled one."""
+        """The requested model, else the store's own, else the bundled one."""
         from reatt.weights import models
 
         return models.find(self.settings.model, registry(), self.library if self.exists else None)
 
     def backbone(self, model: ModelFolder, method: str | None = None) -> Backbone:
-        """Load a model onto the device that was asked for, for a method or else the store's own."""
+        """Load a model onto the requested device, for the given method or else the store's own."""
         from reatt.weights import models
 
         made = self.library.generation() if method is None and self.exists else None
         return models.load_for(method or (made.method if made else "reatt"), model, self.settings.device)
 
     def settle(self) -> Generation | None:
-        """Return the generation in force, letting go of a model that was loaded for another one."""
+        """Return the current generation; drop a model that was loaded for another one."""
         now = self.library.generation()
         if now != self._settled:
             self._retrievers.clear()
@@ -115,7 +115,7 @@ class Session:
         return now
 
     def retriever(self, with_model: bool = True) -> Retriever:
-        """Make what finds chunks, once for each generation; searching by words alone needs no model."""
+        """Make the retriever, once for each generation; search by words alone needs no model."""
         from reatt.search.retriever import Retriever
         from reatt.weights import models
         from reatt.weights.folder import FUSION_WEIGHT
@@ -130,7 +130,7 @@ class Session:
 
 
 def short_path(path: Path | str) -> str:
-    """Write a path as a person would: from the current folder, or with `~`, where that is shorter."""
+    """Shorten a path: relative to the current folder, or with `~`, if that is shorter."""
     text = str(path)
     if not os.path.isabs(text):
         return text
@@ -138,14 +138,14 @@ def short_path(path: Path | str) -> str:
     home = os.path.expanduser("~")
     if text == home or text.startswith(home.rstrip("/") + "/"):
         forms.append("~" + text[len(home.rstrip("/")) :])
-    with suppress(OSError):  # the current folder may be gone
+    with suppress(OSError):  # the current folder may have been deleted
         forms.append(os.path.relpath(text))
     return min(forms, key=lambda form: (form.count(".." + os.sep) > 1, len(form)))
 
 
 @contextmanager
 def _closed_pipes_raise() -> Iterator[None]:
-    """Let a write to a closed pipe raise while a command runs: a parser's dead child must not take us with it."""
+    """Make writes to a closed pipe raise while a command runs, so that a dead parser process does not kill this one."""
     before = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:
         yield

@@ -1,4 +1,4 @@
-"""What a command was told: the options every command has as values, and where the store is."""
+"""The values of the options that every command has, and the folder of the store."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ class Settings:
 
 
 def told(arguments: list[str]) -> Settings:
-    """Read from raw arguments what is needed to report that they, or anything else, went wrong."""
+    """Read from raw arguments what an error report needs, in case parsing them fails."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     flags = {"json": "--json" in options or "--jsonl" in options, "debug": "--debug" in options}
     return Settings(json=flags["json"], debug=flags["debug"])
 
 
 def store_folder(named: str | None, start: Path | None = None) -> Path:
-    """Say which folder is the store: `--store`, `$REATT_STORE`, the nearest `.reatt/` upwards, or the default one.
+    """Return the store's folder: `--store`, `$REATT_STORE`, the nearest `.reatt/` upwards, or the default one.
 
-    Every command resolves it the same way, so what was just ingested is what is asked.
+    Every command resolves it in the same way, so `ask` uses the store that `ingest` filled.
     """
     if chosen := named or os.environ.get("REATT_STORE"):
         return Path(chosen).expanduser().absolute()
@@ -54,26 +54,26 @@ def store_folder(named: str | None, start: Path | None = None) -> Path:
 
 
 def data_folder() -> Path:
-    """Say where stores and models live that no one gave another place."""
+    """Return the default folder of stores and models."""
     from platformdirs import user_data_path
 
     return user_data_path("reatt", appauthor=False)
 
 
 def registry() -> Path:
-    """Say where models lie that `--model` finds by name."""
+    """Return the folder of models that `--model` finds by name."""
     return data_folder() / "models"
 
 
 def cache_folder() -> Path:
-    """Say where things lie that may go at any time."""
+    """Return the folder for files that may be deleted at any time."""
     from platformdirs import user_cache_path
 
     return user_cache_path("reatt", appauthor=False)
 
 
 def log_file() -> Path:
-    """Say where tracebacks of internal errors go: `$REATT_LOG` or the user's state folder."""
+    """Return the log file for tracebacks of internal errors: `$REATT_LOG`, or one in the user's state folder."""
     from platformdirs import user_state_path
 
     chosen = os.environ.get("REATT_LOG")

@@ -1,8 +1,8 @@
-"""Ask a process that has the model loaded: where its socket is, who may be at the other end, and what is said.
+"""The client of a warm process (`reatt serve`): its socket, its owner, and the protocol.
 
-One connection is one question: a line of JSON there, a line back, which holds the object that `--json` prints, or the
-error. Only the standard library is imported, for a question must not wait for anything but the model. Whatever goes
-wrong on the way is no failure: the command then works cold, and says so.
+One connection carries one question: one line of JSON goes there, one line comes back with the object that `--json`
+prints, or the error. Only the standard library is imported, so that a question waits for nothing but the model. If
+anything goes wrong on the way, the command loads the model itself and says so.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from typing import Any, Literal
 from reatt_cli import __version__
 
 LARGEST = 64_000_000  # bytes of a line
-PATIENCE = 120.0  # seconds that a question waits for its answer before it goes another way
+PATIENCE = 120.0  # seconds to wait for an answer before the command loads the model itself
 CREDENTIALS = struct.Struct("3i")  # process, user, group
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A question, with all that decides what comes back."""
+    """A question with everything that determines its answer."""
 
     command: Literal["ask", "search"]
     question: str
@@ -47,47 +47,47 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the warm process of a store listens, and the lock that it holds as long as it lives."""
+    """Where a store's warm process listens, and the lock that it holds while it lives."""
 
     folder: Path
     name: str
 
     @property
     def socket(self) -> Path:
-        """The socket: for its owner alone."""
+        """The socket, accessible to its owner only."""
         return self.folder / f"{self.name}.sock"
 
     @property
     def lock(self) -> Path:
-        """The file that is locked."""
+        """The lock file."""
         return self.folder / f"{self.name}.lock"
 
 
 class Received(dict[str, Any]):
     """An object of `schemas` as it came through the socket, read by attribute like one.
 
-    To make those classes takes 35 ms, of 250 that a question costs beside the model. Nobody checks what is in it, for
-    it comes from this version of ourselves and our own user.
+    Creating the pydantic classes takes 35 of the 250 ms that a question costs beside the model. The content is not
+    validated: it comes from the same version of this program and the same user.
     """
 
     def __getattr__(self, name: str) -> Any:
-        """Give a field."""
+        """Return a field."""
         try:
             return self[name]
         except KeyError:
             raise AttributeError(name) from None
 
     def model_dump(self, **_: object) -> dict[str, Any]:
-        """Give what is printed under `--json`."""
+        """Return the object that `--json` prints."""
         return self
 
 
 class Unavailable(Exception):
-    """There is no answer to be had from a warm process; the message says why, "" if there simply is none."""
+    """No warm process can answer. The message says why; it is "" if there simply is none."""
 
 
 def place(store: Path) -> Place:
-    """Say where the warm process of a store is: by the store's real path, in a folder of the user's own."""
+    """Return the place of a store's warm process: named by the store's real path, in a folder of the user."""
     from reatt_cli.settings import cache_folder
 
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
@@ -96,14 +96,14 @@ def place(store: Path) -> Place:
 
 
 def request(store: Path, model: str | None, device: str, wanted: Wanted) -> dict[str, Any]:
-    """Write what is sent; a warm process that is not of this version, store, model and device refuses it."""
+    """Build the message; a warm process of another version, store, model or device refuses it."""
     return {"version": __version__, "store": os.path.realpath(store), "model": named(model), "device": device} | {
         "wanted": asdict(wanted)
     }
 
 
 def named(model: str | None) -> str | None:
-    """Name a model the same from wherever it is asked for."""
+    """Name a model independently of the current folder."""
     return os.path.realpath(os.path.expanduser(model)) if model and os.path.isdir(os.path.expanduser(model)) else model
 
 
@@ -118,16 +118,16 @@ def exchange(where: Place, message: dict[str, Any]) -> dict[str, Any]:
         except TimeoutError:
             raise Unavailable("reatt serve does not answer") from None
         except (OSError, ValueError):
-            raise Unavailable("reatt serve ended in the middle") from None
+            raise Unavailable("reatt serve stopped during the question") from None
 
 
 def send(connection: socket.socket, message: dict[str, Any]) -> None:
-    """Send a line; escaped throughout, so that even names that are no text arrive as they are."""
+    """Send a line, fully escaped, so that names that are not valid text arrive unchanged."""
     connection.sendall(json.dumps(message).encode("ascii") + b"\n")
 
 
 def receive(connection: socket.socket) -> dict[str, Any]:
-    """Receive a line; raises ValueError if it is none."""
+    """Receive a line; raises ValueError if it is incomplete."""
     received = bytearray()
     while not received.endswith(b"\n"):
         part = connection.recv(1 << 16)
@@ -141,21 +141,21 @@ def receive(connection: socket.socket) -> dict[str, Any]:
 
 
 def peer(connection: socket.socket) -> tuple[int, int]:
-    """Return (process, user) of the other end, as the kernel knows them."""
+    """Return (process, user) of the other end, as reported by the kernel."""
     told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
     process, user, _ = CREDENTIALS.unpack(told)
     return process, user
 
 
 def private(folder: Path) -> bool:
-    """Say whether a folder is the user's own and closed to all others."""
+    """Return whether a folder belongs to the user and is closed to all others."""
     found = os.lstat(folder)
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
 
 
 @contextmanager
 def held(where: Place) -> Iterator[bool]:
-    """Hold the lock of a place for a block; False if a warm process does. The kernel lets go of a dead one's."""
+    """Hold the lock of a place for a block; yield False if a warm process holds it. It ends with its process."""
     descriptor = os.open(where.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         try:
@@ -170,13 +170,13 @@ def held(where: Place) -> Iterator[bool]:
 
 @contextmanager
 def _connected(where: Place) -> Iterator[socket.socket]:
-    """Connect to a warm process of our own; what a killed one has left is swept away."""
+    """Connect to our own warm process; remove what a killed one left."""
     try:
         if not private(where.folder):
-            raise Unavailable(f"{where.folder} is open to other users: its sockets are not used")
+            raise Unavailable(f"{where.folder} is open to other users, so its sockets are not used")
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     except OSError as error:
-        raise Unavailable(f"reatt serve cannot be asked: {error.strerror}") from None
+        raise Unavailable(f"cannot connect to reatt serve: {error.strerror}") from None
     with connection:
         connection.settimeout(PATIENCE)
         try:
@@ -185,14 +185,14 @@ def _connected(where: Place) -> Iterator[socket.socket]:
             sweep(where)
             raise Unavailable("reatt serve has been killed") from None
         except OSError as error:
-            raise Unavailable(f"reatt serve cannot be asked: {error}") from None
+            raise Unavailable(f"cannot connect to reatt serve: {error}") from None
         if peer(connection)[1] != os.getuid():
-            raise Unavailable(f"{where.socket} belongs to another user: it is not used")
+            raise Unavailable(f"{where.socket} belongs to another user, so it is not used")
         yield connection
 
 
 def sweep(where: Place) -> None:
-    """Remove a socket that no process listens at any more."""
+    """Remove a socket on which no process listens any more."""
     with suppress(OSError), held(where) as dead:
         if dead:
             where.socket.unlink(missing_ok=True)

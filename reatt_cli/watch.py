@@ -1,7 +1,7 @@
-"""`ingest --watch`: read once, then again whenever something changes, until Ctrl-C.
+"""`ingest --watch`: read once, then again after every change, until Ctrl-C.
 
-The model stays loaded between two rounds, and each round is an ordinary ingest: what has not changed is skipped, the
-store is locked only while it is written to.
+The model stays loaded between rounds. Each round is an ordinary ingest: unchanged files are skipped, and the store is
+locked only while it is written to.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from reatt_cli.session import Session
 
-QUIET_MS = 1000  # that files must have rested for before they are read: a save is often several writes
-WAKE_MS = 500  # after which it sees a Ctrl-C
+QUIET_MS = 1000  # a file is read after being unchanged for this long; saving it often takes several writes
+WAKE_MS = 500  # the longest time until Ctrl-C is noticed
 
 
 def rounds(session: Session, paths: Sequence[str], once: Callable[[], int]) -> int:
-    """Run `once`, and again after each change below the paths; ends by Ctrl-C."""
+    """Run `once`, and again after each change below the paths, until Ctrl-C."""
     code = 0
     for changed in _changes(session, paths):
         if changed:
@@ -29,13 +29,13 @@ def rounds(session: Session, paths: Sequence[str], once: Callable[[], int]) -> i
 
 
 def check(session: Session, paths: Sequence[str]) -> None:
-    """Refuse before anything is read what cannot be watched."""
+    """Raise UsageError, before anything is read, for what cannot be watched."""
     from importlib.util import find_spec
 
     from reatt_store.errors import UsageError
 
     if session.out.json:
-        raise UsageError("--watch goes on for ever, --json gives one object", "leave one of them out")
+        raise UsageError("--watch does not end, but --json prints one object", "leave one of them out")
     if find_spec("watchfiles") is None:
         raise UsageError("--watch needs the library watchfiles, which is not installed", 'pip install "reatt[watch]"')
     if unwatched := [path for path in paths if not os.path.exists(os.path.expanduser(path))]:
@@ -45,7 +45,7 @@ def check(session: Session, paths: Sequence[str]) -> None:
 
 
 def _changes(session: Session, paths: Sequence[str]) -> Iterator[str]:
-    """Yield what changed, as a person may read it, "" at first; never the store itself, which each round writes to."""
+    """Yield a description of each change, "" at first. Changes of the store itself, from each round, are ignored."""
     import watchfiles
 
     store = session.folder.resolve()
@@ -58,7 +58,7 @@ def _changes(session: Session, paths: Sequence[str]) -> Iterator[str]:
         *watched, watch_filter=ours, debounce=QUIET_MS, rust_timeout=WAKE_MS, yield_on_timeout=True,
         raise_interrupt=True,
     )  # fmt: skip
-    next(looking)  # it looks from here on: what changes while the first round runs is not missed
+    next(looking)  # watching starts here, so changes during the first round are not missed
     yield ""
     for changes in looking:
         names = sorted(os.path.basename(path) for _, path in changes)

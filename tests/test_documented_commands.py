@@ -47,7 +47,9 @@ def calls(line):
 
 def shell_lines(page):
     blocks = FENCE.findall(page.read_text("utf-8")) if page.suffix == ".md" else [page.read_text("utf-8")]
-    return [line for block in blocks for line in block.splitlines() if re.search(r"\breatt ", line)]
+    return [
+        line for block in blocks for line in block.splitlines() if re.search(r"(?:^\s*(?:\$ )?|[|;&(] *)reatt ", line)
+    ]
 
 
 LINES = [(page.relative_to(ROOT).as_posix(), line) for page in [*PAGES, *SCRIPTS] for line in shell_lines(page)]
@@ -106,7 +108,7 @@ def test_every_command_in_a_sentence_is_there_with_its_options(page, span):
 
 
 def test_every_option_in_the_table_of_commands_is_one_of_its_commands():
-    rows = [row for row in (ROOT / "README.md").read_text("utf-8").splitlines() if row.startswith("| `reatt ")]
+    rows = [row for row in (ROOT / "docs/commands.md").read_text("utf-8").splitlines() if row.startswith("| `reatt ")]
     assert len(rows) > 8
     for row in rows:
         heads = [span for _, span in spans(row.split(" | ")[0])]
@@ -116,6 +118,17 @@ def test_every_option_in_the_table_of_commands_is_one_of_its_commands():
         elsewhere = {word for _, span in spans(row) if span.startswith("ask ") for word in span.split()}
         named = {word.partition("|")[0] for _, span in spans(row) for word in span.split() if word.startswith("--")}
         assert named - elsewhere <= own, row
+
+
+def test_every_option_in_the_section_of_a_command_is_one_that_it_takes():
+    known = dict(leaves(COMMANDS))
+    parts = re.split(r"^## (.+)$", (ROOT / "docs/commands.md").read_text("utf-8"), flags=re.MULTILINE)
+    sections = {name: text for name, text in zip(parts[1::2], parts[2::2], strict=True) if name in known}
+    assert sections.keys() >= {"ingest", "ask", "eval", "report", "serve"}
+    for name, text in sections.items():
+        named = {span.split()[0] for _, span in spans(text) if span.startswith("-") and span != "-"}
+        taken = options(known[name]) | (options(known["ask"]) if name in {"report", "serve"} else set())
+        assert named <= taken, (name, named - taken)
 
 
 def test_every_target_of_make_that_is_named_is_there():

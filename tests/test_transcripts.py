@@ -1,20 +1,20 @@
 """Every transcript in the documentation is what the program says when it is run again.
 
 A transcript is a fenced block with lines `$ COMMAND`. They are run again in order, page by page, in a copy of examples/
-with an empty home. Both streams, line by line, must be what stands there, and so must the exit code: 0, or what the
-next line, `$ echo $?`, shows. What the clock and the disk say is masked; 0.52 and 74 % may differ by one in the last
-digit, for processors round differently. After a change of the model's weights: `make transcripts`.
+with an empty home, on a terminal of 100 columns. Its output must be what the page shows, line by line, and the exit
+code must be 0, or what the next line, `$ echo $?`, shows. Times and sizes on disk are masked; 0.52 and 74 % may differ
+by one in the last digit, because processors round differently. After the model's weights change: `make transcripts`.
 """
 
 import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from reatt_cli import __version__
@@ -25,6 +25,8 @@ PAGES = [
     *(ROOT / "engine" / "reatt").glob("*/README.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md"),
 ]  # fmt: skip
 REWRITE = os.environ.get("TRANSCRIPTS") == "rewrite"  # record what is said now, as `make transcripts` does
+TERMINAL = (50, 100)  # rows, columns
+SECONDS = 300  # for one command
 MASKED = re.compile(r"(?<![\w.])(?:\d+h)?(?:\d+m)?\d+(?:\.\d+)?(?:m?s|h|m| ms| [kMGT]?B)(?!\w)")
 FIGURE = re.compile(r"(?<![\w.])(\d+\.\d+|\d+ ?%)(?![\w.])")
 FENCE = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -78,19 +80,18 @@ def shell(tmp_path):
     program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m reatt_cli.app "$@"\n')
     program.chmod(0o755)
     world = {"PATH": f"{program.parent}:/usr/bin:/bin", "HOME": str(tmp_path / "home"), "LANG": "C.UTF-8"}
-    world |= {"OMP_NUM_THREADS": "1"}
+    world |= {"OMP_NUM_THREADS": "1", "TERM": "dumb", "REATT_PROGRESS": "never"}
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
 
     def run(told):
         code, said = 0, []
         for step in told:
             assert code == 0 or step.command == "echo $?", f"exit {code}, and not said: {said[-1]}"
-            done = subprocess.run(
-                ["bash", "-c", f"(exit {code})\n{step.command}"], cwd=tmp_path / "examples", env=world,
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            shown, code = pexpect.run(
+                shlex.join(["bash", "-c", f"(exit {code})\n{step.command}"]), cwd=tmp_path / "examples", env=world,
+                dimensions=TERMINAL, timeout=SECONDS, withexitstatus=True, encoding="utf-8",
             )  # fmt: skip
-            code = done.returncode
-            said.append(replace(step, shown=re.sub(r"[ \t]+$", "", done.stdout, flags=re.MULTILINE)))
+            said.append(replace(step, shown=re.sub(r"[ \t\r]+$", "", shown, flags=re.MULTILINE)))
         assert code == 0, f"exit {code}, and not said, at the end: {said[-1]}"
         return said
 

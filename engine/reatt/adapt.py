@@ -1,8 +1,8 @@
 """From a store to a better model of it: measure, learn, write, measure again, judge, and switch or keep (section 4.3).
 
-What learns, and from what, is a `Course`: ReAtt's encoder with its decoder (`adapt_encoder.py`), or INTRA's decoder
-alone (`adapt_decoder.py`). Nothing that a search sees changes before the verdict, and then one transaction changes it
-all: the store answers with the old model and its keys or with the new one and its own.
+What is trained, and on what, is a `Course`: ReAtt's encoder with its decoder (`adapt_encoder.py`), or INTRA's decoder
+alone (`adapt_decoder.py`). Searches see no change before the verdict. Then one transaction switches everything, so the
+store answers either with the old model and its keys or with the new ones.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from reatt.weights.folder import ModelFolder
 from reatt_store.library import Generation, Library, Writer
 from reatt_store.records import Outcome
 
-ADAPTED = "training-model"  # a folder of the store, gone when a run has ended
+ADAPTED = "training-model"  # a folder in the store, removed at the end of a run
 REPORTS = "reports"
 
 RunSettings = Mapping[str, str | int | float | bool | None]
@@ -41,7 +41,7 @@ M = TypeVar("M", bound=_Model)
 
 @dataclass(frozen=True)
 class Trained:
-    """What training has ended with: its log, and what writes the model to a folder."""
+    """The result of training: its log, and a function that writes the model to a folder."""
 
     log: TrainingLog
     write: Callable[[Path], ModelFolder]
@@ -49,14 +49,14 @@ class Trained:
 
 @dataclass(frozen=True)
 class Encoded:
-    """The generation that a new model reads, and how many keys had to be made for it."""
+    """The generation that the new model reads, and the number of new keys."""
 
     generation: int
     keys: int = 0
 
 
 class Course(Protocol[M]):
-    """A store, its model, what the model is to learn, and how it is judged."""
+    """A store, its model, the training, and how its result is judged."""
 
     library: Library
     folder: ModelFolder
@@ -65,23 +65,23 @@ class Course(Protocol[M]):
 
     @property
     def generation(self) -> Generation:
-        """The generation in force, which the model reads."""
+        """The current generation, which the model reads."""
 
     @property
     def mode(self) -> str:
-        """Which supervisions there are."""
+        """Which kinds of supervision there are."""
 
     @property
     def settings(self) -> RunSettings:
-        """What was asked for, as plain values: for the run's row and its report."""
+        """The settings of the run as plain values, for its row and its report."""
 
     @property
     def examples(self) -> Mapping[str, int]:
-        """How many examples of each kind there are to learn from."""
+        """The number of training examples of each kind."""
 
     @property
     def primary(self) -> str:
-        """The figure that decides: a name in `comparison`."""
+        """The figures that decide: a name in `comparison`."""
 
     @property
     def accept(self) -> str:
@@ -92,31 +92,31 @@ class Course(Protocol[M]):
         """The seed of learning, and of the comparison's intervals."""
 
     def begin(self, writer: Writer, resume: bool) -> None:
-        """Drop what an earlier run has left, or go on from it; raises what makes a run impossible."""
+        """Discard an unfinished earlier run, or resume it; raises if this run cannot be done."""
 
     def measure(self, model: M, generation: int) -> list[Asked]:
-        """Ask a model that reads a generation the held-out questions."""
+        """Ask the held-out questions of a model that reads a generation."""
 
     def learn(self, measuring: float) -> Trained:
-        """Learn for as long as there is, when one measuring takes so many seconds."""
+        """Train for the time that remains, if one measurement takes so many seconds."""
 
     def load(self, made: ModelFolder) -> M:
-        """Load what was written."""
+        """Load the model that was written."""
 
     def encode(self, writer: Writer, made: ModelFolder, learnt: M) -> Encoded:
-        """Make the keys that the new model reads, where it does not read those in force."""
+        """Encode the store for the new model, unless it reads the current keys."""
 
     def warnings(self, log: TrainingLog) -> tuple[str, ...]:
-        """Say what a person should know of a run that has ended."""
+        """Return what a user should know about a finished run."""
 
     def tidy(self) -> None:
-        """Drop what only an unfinished run needs."""
+        """Remove what only an unfinished run needs."""
 
 
 def run(course: Course[M], resume: bool = False) -> Report:
     """Measure, learn, write, measure again, judge, and switch or keep.
 
-    Raises StoreLocked at once if another process writes, and KeyboardInterrupt if a person stops it before a step.
+    Raises StoreLocked at once if another process writes, and KeyboardInterrupt if it is stopped before the first step.
     """
     library = course.library
     with library.writing() as writer:
@@ -149,9 +149,9 @@ def run(course: Course[M], resume: bool = False) -> Report:
 def conclude(
     library: Library, writer: Writer, before: Generation, run: int, verdict: Verdict, made: ModelFolder, generation: int
 ) -> Named | None:
-    """Bring a model into force that reads `generation`, or drop it; return what was kept.
+    """Make a model that reads `generation` current, or drop it; return what was kept.
 
-    `before` was in force until now. Its model is the one to go back to; earlier ones go.
+    `before` was current until now. Its model is kept for a rollback; earlier ones are dropped.
     """
     outcome = Outcome(
         {name: change.before for name, change in verdict.figures.items()},
@@ -175,11 +175,11 @@ def conclude(
 
 
 def settings_of(*parts: Mapping[str, object]) -> dict[str, str | int | float | bool | None]:
-    """Lay the settings of several records side by side; of two of one name the later one holds."""
+    """Merge the plain values of several records; a later record wins."""
     plain = (str, int, float, bool, type(None))
     return {name: value for part in parts for name, value in part.items() if isinstance(value, plain)}
 
 
 def _peak_bytes(device: torch.device) -> int | None:
-    """Return the most memory of the GPU that was used at once; None without one."""
+    """Return the peak memory of the GPU; None without one."""
     return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None

@@ -1,7 +1,7 @@
-"""The course of INTRA: from questions with their evidence its decoder learns to retrieve from the states that are kept.
+"""The course of INTRA: trains the decoder of an `intra` store to retrieve, from questions with evidence.
 
-What encodes is frozen: states and keys stay, so the new model reads the generation of the old one and nothing is
-encoded; a warm start teaches the rest of the decoder, too.
+The encoder is frozen. States and keys stay the same, so the new model reads the old generation and nothing is encoded.
+A warm start also trains the rest of the decoder.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from reatt_store.library import Generation, Library, Writer
 
 @dataclass(frozen=True)
 class EvidenceFiles:
-    """What is learnt from: questions, and the documents that answer each."""
+    """The training material: questions, and the documents that answer each."""
 
     qa: Path
     qrels: Path
@@ -44,18 +44,18 @@ class EvidenceFiles:
 
 @dataclass(frozen=True)
 class DecoderOptions:
-    """How it is learnt, and when the result is used."""
+    """How to train, and when to use the result."""
 
     plan: Plan
     accept: str = "if-better"
     minutes: float | None = 20.0
-    steps: int | None = None  # instead of minutes; with a warm start so many of each
-    warm_start: bool = False  # whether the decoder learns to answer first
+    steps: int | None = None  # instead of minutes; with a warm start, this many for each part
+    warm_start: bool = False  # whether the decoder first learns to answer
 
 
 @dataclass
 class DecoderCourse:
-    """A store, its model, and what it is to learn from."""
+    """A store, its model, and the training material."""
 
     library: Library
     folder: ModelFolder
@@ -73,7 +73,7 @@ class DecoderCourse:
         self.generation: Generation = encoded_for_intra(self.library)
         if self.generation.fingerprint != self.model.fingerprint():
             message = f"the store's vectors were made by {self.generation.model_name}, not by this model"
-            raise ModelMismatch(message, "leave out --model, or move the store over first: reatt ingest --reencode")
+            raise ModelMismatch(message, "leave out --model, or convert the store first: reatt ingest --reencode")
         self._corpus = Corpus.of(self.library)
         labelled = evidence_examples(self._corpus, self.files.qa, self.files.qrels)
         self._warnings = labelled.warnings
@@ -82,19 +82,19 @@ class DecoderCourse:
 
     @property
     def settings(self) -> RunSettings:
-        """What was asked for, as plain values."""
+        """The settings of the run as plain values."""
         return settings_of(asdict(self.options.plan), asdict(self.options), {"method": self.model.method})
 
     @property
     def examples(self) -> Mapping[str, int]:
-        """How many examples there are to learn from, all of one kind."""
+        """The number of training examples, all of one kind."""
         return {KIND: len(self.split.train)}
 
     def begin(self, writer: Writer, resume: bool) -> None:
-        """Do nothing: a run that was cut short leaves nothing to go on from."""
+        """Do nothing: there are no checkpoints to resume."""
 
     def measure(self, model: Intra, generation: int) -> list[Asked]:
-        """Ask a model all held-out questions, and let it answer those whose answers are known."""
+        """Ask a model all held-out questions; let it answer those with known answers."""
         assert generation == self.generation.id, "what encodes is frozen"
         retriever, asked = Retriever(self.library, model, self.generation), list[Asked]()
         for number, example in enumerate(self.split.held):
@@ -103,7 +103,7 @@ class DecoderCourse:
         return asked
 
     def learn(self, measuring: float) -> Trained:
-        """Teach the decoder to answer where that is asked for, then its retrieval tokens and what its heads weigh."""
+        """Train the decoder to answer if a warm start is requested, then the retrieval tokens and head weights."""
         material = self._material()
         warmed = self._warmed(material) if self.options.warm_start else Warmed(self.model)
         learner = self._learner(warmed.model, material)
@@ -111,19 +111,19 @@ class DecoderCourse:
         return Trained(log, lambda folder: write_intra(learner.tokens, self.folder, folder, warmed.asker))
 
     def load(self, made: ModelFolder) -> Intra:
-        """Load what was written."""
+        """Load the model that was written."""
         return models.load_intra(made, str(self.model.device))
 
     def encode(self, writer: Writer, made: ModelFolder, learnt: Intra) -> Encoded:
-        """Encode nothing: what encodes is frozen."""
+        """Encode nothing: the encoder is frozen."""
         return Encoded(self.generation.id)
 
     def warnings(self, log: TrainingLog) -> tuple[str, ...]:
-        """Say which questions were left out."""
+        """Return warnings about questions that were left out."""
         return self._warnings
 
     def tidy(self) -> None:
-        """Do nothing: no checkpoints are written."""
+        """Do nothing: there are no checkpoints."""
 
     def _material(self) -> EvidenceMaterial:
         index = AttentionIndex(self.library, self.generation.id, TOKEN_CANDIDATES)
@@ -135,7 +135,7 @@ class DecoderCourse:
         return EvidenceMaterial(examples, self._corpus, index, first_round(self.model, index, examples, on_each))
 
     def _warmed(self, material: EvidenceMaterial) -> Warmed:
-        """Teach a copy of the decoder to answer, for half of the time."""
+        """Train a copy of the decoder to answer, for half of the time."""
         plan = replace(ANSWER_PLAN, seed=self.options.plan.seed)
         learner = AnswerLearner(self.model, material, plan)
         return Warmed(learner.model, learn(learner, plan, self._budget(None), self.on_row, self.stop), learner.asker)
@@ -147,9 +147,9 @@ class DecoderCourse:
         return learner
 
     def _budget(self, warmed: Warmed | None) -> Budget:
-        """Leave as long for the second measuring as the first one, and the search, have taken.
+        """Reserve as much time for the second measurement as the first one and the search took.
 
-        None: what comes first is a warm start, and has half of it.
+        None: a warm start comes first and has half of the time.
         """
         if self.options.steps is not None:
             return Steps(self.options.steps)
@@ -157,19 +157,19 @@ class DecoderCourse:
         minutes, spent = self.options.minutes or 0, time.monotonic() - self.began - warming
         left = 60 * minutes - 2 * spent - warming
         if left <= 0:
-            message = f"--minutes {minutes:g} is too little: searching and measuring alone take longer"
+            message = f"--minutes {minutes:g} is too short: searching and measuring alone take longer"
             raise UsageError(message, f"--minutes {4 * spent / 60:.1f}")
         return Seconds(left if warmed else left / 2)
 
 
 def encoded_for_intra(library: Library) -> Generation:
-    """Name the generation in force; raises ModelMismatch where it was not encoded for `intra`."""
+    """Return the current generation; raises ModelMismatch if it was not encoded for `intra`."""
     made = library.generation()
     if made is None:
-        raise UsageError("the store holds no vectors yet", "reatt ingest --method intra PATH", str(library.folder))
+        raise UsageError("the store has no vectors yet", "reatt ingest --method intra PATH", str(library.folder))
     if made.method != "intra":
-        fix = "to move it over: reatt ingest --reencode --method intra PATH"
-        raise ModelMismatch(f"the store was encoded for {made.method}, and keeps no states", fix)
+        fix = "convert it: reatt ingest --reencode --method intra PATH"
+        raise ModelMismatch(f"the store was encoded for {made.method} and has no encoder states", fix)
     return made
 
 

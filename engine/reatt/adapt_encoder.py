@@ -1,6 +1,6 @@
 """The course of ReAtt: examples, close chunks, training of retrieval and reading, new keys (sections 3 and 4.3).
 
-What a killed run leaves is taken up by `--resume`, or dropped by the next run.
+`--resume` continues a killed run; otherwise the next run discards it.
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ from reatt_store.library import Generation, Library, Writer
 
 __all__ = ["EncoderCourse", "EncoderOptions", "Forecast", "Material", "Sources", "gather"]
 
-TRAINING = "training"  # a folder of the store with checkpoints, gone when a run has ended
-READING_SHARE = {True: 0.1, False: 0.3}  # of the minutes, by whether retrieval is what decides
+TRAINING = "training"  # a folder in the store for checkpoints, removed at the end of a run
+READING_SHARE = {True: 0.1, False: 0.3}  # share of the minutes, by whether retrieval decides
 AUTO = "auto"  # the teacher that passes its exam
-DROPPED = "an interrupted run was dropped; with --resume it would have gone on"
-ANEW = "there was no interrupted run to go on with: this one has begun anew"
-SEARCHED_TOGETHER = 256  # examples searched for between two signs of life
+DROPPED = "an interrupted run was discarded; --resume would have continued it"
+ANEW = "there was no interrupted run to resume; this one started from the beginning"
+SEARCHED_TOGETHER = 256  # examples searched between two progress reports
 
 
 @dataclass(frozen=True)
 class EncoderOptions:
-    """How it is learnt, and when the result is used."""
+    """How to train, and when to use the result."""
 
     plan: Plan
     freeze: str = "none"
@@ -73,7 +73,7 @@ class EncoderOptions:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a run would take."""
+    """What a run would need."""
 
     steps: int
     step_seconds: float
@@ -83,7 +83,7 @@ class Forecast:
 
 @dataclass
 class EncoderCourse:
-    """A store, its model, and what it is to learn from; `forecast` says what `adapt.run` would take."""
+    """A store, its model, and the training material. `forecast` estimates what `adapt.run` would need."""
 
     library: Library
     folder: ModelFolder
@@ -94,8 +94,8 @@ class EncoderCourse:
     on_row: Callable[[Row, float], None] = lambda row, share: None
     stop: Callable[[], bool] = lambda: False
     began: float = field(default_factory=time.monotonic)
-    ranks: Ranks = ALONE  # the first of several processes does all but the training alone
-    words: WordSearch | None = None  # over the corpus; made where none is given
+    ranks: Ranks = ALONE  # of several processes the first does everything except training alone
+    words: WordSearch | None = None  # over the corpus; created if none is given
 
     def __post_init__(self) -> None:
         self.generation: Generation = feasible.read_by(self.library, self.model)
@@ -113,26 +113,26 @@ class EncoderCourse:
 
     @property
     def mode(self) -> str:
-        """Which supervisions there are."""
+        """Which kinds of supervision there are."""
         return self.material.mode
 
     @property
     def settings(self) -> RunSettings:
-        """What was asked for, as plain values."""
+        """The settings of the run as plain values."""
         return settings_of(asdict(self.options), asdict(self.options.plan))
 
     @property
     def examples(self) -> Mapping[str, int]:
-        """How many examples of each kind there are to learn from."""
+        """The number of training examples of each kind."""
         return self.material.kinds
 
     @property
     def primary(self) -> str:
-        """What decides: retrieval, unless that is kept as it is."""
+        """What decides: retrieval, unless it is frozen."""
         return RETRIEVAL if FREEZES[self.options.freeze].retrieves else READING
 
     def forecast(self) -> Forecast:
-        """Take one step for nothing, encode some chunks and ask some questions, to say what all of it would take."""
+        """Time one discarded step, some chunks and some questions, to estimate the whole run."""
         trainer = self._make_trainer()
         step, costs = self._rehearse(trainer), self._costs()
         aside = costs.total(self._readable(costs))
@@ -140,35 +140,35 @@ class EncoderCourse:
         return Forecast(steps, step, steps * step + aside, self._bytes(trainer))
 
     def help(self, resume: bool = False) -> None:
-        """Train beside the first of several processes, which does the rest."""
+        """Train as one of the other processes of `torchrun`; the first one does the rest."""
         if not self._train(self._started(self._make_trainer(), resume), 0.0).rows:
             raise KeyboardInterrupt  # before a step
 
     def begin(self, writer: Writer, resume: bool) -> None:
-        """Look whether there is room and time, and drop what an earlier run has left, or go on from it."""
+        """Check memory, disk and time, and discard an unfinished earlier run or resume it."""
         self._trainer = self._make_trainer()
         self._read, self._encoding = self._plan_measuring()
         self._warnings = (*self._warnings, *self._clean(writer, resume))
         self._started(self._trainer, resume)
 
     def measure(self, model: ReAtt, generation: int) -> list[Asked]:
-        """Ask the held-out questions, as many of them to be answered as there is time for."""
+        """Ask the held-out questions, and have as many answered as there is time for."""
         search, held = StoredSearch(self.library, generation, model, self.material.corpus), self.material.split.held
         return measure(model, self.material.corpus, search, held, self._read, self.tell)
 
     def learn(self, measuring: float) -> Trained:
-        """Learn until another measuring, and encoding, take what is left of the time."""
+        """Train until only the time for encoding and the second measurement remains."""
         log = self._train(self._trainer, 1.1 * measuring + self._encoding)
         return Trained(log, lambda folder: write_reatt(self._learnt(self._trainer), self.folder, folder))
 
     def load(self, made: ModelFolder) -> ReAtt:
-        """Load what was written, for the method that the store is encoded for."""
+        """Load the model that was written, for the method of the store."""
         return models.load(made, str(self.model.device), keeps_states=self.model.keeps_states)
 
     def encode(self, writer: Writer, made: ModelFolder, learnt: ReAtt) -> Encoded:
-        """Make the keys of a new generation, unless the new model makes those that there are.
+        """Encode a new generation, unless the new model makes the current keys.
 
-        The model is kept first: no generation may name a model that is not there.
+        The model is saved first, because a generation must not name a missing model.
         """
         fingerprint = learnt.fingerprint()
         if fingerprint == self.generation.fingerprint:
@@ -178,23 +178,23 @@ class EncoderCourse:
         return Encoded(generation, ingest.complete(self.library, writer, learnt, generation, self.tell))
 
     def warnings(self, log: TrainingLog) -> tuple[str, ...]:
-        """Say what the files gave no examples for, what was dropped, and whether nothing was taught."""
+        """Return warnings about the files, a discarded run, and retrieval that had no teacher."""
         return (*self._warnings, *feasible.untaught(self.options.freeze, log))
 
     def tidy(self) -> None:
-        """Drop checkpoints, and a model that was not judged."""
+        """Remove the checkpoints, and a model that was not judged."""
         checkpoints.forget(self._training)
         shutil.rmtree(self.library.folder / ADAPTED, ignore_errors=True)
 
     def _started(self, trainer: Trainer, resume: bool) -> Trainer:
-        """Set a trainer where an earlier run was, when the first process has tidied up."""
+        """Restore a trainer from an earlier run, after the first process has cleaned up."""
         self.ranks.same(0.0)
         if resume:
             trainer.resume(self._training)
         return trainer
 
     def _clean(self, writer: Writer, resume: bool) -> list[str]:
-        """Drop what an earlier run has left half done, unless this one is to go on from it."""
+        """Discard an unfinished earlier run, unless this run resumes it."""
         left = checkpoints.exists(self._training)
         if resume and left:
             return []
@@ -209,7 +209,7 @@ class EncoderCourse:
 
     def _make_trainer(self) -> Trainer:
         freeze, model = FREEZES[self.options.freeze], self.model
-        cloze_alone = freeze.apart and self.material.mode == "masked"  # all that reading could tell is known
+        cloze_alone = freeze.apart and self.material.mode == "masked"  # nothing more to learn from reading
         objective = Objective(cross_document=not cloze_alone)
         trainer = Trainer(model, self.options.plan, objective, freeze, self._identity(), self.ranks)
         resources.check_disk(self.library.folder, self._bytes(trainer))
@@ -221,20 +221,20 @@ class EncoderCourse:
         return resources.on_disk(self.model.t5, trainer.weights, keys)
 
     def _identity(self) -> str:
-        """Name what a checkpoint belongs to: model, options, and what is learnt from."""
+        """Identify what a checkpoint belongs to: model, options and training material."""
         options = replace(self.options, minutes=None, accept="")
         split = self.material.split
         learnt = (self.folder.sha256, asdict(options), self.material.corpus.ids, split.train, split.held)
         return hashlib.blake2b(repr(learnt).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
     def _seconds(self) -> float:
-        """Return how much of the time given is left."""
+        """Return the remaining share of the time."""
         return 60 * (self.options.minutes or 0) - (time.monotonic() - self.began)
 
     def _plan_measuring(self) -> tuple[int | None, float]:
-        """Say how many held-out questions are read, and how many seconds encoding will take.
+        """Return how many held-out questions are read, and the estimated seconds for encoding.
 
-        By steps, all are read. By minutes, a mistake is told before they are spent.
+        With --steps all are read. With --minutes a budget that is too short is reported before training.
         """
         if self.options.steps is not None:
             return None, 0.0
@@ -255,10 +255,10 @@ class EncoderCourse:
         return min(held, costs.readable(share * 60 * self.options.minutes))
 
     def _train(self, trainer: Trainer, aside: float) -> TrainingLog:
-        """Learn for the steps asked, or for what is left when seconds have been put aside."""
+        """Train for the given steps, or for the time that remains after setting seconds aside."""
         examples = self.material.split.train
         enough = len(trainer.close) or self.ranks.same(self._enough(trainer))
-        examples = examples[: int(enough)]  # as many as before it was interrupted
+        examples = examples[: int(enough)]  # the same number as before the interruption
         test = exams.exam(self.material.split.held, self.material.corpus, self._chunks, self._words, self.model)
         name = self._teacher(trainer, test)
         trainer.objective = replace(trainer.objective, teacher=TEACHERS[name])
@@ -268,7 +268,7 @@ class EncoderCourse:
         return replace(log, teacher=name)
 
     def _teacher(self, trainer: Trainer, test: exams.Exam | None) -> str:
-        """Name the teacher asked for, or the one that the model as it comes has, by what the first process measures."""
+        """Return the requested teacher, or the one that passes the exam with the original model."""
         if self.options.teacher != AUTO:
             return self.options.teacher
         names = list(TEACHERS)
@@ -285,7 +285,7 @@ class EncoderCourse:
         return TrainingData(examples, self._chunks, partial(self._mine, examples), self._words.near, None)
 
     def _learnt(self, trainer: Trainer) -> ReAtt:
-        """Return what has learnt; where retrieval alone did, part of the way, its scores as far apart as before."""
+        """Return the trained model. Of retrieval alone, keep part of the change and the old spread of scores."""
         learnt, corpus = trainer.current(), self.material.corpus
         if not FREEZES[self.options.freeze].apart:
             return learnt
@@ -301,34 +301,36 @@ class EncoderCourse:
             return Steps(self.options.steps)
         if self.ranks.number:
             return Seconds(math.inf)  # the first one says
-        return Seconds(max(trainer.spent + 1, self._seconds() - aside))  # an interrupted run has what is left of them
+        return Seconds(
+            max(trainer.spent + 1, self._seconds() - aside)
+        )  # an interrupted run has the rest of its minutes
 
     def _left(self, aside: float) -> float:
-        """Return the seconds that are left to learn in; raises UsageError where there are none."""
+        """Return the seconds that remain for training; raises UsageError if there are none."""
         minutes, left = self.options.minutes or 0, self._seconds() - aside
         if left <= 0:
-            message = f"--minutes {minutes:g} is too little: encoding and measuring alone take longer"
+            message = f"--minutes {minutes:g} is too short: encoding and measuring alone take longer"
             raise UsageError(message, f"--minutes {math.ceil(1.5 * (minutes - left / 60))}")
         return left
 
     def _enough(self, trainer: Trainer) -> int:
-        """Say how many examples the budget can use; more would only have to be searched for."""
+        """Return how many examples the budget can use; searching for more would be wasted."""
         steps = self.options.steps or 1.5 * self._seconds() / self._rehearse(trainer)
         return math.ceil(steps + 1) * self.options.plan.batch
 
     def _rehearse(self, trainer: Trainer) -> float:
-        """Measure how long a step takes, without taking it."""
+        """Measure the time of a step, without applying it."""
         examples = self.material.split.train[: self.options.plan.batch]
         close = close_chunks(examples, self.material.corpus, self._words, self.options.plan.close)
         batch = trainer.lessons(self._data(examples), close).batch(0)
         if trainer.freeze.apart:
-            trainer.rehearse(batch)  # chunks are encoded the first time alone
+            trainer.rehearse(batch)  # chunks are encoded only the first time
         started = time.monotonic()
         trainer.rehearse(batch)
         return time.monotonic() - started
 
     def _mine(self, examples: Sequence[Example], number: int, model: ReAtt) -> list[list[int]]:
-        """Find close chunks for a round: the first as asked, the later ones by the attention of the model as it is."""
+        """Find close chunks for a round: the first as requested, later ones with the current model's attention."""
         corpus, how = self.material.corpus, self.options.close_from if number == 0 else "attention"
         search = self._searches.get(how) or search_from(how, corpus, model, self.tell)
         close = []

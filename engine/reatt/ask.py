@@ -24,9 +24,9 @@ class AskOptions:
     free: bool = False
     beams: int = 1
     max_tokens: int = 32
-    rounds: int | None = None  # None: all that the method has
+    rounds: int | None = None  # None: all rounds of the method
     rerank: bool = False
-    abstain: float | None = None  # confidence below which there is no answer; None: the model's own threshold
+    abstain: float | None = None  # no answer below this confidence; None: the model's own threshold
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Evidence:
     hit: Hit
     share: float
     pairs: list[TokenPair]
-    read: bool  # whether the model read it: it reads no more than it reads well together
+    read: bool  # whether the model read it; it reads only as many as it reads well together
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer with its evidence, best first; `answer` is None where the model abstained."""
+    """An answer with its evidence, best first; `answer` is None if the model abstained."""
 
     id: str
     question: str
@@ -118,7 +118,7 @@ def _nothing(question: str, timing: dict[str, float]) -> Reply:
 
 
 def _identity(question: str, answer: str, chunks: Sequence[int]) -> str:
-    """Name a reply by what it says: the same answer from the same chunks has the same id."""
+    """Return the id of a reply; the same answer from the same chunks has the same id."""
     content = repr((question, answer, list(chunks))).encode("utf-8", "surrogatepass")
     return "A-" + hashlib.blake2b(content, digest_size=5).hexdigest()
 

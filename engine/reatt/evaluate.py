@@ -1,4 +1,4 @@
-"""How well a store finds and reads: the figures of `reatt eval`, on judged questions in BEIR's form.
+"""How well a store finds and reads: the figures of `reatt eval`, on judged questions in BEIR's format.
 
 Judgements name documents by their `_id`, ordinary files by their path. Documents are ranked by their best chunk, as
 deep as 100 documents need, which for long ones is more than 100 chunks. Nothing here abstains, and a figure that the
@@ -23,7 +23,7 @@ from reatt_store.errors import QueriesFormat
 if TYPE_CHECKING:
     from reatt.search.retriever import Hit
 
-DEEPEST = 100  # documents, and chunks, that the deepest figures look at
+DEEPEST = 100  # depth of the figures, in documents and in chunks
 
 
 _RANKED: dict[str, Callable[[Sequence[str], Mapping[str, int]], float]] = {
@@ -49,7 +49,7 @@ class Searcher(Protocol):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Means over the questions that each measure can be computed for."""
+    """Means over the questions for which each measure can be computed."""
 
     queries: int
     metrics: dict[str, float | None]  # one of each of MEASURES
@@ -72,7 +72,7 @@ def evaluate(
 ) -> Evaluation:
     """Ask every question that has judgements or answers, or `limit` of them evenly spaced, and average.
 
-    `read` answers a question (None counts as wrong), and makes exact match and F1 possible.
+    `read` answers a question (None counts as wrong); exact match and F1 need it.
     """
     started = time.monotonic()
     questions, judged = read_queries(queries), read_qrels(qrels) if qrels else {}
@@ -98,12 +98,12 @@ def evaluate(
 
 
 class _Finder:
-    """Searches as deep as 100 documents need, and starts as deep at the next question."""
+    """Searches deep enough for 100 documents, and starts at that depth for the next question."""
 
     def __init__(self, search: Callable[[str, int], list[Hit]]) -> None:
         self._search = search
         self._depth = DEEPEST
-        self._words_of = lru_cache(20_000)(metrics.words_of)  # questions meet the same chunks again and again
+        self._words_of = lru_cache(20_000)(metrics.words_of)  # many questions find the same chunks
 
     def __call__(self, question: str) -> list[Hit]:
         hits = self._search(question, self._depth)
@@ -113,13 +113,13 @@ class _Finder:
         return hits
 
     def rank_of_answer(self, hits: Sequence[Hit], answers: Sequence[str]) -> float:
-        """Return the rank of the first chunk, of 100, that holds an answer; infinite if none does."""
+        """Return the rank of the first of 100 chunks that contains an answer; infinite if none does."""
         holding = (metrics.has_answer(self._words_of(hit.chunk.chunk.text), answers) for hit in hits[:DEEPEST])
         return next((rank for rank, holds in enumerate(holding, 1) if holds), math.inf)
 
 
 def ranked_documents(hits: Sequence[Hit]) -> list[str]:
-    """Rank documents by their best chunk, each by its external id or else its path."""
+    """Rank documents by their best chunk; each is named by its external id or else its path."""
     return list(dict.fromkeys(hit.chunk.external_id or hit.chunk.path for hit in hits))
 
 

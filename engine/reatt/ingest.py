@@ -1,7 +1,8 @@
-"""Files to findable chunks: read, cut, encode, publish; batch after batch, so that memory is flat and a kill costs one.
+"""From files to searchable chunks: read, cut, encode and publish, in batches.
 
-A batch is sealed as one segment and becomes visible in one transaction. Vectors are known by the digest of their text:
-what is already encoded, by an earlier run or in another document, is never encoded again.
+Memory stays constant, and a kill loses at most one batch. A batch is sealed as one segment and becomes visible in one
+transaction. Vectors are stored by the digest of their text, so a text that was encoded by an earlier run or for
+another document is not encoded again.
 """
 
 from __future__ import annotations
@@ -27,26 +28,26 @@ from reatt_store.errors import DocumentError, EmptyDocument, ModelMismatch, Noti
 from reatt_store.library import Chunk, Document, Generation, Library, Writer
 from reatt_store.records import Problem
 
-BATCH_CHUNKS = 512  # chunks sealed together: some seconds of encoding, which is what a kill can cost
+BATCH_CHUNKS = 512  # chunks sealed together: a few seconds of encoding, which a kill can lose
 SHOWN_WARNINGS = 20
-FINAL = (PdfNoText.id, ParseLimit.id)  # dear to find out, and no other on the next attempt at the same bytes
+FINAL = (PdfNoText.id, ParseLimit.id)  # expensive to find out, and the same at the next attempt with the same bytes
 
 
 @dataclass(frozen=True)
 class IngestOptions:
-    """What to read, and what to do beside reading it."""
+    """What to read, and what else to do."""
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     prune: bool = False
     reencode: bool = False
-    retry: bool = False  # read again what took too long, or was only pictures, at an earlier attempt
+    retry: bool = False  # read files again that took too long or had only pictures
     limits: ReadLimits = field(default_factory=ReadLimits)
 
 
 @dataclass
 class IngestReport:
-    """What a run did; counts are of documents, `skipped` of files that hold no text."""
+    """The result of a run. Counts are documents; `skipped` counts files without text."""
 
     generation: int
     seen: int = 0
@@ -56,7 +57,7 @@ class IngestReport:
     removed: int = 0
     skipped: int = 0
     failed: int = 0
-    duplicates: int = 0  # contents of added files that more than one file has: one set of vectors serves them
+    duplicates: int = 0  # contents of added files that several files share; they share one set of vectors
     chunks: int = 0
     tokens: int = 0  # newly encoded
     bytes: int = 0  # of the store
@@ -66,7 +67,7 @@ class IngestReport:
 
 
 def preflight(paths: Sequence[str], options: IngestOptions) -> None:
-    """Raise what is wrong with the paths (NoSuchPath, NothingFound) before a store is made for them."""
+    """Check the paths (raises NoSuchPath, NothingFound) before a store is created for them."""
     for _ in found_in(paths, options.include, options.exclude):
         return
 
@@ -74,7 +75,7 @@ def preflight(paths: Sequence[str], options: IngestOptions) -> None:
 def foresee(library: Library | None, paths: Sequence[str], options: IngestOptions) -> IngestReport:
     """Count the files that an ingest would read, and their bytes; no model is needed, nothing parsed or written.
 
-    A file of JSON Lines that is known counts as changed: only reading it tells which of its records are.
+    A known file of JSON Lines counts as changed, because only reading it shows which records changed.
     """
     report, links = IngestReport(0), list[Path]()
     for found in found_in(paths, options.include, options.exclude, links.append):
@@ -97,10 +98,10 @@ def ingest(
     options: IngestOptions,
     on_progress: OnProgress,
 ) -> IngestReport:
-    """Read files into the store; unchanged ones are skipped, changed ones replaced, bad ones noted.
+    """Read files into the store; unchanged ones are skipped, changed ones replaced, bad ones recorded.
 
     Raises `StoreLocked` at once if another process writes, and `ModelMismatch` if the store was encoded by another
-    model and `options.reencode` does not ask to move over.
+    model and `options.reencode` is not set.
     """
     started, fingerprint = time.monotonic(), backbone.fingerprint()
     with library.writing() as writer:
@@ -112,7 +113,7 @@ def ingest(
         generation = writer.begin_generation(fingerprint, model.name, model.sha256, backbone.method)
         run = _Run(library, writer, backbone, IngestReport(generation), on_progress)
         if current is None or current.id != generation:
-            run.reencode()  # also what a run that was killed before the first switch has left
+            run.reencode()  # includes what a run left that was killed before the first switch
             writer.switch(generation)
         links: list[Path] = []
         run.read_all(list(found_in(paths, options.include, options.exclude, links.append)), options)
@@ -120,7 +121,7 @@ def ingest(
         run.look_back(paths, options, links)
         run.report.warnings[:0] = notices(run.languages, model.name, model.settings)
         if run.report.changed or run.report.removed or library.live(generation) is not None:
-            writer.compact()  # what was replaced is to leave the disk, too
+            writer.compact()  # delete replaced texts from the disk as well
     status = library.status()
     run.report.bytes = status.bytes.sqlite + status.bytes.vectors
     run.report.seconds = time.monotonic() - started
@@ -129,7 +130,7 @@ def ingest(
 
 
 def complete(library: Library, writer: Writer, backbone: Encoder, generation: int, on_progress: OnProgress) -> int:
-    """Encode what a generation lacks of the store, so that it can come into force; return how many tokens were."""
+    """Encode the texts that a generation lacks, so that it can become current; return the number of tokens."""
     assert backbone.fingerprint() in {made.fingerprint for made in library.generations() if made.id == generation}
     run = _Run(library, writer, backbone, IngestReport(generation), on_progress)
     run.reencode()
@@ -137,7 +138,7 @@ def complete(library: Library, writer: Writer, backbone: Encoder, generation: in
 
 
 class _Run:
-    """One ingest: the batch that is being gathered, and what has been done."""
+    """One ingest: the current batch, and what has been done."""
 
     def __init__(
         self,
@@ -151,12 +152,12 @@ class _Run:
         self.documents: list[tuple[Document, list[Chunk]]] = []
         self.waiting: dict[bytes, ChunkText] = {}
         self.encoded = 0  # chunks
-        self.languages: Counter[str | None] = Counter()  # of the documents read; None where it cannot be told
-        self.new: set[str] = set()  # digests of the files that were not there before
+        self.languages: Counter[str | None] = Counter()  # of the documents read; None if unknown
+        self.new: set[str] = set()  # digests of the new files
         self.at = Progress("read", 0, None)
 
     def read_all(self, files: Sequence[FoundFile], options: IngestOptions) -> None:
-        """Read every file, going on after one that cannot be read."""
+        """Read every file; continue after one that cannot be read."""
         for number, found in enumerate(files):
             self.at = Progress("read", number, len(files), found.path.name)
             self.tell(self.at)
@@ -171,7 +172,7 @@ class _Run:
         self.tell(Progress("read", len(files), len(files)))
 
     def reencode(self) -> None:
-        """Encode what the store holds anew, for a generation of another model."""
+        """Encode the contents of the store again, for a generation of another model."""
         total = self.library.status().chunks
         for number, stored in enumerate(self.library.unencoded(self.report.generation)):
             self.at = Progress("encode", number, total)
@@ -206,13 +207,13 @@ class _Run:
         self.writer.clear_problem(path)
 
     def look_back(self, paths: Sequence[str], options: IngestOptions, links: Sequence[Path]) -> None:
-        """Remove the documents whose files are gone, or say how many there are; tell what else came up."""
+        """Remove the documents whose files are gone, or report their number; add other warnings."""
         gone = vanished(self.library.paths(), paths)
         if options.prune:
             self.report.removed += sum(self.writer.forget_path(path) for path in gone)
         elif gone:
-            message = f"{len(gone):,} {'file is' if len(gone) == 1 else 'files are'} gone, but not from the store"
-            self.report.warnings.append(Notice("VANISHED", f"{message}: --prune removes what is gone"))
+            message = f"{len(gone):,} {'file is' if len(gone) == 1 else 'files are'} gone but still in the store"
+            self.report.warnings.append(Notice("VANISHED", f"{message}; --prune removes them"))
         self.report.duplicates = len(self.new & self.library.repeated()) if self.new else 0
         self.report.warnings += not_followed(links)
 
@@ -239,7 +240,7 @@ class _Run:
             self._publish()
 
     def _publish(self) -> None:
-        """Encode what waits and make it, and the documents that are complete, visible in one transaction."""
+        """Encode the waiting chunks; make them and all complete documents visible in one transaction."""
         if not self.waiting and not self.documents:
             return
         missing = self.library.missing(self.report.generation, self.waiting)
@@ -250,7 +251,7 @@ class _Run:
         self.documents, self.waiting = [], {}
 
     def _encoded(self, chunks: int) -> None:
-        """Show a sign of life, and let whoever listens stop the run, some times a second."""
+        """Report progress a few times a second; the callback may stop the run."""
         self.encoded += chunks
         self.tell(replace(self.at, note=f"{self.at.note}  {self.encoded:,} passages".strip()))
 
@@ -259,7 +260,7 @@ class _Run:
             self._fail(found, error)
         else:
             self.report.skipped += 1
-            self.report.removed += self.writer.forget_path(storable(found.path))  # of when it still held text
+            self.report.removed += self.writer.forget_path(storable(found.path))  # from when it still had text
 
     def _fail(self, found: FoundFile, error: DocumentError) -> None:
         path, message = storable(found.path), as_text(error.message)
@@ -274,17 +275,17 @@ class _Run:
 
 
 def _mismatch(current: Generation, model: ModelFolder, backbone: Encoder) -> ModelMismatch:
-    """Say what the store was encoded by, and how to move it over."""
+    """Raise ModelMismatch with what encoded the store, and how to convert it."""
     if current.method != backbone.method:
         wanted = {"reatt-states": "--keep-states"}.get(backbone.method, f"--method {backbone.method}")
-        fix = f"leave out {wanted}, or move the store over: reatt ingest --reencode {wanted}"
+        fix = f"leave out {wanted}, or convert the store: reatt ingest --reencode {wanted}"
         return ModelMismatch(f"the store was encoded for {current.method}, not for {backbone.method}", fix)
-    fix = "leave out --model, or move the store over: reatt ingest --reencode"
+    fix = "leave out --model, or convert the store: reatt ingest --reencode"
     return ModelMismatch(f"the store was encoded by {current.model_name}, not by {model.name}", fix)
 
 
 def _about(path: str, warning: str) -> str:
-    """Say which file a warning is about; one that has an id keeps it."""
+    """Add the file to a warning; keep its id if it has one."""
     message = f"{path}: {as_text(warning)}"
     return Notice(warning.id, message) if isinstance(warning, Notice) else message
 
@@ -292,7 +293,7 @@ def _about(path: str, warning: str) -> str:
 def _drop_others(library: Library, writer: Writer, generation: int, options: IngestOptions) -> None:
     """Drop the generations that are left behind.
 
-    Kept are those of earlier models, for a rollback, and later ones: moves that were cut short and may yet go on.
+    Those of earlier models are kept for a rollback, and later ones because an interrupted move may continue.
     """
     others = [made.id for made in library.generations() if made.id != generation]
     kept = {model.generation for model in library.models()}

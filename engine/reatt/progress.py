@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a long run is."""
+    """The progress of a long run."""
 
     phase: str
     done: int

@@ -1,8 +1,8 @@
-"""Bring a damaged store back: what proves itself stays, vectors come from stored texts, texts from their files.
+"""Repair a damaged store: sound parts stay, vectors are encoded again, texts are read from their files.
 
-The store repairs what follows from itself (`reatt_store.repairing`). What is left needs a model or the sources: damaged
-segments are encoded again, documents that are not as they were stored are read again where their files are still
-there, and a damaged copy of a model is replaced by an installed one of the same hash.
+The store repairs whatever it can derive from its own data (`reatt_store.repairing`). The rest needs a model or the
+sources: damaged segments are encoded again, changed documents are read again if their files still exist, and a damaged
+copy of a model is replaced by an installed one with the same hash.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from reatt_store.repairing import repair as repair_rows
 
 @dataclass
 class RepairReport:
-    """What a repair had to make anew."""
+    """What a repair had to restore."""
 
     tokens: int = 0  # keys encoded again from stored text
     read_again: list[str] = field(default_factory=list)  # files
-    left: list[Doubted] = field(default_factory=list)  # documents whose files are gone, kept as they are
+    left: list[Doubted] = field(default_factory=list)  # documents whose files are gone; kept unchanged
 
 
 def repair(library: Library, registry: Path, device: str, on_progress: OnProgress) -> RepairReport:
-    """Repair a store; what it cannot, `Library.check` still names. Raises StoreLocked at once if another writes."""
+    """Repair a store; `Library.check` names what remains damaged. Raises StoreLocked if another process writes."""
     report = RepairReport()
     doubted = repair_rows(library.folder)
     _restore_models(library, registry)

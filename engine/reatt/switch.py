@@ -1,4 +1,4 @@
-"""Going back to an earlier model of a store, and forth again: the model with its vectors, in one step."""
+"""Switching a store to an earlier model, or forward again: the model with its vectors, in one step."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ from reatt_store.errors import ModelError, UsageError
 from reatt_store.library import Library
 from reatt_store.records import StoreModel
 
-SHORTEST = 4  # characters of a hash that may stand for it
+SHORTEST = 4  # minimum characters of an abbreviated hash
 
 
 def named(kept: Sequence[StoreModel], text: str) -> StoreModel:
-    """Find a store's model by its name or the beginning of its hash; raises where there is none, or more than one."""
+    """Find a store's model by its name or the start of its hash; raises if there is none, or more than one."""
     by_name = [model for model in kept if model.name == text]
     by_hash = [model for model in kept if len(text) >= SHORTEST and model.sha256.startswith(text.lower())]
     found = by_name or by_hash
     if not found:
         there = ", ".join(f"{model.name} ({model.sha256[:8]})" for model in kept) or "none"
-        message = f"the store keeps no model called {text}; there are: {there}"
-        raise ModelError(message, "reatt models list; to move to another one: reatt ingest --reencode --model NAME")
+        message = f"the store has no model called {text}; its models are: {there}"
+        raise ModelError(message, "reatt models list; to use a new model: reatt ingest --reencode --model NAME")
     if len({model.sha256 for model in found}) > 1:
         hashes = ", ".join(model.sha256[:8] for model in found)
-        raise UsageError(f"the store keeps {len(found)} models called {text}: {hashes}", "name one by its hash")
+        raise UsageError(f"the store has {len(found)} models called {text}: {hashes}", "name one by its hash")
     return next((model for model in found if model.current), found[-1])
 
 
 def before(kept: Sequence[StoreModel]) -> StoreModel:
-    """Return the model that came to the store before the one in force; raises UsageError where there is none."""
+    """Return the model that the store had before the current one; raises UsageError if there is none."""
     now = next((model.id for model in kept if model.current), 0)
     earlier = [model for model in kept if model.id < now]
     if not earlier:
-        raise UsageError("the store keeps no model from before the one in force", "reatt models list")
+        raise UsageError("the store has no earlier model", "reatt models list")
     return earlier[-1]
 
 
 def bring_back(
     library: Library, model: StoreModel, device: str = "auto", on_progress: OnProgress = lambda _: None
 ) -> int:
-    """Bring a model into force again; texts that came meanwhile are encoded first. Returns how many keys that made.
+    """Switch to a model; texts added meanwhile are encoded first. Returns the number of new keys.
 
-    Until the one transaction at the end, and after a kill at any moment, the store answers as before.
+    The store answers as before until the transaction at the end, also after a kill.
     """
     folder = models.in_store(library, model.name, model.sha256)
     if not folder.path.is_dir() or folder.sha256 != model.sha256:
-        raise ModelError(f"{model.name} is missing or is not as it was kept", "reatt check --repair", str(folder.path))
+        raise ModelError(f"{model.name} is missing or damaged", "reatt check --repair", str(folder.path))
     made = 0
     with library.writing() as writer:
         if library.lacking(model.generation):

@@ -1,4 +1,4 @@
-"""`adapt`: make the store's model better at the store's documents, and use it if it is."""
+"""The command `adapt`: train the store's model on the store's documents, and use it if it is better."""
 
 from __future__ import annotations
 
@@ -30,46 +30,44 @@ NOT_INTRA = (
 KEPT, MINUTES = 5, 20.0  # the exit code where the old model stays; how long learning takes where nobody says
 
 File = str | None
-Qa = Annotated[File, typer.Option("--qa", metavar="FILE", help="Questions with answers, JSON Lines.")]
+Qa = Annotated[File, typer.Option("--qa", metavar="FILE", help="Questions with answers (JSON Lines).")]
 Qrels = Annotated[
-    File, typer.Option("--qrels", metavar="FILE", help="With --method intra: all documents that answer, as for eval.")
+    File, typer.Option("--qrels", metavar="FILE", help="With --method intra: all relevant documents, as for eval.")
 ]
 By = Annotated[
-    Literal["reatt", "intra"] | None, typer.Option("--method", help="What learns: encoder, or decoder [the store's].")
+    Literal["reatt", "intra"] | None, typer.Option("--method", help="Train encoder or decoder [the store's method].")
 ]
 Judged = Annotated[
-    File, typer.Option("--judged", metavar="FILE", help="Questions with relevant documents, JSON Lines.")
+    File, typer.Option("--judged", metavar="FILE", help="Questions with relevant documents (JSON Lines).")
 ]
-Spans = Annotated[File, typer.Option("--spans", metavar="FILE", help="Names and terms to ask for first, one a line.")]
-Masked = Annotated[bool, typer.Option("--masked", help="Learn from masked sentences beside the files, too.")]
-Minutes = Annotated[float | None, typer.Option("--minutes", min=0.1, metavar="N", help="All included [20].")]
-StepCount = Annotated[int | None, typer.Option("--steps", min=1, metavar="N", help="Train N steps, however long.")]
+Spans = Annotated[File, typer.Option("--spans", metavar="FILE", help="Names and terms to mask first, one per line.")]
+Masked = Annotated[bool, typer.Option("--masked", help="Also train on masked sentences when a file is given.")]
+Minutes = Annotated[float | None, typer.Option("--minutes", min=0.1, metavar="N", help="Total time in minutes [20].")]
+StepCount = Annotated[int | None, typer.Option("--steps", min=1, metavar="N", help="Train N steps, not N minutes.")]
 Freeze = Annotated[
     Literal["none", "retriever", "reader", "chunks"] | None,
-    typer.Option("--freeze", help="What stays [reader for bare documents]; chunks, retriever: nothing encoded anew."),
+    typer.Option("--freeze", help="What stays fixed; chunks, retriever: no re-encoding [reader, without questions]."),
 ]
-HoldOut = Annotated[str, typer.Option("--hold-out", metavar="SHARE", help="Documents kept apart to measure on.")]
+HoldOut = Annotated[str, typer.Option("--hold-out", metavar="SHARE", help="Share of documents held out for measuring.")]
 CloseFrom = Annotated[
-    str, typer.Option("--close-from", metavar="words|attention|FILE", help="What finds the passages to read.")
+    str, typer.Option("--close-from", metavar="words|attention|FILE", help="How the passages to read are found.")
 ]
 Preset = Annotated[
-    Literal["auto", "paper", "gpu", "laptop"], typer.Option("--preset", help="How much a step reads, at what rate.")
+    Literal["auto", "paper", "gpu", "laptop"], typer.Option("--preset", help="Batch size and learning rate.")
 ]
 Teacher = Annotated[
     Literal["auto", "attention", "likelihood"],
-    typer.Option("--teacher", help="What retrieval learns from [the first that beats word order on your documents]."),
+    typer.Option("--teacher", help="What retrieval learns from [the first that beats BM25 on your documents]."),
 ]
 Wait = Annotated[
-    bool, typer.Option("--wait-for-teacher/--teach-at-once", help="Teach retrieval only once reading beats word order.")
+    bool, typer.Option("--wait-for-teacher/--teach-at-once", help="Train retrieval only after the teacher beats BM25.")
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Equal seeds, equal runs.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what a run would do and take; change nothing.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with what was interrupted; give its options again.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Random seed; the same seed repeats a run.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what a run would do and need; change nothing.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted run; repeat its options.")]
 Accept = Annotated[Literal["if-better", "always", "never"], typer.Option("--accept", help="When to use the new model.")]
-Warm = Annotated[
-    bool, typer.Option("--warm-start", help="With --method intra: first teach the decoder to answer from kept states.")
-]
-Exclude = Annotated[bool, typer.Option("--exclude-source", help="Never read the passage that a sentence comes from.")]
+Warm = Annotated[bool, typer.Option("--warm-start", help="With --method intra: first train the decoder to answer.")]
+Exclude = Annotated[bool, typer.Option("--exclude-source", help="Never read the passage a masked sentence comes from.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -79,7 +77,7 @@ def register(app: typer.Typer) -> None:
 
 @dataclass(frozen=True)
 class Arguments:
-    """What a person asked for; what is left out is as here."""
+    """The options given, with their defaults."""
 
     qa: str | None = None
     qrels: str | None = None
@@ -102,7 +100,7 @@ class Arguments:
     warm_start: bool = False
 
     def refuse(self, method: str, names: Sequence[str]) -> None:
-        """Raise UsageError where one of these was asked for, which a method does not have."""
+        """Raise UsageError if one of these options was given; the method does not have them."""
         from reatt_store.errors import UsageError
 
         others = [name for name in names if getattr(self, name) != getattr(Arguments(), name)]
@@ -134,7 +132,7 @@ def adapt(
     method: By = None,
     warm_start: Warm = False,
 ) -> int:
-    """Train the model on the store's documents, with questions or without, and use it if it got better."""
+    """Train the model on the store's documents; use the new model if it is better."""
     given = Arguments(
         qa, qrels, judged, spans, masked, minutes, steps, freeze, hold_out, close_from, preset, teacher, wait, seed,
         dry_run, resume, accept, exclude_source, warm_start,
@@ -145,7 +143,7 @@ def adapt(
 
 
 def _encoder(session: Session, given: Arguments, began: float) -> int:
-    """Train by ReAtt's losses."""
+    """Train with ReAtt's losses."""
     from reatt import adapt
     from reatt.adapt_encoder import EncoderCourse, EncoderOptions, Sources, gather
     from reatt.model.reatt import KEEPING
@@ -164,7 +162,7 @@ def _encoder(session: Session, given: Arguments, began: float) -> int:
         freeze = given.freeze or freezing.usual(material.split.train)
         options = EncoderOptions(plan, freeze, given.close_from, given.teacher, given.accept, minutes, given.steps)
         what = (session.library, session.model, model, material, options)
-        if together.number:  # the first process speaks for all
+        if together.number:  # only the first process prints
             helper = EncoderCourse(*what, began=began, ranks=together)
             if not given.dry_run:
                 helper.help(given.resume)
@@ -178,7 +176,7 @@ def _encoder(session: Session, given: Arguments, began: float) -> int:
 
 
 def _decoder(session: Session, given: Arguments, began: float) -> int:
-    """Train what INTRA learns: retrieval tokens, and what the decoder's heads weigh."""
+    """Train what INTRA learns: retrieval tokens and head weights."""
     from reatt import adapt, adapt_decoder
     from reatt.training import decoder
     from reatt.weights import models
@@ -186,7 +184,7 @@ def _decoder(session: Session, given: Arguments, began: float) -> int:
 
     given.refuse("intra", NOT_INTRA)
     if given.qa is None or given.qrels is None:
-        message = "--method intra learns from questions and the documents that answer them"
+        message = "--method intra needs questions and the documents that answer them"
         raise UsageError(message, "reatt adapt --qa queries.jsonl --qrels qrels.tsv")
     adapt_decoder.encoded_for_intra(session.library)
     files = adapt_decoder.EvidenceFiles(Path(given.qa), Path(given.qrels), _share(given.hold_out))
@@ -222,7 +220,7 @@ def _minutes(minutes: float | None, steps: int | None) -> float | None:
     from reatt_store.errors import UsageError
 
     if minutes is not None and steps is not None:
-        raise UsageError("--minutes and --steps both say how long", "leave one of them out")
+        raise UsageError("--minutes and --steps both set the length of the run", "leave one of them out")
     return minutes if steps is not None else minutes or MINUTES
 
 
@@ -235,8 +233,8 @@ def _plan(preset: str, device: str, seed: int, wait: bool) -> Plan:
 
 
 def _stoppable(session: Session, resumes: bool = True) -> AbstractContextManager[Callable[[], bool]]:
-    """Let the first Ctrl-C end the training and keep what was learnt."""
-    on = " To go on: the same command with --resume" if resumes else ""
+    """Let the first Ctrl-C end the training and keep what was learnt so far."""
+    on = " To continue: the same command with --resume" if resumes else ""
     waiting = "stopping after this step, then comparing what was learnt"
     return patient(session, waiting, f"stopped; the store is as it was.{on}")
 
@@ -247,11 +245,11 @@ def _rows(show: Callable[[Progress], None]) -> Callable[[Row, float], None]:
 
     def tell(row: Row, share: float) -> None:
         teacher = "" if row.teacher_hit is None else f"  teacher {row.teacher_hit:.2f}"
-        finding = row.cloze if row.cross_document is None else row.cross_document  # what retrieval learns from
+        finding = row.cloze if row.cross_document is None else row.cross_document  # what teaches retrieval
         retrieval = "" if finding is None else f"  retrieval {finding:.3f}"
         answer = "" if row.answer is None else f"answer {row.answer:.3f}"
         agreement = "" if row.agreement is None else f"  agreement {row.agreement:.2f}"
-        steps = round(row.step / share) if share else row.step  # by minutes the first step's share is not known
+        steps = round(row.step / share) if share else row.step  # with --minutes the share of the first step is unknown
         show(Progress("train", row.step, max(row.step, steps), f"{answer}{retrieval}{teacher}{agreement}".strip()))
 
     return tell
@@ -265,7 +263,7 @@ def _tell_plan(session: Session, material: Material, options: EncoderOptions) ->
 
 
 def _common(session: Session, material: Material) -> dict[str, Any]:
-    """Give the parts of the result that a plan has, too."""
+    """Return the parts of the result that a plan also has."""
     return {
         "store": str(session.folder),
         "mode": material.mode,
@@ -279,7 +277,7 @@ def _planned(session: Session, material: Material, forecast: Forecast) -> schema
     from reatt_cli.schemas import adapt as schemas_adapt
 
     return schemas_adapt.Adapt(
-        run=None, dry_run=True, accepted=False, reason="nothing was trained: --dry-run", before={}, after={},
+        run=None, dry_run=True, accepted=False, reason="--dry-run: nothing was trained", before={}, after={},
         delta_ci95={}, teacher=None, steps=0, tokens=0, stopped=False, seconds=0.0, reencoded=0, report=None,
         model=schemas_adapt.Learnt(
             name=session.model.name, parent_sha256=session.model.sha256, sha256=None, path=None
@@ -306,13 +304,13 @@ def _render(session: Session, result: schemas_adapt.Adapt) -> None:
     heading = ("held-out", "before", "after", "change (95 % CI)")
     out.table([heading, *(_figure(result, name) for name in _shown(result))])
     if result.accepted:
-        made = f"{human_count(result.reencoded)} keys made anew" if result.reencoded else "nothing encoded anew"
+        made = f"{human_count(result.reencoded)} keys encoded again" if result.reencoded else "nothing encoded again"
         out.say(f"accepted: {result.reason}; {made}; previous model kept ({session.again('models', 'rollback')})")
     else:
         out.say(f"the old model stays: {result.reason}")
     if result.teacher is not None:
         hit = f"{result.teacher.before:.2f} before, {result.teacher.after:.2f} after"
-        out.note(f"teacher_hit@1 of {result.teacher.name} {hit}; word order {result.teacher.words_hit:.2f}")
+        out.note(f"teacher_hit@1 of {result.teacher.name} {hit}; BM25 {result.teacher.words_hit:.2f}")
     took = f"{counted(result.steps, 'step')}, {human_count(result.tokens)} tokens in {human_seconds(result.seconds)}"
     page = f"   report: {short_path(result.report)}" if result.report else ""
     out.note(f"{result.run}   {took}{page}")
@@ -320,11 +318,11 @@ def _render(session: Session, result: schemas_adapt.Adapt) -> None:
 
 def _render_plan(session: Session, result: schemas_adapt.Adapt, plan: schemas_adapt.Forecast) -> None:
     out = session.out
-    out.say(f"learns from {human_count(sum(result.spans.values()))} examples: {_mix(result.spans)}")
+    out.say(f"trains on {human_count(sum(result.spans.values()))} examples: {_mix(result.spans)}")
     held = f"{counted(result.held_out_questions, 'question')} of {counted(result.held_out_documents, 'group')}"
-    out.say(f"measures on {held} that nothing is learnt from")
+    out.say(f"measures on {held} held out from training")
     out.say(f"takes {human_seconds(plan.seconds)}: {counted(plan.steps, 'step')} of {plan.step_seconds:.1f}s each")
-    out.say(f"needs {human_bytes(plan.bytes)} on the disk for a while")
+    out.say(f"needs {human_bytes(plan.bytes)} of disk space during the run")
 
 
 def _mix(spans: Mapping[str, int]) -> str:
@@ -333,7 +331,7 @@ def _mix(spans: Mapping[str, int]) -> str:
 
 
 def _shown(result: schemas_adapt.Adapt) -> list[str]:
-    """Name the figures to print: those of evidence in several documents only where questions have such."""
+    """Name the figures to print; those about several documents only if questions have several."""
     from reatt.judging.comparison import NAMES, WHOLE
 
     return [name for name in NAMES if name in result.after or name != WHOLE]

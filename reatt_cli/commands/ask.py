@@ -1,4 +1,4 @@
-"""`search` and `ask`: passages that match a question, and an answer read from them."""
+"""The commands `search` and `ask`."""
 
 from __future__ import annotations
 
@@ -24,33 +24,40 @@ NO_ANSWER = 4
 
 RetrieverName = Literal["attention", "words", "hybrid"]
 SearchName = Literal["auto", "exact", "fast", "two-stage"]
-Question = Annotated[str, typer.Argument(metavar="QUESTION", help="In plain words.", callback=as_utf8)]
+Question = Annotated[str, typer.Argument(metavar="QUESTION", help="The question.", callback=as_utf8)]
 MaybeQuestion = Annotated[
     str | None,
-    typer.Argument(metavar="QUESTION", help='"-" reads one a line; none prompts on a terminal.', callback=as_utf8),
+    typer.Argument(
+        metavar="QUESTION", help='The question; "-": one per line from stdin; none: prompt.', callback=as_utf8
+    ),
 ]
-Top = Annotated[int, typer.Option("--top", "-k", min=1, max=1000, help="How many passages.")]
-By = Annotated[RetrieverName, typer.Option("--retriever", help="What finds the passages.")]
-How = Annotated[SearchName, typer.Option("--search", help="How attention searches; all but exact save work.")]
+Top = Annotated[int, typer.Option("--top", "-k", min=1, max=1000, help="Number of passages.")]
+By = Annotated[RetrieverName, typer.Option("--retriever", help="How passages are found.")]
+How = Annotated[SearchName, typer.Option("--search", help="How attention compares the question with the keys.")]
 Only = Annotated[
     str | None,
-    typer.Option("--only", metavar="GLOB|DIR", help="Only documents that match or lie there.", callback=folder_or_glob),
+    typer.Option(
+        "--only",
+        metavar="GLOB|DIR",
+        help="Only documents that match the pattern or are in the folder.",
+        callback=folder_or_glob,
+    ),
 ]
 OkEmpty = Annotated[bool, typer.Option("--ok-empty", help="Exit 0, not 4, if nothing was found.")]
-Cold = Annotated[bool, typer.Option("--cold", help="Load the model here, even where reatt serve has it loaded.")]
+Cold = Annotated[bool, typer.Option("--cold", help="Load the model, even if reatt serve is running.")]
 Keep = Annotated[
-    int, typer.Option("--keep", min=0, metavar="N", help="Answers to keep for reatt report A-…, the latest; 0: none.")
+    int, typer.Option("--keep", min=0, metavar="N", help="Remember the last N answers for reatt report A-…; 0: none.")
 ]
-Page = Annotated[str | None, typer.Option("--report", metavar="FILE", help="Write the answer as HTML, too.")]
+Page = Annotated[str | None, typer.Option("--report", metavar="FILE", help="Also write the answer as HTML.")]
 Rounds = Annotated[
-    int | None, typer.Option("--rounds", min=1, max=2, help="With --method intra: 1 is the encoder's search alone [2].")
+    int | None, typer.Option("--rounds", min=1, max=2, help="With --method intra: 1 uses the encoder alone [2].")
 ]
 Rerank = Annotated[
-    bool, typer.Option("--rerank-only", help="With --method intra: the decoder orders what the encoder found.")
+    bool, typer.Option("--rerank-only", help="With --method intra: the decoder only reorders what the encoder found.")
 ]
 Explain = Annotated[
     bool,
-    typer.Option("--explain", help="Show which words of the question, or heads of the decoder, met which of the text."),
+    typer.Option("--explain", help="Show which words or heads made each score."),
 ]
 
 
@@ -73,7 +80,7 @@ def search(
     rounds: Rounds = None,
     rerank_only: Rerank = False,
 ) -> int:
-    """Find the passages that match a question best; no answer is read from them."""
+    """Find the passages that match a question best, without reading an answer."""
     from reatt_cli import warm
     from reatt_cli.replies import answers, lookup
 
@@ -95,12 +102,20 @@ def ask(
     retriever: By = "hybrid",
     how: How = "auto",
     only: Only = None,
-    free: Annotated[bool, typer.Option("--free", help="Let the answer be words that are not in the passages.")] = False,
-    beams: Annotated[int, typer.Option("--beams", min=1, max=16, help="Answers kept in mind while writing.")] = 1,
-    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, max=512, help="Longest answer.")] = 32,
-    abstain: Annotated[str, typer.Option("--abstain", metavar="auto|never|P", help="Below which confidence.")] = "auto",
+    free: Annotated[
+        bool, typer.Option("--free", help="Allow words in the answer that are not in the passages.")
+    ] = False,
+    beams: Annotated[
+        int, typer.Option("--beams", min=1, max=16, help="Number of beams in the search for an answer.")
+    ] = 1,
+    max_tokens: Annotated[
+        int, typer.Option("--max-tokens", min=1, max=512, help="Maximum length of the answer in tokens.")
+    ] = 32,
+    abstain: Annotated[
+        str, typer.Option("--abstain", metavar="auto|never|P", help="Give no answer below this confidence.")
+    ] = "auto",
     explain: Explain = False,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print one JSON object a line.")] = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print one JSON object per line.")] = False,
     ok_empty: OkEmpty = False,
     cold: Cold = False,
     report: Page = None,
@@ -108,7 +123,7 @@ def ask(
     rounds: Rounds = None,
     rerank_only: Rerank = False,
 ) -> int:
-    """Answer a question from the documents, with the passages it was read from."""
+    """Answer a question from the documents, and show the passages."""
     from reatt_cli.warm import Wanted
 
     threshold = _threshold(abstain)
@@ -131,11 +146,11 @@ def ask(
 
 
 def _ask_many(session: Session, questions: Iterator[str], wanted: Wanted, explain: bool, keep: int) -> int:
-    """Answer one question after the other with one loaded model; abstaining is no failure here."""
+    """Answer several questions with one loaded model. Abstaining does not change the exit code here."""
     from reatt_cli.replies import lookup
 
     if not lookup.is_warm(session):
-        _ = session.library  # before torch is loaded: a missing store is told at once
+        _ = session.library  # before torch is loaded, so that a missing store is reported at once
         session.retriever()
     for question in questions:
         if text := as_text(question).strip():
@@ -172,13 +187,13 @@ def _one_at_a_time() -> UsageError:
 
 
 def _questions(session: Session, question: str | None, jsonl: bool) -> Iterator[str]:
-    """Read questions: one a line from standard input, or from a person who is prompted."""
+    """Read questions: one per line from standard input, or from a prompt."""
     from reatt_store.errors import UsageError
 
     if session.out.json and not jsonl:
-        raise UsageError("--json is for one question; many need one object a line", "--jsonl")
+        raise UsageError("--json is for one question; use --jsonl for many", "--jsonl")
     if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="surrogateescape")  # one line that is no text must not end the others
+        sys.stdin.reconfigure(errors="surrogateescape")  # one line that is not text must not stop the others
     if question == "-":
         return (line.rstrip("\r\n") for line in sys.stdin)
     if session.settings.no_input or not sys.stdin.isatty():
@@ -195,7 +210,7 @@ def _not_blank(question: str, command: str) -> None:
 
 
 def _threshold(abstain: str) -> float | None:
-    """Read `--abstain`: None is the model's own threshold, 0 never abstains."""
+    """Read `--abstain`: None means the model's own threshold, 0 means never abstain."""
     from reatt_store.errors import UsageError
 
     if abstain == "auto":

@@ -1,7 +1,7 @@
-"""`completion` and `schema`: what shells and programs need to know about the command line.
+"""The commands `completion` and `schema`: what shells and programs need to know about the command line.
 
-The scripts hold every command and option themselves, so a TAB starts no Python. Only the ids of documents and the names
-of models are looked up, by the hidden `reatt values`, with nothing but the standard library's sqlite3.
+The scripts contain every command and option, so a TAB starts no Python. Only ids of documents and names of models are
+looked up, by the hidden `reatt values`, which needs only the standard library.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from reatt_cli.completion_scripts import Node
 
 MOST_VALUES = 200
-BUSY_SECONDS = 0.05  # a TAB waits no longer for a writer
+BUSY_SECONDS = 0.05  # the longest time that a TAB waits for a writer
 
-# What a metavar stands for; anything else is free text.
+# What each metavar means; anything else is free text.
 KINDS = {
     "DIR": "folder",
     "FILE": "file",
@@ -42,7 +42,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Column:
-    """Where ids of one kind are looked up."""
+    """The query that looks up ids of one kind."""
 
     prefix: str
     sql: str
@@ -67,9 +67,11 @@ def register(app: typer.Typer) -> None:
 
 def schema(
     session: Session,
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Which object; none lists them.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Name of a schema; without one, list all names.")
+    ] = None,
 ) -> None:
-    """Print the JSON Schema of an object that --json gives."""
+    """Print the JSON Schema of the output of a command with --json."""
     from reatt_cli.schemas import published as schemas
 
     if name is None:
@@ -81,14 +83,14 @@ def schema(
     else:
         from reatt_store.errors import UsageError
 
-        raise UsageError(f"no schema {name}; there are: {', '.join(schemas.PUBLISHED)}", "reatt schema")
+        raise UsageError(f"no schema is called {name}; the schemas are: {', '.join(schemas.PUBLISHED)}", "reatt schema")
 
 
 def completion(
     session: Session,
-    shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(metavar="bash|zsh|fish", help="For which shell.")],
+    shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(metavar="bash|zsh|fish", help="The shell.")],
 ) -> None:
-    """Print the script that makes TAB complete reatt in a shell."""
+    """Print the script for TAB completion in a shell."""
     from reatt_cli.schemas import published as schemas
 
     text = script(shell)
@@ -96,7 +98,7 @@ def completion(
 
 
 def script(shell: str) -> str:
-    """Generate the completion script of a shell from the commands as they are."""
+    """Generate the completion script of a shell from the commands."""
     from reatt_cli.completion_scripts import GENERATORS
     from reatt_cli.program import app
 
@@ -104,9 +106,9 @@ def script(shell: str) -> str:
 
 
 def values(kind: str = "", current: str = "", *words: str) -> None:
-    """Print what a shell may put in place of `current`: a value and what it is, tab between, one a line.
+    """Print the values that may replace `current`, each with a description after a tab, one per line.
 
-    Never fails and never waits: where nothing can be looked up, there is nothing to complete.
+    Never fails and never waits: if nothing can be looked up, nothing is completed.
     """
     found = _models(current) if kind == "model" else _ids(COLUMNS.get(kind, ()), current, words)
     Output().raw("".join(f"{value}\t{what}\n" for value, what in found))
@@ -132,7 +134,7 @@ def _ids(columns: tuple[Column, ...], current: str, words: Sequence[str]) -> lis
         connection = sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True, timeout=BUSY_SECONDS)
         for column in wanted if current else wanted[:1]:
             digits = current.removeprefix(column.prefix)
-            sql = f"{column.sql} WHERE id LIKE ? ORDER BY id LIMIT ?"  # the text before WHERE is ours
+            sql = f"{column.sql} WHERE id LIKE ? ORDER BY id LIMIT ?"  # the text before WHERE is a constant
             rows = connection.execute(sql, (f"{digits}%" if digits.isdecimal() else "%", MOST_VALUES)).fetchall()
             found += [(f"{column.prefix}{number}", one_line(Path(what).name)) for number, what in rows]
     except (sqlite3.Error, UnicodeError):
@@ -141,7 +143,7 @@ def _ids(columns: tuple[Column, ...], current: str, words: Sequence[str]) -> lis
 
 
 def _node(command: Any, path: tuple[str, ...]) -> Node:
-    """Read one command, and those below it, out of Typer's own objects."""
+    """Read one command, and those below it, from Typer's objects."""
     from reatt_cli.completion_scripts import Node, Option
 
     options, arguments = [Option(("-h", "--help"), "Show this message and exit.", None)], []
@@ -162,7 +164,7 @@ def _node(command: Any, path: tuple[str, ...]) -> Node:
 
 
 def _value(parameter: Any) -> Any:
-    """Say what a parameter's value may be: some words, or a kind of thing to look up."""
+    """Return what a parameter's value may be: some words, or a kind of value to look up."""
     from reatt_cli.completion_scripts import Value
 
     described = parameter.type_descriptor

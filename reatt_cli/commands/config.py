@@ -1,7 +1,8 @@
-"""`config`: what is set when nothing is said, and by whom. Options come first, then the environment, then files.
+"""The command `config`, and the settings files. Options come first, then the environment, then the files.
 
-Your own file may name a model and a device; the `config.toml` in a store, which may have come from a stranger, only how
-to ask and to ingest. Both are data: nothing in them names a command, a path to write to, or another store.
+The user's own file may also set the model and the device. The `config.toml` in a store may come from a stranger and
+sets only options of `ask`, `search` and `ingest`. Nothing in a file can name a command, a path to write to, or another
+store.
 """
 
 from __future__ import annotations
@@ -25,18 +26,21 @@ if TYPE_CHECKING:
 
 FILE = "config.toml"
 LARGEST = 1_000_000  # bytes
-EVERYWHERE = {"model": "REATT_MODEL", "device": "REATT_DEVICE"}  # settings of your own file, with their variables
+EVERYWHERE = {
+    "model": "REATT_MODEL",
+    "device": "REATT_DEVICE",
+}  # settings only in the user's own file, with their variables
 SECTIONS = {  # the options that may be set, of each command
     "ask": ("top", "retriever", "search", "abstain", "beams", "max_tokens", "keep"),
     "search": ("top", "retriever", "search"),
     "ingest": ("include", "exclude", "max_file_size", "timeout", "encoding"),
 }
-PARAMETERS = {"search": "how"}  # where an option's parameter is called otherwise
+PARAMETERS = {"search": "how"}  # options whose parameter has another name
 
 
 @dataclass(frozen=True)
 class Given:
-    """A setting that a file makes."""
+    """A setting in a file."""
 
     section: str  # "" for model and device
     name: str
@@ -52,10 +56,11 @@ def register(app: typer.Typer) -> None:
 def config(
     session: Session,
     what: Annotated[
-        Literal["show", "path"], typer.Argument(metavar="show|path", help="All settings, or the file.")
+        Literal["show", "path"],
+        typer.Argument(metavar="show|path", help="Show all settings, or the path of your file."),
     ] = "show",
 ) -> None:
-    """Show what is set by your configuration file, and by what; or where that file is."""
+    """Show all settings and where each comes from, or the path of your settings file."""
     from reatt_cli.schemas import upkeep
 
     path = own_file()
@@ -74,7 +79,7 @@ def config(
 
 
 def own_file() -> Path:
-    """Say where your own file is: `$REATT_CONFIG`, or in your folder for such files."""
+    """Return the user's own file: `$REATT_CONFIG`, or the one in the user's config folder."""
     from platformdirs import user_config_path
 
     chosen = os.environ.get("REATT_CONFIG")
@@ -82,7 +87,7 @@ def own_file() -> Path:
 
 
 def defaults(arguments: Sequence[str]) -> dict[str, Any]:
-    """Read what the files set, by command and parameter, as Typer takes defaults; raises UsageError."""
+    """Read the settings by command and parameter, in the form of Typer's defaults; raises UsageError."""
     named = next((after for word, after in pairwise(arguments) if word == "--store"), None)
     found: dict[str, Any] = {}
     for given in _given(store_folder(named)):
@@ -95,7 +100,7 @@ def defaults(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def _with_model(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Name the places of a tree of defaults that stand for commands which load a model."""
+    """Yield the entries of commands that load a model."""
     for name in ("ingest", "search", "ask", "eval", "adapt", "serve", "doctor"):
         yield found.setdefault(name, {})
     for name in ("use", "rollback", "probe"):
@@ -103,12 +108,12 @@ def _with_model(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _given(store: Path) -> list[Given]:
-    """Read both files; the store's comes last, for it is nearer."""
+    """Read both files; the store's comes last, so it takes precedence."""
     return [*_read(own_file(), own=True), *_read(store / FILE, own=False)]
 
 
 def _read(file: Path, own: bool) -> Iterator[Given]:
-    """Read a file; what is not there sets nothing, what is not known is refused by name."""
+    """Read a file. A missing file sets nothing; an unknown setting raises UsageError with its name."""
     try:
         text = _small(file)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
@@ -121,13 +126,13 @@ def _read(file: Path, own: bool) -> Iterator[Given]:
 
 
 def _small(file: Path) -> bytes:
-    """Read a file of settings. In the store of a stranger a pipe could have its name, which blocks, or a device."""
+    """Read a settings file. In a stranger's store it could be a pipe, which would block, or a device."""
     with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
         found = os.fstat(stream.fileno())
         if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
             from reatt_store.errors import UsageError
 
-            raise UsageError(f"{file} is no file of settings", "reatt config path", str(file))
+            raise UsageError(f"{file} is not a settings file", "reatt config path", str(file))
         return stream.read()
 
 
@@ -151,12 +156,12 @@ def _known(file: Path, setting: tuple[str, Any], names: Sequence[str], section: 
         return name, value
     there = ", ".join(names) if names else f"[{'], ['.join(SECTIONS)}]"
     what = f"{section}.{name}" if section else name
-    fault = "takes a text or a number" if name in names else f"is no setting; there are: {there}"
+    fault = "must be a text or a number" if name in names else f"is not a setting; the settings are: {there}"
     raise UsageError(f"{file}: {what} {fault}", "reatt config show", str(file))
 
 
 def _settings(session: Session) -> Iterator[upkeep.Setting]:
-    """Say of every setting what it is and who says so."""
+    """Yield every setting with its value and source."""
     from reatt_cli.program import app
     from reatt_cli.schemas import upkeep
 

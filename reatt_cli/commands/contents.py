@@ -1,4 +1,4 @@
-"""`list`, `show`, `remove`, `status`, `check`, `init`: what is in a store. None of them needs a model."""
+"""The commands `list`, `show`, `remove`, `status`, `check` and `init`. None of them needs a model."""
 
 from __future__ import annotations
 
@@ -26,10 +26,15 @@ if TYPE_CHECKING:
 
 Only = Annotated[
     str | None,
-    typer.Option("--only", metavar="GLOB|DIR", help="Only documents that match or lie there.", callback=folder_or_glob),
+    typer.Option(
+        "--only",
+        metavar="GLOB|DIR",
+        help="Only documents that match the pattern or are in the folder.",
+        callback=folder_or_glob,
+    ),
 ]
 ShownId = Annotated[str, typer.Argument(metavar="ID", help="D-… (a document) or C-… (a chunk).")]
-Targets = Annotated[list[str], typer.Argument(metavar="ID|PATH|GLOB...", help="D-…, a path, or a glob on paths.")]
+Targets = Annotated[list[str], typer.Argument(metavar="ID|PATH|GLOB...", help="D-…, a path, or a pattern for paths.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -60,7 +65,7 @@ def list_documents(session: Session, only: Only = None) -> None:
 
 
 def show(session: Session, shown: ShownId) -> None:
-    """Show a document or a chunk as it is stored, with its text."""
+    """Show a stored document or chunk with its text."""
     from reatt_cli.schemas import store as schemas
 
     document, chunks = _find(session.library, shown)
@@ -78,9 +83,9 @@ def show(session: Session, shown: ShownId) -> None:
 def remove(
     session: Session,
     targets: Targets,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")] = False,
 ) -> None:
-    """Remove documents from the store: their text, words and vectors. The files themselves stay."""
+    """Remove documents from the store: text, words and vectors. The files stay."""
     from reatt_cli.schemas import store as schemas
 
     found = {stored.id: stored for target in targets for stored in _matching(session.library, target)}
@@ -102,7 +107,7 @@ def status(
     session: Session,
     problems: Annotated[bool, typer.Option("--problems", help="List the files that could not be read.")] = False,
 ) -> None:
-    """Say what the store holds, and what could not be read into it."""
+    """Show what the store holds, and which files could not be read."""
     from reatt_cli.schemas import store as schemas
 
     found = session.library.status()
@@ -119,11 +124,9 @@ def status(
 
 def check(
     session: Session,
-    repair: Annotated[
-        bool, typer.Option("--repair", help="Make good what is damaged, from stored texts and files.")
-    ] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Repair damage from stored texts and files.")] = False,
 ) -> int:
-    """Verify every checksum of the store; exit 12 if something is damaged, and stays so."""
+    """Verify every checksum of the store; exit 12 if damage remains."""
     from reatt_cli.schemas import store as schemas
     from reatt_store.errors import StoreDamaged
 
@@ -147,9 +150,9 @@ def check(
 
 def init(
     session: Session,
-    folder: Annotated[str, typer.Argument(metavar="DIR", help="Where; the store becomes DIR/.reatt.")] = ".",
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="The folder; the store becomes DIR/.reatt.")] = ".",
 ) -> None:
-    """Make a store here, for this folder and those below it."""
+    """Create a store for this folder and the folders below it."""
     from reatt_cli.schemas import store as schemas
     from reatt_store.library import Library
 
@@ -158,12 +161,12 @@ def init(
     new = not (place / "reatt.db").exists()
     (Library.create if new else Library.open)(place)
     result = schemas.Init(store=str(place), created=new)
-    told = f"{short_path(place)}  {'made' if new else 'was already there'}"
+    told = f"{short_path(place)}  {'created' if new else 'already exists'}"
     session.out.result(result, lambda: session.out.say(told))
 
 
 def listed(stored: StoredDocument) -> schemas.Listed:
-    """Turn a stored document into what is printed of it."""
+    """Convert a stored document to its schema object."""
     from reatt_cli.schemas import store as schemas
 
     document = stored.document
@@ -174,14 +177,14 @@ def listed(stored: StoredDocument) -> schemas.Listed:
 
 
 def problem_of(problem: Problem) -> schemas.Problem:
-    """Turn a file that could not be read into what is printed of it."""
+    """Convert a file that could not be read to its schema object."""
     from reatt_cli.schemas import store as schemas
 
     return schemas.Problem(path=problem.path, id=problem.id, detail=problem.detail, fix=problem.fix)
 
 
 def problem_rows(problems: Sequence[schemas.Problem]) -> list[tuple[str, str, str]]:
-    """Make a table of files that could not be read: which, why, what to do."""
+    """Make a table of files that could not be read: name, reason, what to do."""
     return [(short_path(p.path), p.detail, f"try: {p.fix}" if p.fix else "") for p in problems]
 
 
@@ -215,7 +218,7 @@ def _checked(session: Session) -> tuple[int, int, list[schemas.Damage]]:
     report = session.library.check()
     damaged = [schemas.Damage(what=d.what, id=d.id, detail=d.detail, repairable=d.repairable) for d in report.damaged]
     for model in models.damaged(session.library):
-        gone = "its files are missing or are not those that the store was made with"
+        gone = "its files are missing or differ from those the store was made with"
         damaged.append(schemas.Damage(what="model", id=model.path.name, detail=gone, repairable=False))
     return report.checked, report.orphans, damaged
 
@@ -227,13 +230,13 @@ def _render_check(session: Session, result: schemas.Check, repair: bool) -> None
     took = f"{human_count(result.checked)} parts checked in {human_seconds(result.seconds)}"
     session.out.say(f"{verdict}; {took}")
     if repair and not result.ok:
-        session.out.note("texts whose files are gone stay as they are; see them: reatt show ID, or: reatt remove ID")
+        session.out.note("texts whose files are gone are kept; to see or remove one: reatt show ID, reatt remove ID")
     elif not result.ok:
         session.out.note(f"try: {session.again('check', '--repair')}")
 
 
 def _find(library: Library, shown: str) -> tuple[StoredDocument, list[StoredChunk]]:
-    """Find what an id names: a document with all its chunks, or a chunk with its document."""
+    """Look up an id: a document with all its chunks, or a chunk with its document."""
     from reatt_store.errors import NoSuchId
 
     kind, number = _parsed(shown)
@@ -242,11 +245,11 @@ def _find(library: Library, shown: str) -> tuple[StoredDocument, list[StoredChun
         return library.document(chunk.document_id), [chunk]
     if kind == "D":
         return library.document(number), library.chunks_of(number)
-    raise NoSuchId(f"{shown} is not an id: they look like D-12 (a document) or C-345 (a chunk)", "reatt list")
+    raise NoSuchId(f"{shown} is not an id; ids look like D-12 (a document) or C-345 (a chunk)", "reatt list")
 
 
 def _matching(library: Library, target: str) -> list[StoredDocument]:
-    """Find the documents that an argument names: an id, a file, all files below a folder, or a glob."""
+    """Find the documents that an argument names: an id, a file, all files below a folder, or a pattern."""
     from reatt.documents.files import storable
     from reatt_store.errors import NoSuchId
 
@@ -254,7 +257,7 @@ def _matching(library: Library, target: str) -> list[StoredDocument]:
     if kind == "D":
         return [library.document(number)]
     path = glob.escape(storable(os.path.abspath(os.path.expanduser(target))))
-    # A bare name is a file of this folder: only what is written as a glob reaches others of that name.
+    # A bare name means a file in this folder; only a pattern matches files of that name elsewhere.
     patterns = [path, f"{path.rstrip('/')}/*", *([str(as_utf8(target))] if glob.has_magic(target) else [])]
     for pattern in patterns:
         if found := list(library.documents(pattern)):
@@ -263,7 +266,7 @@ def _matching(library: Library, target: str) -> list[StoredDocument]:
 
 
 def _parsed(text: str) -> tuple[str, int]:
-    """Read an id such as D-12; ("", 0) if it is none."""
+    """Read an id such as D-12; ("", 0) if it is not one."""
     found = re.fullmatch(r"([CD])-([0-9]{1,18})", text)
     return (found[1], int(found[2])) if found else ("", 0)
 
@@ -279,6 +282,6 @@ def _piece(stored: StoredChunk) -> schemas.Piece:
 
 
 def _named(document: schemas.Listed) -> str:
-    """Name a document for people: its path, and the record in it."""
+    """Name a document for people: its path and record."""
     record = f" {document.external_id}" if document.external_id is not None else ""
     return short_path(document.path) + record

@@ -1,4 +1,4 @@
-"""`doctor`: is everything here that a question needs, and is it private? Each finding says what to do about it."""
+"""The command `doctor`: checks that everything a question needs is installed, sound and private."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LITTLE_ROOM = 1_000_000_000  # bytes
 LIBRARIES = ("numpy", "tokenizers", "safetensors", "typer", "pydantic", "pypdf", "selectolax", "sqlite-utils")
-BROKEN = 1  # the exit code where something fails
+BROKEN = 1  # exit code if a check fails
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(session: Session) -> int:
-    """Look at versions, devices, the store and its model, and say what to do about what is wrong."""
+    """Check versions, devices, the store and its model, and say how to fix problems."""
     from reatt_cli.schemas import upkeep
 
     found = [_examined(name, look, session) for name, look in CHECKS.items()]
@@ -45,7 +45,7 @@ def doctor(session: Session) -> int:
 
 
 def _examined(name: str, look: Callable[[Session], Finding], session: Session) -> Finding:
-    """Look at one thing; what it raises is what is wrong with it."""
+    """Run one check; an error that it raises becomes the finding."""
     from reatt_store.errors import ReattError
 
     try:
@@ -78,21 +78,21 @@ def _torch(session: Session) -> Finding:
     import torch
 
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU"
-    message = f"torch {torch.__version__}, {build} build"
+    found = f"torch {torch.__version__}, {build} build"
     if torch.cuda.is_available():
-        return _finding("ok", f"{message}; {torch.cuda.get_device_name(0)}")
+        return _finding("ok", f"{found}; {torch.cuda.get_device_name(0)}")
     if torch.version.cuda:
         return _finding(
-            "warn", f"{message}; no GPU is visible, the processor computes", "a driver for it, or torch's CPU build"
+            "warn", f"{found}; no GPU is visible, the processor computes", "install a driver, or torch's CPU build"
         )
-    return _finding("ok", f"{message}, {counted(torch.get_num_threads(), 'thread')}")
+    return _finding("ok", f"{found}, {counted(torch.get_num_threads(), 'thread')}")
 
 
 def _faiss(session: Session) -> Finding:
     found = {name: what for name in ("faiss-cpu", "faiss-gpu") if (what := _version(name))}
     if len(found) == 2:
         fix = "pip uninstall -y faiss-cpu faiss-gpu, then install one of them"
-        return _finding("fail", "faiss-cpu and faiss-gpu are both installed, and own the same module", fix)
+        return _finding("fail", "faiss-cpu and faiss-gpu are both installed and overwrite each other", fix)
     if not found:
         return _finding("warn", "no FAISS: above 200,000 passages search needs it", "pip install faiss-cpu")
     return _finding("ok", ", ".join(f"{name} {what}" for name, what in found.items()))
@@ -105,7 +105,7 @@ def _sqlite(session: Session) -> Finding:
         try:
             connection.execute("CREATE VIRTUAL TABLE t USING fts5(a)")
         except sqlite3.OperationalError:
-            return _finding("fail", f"SQLite {sqlite3.sqlite_version} lacks FTS5", "another build of Python")
+            return _finding("fail", f"SQLite {sqlite3.sqlite_version} lacks FTS5", "use another build of Python")
     return _finding("ok", f"SQLite {sqlite3.sqlite_version} with FTS5")
 
 
@@ -113,46 +113,46 @@ def _store(session: Session) -> Finding:
     if not session.exists:
         return _finding("warn", f"none in {short_path(session.folder)}", "reatt ingest PATH")
     status = session.library.status()
-    message = (
+    found = (
         f"{short_path(session.folder)}: {counted(status.documents, 'document')}, {counted(status.chunks, 'passage')}"
     )
     if status.pending:
         return _finding(
-            "warn", f"{message}, {status.pending:,} of them without vectors", "the last reatt ingest once more"
+            "warn", f"{found}, {status.pending:,} of them without vectors", "repeat the last reatt ingest"
         )
-    return _finding("ok", f"{message}; every checksum: {session.again('check')}")
+    return _finding("ok", f"{found}; every checksum: {session.again('check')}")
 
 
 def _modes(session: Session) -> Finding:
-    """Look at the store's folder alone: what is in a closed one nobody reaches, however open it is."""
+    """Check the modes of the store's folder; nobody reaches what is inside a closed folder."""
     if not session.exists:
         return _finding("ok", "no store")
     mode = session.folder.stat().st_mode & 0o777
     if mode & 0o077:
-        message = f"{short_path(session.folder)} is open to other users ({mode:o})"
-        return _finding("warn", message, f"chmod 700 {shlex.quote(short_path(session.folder))}")
+        found = f"{short_path(session.folder)} is open to other users ({mode:o})"
+        return _finding("warn", found, f"chmod 700 {shlex.quote(short_path(session.folder))}")
     return _finding("ok", "the store is for you alone")
 
 
 def _room(session: Session) -> Finding:
     place = next(path for path in (session.folder, *session.folder.parents) if path.exists())
     free = shutil.disk_usage(place).free
-    message = f"{human_bytes(free)} free at {short_path(place)}"
-    return _finding("warn", message, "free some space") if free < LITTLE_ROOM else _finding("ok", message)
+    found = f"{human_bytes(free)} free at {short_path(place)}"
+    return _finding("warn", found, "free some space") if free < LITTLE_ROOM else _finding("ok", found)
 
 
 def _model(session: Session) -> Finding:
     from reatt.weights import models
 
     if session.exists and (gone := models.damaged(session.library)):
-        message = f"{gone[0].path.name}: its files are missing or are not those that the store was made with"
-        return _finding("fail", message, "reatt ingest --reencode PATH")
+        found = f"{gone[0].path.name}: its files are missing or differ from those the store was made with"
+        return _finding("fail", found, "reatt ingest --reencode PATH")
     return _finding("ok", f"{session.model.name} {session.model.sha256[:12]}, {session.model.origin}")
 
 
 def _serve(session: Session) -> Finding:
     there = os.path.lexists(warm.place(session.folder).socket)
-    return _finding("ok", "a warm process is there" if there else "no warm process; reatt serve makes questions faster")
+    return _finding("ok", "running" if there else "not running; reatt serve makes questions faster")
 
 
 def _version(name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""`eval`: how well a store finds, and reads, measured on judged questions."""
+"""The command `eval`: measures retrieval and reading on judged questions."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from reatt.search.retriever import Hit, Retriever
     from reatt_cli.schemas import published as schemas
 
-Queries = Annotated[str, typer.Option("--queries", metavar="FILE", help="BEIR queries: JSON Lines, .gz and .xz, too.")]
-Qrels = Annotated[str | None, typer.Option("--qrels", metavar="FILE", help="BEIR judgements, tab-separated.")]
-Read = Annotated[bool, typer.Option("--read", help="Answer, too, and measure exact match and F1.")]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Only N questions, evenly spaced.")]
+Queries = Annotated[str, typer.Option("--queries", metavar="FILE", help="BEIR queries (JSON Lines, also .gz or .xz).")]
+Qrels = Annotated[str | None, typer.Option("--qrels", metavar="FILE", help="BEIR judgements (tab-separated).")]
+Read = Annotated[bool, typer.Option("--read", help="Also answer; measure exact match and F1.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Use only N questions, evenly spaced.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +41,7 @@ def evaluate(
     rounds: Rounds = None,
     rerank_only: Rerank = False,
 ) -> None:
-    """Measure retrieval, and with --read answers, on judged questions in BEIR's form."""
+    """Measure retrieval (and answers, with --read) on judged questions in BEIR's format."""
     from reatt import evaluate as engine
     from reatt_cli.schemas import published as schemas
 
@@ -67,7 +67,7 @@ def evaluate(
 
 @dataclass(frozen=True)
 class _Held:
-    """What finds chunks, held to some of its rounds."""
+    """A retriever limited to some of its rounds."""
 
     finder: Retriever
     rounds: int | None
@@ -83,7 +83,7 @@ class _Held:
 def _reader(
     finder: Retriever, retriever: str, search: str, rounds: int | None, rerank: bool
 ) -> Callable[[str], str | None]:
-    """Make what answers a question; it never abstains, for every question is to be measured."""
+    """Make the function that answers a question. It never abstains, so that every question is measured."""
     from reatt.ask import AskOptions, ask
 
     options = AskOptions(retriever=retriever, search=search, rounds=rounds, rerank=rerank, abstain=0.0)

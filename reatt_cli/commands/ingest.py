@@ -1,4 +1,4 @@
-"""`ingest`: read files into the store."""
+"""The command `ingest`: reads files into the store."""
 
 from __future__ import annotations
 
@@ -25,42 +25,44 @@ if TYPE_CHECKING:
     from reatt_cli.schemas import published as schemas
 
 PARTLY = 3
-KEEPING = "reatt-states"  # the method's name where the store keeps what reading begins with
+KEEPING = "reatt-states"  # name of the method if the store keeps encoder states
 SHOWN_PROBLEMS = 20
 
 Globs = list[str] | None
 Paths = Annotated[
     list[str], typer.Argument(metavar="PATH...", help='Files, folders, globs, or "-" for standard input.')
 ]
-Include = Annotated[Globs, typer.Option("--include", metavar="GLOB", help="Only files that match; repeatable.")]
-Exclude = Annotated[Globs, typer.Option("--exclude", metavar="GLOB", help="No files that match; repeatable.")]
+Include = Annotated[Globs, typer.Option("--include", metavar="GLOB", help="Read only files that match; repeatable.")]
+Exclude = Annotated[Globs, typer.Option("--exclude", metavar="GLOB", help="Skip files that match; repeatable.")]
 Prune = Annotated[bool, typer.Option("--prune", help="Remove documents whose files are gone.")]
-Reencode = Annotated[bool, typer.Option("--reencode", help="Move the store over to the model given, or the newest.")]
-Size = Annotated[
-    str, typer.Option("--max-file-size", metavar="SIZE", help="Skip larger files; such as 500K, 200M, 2G.")
+Reencode = Annotated[
+    bool, typer.Option("--reencode", help="Encode everything again with --model, or with the newest model.")
 ]
-Timeout = Annotated[float, typer.Option("--timeout", min=1, metavar="SECONDS", help="For parsing one file.")]
-Encoding = Annotated[str | None, typer.Option("--encoding", metavar="NAME", help="Of text files; default: found out.")]
+Size = Annotated[
+    str, typer.Option("--max-file-size", metavar="SIZE", help="Skip larger files, for example 500K, 200M, 2G.")
+]
+Timeout = Annotated[float, typer.Option("--timeout", min=1, metavar="SECONDS", help="Time limit for parsing one file.")]
+Encoding = Annotated[
+    str | None, typer.Option("--encoding", metavar="NAME", help="Encoding of text files; default: detected.")
+]
 PasswordFile = Annotated[
-    str | None, typer.Option("--password-file", metavar="FILE", help="Passwords of PDFs, one a line.")
+    str | None, typer.Option("--password-file", metavar="FILE", help="File with passwords of PDFs, one per line.")
 ]
 
-Retry = Annotated[bool, typer.Option("--retry", help="Read again what took too long or had no text, though unchanged.")]
+Retry = Annotated[bool, typer.Option("--retry", help="Read unchanged files again that took too long or had no text.")]
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count the files that would be read.")]
 
 How = Annotated[
     Literal["reatt", "intra"] | None,
     typer.Option(
-        "--method", help="Who retrieves: the encoder's attention, or the decoder [the store's own, else reatt]."
+        "--method", help="What retrieves: encoder attention, or the decoder [the store's method, else reatt]."
     ),
 ]
 
-Keep = Annotated[
-    bool, typer.Option("--keep-states", help="Keep what reading begins with, too: faster answers, a larger store.")
-]
+Keep = Annotated[bool, typer.Option("--keep-states", help="Also store encoder states: faster answers, larger store.")]
 
-Watch = Annotated[bool, typer.Option("--watch", help="Go on, and read again what changes, until Ctrl-C.")]
+Watch = Annotated[bool, typer.Option("--watch", help="Keep running and read files as they change, until Ctrl-C.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -85,7 +87,7 @@ def ingest(
     method: How = None,
     keep_states: Keep = False,
 ) -> int:
-    """Read files into the store. What has not changed is skipped; a run that was killed goes on where it stopped."""
+    """Read files into the store. Unchanged files are skipped; a killed run continues where it stopped."""
     from reatt import ingest as engine
     from reatt.weights import models
 
@@ -111,9 +113,9 @@ def ingest(
 
 
 def _encoder(session: Session, model: ModelFolder, method: str | None, reencode: bool) -> Encoder:
-    """Give the model, with a warning where it was never taught to ask.
+    """Return the model; warn if its decoder was never trained to retrieve.
 
-    One that has made what the store holds is loaded only when there is something to encode.
+    The model that encoded the store is loaded only when there is something to encode.
     """
     from reatt.model.deferred import Deferred
 
@@ -125,14 +127,14 @@ def _encoder(session: Session, model: ModelFolder, method: str | None, reencode:
 
 
 def _warn_of_untaught(session: Session, model: ModelFolder, method: str | None, reencode: bool) -> None:
-    """Say, before anything is encoded for it, that a decoder does not know what to ask for."""
+    """Warn, before anything is encoded, that the decoder was never trained to retrieve."""
     from reatt_store.errors import Notice
 
     made = session.library.generation() if session.exists and reencode else None
     if (method or (made and made.method)) == "intra" and not model.retrieval_tokens.is_file():
         teach = session.again("adapt", "--qa queries.jsonl --qrels qrels.tsv")
-        told = f"{model.name}'s decoder was never taught what to ask of passages, so attention finds next to nothing"
-        session.warn(Notice("UNTAUGHT", f"{told}; {teach} teaches it, reatt-mini hardly (docs/intra.md)"))
+        told = f"{model.name}'s decoder was never trained to retrieve, so attention finds next to nothing"
+        session.warn(Notice("UNTAUGHT", f"{told}; {teach} trains it, with little effect on reatt-mini (docs/intra.md)"))
 
 
 def _told(session: Session, report: IngestReport) -> int:
@@ -171,27 +173,27 @@ def _bytes(size: str) -> int:
 
 
 def _lines(path: str) -> list[str]:
-    """Read a file of passwords; one that cannot be read is a mistake in the command."""
+    """Read a file of passwords; raises UsageError if it cannot be read."""
     from reatt_store.errors import UsageError
 
     try:
         with open(path, encoding="utf-8") as file:
             return file.read().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--password-file {path}: {error}", "a text file with one password a line") from None
+        raise UsageError(f"--password-file {path}: {error}", "use a text file with one password per line") from None
 
 
 @contextmanager
 def _stops_between_batches(session: Session, show: Callable[[Progress], None]) -> Iterator[Callable[[Progress], None]]:
-    """Let the first Ctrl-C wait for the end of a batch. The store is whole either way."""
+    """Let the first Ctrl-C wait for the end of a batch. The store is sound in any case."""
 
     def step(progress: Progress) -> None:
         if asked():
             raise KeyboardInterrupt
         show(progress)
 
-    stopped = "stopped; what was read is stored, and the same command goes on from there"
-    with patient(session, "stopping at the next safe place", stopped) as asked:
+    stopped = "stopped; what was read is stored, and the same command continues from there"
+    with patient(session, "stopping at the next safe point", stopped) as asked:
         yield step
 
 
@@ -203,7 +205,7 @@ def _result(session: Session, report: IngestReport) -> schemas.Ingest:
     warnings = [*session.warnings, *report.warnings]
     if report.duplicates:
         told = (
-            f"{counted(report.duplicates, 'text')} in more than one file: one set of vectors serves those of one title"
+            f"{counted(report.duplicates, 'text')} in more than one file; those of one title share one set of vectors"
         )
         warnings.append(Notice("DUPLICATE", told))
     files = schemas.Files(
@@ -229,14 +231,14 @@ def _render(session: Session, result: schemas.Ingest) -> None:
     what = ", ".join(f"{verb} {counted(count, 'document')}" for verb, count in new if count) or "nothing to read"
     size = f"{human_count(result.chunks)} passages, {human_count(result.tokens)} tokens"
     out.say(f"{what}; {size} in {human_seconds(result.seconds)}   store {human_bytes(result.bytes)}")
-    for warning in result.warnings[len(session.warnings) :]:  # the others were said before
+    for warning in result.warnings[len(session.warnings) :]:  # the others were printed before
         out.warn(warning)
     if result.problems:
         out.note(f"{counted(len(result.problems), 'file')} not read:")
         for row in problem_rows(result.problems[:SHOWN_PROBLEMS]):
             out.note("  " + "   ".join(part for part in row if part))
-        out.note(f"all of them: {session.again('status', '--problems')}")
+        out.note(f"to list all: {session.again('status', '--problems')}")
     if files.skipped:
-        out.note(f"{counted(files.skipped, 'file')} passed over: empty, or of a kind that is not read")
+        out.note(f"{counted(files.skipped, 'file')} skipped: empty, or of a format that is not read")
     if files.added or files.changed or files.unchanged:
         out.note("next: " + session.again("ask", '"…"'))

@@ -1,4 +1,4 @@
-"""`models`: which there are, adding one, going back to an earlier one of the store, and probing a plain T5's heads."""
+"""The command group `models`: list, add, use, rollback, probe."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 Added = Annotated[
     str, typer.Argument(metavar="DIR|HUB_NAME", help="A model folder, or a name on the Hugging Face hub.")
 ]
-Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="What to call it; default: as it is called.")]
-Sentences = Annotated[int, typer.Option("--sentences", min=10, metavar="N", help="How many masked sentences to try.")]
+Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="Name for the model; default: its own name.")]
+Sentences = Annotated[int, typer.Option("--sentences", min=10, metavar="N", help="Number of masked sentences.")]
 Choose = Annotated[bool, typer.Option("--choose", help="Write the best head into the model's config.")]
 Kept = Annotated[str, typer.Argument(metavar="NAME|HASH", help="A model of the store, as `models list` shows it.")]
 SHOWN_HEADS = 10
 
 
 class ListByDefault(TyperGroup):
-    """`reatt models` is `reatt models list`."""
+    """A group for which `reatt models` means `reatt models list`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put `list` where no command stands."""
+        """Insert `list` if no command is given."""
         if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
             args = ["list", *args]
         return super().parse_args(ctx, args)
@@ -45,11 +45,11 @@ def register(app: typer.Typer) -> None:
     command(models, "use", example="reatt models use reatt-mini-adapted")(use)
     command(models, "rollback", example="reatt models rollback")(rollback)
     command(models, "probe", example="reatt models probe --model ~/models/t5-base", model=True)(probe)
-    app.add_typer(models, name="models", help="List the models there are, add one, go back to one, probe one.")
+    app.add_typer(models, name="models", help="List models, add one, switch to another one, probe one.")
 
 
 def list_models(session: Session) -> None:
-    """List the models of the store, the one in force first, then those that --model accepts by name."""
+    """List the models of the store, the current one first, then those that --model accepts by name."""
     from reatt.weights import models
     from reatt_cli.schemas import published as schemas
 
@@ -60,30 +60,30 @@ def list_models(session: Session) -> None:
 
 
 def add(session: Session, source: Added, name: Name = None) -> None:
-    """Copy a model to where --model finds it by name; the only command that converts, and the only one to download."""
+    """Install a model so that --model finds it by name. Only this command downloads or converts models."""
     from reatt.weights import convert
     from reatt_cli.schemas import published as schemas
 
     with session.out.progress() as on_progress:
         added = convert.add(source, registry(), on_progress, name)
     if added.left_out:
-        session.warn(f"left out {counted(len(added.left_out), 'weight')} that a T5 has no place for")
+        session.warn(f"left out {counted(len(added.left_out), 'weight')} that a T5 does not use")
     result = schemas.Models(models=[_described(added.folder)], warnings=session.warnings)
     session.out.result(result, lambda: session.out.table([_row(result.models[0])]))
     made = result.models[0]
-    memory = "" if made.memory_bytes is None else f", and {human_bytes(made.memory_bytes)} of memory where it is loaded"
-    session.out.note(f"takes {human_bytes(made.disk_bytes)} on the disk{memory}")
+    memory = "" if made.memory_bytes is None else f", and {human_bytes(made.memory_bytes)} of memory when loaded"
+    session.out.note(f"uses {human_bytes(made.disk_bytes)} of disk{memory}")
 
 
 def use(session: Session, chosen: Kept) -> None:
-    """Bring another model that the store keeps into force, with its vectors: an earlier one, or a later one again."""
+    """Switch the store to another model that it keeps, with its vectors."""
     from reatt import switch
 
     _bring_back(session, switch.named(session.library.models(), chosen))
 
 
 def rollback(session: Session) -> None:
-    """Go back to the model that was in force before; `models use` goes forth again."""
+    """Switch back to the model before; `models use` switches forward again."""
     from reatt import switch
 
     _bring_back(session, switch.before(session.library.models()))
@@ -99,11 +99,13 @@ def _bring_back(session: Session, model: StoreModel) -> None:
     now = _described(models.in_store(session.library, model.name, model.sha256), model.generation, in_force=True)
     result = schemas.Models(models=[now], warnings=session.warnings)
     session.out.result(result, lambda: session.out.table([_row(now)]))
-    session.out.note(f"{counted(made, 'key')} made for what has come since" if made else "nothing had to be encoded")
+    session.out.note(
+        f"{counted(made, 'key')} encoded for documents added since" if made else "nothing had to be encoded"
+    )
 
 
 def probe(session: Session, sentences: Sentences = 200, choose: Choose = False) -> None:
-    """Measure every head's retrieval on masked sentences of the store (paper, section 2.3); the best comes first."""
+    """Measure how well each head retrieves masked sentences of the store; the best is first (paper, section 2.3)."""
     from reatt.judging import probe as probing
     from reatt_cli.schemas import published as schemas
 
@@ -122,7 +124,7 @@ def probe(session: Session, sentences: Sentences = 200, choose: Choose = False) 
 
 
 def _render_probe(session: Session, result: schemas.Probe) -> None:
-    """Print the best heads, and what to do with the first."""
+    """Print the best heads, and how to use the first."""
     rows = [
         (f"retrieval_layer {head.layer}", f"retrieval_head {head.head}", f"MRR {head.mrr:.3f}", f"hit@1 {head.hit:.3f}")
         for head in result.heads[:SHOWN_HEADS]
@@ -133,7 +135,7 @@ def _render_probe(session: Session, result: schemas.Probe) -> None:
 
 
 def _own(session: Session) -> list[schemas.KnownModel]:
-    """Describe the models of the store; one that is missing is no reason to hide the others."""
+    """Describe the models of the store; a missing one does not hide the others."""
     from reatt.weights import models
     from reatt_store.errors import ModelError
 

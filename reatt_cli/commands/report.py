@@ -1,7 +1,7 @@
-"""`report`: an answer or a training run as one HTML page.
+"""The command `report`: an answer or a training run as one HTML page.
 
-The pages of runs lie in the store. Of the latest answers it keeps what was looked at, and no text (`keeping`); the page
-of any is also written while it is asked, by `ask --report FILE`, or from what `ask --json` printed.
+Pages of runs are in the store. For the latest answers the store keeps which passages were used, without text
+(`keeping`). A page of any answer can also be written by `ask --report FILE`, or from the output of `ask --json`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from reatt_cli.schemas.published import Ask
 
 Shown = Annotated[
-    str, typer.Argument(metavar="A-…|R-…|FILE", help="An answer, a run, or what `reatt ask --json` printed.")
+    str,
+    typer.Argument(metavar="A-…|R-…|FILE", help="An answer, a run, or a file with the output of `reatt ask --json`."),
 ]
-To = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="The page [R-… or A-… .html, here].")]
+To = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="The page [ID.html in this folder].")]
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 
 def report(session: Session, shown: Shown, output: To = None) -> None:
-    """Write one HTML page: an answer with its evidence, or what an adaptation did. It stands alone."""
+    """Write an answer, or a training run, as one self-contained HTML page."""
     from reatt_cli.replies import kept
     from reatt_cli.replies import page as answer_page
     from reatt_cli.schemas import upkeep
@@ -50,7 +51,7 @@ def report(session: Session, shown: Shown, output: To = None) -> None:
 
 
 def _run(session: Session, shown: str) -> tuple[str, str]:
-    """Read the page of a training run out of the store."""
+    """Read the page of a training run from the store."""
     from reatt_store.errors import NoSuchId
     from reatt_store.opening import open_regular
 
@@ -60,11 +61,11 @@ def _run(session: Session, shown: str) -> tuple[str, str]:
             return shown, file.read().decode()
     except FileNotFoundError:
         pages = sorted(path.stem for path in page.parent.glob("R-*.html"))
-        raise NoSuchId(f"no report of a run is called {shown}; there are: {', '.join(pages) or 'none'}") from None
+        raise NoSuchId(f"no report is called {shown}; the reports are: {', '.join(pages) or 'none'}") from None
 
 
 def _printed(shown: str) -> tuple[str, str]:
-    """Make the page of an answer from the object that was printed."""
+    """Make the page of an answer from the printed object."""
     from reatt_cli.replies import page as answer_page
     from reatt_store.errors import NoSuchPath, UsageError
 
@@ -75,13 +76,13 @@ def _printed(shown: str) -> tuple[str, str]:
         raise NoSuchPath(f"{shown}: {error.strerror}", "reatt ask --json QUESTION > FILE", shown) from None
     except ValueError:
         raise UsageError(
-            f"{shown} is not what reatt ask --json prints", "reatt ask --json QUESTION > FILE", shown
+            f"{shown} is not the output of reatt ask --json", "reatt ask --json QUESTION > FILE", shown
         ) from None
     return reply.id, answer_page.page(reply)
 
 
 def _reply(printed: object) -> Ask:
-    """Read an answer; raises ValueError if it is none, or one whose name could lead out of this folder."""
+    """Read an answer; raises ValueError if it is not one, or if its id could lead out of this folder."""
     from reatt_cli.schemas.published import Ask
 
     if not isinstance(printed, dict) or printed.get("schema") != "reatt.ask/1":

@@ -1,7 +1,7 @@
-"""`serve`: keep a store's model loaded and answer `ask` and `search` from it, over a socket for its owner alone.
+"""`serve`: keep a store's model loaded and answer `ask` and `search` from it, over a socket for its owner only.
 
-The process trusts nobody but its own user, answers from nothing but what is in force, and ends by itself. It survives
-no surprise: what it did not expect ends it, and whoever asked works cold.
+The process trusts only its own user, answers only from the current model and vectors, and ends by itself. Any
+unexpected error ends it; the command that asked then loads the model itself.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from reatt_cli.settings import Settings
 if TYPE_CHECKING:
     from reatt_cli.replies.lookup import Found
 
-REQUEST_SECONDS = 5.0  # that a client may take to say what it wants
+REQUEST_SECONDS = 5.0  # for a client to send its request
 
 Idle = Annotated[
-    float, typer.Option("--idle", min=0.01, metavar="MINUTES", help="End after so long without questions.")
+    float, typer.Option("--idle", min=0.01, metavar="MINUTES", help="Stop after this time without questions.")
 ]
-Stop = Annotated[bool, typer.Option("--stop", help="End the one that is running.")]
+Stop = Annotated[bool, typer.Option("--stop", help="Stop the running process.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -37,36 +37,36 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(session: Session, idle: Idle = 30, stop: Stop = False) -> None:
-    """Keep the model loaded: ask and search then use it by themselves, and take what the model takes."""
+    """Keep the model loaded, so that ask and search answer faster."""
     where = warm.place(session.folder)
     if stop:
         return _tell(session, "stopped" if _stopped(where) else "none", idle)
-    _ = session.library  # before torch is loaded: a missing store is told at once
+    _ = session.library  # before torch is loaded, so that a missing store is reported at once
     _make_private(where)
     with warm.held(where) as alone:
         if not alone:
             return _tell(session, "already", idle)
         answering = Warm(replace(session.settings, store=str(session.folder)))
-        answering.session().retriever()  # the model, before it says that it is ready
+        answering.session().retriever()  # load the model before reporting ready
         with _listening(where) as listener:
             _tell(session, "ready", idle)
             answering.serve(listener, where, 60 * idle)
-    session.out.note(f"nothing was asked for {idle:g} minutes, or --stop: ended")
+    session.out.note(f"stopped: no question for {idle:g} minutes, or --stop")
 
 
 class Warm:
-    """A store with its model loaded: the one that is in force whenever a question comes."""
+    """A store with its current model loaded; both are checked at every question."""
 
     def __init__(self, settings: Settings) -> None:
         from reatt.weights.models import choose_device
 
-        self._settings = replace(settings, json=True, quiet=True)  # warnings travel in the object
+        self._settings = replace(settings, json=True, quiet=True)  # warnings are sent inside the object
         self._devices = {"auto", settings.device, choose_device(settings.device)}
         self._session: Session | None = None
         self._file: tuple[int, int] | None = None
 
     def session(self) -> Session:
-        """Give the store as it is now, opened anew if it is another one."""
+        """Return the store as it is now; open it again if it was replaced."""
         if self._session is None or self._file != _identity(self._session):
             if self._session is not None and self._file is not None:
                 self._session.library.close()
@@ -75,7 +75,7 @@ class Warm:
         return self._session
 
     def serve(self, listener: socket.socket, where: warm.Place, idle: float) -> None:
-        """Answer one connection after the other until none comes for `idle` seconds or one asks to stop."""
+        """Answer connections one at a time until none comes for `idle` seconds or one asks to stop."""
         listener.settimeout(idle)
         while True:
             try:
@@ -85,14 +85,14 @@ class Warm:
             with connection:
                 message = _heard(connection)
                 if message.get("stop"):
-                    where.socket.unlink(missing_ok=True)  # first: whoever asks next finds none
+                    where.socket.unlink(missing_ok=True)  # first, so that the next client finds none
                     _answer(connection, {"stopped": True})
                     return
                 if message:
                     _answer(connection, self.reply(message))
 
     def reply(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Answer a message, with what was found or why there is nothing."""
+        """Answer a message with the result, or with the reason why there is none."""
         from reatt_store.errors import ReattError
 
         if refused := self._refusal(message):
@@ -105,18 +105,18 @@ class Warm:
         return {"result": found.result.model_dump(mode="json", by_alias=True), "note": found.note}
 
     def _refusal(self, message: dict[str, Any]) -> str:
-        """Say why a question is not for this process; "" if it is."""
+        """Return why this process cannot answer a question; "" if it can."""
         own = warm.request(Session(self._settings).folder, self._settings.model, "auto", warm.Wanted("ask", ""))
         for what in ("version", "store", "model"):
             if message.get(what) != own[what]:
-                return f"it serves another {what}: {own[what] or 'the one in the store'}"
+                return f"it uses another {what}: {own[what] or 'the one in the store'}"
         wanted = message.get("wanted")
         if not isinstance(wanted, dict) or wanted.keys() != own["wanted"].keys():
-            return "it is no question"
-        return "" if message.get("device") in self._devices else f"it does not compute on {message.get('device')}"
+            return "it is not a question"
+        return "" if message.get("device") in self._devices else f"it does not use the device {message.get('device')}"
 
     def _found(self, wanted: warm.Wanted) -> Found:
-        """Find with the model in force, and from the store that is there when the answer goes out."""
+        """Find with the current model, from the store that exists when the answer is sent."""
         from reatt_cli.replies import lookup
         from reatt_store.errors import ReattError
 
@@ -133,7 +133,7 @@ class Warm:
 
 
 def _identity(session: Session) -> tuple[int, int] | None:
-    """Tell a store from another one that has taken its place."""
+    """Identify a store, to notice when another one has taken its place."""
     try:
         found = os.stat(session.folder / "reatt.db")
     except OSError:
@@ -142,7 +142,7 @@ def _identity(session: Session) -> tuple[int, int] | None:
 
 
 def _heard(connection: socket.socket) -> dict[str, Any]:
-    """Read what a client of our own user wants; nothing from any other, or from one that says nothing in time."""
+    """Read the request of a client of the same user; None for other users and for clients that are too slow."""
     connection.settimeout(REQUEST_SECONDS)
     try:
         return warm.receive(connection) if warm.peer(connection)[1] == os.getuid() else {}
@@ -151,7 +151,7 @@ def _heard(connection: socket.socket) -> dict[str, Any]:
 
 
 def _answer(connection: socket.socket, reply: dict[str, Any]) -> None:
-    with suppress(OSError):  # it has gone
+    with suppress(OSError):  # the client has gone
         warm.send(connection, reply)
 
 
@@ -163,7 +163,7 @@ def _stopped(where: warm.Place) -> bool:
 
 
 def _make_private(where: warm.Place) -> None:
-    """Make the folder of the sockets; one that others can open is refused."""
+    """Create the folder of the sockets; refuse one that others can open."""
     from reatt_store.connection import translated
     from reatt_store.errors import UsageError
 
@@ -175,17 +175,17 @@ def _make_private(where: warm.Place) -> None:
 
 @contextmanager
 def _listening(where: warm.Place) -> Iterator[socket.socket]:
-    """Listen where nobody else does, for our own user alone; the socket vanishes with the block."""
+    """Listen on a new socket for our own user only; it is removed at the end of the block."""
     from reatt_store.errors import UsageError
 
-    where.socket.unlink(missing_ok=True)  # of a killed process: the lock is ours
+    where.socket.unlink(missing_ok=True)  # left by a killed process; we hold the lock
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         before = os.umask(0o177)
         try:
             listener.bind(str(where.socket))
         except OSError as error:
-            shorter = "set XDG_RUNTIME_DIR to a folder with a shorter name"
-            raise UsageError(f"no socket can be made at {where.socket}: {error}", shorter) from None
+            shorter = "set XDG_RUNTIME_DIR to a folder with a shorter path"
+            raise UsageError(f"cannot create a socket at {where.socket}: {error}", shorter) from None
         finally:
             os.umask(before)
         listener.listen()
@@ -199,10 +199,10 @@ def _tell(session: Session, state: Literal["ready", "already", "stopped", "none"
     from reatt_cli.schemas import store as schemas
 
     told = {
-        "ready": f"ready; ask and search use it by themselves. It ends after {idle:g} idle minutes, or with Ctrl-C",
-        "already": "already there: another process has the model loaded",
+        "ready": f"ready; ask and search use it automatically. It stops after {idle:g} idle minutes, or with Ctrl-C",
+        "already": "already running: another process has the model loaded",
         "stopped": "stopped",
-        "none": "there is none to stop",
+        "none": "none is running",
     }
     result = schemas.Serve(
         store=str(session.folder), socket=str(warm.place(session.folder).socket), state=state,

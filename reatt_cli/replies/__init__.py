@@ -1,4 +1,4 @@
-"""What `search` and `ask` reply: found here or by a warm process, printed, written as a page, kept for later.
+"""The replies of `search` and `ask`: found here or by a warm process, printed, written as a page, kept for later.
 
-Asking never waits for keeping and never fails because of it.
+Keeping an answer never delays a question and never makes it fail.
 """

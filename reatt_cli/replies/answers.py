@@ -1,4 +1,4 @@
-"""What `search` and `ask` print: hits and replies as schema objects, and those for people."""
+"""The output of `search` and `ask`: hits and replies as schema objects, and as text for people."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
     from reatt_cli.schemas import published as schemas
     from reatt_store.records import Generation, StoredChunk
 
-UNSURE = 0.3  # below this confidence the passages come first: they are then the better answer
+UNSURE = 0.3  # below this confidence the passages are printed first
 NEAREST = 3  # passages shown when there is no answer
-NARROW = 72  # columns below which a passage gets a line of its own
-LOUDEST = 12  # terms of a score that the decoder's heads make
-SHOWN = 48  # characters of the part of a passage that a head met
-MARKS = 8  # columns that brackets and "…" take
+NARROW = 72  # on narrower terminals a passage gets a line of its own
+LOUDEST = 12  # terms shown of a score that the decoder's heads make
+SHOWN = 48  # characters shown of the text that a head matched
+MARKS = 8  # columns for brackets and "…"
 Weight = tuple[int, int, float]
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A passage as it is to be shown."""
+    """A passage to be shown."""
 
     found: schemas.Hit
     weights: list[Weight]
     answer: rendering.Span | None
-    figure: str  # its score, or its share of the answer
+    figure: str  # its score, or its share of the attention
 
 
 def hit(question: str, found: Hit, pairs: Sequence[TokenPair]) -> schemas.Hit:
-    """Turn a hit into what is printed of it."""
+    """Convert a hit to its schema object."""
     from reatt_cli.schemas import published as schemas
 
     retrieval = schemas.Retrieval(
@@ -50,7 +50,7 @@ def hit(question: str, found: Hit, pairs: Sequence[TokenPair]) -> schemas.Hit:
 
 
 def placed(stored: StoredChunk) -> dict[str, Any]:
-    """Say of a chunk what the store knows: what it holds, and where that stands."""
+    """Describe a chunk as the store knows it: its text and its place."""
     chunk = stored.chunk
     return {
         "chunk": f"C-{stored.id}", "doc": f"D-{stored.document_id}", "path": stored.path,
@@ -60,7 +60,7 @@ def placed(stored: StoredChunk) -> dict[str, Any]:
 
 
 def reply(told: Reply, generation: Generation, warnings: Sequence[str]) -> schemas.Ask:
-    """Turn a reply into what is printed of it."""
+    """Convert a reply to its schema object."""
     from reatt_cli.schemas import published as schemas
     from reatt_cli.schemas.store import noticed
 
@@ -90,7 +90,7 @@ def render_hits(out: Output, question: str, hits: Sequence[schemas.Hit], explain
 
 
 def render_reply(out: Output, reply: schemas.Ask, explain: bool, echo: bool, kept: bool = False) -> None:
-    """Print an answer with its passages, and its id if it is kept; where the model is unsure, the passages first."""
+    """Print an answer with its passages, and its id if it is kept. If the model is unsure, passages come first."""
     from rich.text import Text
 
     if echo:
@@ -113,7 +113,7 @@ def render_reply(out: Output, reply: schemas.Ask, explain: bool, echo: bool, kep
 
 
 def _passages(out: Output, passages: Sequence[Shown], explain: bool) -> None:
-    """Print passages in one table, or on a narrow terminal with a line of its own for each text."""
+    """Print passages as one table; on a narrow terminal each text has a line of its own."""
     narrow = out.width < NARROW
     limit = (out.width - 14 if narrow else out.width // 3) if out.on_terminal else None
     places = [rendering.tail(_place(passage.found), limit) for passage in passages]
@@ -133,7 +133,7 @@ def _passages(out: Output, passages: Sequence[Shown], explain: bool) -> None:
 
 
 def _explain(out: Output, hits: Sequence[schemas.Hit]) -> None:
-    """Print the terms each score is the sum of, the largest first; of the heads' hundreds the small ones as one."""
+    """Print the terms of each score, the largest first; small terms of the many heads are summed up in one line."""
     for number, found in enumerate(hits, 1):
         heads = any(token.layer is not None for token in found.retrieval.tokens)
         terms = sorted(found.retrieval.tokens, key=lambda token: -abs(token.weight) if heads else -token.weight)
@@ -146,7 +146,7 @@ def _explain(out: Output, hits: Sequence[schemas.Hit]) -> None:
 
 
 def _asker(token: schemas.Token) -> str:
-    """Name what asked: a word of the question, or one of the decoder's heads, which has read all of it."""
+    """Name the source of a term: a word of the question, or a decoder head, which has read all of it."""
     return token.q or "·" if token.layer is None else f"layer {token.layer} head {token.head}"
 
 
@@ -155,7 +155,7 @@ def _short(text: str) -> str:
 
 
 def weights(question: str, found: schemas.Hit) -> list[Weight]:
-    """Say what to highlight in a passage: what its score is made of, or else the question's words."""
+    """Return the spans to highlight in a passage: the terms of its score, or else the question's words."""
     weights = [(token.start, token.end, token.weight) for token in found.retrieval.tokens]
     if any(weight > 0 and end > start for start, end, weight in weights):
         return weights
@@ -165,7 +165,7 @@ def weights(question: str, found: schemas.Hit) -> list[Weight]:
 
 
 def where_answered(reply: schemas.Ask, found: schemas.Evidence) -> rendering.Span | None:
-    """Say where in a passage the answer was cut from."""
+    """Return the span of a passage that the answer was cut from."""
     if reply.source is None or reply.char_start is None or reply.char_end is None:
         return None
     if reply.evidence[reply.source] is not found:
@@ -174,7 +174,7 @@ def where_answered(reply: schemas.Ask, found: schemas.Evidence) -> rendering.Spa
 
 
 def _place(found: schemas.Hit) -> str:
-    """Name where a passage stands: file, record, page or line."""
+    """Name the place of a passage: file, record, page or line."""
     record = f" {found.external_id}" if found.external_id is not None else ""
     return rendering.one_line(short_path(found.path) + record + where(found.page, found.line_start))
 
@@ -190,6 +190,6 @@ def _token(question: str, pair: TokenPair) -> schemas.Token:
 
 
 def _share(evidence: schemas.Evidence) -> str:
-    """Write how much of the attention a passage had; one that was not read had no chance of any."""
+    """Format a passage's share of the attention, or say that it was not read."""
     told = evidence.attribution
     return f"{told.share:.0%}".replace("%", " %") if told.read else "not read"

@@ -1,7 +1,7 @@
-"""Keep what was answered, and find it again by its id, without a copy of any document's text.
+"""Remember answers by id, without a copy of any document's text.
 
-What is kept says which chunks were found, where in them and with which weights. Their texts, the answer among them,
-are read from the store when it is asked for: so what `reatt remove` removes is gone from here, too.
+A record says which chunks were found, with which spans and weights. The texts, including the answer, are read from the
+store when the record is loaded, so a document that `reatt remove` removes is gone from here as well.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 _OF_THE_CHUNK = {
     "doc", "path", "external_id", "title", "page", "line_start", "char_start", "char_end", "text",
 }  # fmt: skip
-_WORDS = (None, "yes", "no")  # answers that are of no document
+_WORDS = (None, "yes", "no")  # answers that are not part of a document
 
 
 def keep(folder: Path, reply: Ask, most: int) -> bool:
-    """Keep an answer; False if it is not: nothing can be written there, or its words are nowhere else."""
+    """Keep an answer. Returns False if the store cannot be written to, or if the answer is not part of a document."""
     if not reply.evidence or (reply.source is None and reply.answer not in _WORDS):
         return False
     told = reply.model_dump(mode="json", by_alias=True)
@@ -44,27 +44,29 @@ def _without_text(evidence: dict[str, Any]) -> dict[str, Any]:
 
 
 def kept(session: Session, id: str) -> Ask:
-    """Find an answer again; raises NoSuchId if it was not kept, or if what it was read from is not there any more."""
+    """Load an answer; raises NoSuchId if it was not kept, or if its passages are gone."""
     from reatt_store.errors import NoSuchId
 
     library = session.library
     content = store.kept(library.folder, id)
     if content is None:
-        raise NoSuchId(f"no answer is kept as {id}: the latest are, but for --free ones", "reatt ask --report FILE")
+        raise NoSuchId(
+            f"no answer with the id {id} is kept; only the latest are, and none of --free", "reatt ask --report FILE"
+        )
     try:
         told = json.loads(content)
         ids = [int(each["chunk"].removeprefix("C-")) for each in told["evidence"]]
         found = library.chunks(ids)
         if len(found) < len(ids):
             again = session.again("ask", shlex.quote(told["question"]))
-            raise NoSuchId(f"a document that {id} was read from has changed or gone", again)
+            raise NoSuchId(f"a document behind {id} has changed or is gone", again)
         return _whole(told, found)
     except (AttributeError, LookupError, TypeError, ValueError):
-        raise NoSuchId(f"what was kept as {id} is damaged", "ask again") from None
+        raise NoSuchId(f"the record of {id} is damaged", "ask again") from None
 
 
 def _whole(told: dict[str, Any], found: Sequence[StoredChunk]) -> Ask:
-    """Put back what the store knows of the chunks, and the answer that was cut from one."""
+    """Add the texts of the chunks from the store, and the answer cut from one of them."""
     from reatt_cli.replies.answers import placed
     from reatt_cli.schemas.published import Ask
 

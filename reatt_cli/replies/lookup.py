@@ -1,4 +1,4 @@
-"""What a question finds, by whoever has the model: the command itself, or the warm process it asks."""
+"""Answer or search with a warm process if there is one, else in this process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reatt_cli import warm
 from reatt_cli.session import Session, short_path
 from reatt_cli.warm import Wanted
 
-TRIES = 2  # at a question, before a store that keeps moving to other models is held still for it
+TRIES = 2  # per question; the last one holds a store still that keeps moving to other models
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,32 +24,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Found:
-    """The object to print, or one that is read like it (`warm.Received`), and a note where nothing was found."""
+    """The object to print (or a `warm.Received`, which is read in the same way), and a note if nothing was found."""
 
     result: schemas.Search | schemas.Ask
     note: str | None = None
 
 
 def found(session: Session, wanted: Wanted) -> Found:
-    """Ask the warm process of the store if there is one, else search and read here."""
+    """Ask the store's warm process if there is one, else search and read here."""
     if not session.cold:
         try:
             return _warm(session, wanted)
         except warm.Unavailable as why:
             if str(why):
-                session.warn(f"{why}; answered without it (to have it back: {session.again('serve')})")
+                session.warn(f"{why}; the model was loaded instead (to restart it: {session.again('serve')})")
     return cold(session, wanted)
 
 
 def is_warm(session: Session) -> bool:
-    """Say whether there is a process to ask, or was one that has been killed."""
+    """Return whether there is a warm process, or was one that has been killed."""
     return not session.cold and os.path.lexists(warm.place(session.folder).socket)
 
 
 def cold(session: Session, wanted: Wanted) -> Found:
-    """Search, and read if that is wanted, in this process; anew where the store moved to another model meanwhile.
+    """Search, and read if asked to, in this process; start again if the store moved to another model meanwhile.
 
-    What comes back is of one generation, that which was in force when the attempt began.
+    The result belongs to one generation: the one in force when the attempt began.
     """
     for _ in range(TRIES):
         if (found := _unless_moved(session, wanted)) is not None:
@@ -60,7 +60,7 @@ def cold(session: Session, wanted: Wanted) -> Found:
 
 
 def _unless_moved(session: Session, wanted: Wanted) -> Found | None:
-    """Find, or give None where vectors or model were dropped meanwhile: some may have been missed, or none be found."""
+    """Find, or return None if vectors or model were dropped meanwhile, so that results may be missing."""
     from reatt_store.errors import ReattError
 
     told, asked = list(session.warnings), session.settle()
@@ -90,7 +90,7 @@ def _found(session: Session, wanted: Wanted) -> Found:
 
 
 def _by_words_if_foreign(session: Session, wanted: Wanted) -> Wanted:
-    """Search by words alone for a question in a language that the model has not learnt, and say so."""
+    """Search by words alone if the model does not know the language of the question, and say so."""
     from reatt.documents.languages import foreign, known_to
     from reatt_store.errors import Notice
 
@@ -99,7 +99,7 @@ def _by_words_if_foreign(session: Session, wanted: Wanted) -> Wanted:
     language = foreign(wanted.question, known_to(session.model.settings))
     if language is None:
         return wanted
-    told = f"{session.model.name} does not know {language}: searched by words; --retriever attention insists"
+    told = f"{session.model.name} does not know {language}; searched by words (--retriever attention overrides this)"
     session.warn(Notice("LANGUAGE", told))
     return replace(wanted, retriever="words")
 
@@ -133,7 +133,7 @@ def _model(made: Generation) -> schemas.Model:
 
 
 def _ask(session: Session, wanted: Wanted) -> schemas.Ask:
-    _ = session.library  # before torch is loaded: a missing store is told at once
+    _ = session.library  # before torch is loaded, so that a missing store is reported at once
     from reatt.ask import AskOptions
     from reatt.ask import ask as read
     from reatt_cli.replies import answers
@@ -151,18 +151,20 @@ def _ask(session: Session, wanted: Wanted) -> schemas.Ask:
 
 
 def _say_if_cut(session: Session, question: str, explained: Sequence[Sequence[TokenPair]]) -> None:
-    """Warn of a question of which the model read only the beginning; its pairs cover all that was read."""
+    """Warn if the model read only the beginning of the question; its pairs cover all that was read."""
     from reatt_store.errors import Notice
 
     seen = max((pair.question_span[1] for pairs in explained[:1] for pair in pairs), default=len(question))
     if left := question[seen:].split():
         session.warn(
-            Notice("TRUNCATED", f"the question is too long: cut after {question[:seen][-30:]!r}, {len(left)} words")
+            Notice(
+                "TRUNCATED", f"the question is too long; it was cut after {question[:seen][-30:]!r}, {len(left)} words"
+            )
         )
 
 
 def _warnings(session: Session) -> list[str]:
-    """Give what an object is to say, once; a person has been told already."""
+    """Return the warnings for the object, each once; on a terminal they have been printed already."""
     told, session.warnings = session.warnings, []
     return told if session.out.json else []
 
@@ -184,7 +186,7 @@ def _warm(session: Session, wanted: Wanted) -> Found:
 
 
 def _error(told: dict[str, str]) -> ReattError:
-    """Make the error again that a warm process met; one of a kind that is not known here is a bug."""
+    """Rebuild the error that a warm process raised; an unknown kind is a bug."""
     from reatt_store.errors import InternalError, ReattError
 
     kinds, left = dict[str, type[ReattError]](), [ReattError]

@@ -1,6 +1,7 @@
-"""An answer as one HTML page: its words, the passages it was read from, what was looked at, and how much.
+"""An answer as one HTML page: its text, its passages and their shares of attention.
 
-The page stands alone: no script, nothing fetched, every text escaped, for what it quotes are other people's documents.
+The page is self-contained: no script, nothing fetched, and every text escaped, because it quotes other people's
+documents.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def _passage(reply: Ask, number: int) -> str:
 
 
 def _marked(reply: Ask, found: Evidence) -> str:
-    """Mark in a passage what its score is made of, and the answer that was cut from it."""
+    """Mark the terms of the score in a passage, and the answer that was cut from it."""
     text, answer = found.text, where_answered(reply, found)
     spans = rendering.merged(rendering.heaviest(weights(reply.question, found)), text)
     edges = sorted({0, len(text), *(edge for span in [*spans, *([answer] if answer else [])] for edge in span)})

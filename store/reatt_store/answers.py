@@ -1,8 +1,8 @@
-"""Answers that were given, so that a page can be made of one later: small files beside the database, the latest ones.
+"""The latest answers, as small files beside the database, so that a page can be made of one later.
 
-They stand apart from the database because asking must neither wait for a writer nor fail where nothing can be written:
-each is a file of its own, renamed into place, and what cannot be kept is not. It is the caller's part to put no text of
-a document into one, for that would outlive the document; chunks are named by their ids, which are never used again.
+They are not in the database because `ask` must neither wait for a writer nor fail if the store is read-only. Each is a
+file of its own, renamed into place; one that cannot be written is dropped. The caller must not put text of a document
+into one, because it would outlive the document. Chunks are named by their ids, which are never reused.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from pathlib import Path
 from reatt_store.opening import open_regular, private
 
 FOLDER = "answers"
-LARGEST = 10_000_000  # bytes of an answer that is read
-_OURS = re.compile(r"A-[0-9a-f]+\.json|\.A-[0-9a-f]+\.[0-9]+", re.ASCII)  # the second: of a killed process
+LARGEST = 10_000_000  # bytes; larger files are not read
+_OURS = re.compile(r"A-[0-9a-f]+\.json|\.A-[0-9a-f]+\.[0-9]+", re.ASCII)  # the second pattern: left by a killed process
 
 
 def keep(folder: Path, id: str, content: bytes, most: int) -> bool:
-    """Keep an answer among the `most` latest of a store; False if it cannot be kept, whatever the reason."""
+    """Keep an answer among the `most` latest of a store; return False if it cannot be kept, for any reason."""
     place = folder / FOLDER
     part = place / f".{id}.{os.getpid()}"
     try:
         place.mkdir(mode=0o700, exist_ok=True)
-        if place.is_symlink():  # in a store from a stranger, it could lead anywhere
+        if place.is_symlink():  # in a stranger's store it could lead anywhere
             return False
         with open(part, "xb", opener=private) as file:
             file.write(content)
@@ -39,7 +39,7 @@ def keep(folder: Path, id: str, content: bytes, most: int) -> bool:
 
 
 def kept(folder: Path, id: str) -> bytes | None:
-    """Return an answer that was kept, None if it was not or is there no more."""
+    """Return a kept answer; None if it was not kept or no longer exists."""
     try:
         with open_regular(folder / FOLDER / f"{id}.json") as file:
             return file.read(LARGEST)
@@ -48,7 +48,7 @@ def kept(folder: Path, id: str) -> bytes | None:
 
 
 def _forget(place: Path, most: int) -> None:
-    """Remove the oldest above `most`; other processes may be at it, too."""
+    """Remove the oldest above `most`; other processes may do the same at the same time."""
     with os.scandir(place) as entries:
         ours = [entry for entry in entries if _OURS.fullmatch(entry.name)]
     if len(ours) <= most:

@@ -1,4 +1,4 @@
-"""The full check: every checksum, every reference, and whether what should be findable can be found."""
+"""The full check: every checksum, every reference, and whether every chunk can be found."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CHUNK = "digest, ordinal, char_start, char_end, line, page, title, text"
 
 
 def check(connection: Connection, folder: Path) -> CheckReport:
-    """Verify a store; memory stays flat, and a writer may go on meanwhile."""
+    """Verify a store. Memory use is constant, and a writer may continue meanwhile."""
     started = time.monotonic()
     checked = 0
     damaged: list[Damage] = []
@@ -41,7 +41,7 @@ def check(connection: Connection, folder: Path) -> CheckReport:
 
 
 def _findings(connection: Connection, folder: Path) -> Iterator[list[Damage]]:
-    """Yield what is wrong with one thing after the other, an empty list for each that is right."""
+    """Yield the damage of each part, an empty list for a sound part."""
     yield _structure(connection)
     yield _references(connection)
     yield from _documents(connection)
@@ -53,20 +53,23 @@ def _findings(connection: Connection, folder: Path) -> Iterator[list[Damage]]:
 
 def _structure(connection: Connection) -> list[Damage]:
     rows = connection.rows("PRAGMA integrity_check(10)")
-    # SQLite keeps each statement word for word. One that is not ours is a trap: a trigger in a store from elsewhere.
+    # SQLite keeps each statement verbatim. A foreign one may be a trap: a trigger in a store from elsewhere.
     # FTS5 and sqlite-utils make tables of their own, but neither triggers nor views, whatever their names.
     ours = """SELECT sql FROM sqlite_schema WHERE sql NOT NULL AND (
                   type IN ('trigger', 'view') OR name NOT GLOB 'words_*' AND name NOT GLOB '*sqlite_*')"""
     expected = schema(connection.value("PRAGMA user_version"))
     faults = [text for (text,) in rows if text != "ok"]
     if {statement for (statement,) in connection.rows(ours)} != expected:
-        faults.append("its schema is not the one this version makes")
+        faults.append("its schema is not that of this version")
     return [Damage("database", DATABASE, fault, repairable=True) for fault in faults]
 
 
 def _references(connection: Connection) -> list[Damage]:
     rows = connection.rows("PRAGMA foreign_key_check")
-    return [Damage("database", f"{table}:{row}", f"names no row of {parent}", True) for table, row, parent, _ in rows]
+    return [
+        Damage("database", f"{table}:{row}", f"refers to a missing row of {parent}", True)
+        for table, row, parent, _ in rows
+    ]
 
 
 def _documents(connection: Connection) -> Iterator[list[Damage]]:
@@ -90,8 +93,8 @@ def _document(connection: Connection, row: tuple[Any, ...]) -> list[Damage]:
     chunks = [Chunk(*row[1:]) for row in rows]
     if not sealed_as(document, chunks, expected) or len(chunks) != count:
         if not connection.rows("SELECT 1 FROM documents WHERE id = ? AND seal = ?", [id, expected]):
-            return []  # replaced or removed since its row was read
-        return [Damage("document", f"D-{id}", f"{document.path} is not as it was stored", repairable=False)]
+            return []  # it was replaced or removed since its row was read
+        return [Damage("document", f"D-{id}", f"{document.path} differs from what was stored", repairable=False)]
     if any(digest != chunk.digest for (digest, *_), chunk in zip(rows, chunks, strict=True)):
         return [Damage("document", f"D-{id}", f"chunks of {document.path} have wrong digests", repairable=True)]
     return []
@@ -101,9 +104,9 @@ def _words(connection: Connection, folder: Path) -> list[Damage]:
     unequal = """SELECT count(*) FROM (SELECT id FROM chunks EXCEPT SELECT id FROM words_docsize
                  UNION ALL SELECT * FROM (SELECT id FROM words_docsize EXCEPT SELECT id FROM chunks))"""
     if connection.value(unequal):
-        return [Damage("words", "words", "the word index does not hold the chunks that are stored", repairable=True)]
+        return [Damage("words", "words", "the word index does not match the stored chunks", repairable=True)]
     try:
-        with closing(open_writer(folder)) as writer:  # the comparison is spelt as an INSERT, though it writes nothing
+        with closing(open_writer(folder)) as writer:  # FTS5 spells this comparison as an INSERT; it writes nothing
             writer.rows("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)")
     except ReadOnly:
         return []
@@ -116,14 +119,14 @@ def _segments(connection: Connection, folder: Path) -> Iterator[list[Damage]]:
     for id, name, size, blake2b in connection.rows("SELECT id, name, bytes, blake2b FROM segments ORDER BY id"):
         found = _segment(connection, folder / "segments" / name, id, size, blake2b)
         if found and not connection.rows("SELECT 1 FROM segments WHERE id = ?", [id]):
-            found = []  # dropped since its row was read
+            found = []  # it was dropped since its row was read
         yield found
 
 
 def _segment(connection: Connection, path: Path, id: int, size: int, blake2b: bytes) -> list[Damage]:
     try:
         if segments.checksum(path) != blake2b:
-            return [Damage("segment", path.name, "its bytes are not those that were written", repairable=True)]
+            return [Damage("segment", path.name, "its bytes differ from what was written", repairable=True)]
         digests = segments.open_segment(path, id, size).digests
     except (OSError, StoreDamaged) as error:
         return [Damage("segment", path.name, str(error), repairable=True)]
@@ -147,4 +150,4 @@ def _dead(connection: Connection) -> list[Damage]:
     risen = """SELECT count(*) FROM encodings WHERE NOT EXISTS (SELECT 1 FROM chunks WHERE digest = encodings.digest)
                AND NOT EXISTS (SELECT 1 FROM dead WHERE digest = encodings.digest)"""
     count = connection.value(hidden) + connection.value(risen)
-    return [Damage("encoding", "dead", f"{count} wrong notes of removed texts", repairable=True)] if count else []
+    return [Damage("encoding", "dead", f"{count} wrong records of removed texts", repairable=True)] if count else []

@@ -1,4 +1,4 @@
-"""How SQLite is opened, and how its errors and the file system's become ours."""
+"""Opening SQLite, and translating its errors and those of the file system."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from reatt_store.opening import private
 
 DATABASE = "reatt.db"
 FOLDERS = ("segments", "tmp", "cache", "models")
-PATIENCE = 60.0  # seconds; readers wait out a commit, a commit waits out readers
+PATIENCE = 60.0  # seconds that readers wait for a commit, and a commit for readers
 
-# A glob names a whole path, or its end from any folder on: `*.md`, `reports/*.pdf`. As in SQLite, * passes over /.
+# A pattern matches a whole path, or its end from any folder on: `*.md`, `reports/*.pdf`. As in SQLite, * matches /.
 MATCHES_PATH = "(documents.path GLOB ? OR documents.path GLOB '*/' || ?)"
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -37,7 +37,7 @@ _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT
 
 
 class Connection(sqlite3.Connection):
-    """A connection whose reads end at once: an open cursor would hold a lock that stops the writer's commit."""
+    """A connection that reads all rows at once: an open cursor would hold a lock that blocks the writer's commit."""
 
     file: Path
 
@@ -53,7 +53,7 @@ class Connection(sqlite3.Connection):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Do all or nothing; what was done is on the disk when the block ends."""
+        """Run a block as one transaction, which is on disk when the block ends."""
         with translated(self.file):
             self.execute("BEGIN IMMEDIATE")
             try:
@@ -67,8 +67,8 @@ class Connection(sqlite3.Connection):
 def open_reader(folder: Path) -> Connection:
     """Open a store to read.
 
-    The file is opened for writing and forbidden to write: a reader that comes after a killed writer then plays the
-    rollback journal back, which `mode=ro` cannot. On read-only media SQLite opens the same file for reading.
+    The file is opened for writing, but queries may only read. A reader that comes after a killed writer can then roll
+    back its journal, which `mode=ro` cannot. On read-only media SQLite opens the same file for reading.
     """
     database = folder / DATABASE
     refuse_links(folder)
@@ -80,7 +80,7 @@ def open_reader(folder: Path) -> Connection:
     except StoreError:
         if os.access(folder, os.W_OK) or _journal(database).exists():
             raise
-        connection = connect(database, "immutable=1")  # media that cannot even be locked
+        connection = connect(database, "immutable=1")  # media that do not support locks
         version = _version(connection, database)
     if version == 0:
         raise NoStore(f"the store in {folder} was never completed", "reatt ingest PATH", str(folder))
@@ -96,7 +96,9 @@ def open_writer(folder: Path) -> Connection:
         connection = connect(folder / DATABASE, "mode=rw")
         _version(connection, folder / DATABASE)
         connection.execute("PRAGMA journal_mode = DELETE")  # WAL loses commits in SQLite before 3.51.3
-        connection.execute("PRAGMA synchronous = EXTRA")  # with FULL, a power cut can bring back a journal and undo
+        connection.execute(
+            "PRAGMA synchronous = EXTRA"
+        )  # with FULL, a power cut can restore a journal and undo a commit
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA foreign_keys = ON")
         migrate(connection)
@@ -104,7 +106,7 @@ def open_writer(folder: Path) -> Connection:
 
 
 def connect(database: Path, how: str) -> Connection:
-    """Open one database file; `how` is the query of an SQLite URI."""
+    """Open one database file; `how` is the query part of an SQLite URI."""
     uri = f"file:{quote(os.fsencode(database))}?{how}"
     with translated(database):
         connection = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None, factory=Connection)
@@ -118,28 +120,28 @@ def connect(database: Path, how: str) -> Connection:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn errors of SQLite and of the file system into the store's."""
+    """Translate errors of SQLite and of the file system to StoreError."""
     try:
         yield
     except sqlite3.Error as error:
         raise _from_sqlite(error, path) from error
     except OSError as error:
         raise _from_system(error, path) from error
-    except UnicodeEncodeError as error:  # a word of the command line whose bytes are no text
-        raise UsageError(f"not UTF-8: {error.object[:80]!r}", "patterns and paths in UTF-8", str(path)) from error
+    except UnicodeEncodeError as error:  # a command line argument that is not valid text
+        raise UsageError(f"not UTF-8: {error.object[:80]!r}", "use UTF-8 for patterns and paths", str(path)) from error
 
 
 def refuse_links(folder: Path) -> None:
-    """Raise StoreDamaged where a store from a stranger would have us write, truncate or sweep somewhere else."""
+    """Raise StoreDamaged if a stranger's store would make us write, truncate or delete somewhere else."""
     with suppress(FileNotFoundError, NotADirectoryError), translated(folder), os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_symlink():
-                fix = "put what it leads to in its place; a whole store may lie anywhere: --store"
-                raise StoreDamaged(f"{entry.path} is a link, and a store has none", fix, entry.path)
+                fix = "replace it by its target; to keep the whole store elsewhere, use --store"
+                raise StoreDamaged(f"{entry.path} is a link, but a store contains no links", fix, entry.path)
 
 
 def replace_text(file: Path, text: str) -> None:
-    """Write a text so that a kill leaves the old file or the new one, for the owner alone to read."""
+    """Write a file atomically, readable by its owner only."""
     part = file.with_name(file.name + ".part")
     with translated(file):
         with open(part, "w", encoding="utf-8", opener=private) as stream:
@@ -150,7 +152,7 @@ def replace_text(file: Path, text: str) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames and removals in a folder survive a power cut."""
+    """Sync a folder, so that renames and removals in it survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -163,9 +165,9 @@ def _make(folder: Path) -> None:
         for each in (folder, *(folder / name for name in FOLDERS)):
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
     except (FileNotFoundError, FileExistsError, NotADirectoryError) as error:  # below a file, or in /proc
-        message = f"no store can be made in {folder}: {error.strerror}"
+        message = f"cannot create a store in {folder}: {error.strerror}"
         raise ReadOnly(message, "name another folder with --store", str(folder)) from error
-    # SQLite would create the file readable for all; its journals take over the mode of the file.
+    # SQLite would create a file that all can read; its journals inherit the mode of the file.
     os.close(os.open(folder / DATABASE, os.O_RDWR | os.O_CREAT, 0o600))
 
 
@@ -174,7 +176,7 @@ def _version(connection: Connection, database: Path) -> int:
     version = int(connection.value("PRAGMA user_version"))
     application = int(connection.value("PRAGMA application_id"))
     if (version or application) and application != APPLICATION:
-        raise StoreDamaged(f"{database} is not a store of reatt", "choose another folder with --store", str(database))
+        raise StoreDamaged(f"{database} is not a reatt store", "choose another folder with --store", str(database))
     if version > FORMAT:
         message = f"{database} has format {version}; this version of reatt reads up to {FORMAT}"
         raise StoreNewer(message, "upgrade reatt", str(database))
@@ -192,11 +194,11 @@ def _from_sqlite(error: sqlite3.Error, path: Path) -> Exception:
         return _damaged(error, path) if undecodable else error
     code &= 0xFF
     if code == sqlite3.SQLITE_FULL:
-        return DiskFull(f"no room left for {path}", "free some space and run the command again", str(path))
+        return DiskFull(f"no space left for {path}", "free some space and run the command again", str(path))
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return ReadOnly(f"{path} cannot be written to", "check its permissions", str(path))
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return StoreLocked(f"{path} stays locked by another process", "try again later", str(path))
+        return StoreLocked(f"{path} is still locked by another process", "try again later", str(path))
     if code in _DAMAGED:
         return _damaged(error, path)
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
@@ -211,7 +213,7 @@ def _damaged(error: sqlite3.Error, path: Path) -> StoreDamaged:
 
 def _from_system(error: OSError, path: Path) -> Exception:
     if error.errno in _FULL:
-        return DiskFull(f"no room left for {path}", "free some space and run the command again", str(path))
+        return DiskFull(f"no space left for {path}", "free some space and run the command again", str(path))
     if error.errno in _CLOSED:
         return ReadOnly(f"{path} cannot be written to: {error.strerror}", "check its permissions", str(path))
     if error.errno == errno.EIO:

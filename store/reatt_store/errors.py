@@ -1,11 +1,11 @@
 """Every error a user can cause or meet, as one tree.
 
 Each class is one row of the error catalogue: a stable `id`, the process's exit code, a message that says what was
-found, and `fix`: what to type next. Only the command line turns one into text; nothing below it prints.
+found, and `fix`: what to type next. Only the command line prints an error; nothing below it does.
 
     ReattError
     ├── UsageError            2   BadQuestion, NothingFound, NoSuchPath, NoSuchId, QueriesFormat, TooFewSpans
-    ├── DocumentError         3   one file could not be read; the run goes on
+    ├── DocumentError         3   one file could not be read; the run continues
     ├── StoreError            10-15, 22
     ├── ModelError            13, 14
     ├── DeviceError           20, 21
@@ -18,7 +18,7 @@ from typing import ClassVar
 
 
 class ReattError(Exception):
-    """Something went wrong that a person can act on."""
+    """An error that the user can act on."""
 
     id: ClassVar[str] = "FAILED"
     exit_code: ClassVar[int] = 1
@@ -31,14 +31,14 @@ class ReattError(Exception):
 
 
 class InternalError(ReattError):
-    """A bug: nothing a person did."""
+    """A bug in reatt, not a mistake of the user."""
 
     id = "INTERNAL"
     exit_code = 70
 
 
 class UsageError(ReattError):
-    """The command was given something it cannot use."""
+    """The command was used wrongly."""
 
     id = "USAGE"
     exit_code = 2
@@ -51,7 +51,7 @@ class BadQuestion(UsageError):
 
 
 class NothingFound(UsageError):
-    """No file matches what was asked to be ingested."""
+    """No file matches the paths to ingest."""
 
     id = "NOTHING_FOUND"
 
@@ -75,13 +75,13 @@ class QueriesFormat(UsageError):
 
 
 class TooFewSpans(UsageError):
-    """A corpus holds too little to learn from, or too little to tell whether it helped."""
+    """The corpus is too small to learn from, or to measure whether it helped."""
 
     id = "TOO_FEW_SPANS"
 
 
 class DocumentError(ReattError):
-    """One document cannot be read; the others go on."""
+    """One document cannot be read; the run continues."""
 
     id = "UNREADABLE"
     exit_code = 3
@@ -106,7 +106,7 @@ class PdfDamaged(DocumentError):
 
 
 class NotText(DocumentError):
-    """A file's content is binary and of no known format."""
+    """A file is binary and of no known format."""
 
     id = "NOT_TEXT"
 
@@ -130,7 +130,7 @@ class TooBig(DocumentError):
 
 
 class ParseLimit(DocumentError):
-    """A parser took more time or memory than it may."""
+    """A parser exceeded its limit on time or memory."""
 
     id = "PARSE_LIMIT"
 
@@ -142,7 +142,7 @@ class ChangedDuringRead(DocumentError):
 
 
 class ArchiveLimit(DocumentError):
-    """A zip archive holds more than it may: an attack, or no document."""
+    """A zip archive exceeds a limit: it is an attack, or not a document."""
 
     id = "ARCHIVE_LIMIT"
 
@@ -152,7 +152,7 @@ class StoreError(ReattError):
 
 
 class NoStore(StoreError):
-    """There is no store where one was looked for."""
+    """There is no store in this place."""
 
     id = "NO_STORE"
     exit_code = 10
@@ -166,7 +166,7 @@ class StoreLocked(StoreError):
 
 
 class StoreDamaged(StoreError):
-    """A file of the store is not what SQLite says it is."""
+    """A file of the store is damaged."""
 
     id = "STORE_CHECKSUM"
     exit_code = 12
@@ -187,14 +187,14 @@ class ReadOnly(StoreError):
 
 
 class DiskFull(StoreError):
-    """No room is left on the disk."""
+    """The disk is full."""
 
     id = "DISK_FULL"
     exit_code = 22
 
 
 class SystemRefused(ReattError):
-    """The operating system does not let us use a file or folder that was named."""
+    """The operating system refuses access to a named file or folder."""
 
     id = "SYSTEM"
 
@@ -220,27 +220,27 @@ class ModelUnsafe(ModelError):
 
 
 class DeviceError(ReattError):
-    """The device asked for is not there."""
+    """The requested device does not exist."""
 
     id = "DEVICE"
     exit_code = 20
 
 
 class OutOfMemory(DeviceError):
-    """Neither the smallest batch fits into memory."""
+    """Even the smallest batch does not fit into memory."""
 
     id = "OUT_OF_MEMORY"
     exit_code = 21
 
 
 class GpuMemory(OutOfMemory):
-    """The same, of a GPU."""
+    """Even the smallest batch does not fit into the memory of the GPU."""
 
     id = "GPU_MEMORY"
 
 
 class Notice(str):
-    """Something that a person should hear of although nothing failed: a warning with the id of its row."""
+    """A warning with the id of its row: something the user should know, although nothing failed."""
 
     id: str
 

@@ -1,7 +1,7 @@
-"""Which vectors are in force: generations, their segments, and the way from a place in a segment to its chunks.
+"""Generations of vectors, their segments, and the lookup from a place in a segment to its chunks.
 
-A generation is one encoding of the corpus by one model. A new one is written beside the current one and comes into
-force by one row, so that a reader always sees all of one and nothing of another.
+A generation is one encoding of the corpus by one model. A new one is written beside the current one. Changing one row
+makes it current, so a reader always sees all of one generation and nothing of another.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ def generations(connection: Connection) -> list[Generation]:
 
 
 def current(connection: Connection) -> Generation | None:
-    """Return the generation in force; None before the first one is."""
+    """Return the current generation; None if there is none yet."""
     return next((each for each in generations(connection) if each.current), None)
 
 
 def models(connection: Connection) -> list[StoreModel]:
-    """Return the models that are or were in force and whose vectors are still there, oldest first."""
+    """Return the current and earlier models whose vectors still exist, oldest first."""
     made = current(connection)
     if made is not None and connection.value("PRAGMA user_version") < 2:  # not written to since an upgrade
         return [StoreModel(1, made.id, made.model_name, made.model_sha256, made.created_at, True)]
@@ -54,7 +54,7 @@ def models(connection: Connection) -> list[StoreModel]:
 def put_in_force(connection: Connection, generation: int, name: str, sha256: str, now: str) -> None:
     """Make a generation and the model that reads it current, inside the caller's transaction.
 
-    The model need not be the one that encoded: all models of one fingerprint make the same vectors.
+    The model need not be the one that encoded: all models with the same fingerprint make the same vectors.
     """
     sql = "INSERT OR IGNORE INTO models (generation, name, sha256, added_at) VALUES (?, ?, ?, ?)"
     connection.execute(sql, [generation, name, sha256, now])
@@ -75,7 +75,7 @@ def missing(connection: Connection, generation: int, digests: Iterable[bytes]) -
 
 
 def lacking(connection: Connection, generation: int) -> int:
-    """Count the chunks that a generation has not encoded; it can come into force when there are none."""
+    """Count the chunks that a generation has not encoded; it can become current when there are none."""
     sql = """SELECT count(*) FROM chunks WHERE NOT EXISTS (
                  SELECT 1 FROM encodings WHERE generation = ? AND encodings.digest = chunks.digest)"""
     return int(connection.value(sql, [generation]))
@@ -88,16 +88,16 @@ def open_segments(connection: Connection, folder: Path, generation: int) -> list
         try:
             return [open_segment(folder / "segments" / name, id, size) for id, name, size in rows]
         except FileNotFoundError as error:
-            again = _segment_rows(connection, generation)  # a writer may have dropped it since
+            again = _segment_rows(connection, generation)  # a writer may have dropped it meanwhile
             if again == rows:
                 raise StoreDamaged(f"{error.filename} is missing", "reatt check --repair", error.filename) from error
             rows = again
 
 
 def live(connection: Connection, generation: int, only: str | None) -> dict[int, NDArray[np.bool_]] | None:
-    """Say for each segment which of its chunks (c,) a search may return; None where all may.
+    """Return for each segment which of its chunks (c,) a search may return; None if all may.
 
-    Chunks die when their documents are removed or replaced; `only` leaves those of some documents.
+    Chunks are dead once their documents are removed or replaced; `only` keeps those of some documents.
     """
     if only is None:
         dead = """SELECT segment, position FROM dead JOIN encodings USING (digest) WHERE generation = ?"""
@@ -112,7 +112,7 @@ def live(connection: Connection, generation: int, only: str | None) -> dict[int,
 def chunk_ids(
     connection: Connection, generation: int, places: Sequence[tuple[int, int]], only: str | None
 ) -> list[list[int]]:
-    """Return the chunks at each (segment, position): several where texts are equal, none where all are removed."""
+    """Return the chunks at each (segment, position): several if texts are equal, none if all were removed."""
     condition = f"AND {MATCHES_PATH}" if only is not None else ""
     sql = f"""SELECT place.key, chunks.id FROM json_each(?) AS place
               CROSS JOIN encodings ON segment = json_extract(place.value, '$[0]')
@@ -141,7 +141,7 @@ def _segment_rows(connection: Connection, generation: int) -> list[tuple[int, st
 
 def _places(connection: Connection, sql: str, parameters: Sequence[object]) -> NDArray[np.void]:
     with translated(connection.file):
-        return np.fromiter(connection.execute(sql, parameters), dtype=_PLACE)  # 16 bytes a row, never a list
+        return np.fromiter(connection.execute(sql, parameters), dtype=_PLACE)  # 16 bytes per row, never a list
 
 
 def _masks(

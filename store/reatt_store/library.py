@@ -1,4 +1,4 @@
-"""A store of documents: what it holds, and what it finds by words. Reading needs no model and no right to write."""
+"""A store of documents: its contents, and search by words. Reading needs neither a model nor write permission."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ __all__ = [
     "Writer",
 ]
 
-_PAGE = 500  # rows read at a time, so that memory is flat in the corpus and no lock is held between pages
+_PAGE = 500  # rows read at a time, so that memory does not grow with the corpus and no lock is held between pages
 _DOCUMENT = """documents.id, documents.path, external_id, documents.title, kind, documents.digest, size, pages,
                chunks, added_at"""
 _CHUNK = """chunks.id, document_id, documents.path, external_id, ordinal, char_start, char_end, line, page,
@@ -55,7 +55,7 @@ _CHUNKS = f"SELECT {_CHUNK} FROM chunks JOIN documents ON documents.id = documen
 
 
 class Library:
-    """One store folder, open to read; a context manager that closes it."""
+    """One store folder, open for reading; a context manager that closes it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -63,7 +63,7 @@ class Library:
 
     @classmethod
     def create(cls, folder: Path) -> Library:
-        """Make a store, or open the one that is there."""
+        """Open a store; create it if there is none."""
         open_writer(folder).close()
         return cls(folder)
 
@@ -83,16 +83,16 @@ class Library:
         self.close()
 
     def writing(self) -> AbstractContextManager[Writer]:
-        """Hold the right to write for the length of a block; raises StoreLocked at once if another process does."""
+        """Hold the write lock for a block; raises StoreLocked at once if another process holds it."""
         return writing(self.folder)
 
     def version(self) -> int:
-        """Return a number that changes with every commit of another connection: time to look again."""
+        """Return a number that changes with every commit of another connection."""
         return int(self._connection.value("PRAGMA data_version"))
 
     @contextmanager
     def still(self) -> Iterator[None]:
-        """Read one state of the store for the length of a block; commits wait for its end, up to a minute."""
+        """Read one state of the store for a block; commits wait for its end, up to a minute."""
         with translated(self.folder):
             self._connection.execute("BEGIN")
         try:
@@ -101,7 +101,7 @@ class Library:
             self._connection.rollback()
 
     def digests(self, path: str) -> dict[str | None, str]:
-        """Return external id -> digest of what is stored under a path, to skip what has not changed."""
+        """Return external id -> digest of what is stored under a path, to skip unchanged records."""
         return dict(self._connection.rows("SELECT external_id, digest FROM documents WHERE path = ?", [path]))
 
     def documents(self, only: str | None = None) -> Iterator[StoredDocument]:
@@ -115,7 +115,7 @@ class Library:
             yield _stored_chunk(row)
 
     def unencoded(self, generation: int) -> Iterator[StoredChunk]:
-        """Yield one chunk for each text that a generation has not encoded; safe to publish between two."""
+        """Yield one chunk for each text that a generation has not encoded; publishing in between is safe."""
         lacking = """NOT EXISTS (SELECT 1 FROM encodings WHERE generation = ? AND encodings.digest = chunks.digest)
                      AND chunks.id = (SELECT min(id) FROM chunks AS equal WHERE equal.digest = chunks.digest)"""
         for row in self._pages(_CHUNKS, "chunks.id", None, lacking, [generation]):
@@ -141,7 +141,7 @@ class Library:
         """Return a chunk; raises NoSuchId."""
         for found in self.chunks([id]):
             return found
-        raise NoSuchId(f"no chunk has the id {id}: ids change when a document does", "reatt search QUESTION")
+        raise NoSuchId(f"no chunk has the id {id}; ids change when a document changes", "reatt search QUESTION")
 
     def chunks_of(self, document_id: int) -> list[StoredChunk]:
         """Return a document's chunks in order; joined, their texts are the document's."""
@@ -149,7 +149,7 @@ class Library:
         return [_stored_chunk(row) for row in rows]
 
     def chunks(self, ids: Sequence[int]) -> list[StoredChunk]:
-        """Return chunks in the order asked, but for those that were removed since their ids were found."""
+        """Return chunks in the given order, without those that were removed since their ids were found."""
         sql = f"""SELECT {_CHUNK} FROM json_each(?) AS asked CROSS JOIN chunks ON chunks.id = asked.value
                   JOIN documents ON documents.id = document_id ORDER BY asked.key"""  # noqa: S608
         rows = self._connection.rows(sql, [json.dumps([int(id) for id in ids])])
@@ -160,7 +160,7 @@ class Library:
         return words.search(self._connection, question, limit, only)
 
     def generation(self) -> Generation | None:
-        """Return the generation in force."""
+        """Return the current generation."""
         return generations.current(self._connection)
 
     def generations(self) -> list[Generation]:
@@ -168,7 +168,7 @@ class Library:
         return generations.generations(self._connection)
 
     def models(self) -> list[StoreModel]:
-        """Return the models that are or were in force and can be again, oldest first."""
+        """Return the current model and those the store can switch back to, oldest first."""
         return generations.models(self._connection)
 
     def runs(self) -> list[Run]:
@@ -183,7 +183,7 @@ class Library:
         raise NoSuchId(f"no run has the id R-{id}", "reatt adapt")
 
     def missing(self, generation: int, digests: Iterable[bytes]) -> set[bytes]:
-        """Return those of the digests that a generation has not encoded."""
+        """Return the digests that a generation has not encoded."""
         return generations.missing(self._connection, generation, digests)
 
     def lacking(self, generation: int) -> int:
@@ -195,7 +195,7 @@ class Library:
         return generations.open_segments(self._connection, self.folder, generation)
 
     def live(self, generation: int, only: str | None = None) -> dict[int, NDArray[np.bool_]] | None:
-        """Return segment id -> (c,) which chunks a search may return; None where all may."""
+        """Return segment id -> (c,) which chunks a search may return; None if all may."""
         return generations.live(self._connection, generation, only)
 
     def chunk_ids(self, generation: int, places: Sequence[tuple[int, int]], only: str | None = None) -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""One writer at a time: a lock that the kernel releases when its holder dies, and a note saying who holds it."""
+"""One writer at a time: a lock that the kernel releases when its holder dies, and a note that names the holder."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ LONGEST = 10_000  # bytes of the note
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the right to write, or raise StoreLocked at once."""
+    """Hold the write lock, or raise StoreLocked at once."""
     from filelock import FileLock, Timeout
 
-    refuse_links(folder)  # the lock's file is written to
+    refuse_links(folder)  # the lock file is written to
     path = folder / LOCK
     lock = FileLock(path, timeout=0, mode=0o600)
     with translated(path):
@@ -44,7 +44,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def holder(folder: Path) -> Holder | None:
-    """Name the process that holds the lock; reading the note never gets in the way of a writer."""
+    """Name the process that holds the lock; reading the note never blocks a writer."""
     try:
         with open_regular(folder / LOCK) as file:
             note = Holder(**json.loads(file.read(LONGEST)))
@@ -69,7 +69,7 @@ def _self() -> Holder:
 
 
 def _alive(pid: int) -> bool:
-    with suppress(PermissionError):  # it lives, but belongs to someone else
+    with suppress(PermissionError):  # it is alive but belongs to another user
         try:
             os.kill(pid, 0)
         except (ProcessLookupError, OverflowError):

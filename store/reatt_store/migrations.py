@@ -69,7 +69,7 @@ FIRST = (
         position INTEGER NOT NULL,
         PRIMARY KEY (generation, digest)) WITHOUT ROWID""",
     "CREATE UNIQUE INDEX encodings_by_place ON encodings (segment, position)",
-    # Digests that are encoded but that no chunk has: kept by every transaction, so that asking "is all alive?" is free.
+    # Digests that are encoded but that no chunk has. Every transaction updates them, so "is everything alive?" is free.
     "CREATE TABLE dead (digest BLOB PRIMARY KEY) WITHOUT ROWID",
     """CREATE TABLE caches (
         name TEXT PRIMARY KEY,
@@ -85,8 +85,8 @@ FIRST = (
     f"PRAGMA application_id = {APPLICATION}",
 )
 
-# What has been tried on a store, and every model that was ever in force. A generation says which model reads its
-# vectors now; models that differ in their reader alone share one.
+# Training runs, and every model that was ever current. A generation names the model that reads its vectors now;
+# models that differ only in their reader share one.
 SECOND = (
     """CREATE TABLE models (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -115,12 +115,12 @@ STEPS = (FIRST, SECOND)
 
 
 def schema(format: int) -> set[str]:
-    """Return the statements that made a store of a format, word for word as SQLite keeps them."""
+    """Return the statements that created a store of a format, verbatim as SQLite keeps them."""
     return {statement for step in STEPS[:format] for statement in step if statement.startswith("CREATE")}
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the schema up to date; the import of sqlite-utils (0.2 s) is paid only when there is something to do."""
+    """Bring the schema up to date. sqlite-utils takes 0.2 s to import, so it is imported only if something is to do."""
     if connection.execute("PRAGMA user_version").fetchone()[0] == FORMAT:
         return
     from sqlite_utils import Database
@@ -138,7 +138,7 @@ def migrate(connection: sqlite3.Connection) -> None:
         for statement in SECOND:
             database.execute(statement)
 
-    with connection:  # commits, or takes everything back
-        connection.execute("BEGIN IMMEDIATE")  # waits for another process that is just creating the same store
+    with connection:  # commits, or rolls everything back
+        connection.execute("BEGIN IMMEDIATE")  # waits for another process that is creating the same store
         migrations.apply(Database(connection, recursive_triggers=False))
         connection.execute(f"PRAGMA user_version = {FORMAT}")

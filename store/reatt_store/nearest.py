@@ -1,8 +1,8 @@
 """Token search: the keys nearest to each query vector by inner product, from FAISS over the segments.
 
 The first stage of ReAtt's search (section 2.4): the chunks that own one of the K' nearest keys are the candidates. Keys
-are not of unit length, so nothing here normalises. An index is a disposable copy of the segments: FAISS loads a damaged
-file in silence, therefore a cached one is used only if its BLAKE2b is the one that SQLite holds, and else built anew.
+are not of unit length, so nothing here normalises. An index is a disposable copy of the segments. FAISS loads a damaged
+file silently, so a cached index is used only if its BLAKE2b is the one in SQLite; otherwise it is built again.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
     from reatt_store.library import Library
 
-FLAT_LIMIT = 1_000_000  # keys; above, an exhaustive scan takes longer than everything else in a search
-RECIPE = "ivf1"  # part of a cache's name: raise it when a build gives another index
+FLAT_LIMIT = 1_000_000  # keys; above this, an exhaustive scan takes longer than the rest of a search
+RECIPE = "ivf1"  # part of a cache's name; raise it when builds give another index
 _BLOCK = 65_536  # keys in memory at a time
-_SAMPLE = 64  # training keys for each list
+_SAMPLE = 64  # training keys per list
 _PROBED = 8  # one list in 8 is searched
 
 
 @dataclass(frozen=True)
 class TokenRows:
-    """Which chunk owns each row, where the rows of an index are the keys of all segments end to end."""
+    """Maps the rows of an index, which are the keys of all segments in order, to the chunks that own them."""
 
     ids: NDArray[np.int64]  # (s,) segments
     chunks: NDArray[np.int64]  # (s + 1,) where each segment's chunks start among all
@@ -44,7 +44,7 @@ class TokenRows:
 
     @classmethod
     def of(cls, segments: Sequence[Segment]) -> TokenRows:
-        """Lay segments end to end."""
+        """Concatenate segments."""
         ids = np.array([segment.id for segment in segments], np.int64)
         chunks = np.cumsum([0, *(len(segment.digests) for segment in segments)], dtype=np.int64)
         lengths = [np.diff(segment.offsets) for segment in segments]
@@ -53,12 +53,12 @@ class TokenRows:
 
     def owners(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the segment ids and the positions in them of the chunks that own some rows, in the shape of `rows`."""
-        chunk = np.searchsorted(self.starts, rows, side="right") - 1  # "right" steps over chunks without keys
+        chunk = np.searchsorted(self.starts, rows, side="right") - 1  # "right" skips chunks without keys
         segment = np.searchsorted(self.chunks, chunk, side="right") - 1
         return self.ids[segment], chunk - self.chunks[segment]
 
     def bitmap(self, live: Mapping[int, NDArray[np.bool_]]) -> NDArray[np.uint8]:
-        """Spread masks over the chunks of each segment to one bit a row, the lowest bit first."""
+        """Expand masks over the chunks of each segment to one bit per row, lowest bit first."""
         mask = np.concatenate([live[int(id)] for id in self.ids])  # (c,)
         return np.packbits(np.repeat(mask, np.diff(self.starts)), bitorder="little")
 
@@ -72,7 +72,7 @@ class TokenIndex:
 
     @classmethod
     def build(cls, segments: Sequence[Segment], kind: str | None = None) -> TokenIndex:
-        """Build a "flat" (exact) or an "ivf" index, by size if not told; memory beside the index stays bounded."""
+        """Build a "flat" (exact) or an "ivf" index, chosen by size if not given; extra memory is bounded."""
         rows = TokenRows.of(segments)
         kind = kind or ("flat" if rows.starts[-1] <= FLAT_LIMIT else "ivf")
         return cls(_BUILDERS[kind](segments), rows)
@@ -86,13 +86,15 @@ class TokenIndex:
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return scores and rows (m, k) of the nearest keys to each vector (m, d), best first.
 
-        `k` is cut to the number of keys (and FAISS on a GPU takes 2048 at most); where fewer are found, the score is
-        -inf and the row -1. `live` is `Library.live`'s answer: rows of other chunks are passed over, not lost.
+        `k` is cut to the number of keys (FAISS on a GPU allows at most 2048). If fewer are found, the score is -inf and
+        the row -1. `live` is the result of `Library.live`; rows of other chunks are skipped.
         """
         k = min(k, len(self))
         if k == 0:
             return np.empty((len(vectors), 0), np.float32), np.empty((len(vectors), 0), np.int64)
-        bits = None if live is None else self._rows.bitmap(live)  # must outlive the call: FAISS keeps a bare pointer
+        bits = (
+            None if live is None else self._rows.bitmap(live)
+        )  # must outlive the call, because FAISS keeps a bare pointer
         vectors = np.ascontiguousarray(vectors, np.float32)
         scores, rows = self._index.search(vectors, k, params=self._parameters(bits))
         scores[rows < 0] = -np.inf
@@ -106,7 +108,7 @@ class TokenIndex:
         """Write the index to a file, for the cache."""
         try:
             _faiss().write_index(self._index, os.fspath(path))
-        except RuntimeError as error:  # all that FAISS says of a file that it cannot write
+        except RuntimeError as error:  # the only error of FAISS for a file that it cannot write
             path.unlink(missing_ok=True)
             raise DiskFull(f"cannot write {path}: {error}", "free some space", str(path)) from error
 
@@ -119,16 +121,16 @@ class TokenIndex:
 
 
 def open_index(library: Library, generation: int, segments: Sequence[Segment]) -> TokenIndex:
-    """Return an index of all segments, from the cache if there is a sound one; a new one is cached if it may be."""
+    """Return an index of all segments, from the cache if it is sound; a new one is cached if possible."""
     rows = TokenRows.of(segments)
     if rows.starts[-1] <= FLAT_LIMIT:
-        return TokenIndex.build(segments, "flat")  # built as fast as it would be read
+        return TokenIndex.build(segments, "flat")  # building is as fast as reading
     name = f"{generation:04d}-{RECIPE}-{hashlib.blake2b(rows.ids.tobytes(), digest_size=8).hexdigest()}.faiss"
     index = _cached(library, name)
     if index is not None:
         return TokenIndex(index, rows)
     built = TokenIndex.build(segments, "ivf")
-    with suppress(StoreLocked, ReadOnly, DiskFull, FileNotFoundError):  # a cache is a courtesy
+    with suppress(StoreLocked, ReadOnly, DiskFull, FileNotFoundError):  # the cache is optional
         _cache(library, generation, name, built)
     return built
 
@@ -146,9 +148,9 @@ def _cached(library: Library, name: str) -> Any:
 
 
 def _cache(library: Library, generation: int, name: str, index: TokenIndex) -> None:
-    """Save an index before the lock is asked for, so that a large one keeps no writer waiting.
+    """Save an index before taking the lock, so that a large one does not block a writer.
 
-    A writer that starts meanwhile sweeps the file away, and then there is no cache this time.
+    A writer that starts meanwhile deletes the file; then there is no cache this time.
     """
     passing, key = library.folder / "tmp" / f"{os.getpid()}-{name}", own_key()
     if key is None:
@@ -168,16 +170,16 @@ def _flat(segments: Sequence[Segment]) -> Any:
     width = segments[0].keys.shape[1] if segments else 1
     index = faiss.IndexScalarQuantizer(width, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     for _, keys in _blocks(segments):
-        index.add_sa_codes(np.ascontiguousarray(keys).view(np.uint8))  # its code of a vector is our fp16 key
+        index.add_sa_codes(np.ascontiguousarray(keys).view(np.uint8))  # its code for a vector is our fp16 key
     return index
 
 
 def _ivf(segments: Sequence[Segment]) -> Any:
     """Cluster the keys by distance and probe the lists by inner product.
 
-    FAISS's own recipe for inner products clusters directions: a long key then hides in a list among short ones. By
-    distance, long keys get centroids of their own length, which inner products find first. Measured on 1.5 million
-    keys of uneven length, K' = 2048, one list in 8: recall 0.90 in 49 ms, against 0.82 in 87 ms.
+    FAISS's own recipe for inner products clusters directions, which hides a long key in a list of short ones.
+    Clustering by distance gives long keys centroids of their own length, which inner products find first. Measured on
+    1.5 million keys of uneven length, K' = 2048, one list in 8: recall 0.90 in 49 ms, against 0.82 in 87 ms.
     """
     faiss = _faiss()
     total = sum(len(segment.keys) for segment in segments)
@@ -201,7 +203,7 @@ def _ivf(segments: Sequence[Segment]) -> Any:
 
 
 def _faiss() -> Any:
-    import faiss  # 0.2 s, paid only by a search that needs it
+    import faiss  # 0.2 s to import, only for a search that needs it
 
     return faiss
 
@@ -210,7 +212,7 @@ _BUILDERS = {"flat": _flat, "ivf": _ivf}
 
 
 def _blocks(segments: Sequence[Segment]) -> Iterator[tuple[int, NDArray[np.float16]]]:
-    """Yield (first row, keys) of some keys at a time."""
+    """Yield (first row, keys) in blocks."""
     first = 0
     for segment in segments:
         for start in range(0, len(segment.keys), _BLOCK):

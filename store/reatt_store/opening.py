@@ -1,4 +1,4 @@
-"""Open a file of a store, which may come from a stranger. Needs no SQLite: whoever asks a warm process loads none."""
+"""Open a file of a store, which may come from a stranger. Does not import SQLite, for clients of a warm process."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import BinaryIO
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a file of a store to read, and nothing else that has its name: a pipe would block, a device never end."""
+    """Open a regular file of a store for reading; a pipe of that name would block, and a device never end."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     file = os.fdopen(descriptor, "rb")
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         file.close()
-        raise OSError(errno.EINVAL, "it is no regular file", os.fspath(path))
+        raise OSError(errno.EINVAL, "it is not a regular file", os.fspath(path))
     return file
 
 

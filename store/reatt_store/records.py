@@ -1,4 +1,4 @@
-"""What the store keeps and tells: frozen records, no behaviour beyond naming themselves."""
+"""The records of a store: frozen dataclasses without behaviour, except their names."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Chunk:
     ordinal: int
     char_start: int
     char_end: int
-    line: int  # 1-based line of the first character that is no space
+    line: int  # 1-based line of the first character that is not a space
     page: int | None  # 1-based
     title: str
     text: str
 
     @cached_property
     def digest(self) -> bytes:
-        """Name what is encoded; chunks with equal digests share one set of vectors, wherever they stand."""
+        """Identify what is encoded; chunks with equal digests share one set of vectors."""
         content = f"{self.title}\0{self.text.rstrip()}".encode("utf-8", "surrogatepass")
         return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
 
@@ -45,7 +45,7 @@ class Document:
 
 @dataclass(frozen=True)
 class StoredDocument:
-    """A document as it stands in the store."""
+    """A stored document."""
 
     id: int
     document: Document
@@ -55,7 +55,7 @@ class StoredDocument:
 
 @dataclass(frozen=True)
 class StoredChunk:
-    """A chunk as it stands in the store, with the document it belongs to."""
+    """A stored chunk with its document."""
 
     id: int
     document_id: int
@@ -72,7 +72,7 @@ class Problem:
     id: str  # of the error, such as PDF_PASSWORD
     detail: str
     fix: str
-    digest: str  # of the bytes that failed; "" where even those cannot be read
+    digest: str  # of the bytes that failed; "" if even those cannot be read
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Bytes on disk by what they are for."""
+    """Bytes on disk by purpose."""
 
     sqlite: int
     vectors: int
@@ -110,9 +110,9 @@ class Generation:
 
 @dataclass(frozen=True)
 class StoreModel:
-    """A model that is or was in force, with the generation whose vectors it searches."""
+    """The current model or an earlier one, with the generation whose vectors it searches."""
 
-    id: int  # by age: the larger came later
+    id: int  # increases with time
     generation: int
     name: str
     sha256: str
@@ -122,13 +122,13 @@ class StoreModel:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a training run ended: figures by name, and whether its model is to be used."""
+    """The end of a training run: figures by name, and whether its model is used."""
 
     before: dict[str, float]
     after: dict[str, float]
     accepted: bool
     reason: str
-    model_sha256: str | None  # of the model that it made; None where it made none
+    model_sha256: str | None  # of the model that it made; None if it made none
 
 
 @dataclass(frozen=True)
@@ -137,16 +137,16 @@ class Run:
 
     id: int
     started_at: str  # UTC, ISO 8601
-    ended_at: str | None  # None while it runs, and for ever if it was killed
+    ended_at: str | None  # None while it runs, and forever if it was killed
     mode: str
     settings: dict[str, Any]
-    parent_sha256: str | None  # of the model in force when it began
+    parent_sha256: str | None  # of the current model when it began
     outcome: Outcome | None
 
 
 @dataclass(frozen=True)
 class Status:
-    """A store at a glance."""
+    """A summary of a store."""
 
     folder: str
     format: int
@@ -163,17 +163,17 @@ class Status:
 
 @dataclass(frozen=True)
 class Damage:
-    """One thing that is not what the store says it is."""
+    """One damaged part of a store."""
 
     what: str  # database, words, document, chunk, segment, encoding
     id: str
     detail: str
-    repairable: bool  # from what else the store holds, without the source file
+    repairable: bool  # from other data in the store, without the source file
 
 
 @dataclass(frozen=True)
 class Doubted:
-    """A document whose stored text is not, or not all, what was stored: its file is to be read again."""
+    """A document whose stored text is damaged or incomplete, so that its file must be read again."""
 
     id: int
     path: str
@@ -182,21 +182,21 @@ class Doubted:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What a full check found."""
+    """The result of a full check."""
 
     checked: int
     damaged: tuple[Damage, ...]
-    orphans: int  # files that no row names: harmless, the next writer removes them
+    orphans: int  # files that no row names; harmless, and removed by the next writer
     seconds: float
 
     @property
     def ok(self) -> bool:
-        """Say whether nothing is damaged."""
+        """Return whether nothing is damaged."""
         return not self.damaged
 
 
 def seal(document: Document, chunks: Sequence[Chunk]) -> bytes:
-    """Digest everything stored about a document, so that a check finds one flipped bit: SQLite has no checksums."""
+    """Digest everything stored about a document, so that a check finds one flipped bit; SQLite has no checksums."""
     state = hashlib.blake2b(digest_size=DIGEST_BYTES)
     source = (document.path, document.external_id, document.title, document.kind, document.digest, document.size)
     state.update(repr((source, document.pages, len(chunks))).encode())
@@ -208,8 +208,8 @@ def seal(document: Document, chunks: Sequence[Chunk]) -> bytes:
 
 
 def sealed_as(document: Document, chunks: Sequence[Chunk], expected: object) -> bool:
-    """Say whether a document is what was sealed; damage can turn any column into any type."""
+    """Return whether a document matches its seal; damage can turn any column into any type."""
     try:
         return seal(document, chunks) == expected
-    except AttributeError:  # a text that is none
+    except AttributeError:  # not valid text
         return False

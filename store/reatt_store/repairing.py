@@ -1,9 +1,9 @@
-"""Repair: what can be trusted goes into a fresh database, all else is made anew from it, and one commit swaps them.
+"""Repair: copy everything trusted to a fresh database, derive the rest from it, and swap both in one commit.
 
-One way for every kind of damage: a flipped bit in a text, a page that SQLite cannot read, a lost segment. What comes
-over is what proves itself: documents by their seals, segments by their checksums. Digests, word index, places of
-vectors and notes of removed texts follow from those. A document that fails its seal comes over as it is, so that no
-text is lost and `check` goes on naming it, but under the digest of no file: the next ingest reads its file again.
+This handles every kind of damage: a flipped bit in a text, a page that SQLite cannot read, a lost segment. Documents
+are trusted if their seals match, segments if their checksums match. Digests, the word index, places of vectors and
+records of removed texts are derived from those. A document that fails its seal is copied unchanged, so that no text
+is lost and `check` still names it. It gets the digest of no file, so the next ingest reads its file again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from reatt_store.migrations import migrate
 from reatt_store.records import Chunk, Document, Doubted, sealed_as
 from reatt_store.writing import sweep
 
-# In the order of their references; columns are named so that a store of an older format comes over, too.
+# In the order of their references; columns are named so that stores of older formats can be copied as well.
 _KEPT = {
     "generations": "id, fingerprint, model_name, model_sha256, method, created_at",
     "current_generation": "one, generation",
@@ -35,18 +35,18 @@ _CHUNK = "id, document_id, ordinal, char_start, char_end, line, page, title, tex
 _SEGMENT = "id, generation, name, bytes, blake2b, chunks, tokens, width"
 _COUNTED = ("documents", "chunks", "segments", "generations", "models", "runs")
 _CHANGED = "damaged"  # the digest of no file
-_IDS = 1 << 48  # more than any store will ever give
+_IDS = 1 << 48  # more than any store will ever use
 
 
 def repair(folder: Path) -> list[Doubted]:
-    """Make a store sound that is damaged, under its lock; return the documents whose files are to be read again.
+    """Repair a damaged store under its lock; return the documents whose files must be read again.
 
-    Afterwards texts may lack vectors: those of damaged segments. Readers see the store before or after, and so does
-    whoever comes after a kill. Raises StoreDamaged if the file is no database any more.
+    Afterwards, texts of damaged segments lack vectors. Readers see the store before or after the repair, even if it is
+    killed. Raises StoreDamaged if the file is no longer a database.
     """
     passing = folder / "tmp" / "repaired.db"
     with locked(folder), closing(open_writer(folder)) as old:
-        passing.unlink(missing_ok=True)  # of a killed repair
+        passing.unlink(missing_ok=True)  # left by a killed repair
         with translated(passing), closing(connect(passing, "mode=rwc")) as new:
             migrate(new)
             with new.transaction():
@@ -70,7 +70,7 @@ def _copy(old: Connection, new: Connection, folder: Path) -> list[Doubted]:
         new.execute(f"DELETE FROM {table} WHERE generation NOT IN (SELECT id FROM generations)")  # noqa: S608
     for statement in derived:
         new.execute(statement)
-    for table in _COUNTED:  # an id is never used again, not even that of a row which could not be read
+    for table in _COUNTED:  # ids are never reused, not even those of rows that could not be read
         given = max((id for id in _ids(old, table) if id < _IDS), default=0)
         new.execute("DELETE FROM sqlite_sequence WHERE name = ?", [table])
         new.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", [table, given])
@@ -78,13 +78,13 @@ def _copy(old: Connection, new: Connection, folder: Path) -> list[Doubted]:
 
 
 def _documents(old: Connection, new: Connection) -> Iterator[Doubted]:
-    """Copy every document that can be read; yield those that are not as they were stored."""
+    """Copy every document that can be read; yield those that differ from what was stored."""
     strays = None
     for row in _readable(old, "documents", _DOCUMENT):
         id, expected, fields = row[0], row[9], Document(*row[1:8])
         chunks = _rows(old, f"SELECT {_CHUNK} FROM chunks WHERE document_id = ? ORDER BY ordinal", [id])  # noqa: S608
         if not _sound(fields, chunks, row):
-            strays = strays or _by_document(old)  # past an index that may itself be what is damaged
+            strays = strays or _by_document(old)  # without an index, which may itself be damaged
             chunks = strays.get(id, [])
         sound = _sound(fields, chunks, row)
         digest = fields.digest if sound else _CHANGED
@@ -96,7 +96,7 @@ def _documents(old: Connection, new: Connection) -> Iterator[Doubted]:
 
 
 def _unread(old: Connection, new: Connection) -> Iterator[Doubted]:
-    """Yield the documents of which nothing but their names could be read, from the index that holds those."""
+    """Yield the documents of which only the names could be read, from the index of names."""
     copied = {id for (id,) in new.rows("SELECT id FROM documents")}
     named = "SELECT id, path, external_id FROM documents INDEXED BY documents_records"
     for id, path, external_id in _rows(old, named, []):
@@ -105,7 +105,7 @@ def _unread(old: Connection, new: Connection) -> Iterator[Doubted]:
 
 
 def _segments(old: Connection, new: Connection, folder: Path) -> Iterator[Sequence[Any]]:
-    """Yield the rows of sound segments, and take from the files themselves what they encode."""
+    """Yield the rows of sound segments; read from the files what they encode."""
     for row in _readable(old, "segments", _SEGMENT):
         id, generation, name, size, blake2b = row[:5]
         path = folder / "segments" / str(name)
@@ -121,7 +121,7 @@ def _segments(old: Connection, new: Connection, folder: Path) -> Iterator[Sequen
 
 
 def _insert(new: Connection, table: str, columns: str, rows: Iterable[Sequence[Any]]) -> None:
-    """Insert rows one by one, passing over those that no sound store can hold."""
+    """Insert rows one by one; skip those that no sound store can hold."""
     marks = ", ".join("?" * len(columns.split(",")))
     sql = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608
     for row in rows:
@@ -130,8 +130,8 @@ def _insert(new: Connection, table: str, columns: str, rows: Iterable[Sequence[A
 
 
 def _readable(old: Connection, table: str, columns: str) -> Iterator[Sequence[Any]]:
-    """Yield the rows of a table, each fetched by its id: a page that cannot be read costs its own rows alone."""
-    if table == "problems":  # keyed by path; what cannot be read comes back with the next ingest
+    """Yield the rows of a table, each fetched by its id, so that an unreadable page loses only its own rows."""
+    if table == "problems":  # keyed by path; unreadable rows return with the next ingest
         yield from _rows(old, f"SELECT {columns} FROM problems", [])  # noqa: S608
         return
     sql = f"SELECT {columns} FROM {table} WHERE rowid = ?"  # noqa: S608
@@ -140,7 +140,7 @@ def _readable(old: Connection, table: str, columns: str) -> Iterator[Sequence[An
 
 
 def _by_document(old: Connection) -> dict[int, list[Sequence[Any]]]:
-    """Gather all chunks by the document they name, without any index."""
+    """Collect all chunks by their document, without any index."""
     found: dict[int, list[Sequence[Any]]] = {}
     for row in _readable(old, "chunks", _CHUNK):
         found.setdefault(row[1], []).append(row)
@@ -150,12 +150,12 @@ def _by_document(old: Connection) -> dict[int, list[Sequence[Any]]]:
 def _rows(old: Connection, sql: str, parameters: Sequence[Any]) -> list[Any]:
     try:
         return old.execute(sql, parameters).fetchall()
-    except sqlite3.DatabaseError:  # also where a text is no UTF-8
+    except sqlite3.DatabaseError:  # even if a text is not UTF-8
         return []
 
 
 def _ids(old: Connection, table: str) -> list[int]:
-    """Return the highest id that a table holds and, no lower, the highest it ever gave; damage takes one at most."""
+    """Return the highest id in a table and the highest it ever used, which is not lower; damage hides at most one."""
     numbers = _rows(old, f"SELECT max(rowid) FROM {table}", [])  # noqa: S608
     numbers += _rows(old, "SELECT seq FROM sqlite_sequence WHERE name = ?", [table])
     return [number for (number,) in numbers if isinstance(number, int)]

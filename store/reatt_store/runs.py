@@ -1,4 +1,4 @@
-"""Training runs as rows: what was tried, with which settings, what it gave. Figures alone, never a document's text."""
+"""Training runs as rows: settings and results. Figures only, never text of a document."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _COLUMNS = """id, started_at, ended_at, mode, settings, parent_sha256,
 
 
 def begin(connection: Connection, mode: str, settings: Mapping[str, Any], now: str) -> int:
-    """Insert a run that has begun, inside the caller's transaction; its parent is the model in force."""
+    """Insert a run that has started, inside the caller's transaction; its parent is the current model."""
     sql = """INSERT INTO runs (started_at, mode, settings, before, after, reason, parent_sha256)
              VALUES (?, ?, ?, '{}', '{}', '', (SELECT model_sha256 FROM current_generation
              JOIN generations ON generations.id = generation))"""
@@ -22,7 +22,7 @@ def begin(connection: Connection, mode: str, settings: Mapping[str, Any], now: s
 
 
 def end(connection: Connection, run: int, outcome: Outcome, now: str) -> bool:
-    """Write how a run ended, inside the caller's transaction; False if that has been written already."""
+    """Record how a run ended, inside the caller's transaction; return False if that was already recorded."""
     sql = """UPDATE runs SET ended_at = ?, before = ?, after = ?, accepted = ?, reason = ?, model_sha256 = ?
              WHERE id = ? AND ended_at IS NULL"""
     values = (_json(outcome.before), _json(outcome.after), outcome.accepted, outcome.reason, outcome.model_sha256)

@@ -1,4 +1,4 @@
-"""How vectors enter and leave a store: a file is put in place first, the rows that make it count come after."""
+"""Adding vectors to a store and removing them: first the file is put in place, then the rows that refer to it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reatt_store.segments import Draft, Memory, Segment
 
 @dataclass(frozen=True)
 class Sealed:
-    """A segment file in its final place that no row names yet."""
+    """A segment file in its final place, not yet named by any row."""
 
     name: str
     size: int
@@ -28,9 +28,9 @@ class Sealed:
 
 @contextmanager
 def sealed(connection: Connection, folder: Path, draft: Draft, generation: int) -> Iterator[Sealed]:
-    """Put a draft in place for the length of the block, which names it in a row; take it away if the block fails."""
+    """Put a draft in place; the block adds a row that names it. If the block fails, the file is removed."""
     last = connection.value("SELECT seq FROM sqlite_sequence WHERE name = 'segments'") or 0
-    name = f"{generation:04d}-{last + 1:08d}.safetensors"  # ids are never used again: a reader meets no other file here
+    name = f"{generation:04d}-{last + 1:08d}.safetensors"  # ids are never reused, so no reader finds another file here
     passing, final = folder / "tmp" / name, folder / "segments" / name
     try:
         with translated(passing):
@@ -41,7 +41,7 @@ def sealed(connection: Connection, folder: Path, draft: Draft, generation: int) 
     except BaseException:
         passing.unlink(missing_ok=True)
         with suppress(StoreError):
-            # A commit whose last sync fails is reported as failed, and yet is there.
+            # A commit whose last sync fails is reported as failed but may still be there.
             if not connection.rows("SELECT 1 FROM segments WHERE name = ?", [name]):
                 final.unlink(missing_ok=True)
         raise
@@ -59,13 +59,13 @@ def insert(connection: Connection, file: Sealed, draft: Draft, generation: int) 
 
 
 def delete(connection: Connection, segment: int) -> None:
-    """Take back what `insert` did."""
+    """Undo `insert`."""
     connection.execute("DELETE FROM encodings WHERE segment = ?", [segment])
     connection.execute("DELETE FROM segments WHERE id = ?", [segment])
 
 
 def without(segment: Segment, dead: list[int]) -> Draft:
-    """Copy a segment but for the chunks at some positions."""
+    """Copy a segment without the chunks at some positions."""
     kept = np.ones(len(segment.digests), np.bool_)  # (c,)
     kept[dead] = False
     rows, offsets = _left(segment.offsets, kept)
@@ -78,6 +78,6 @@ def without(segment: Segment, dead: list[int]) -> Draft:
 
 
 def _left(offsets: NDArray[np.int64], kept: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Say which rows are left where some chunks are kept, and the offsets that they then have."""
+    """Return the rows that remain if some chunks are kept, and their new offsets."""
     lengths = np.diff(offsets)  # (c,)
     return np.repeat(kept, lengths), np.concatenate([[0], np.cumsum(lengths[kept])]).astype(np.int64)

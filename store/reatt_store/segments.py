@@ -1,8 +1,8 @@
 """Sealed vector files: keys and memory of some chunks, written once, checksummed, memory-mapped, never changed.
 
-One file has the layout of safetensors: eight bytes of header length, a JSON header, then the arrays without gaps. The
-reader below knows two sets of arrays, with memory and without, checks every number in the header against the file's
-size, and copies nothing: hundreds of segments open in milliseconds.
+A file has the layout of safetensors: eight bytes of header length, a JSON header, then the arrays without gaps. The
+reader below knows two sets of arrays, with and without memory. It checks every number in the header against the size of
+the file and copies nothing, so hundreds of segments open in milliseconds.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from reatt_store.records import DIGEST_BYTES
 
 FORMAT = "reatt-segment/1"
 HEADER_LIMIT = 1 << 16  # bytes
-# Wide types first: with no gaps between the arrays, every array is then aligned for its type.
+# Wide types come first, so that every array is aligned although there are no gaps.
 _LAYOUT: dict[str, tuple[str, Any]] = {
     "offsets": ("I64", np.int64),
     "scales": ("F32", np.float32),
@@ -49,7 +49,7 @@ _MEMORY = ("offsets", "codes", "scales")
 
 @dataclass(frozen=True)
 class Memory:
-    """States of c chunks that reading can start from: t of width D, at 8 bits; chunk i owns a stretch as of keys."""
+    """Encoder states of c chunks: t of width D, at 8 bits. Each chunk owns a contiguous range, as with keys."""
 
     offsets: NDArray[np.int64]  # (c + 1,)
     codes: NDArray[np.int8]  # (t, D)
@@ -70,7 +70,7 @@ Quantised = tuple[NDArray[np.int8], NDArray[np.float32]]  # codes (n, d), scales
 
 @dataclass(frozen=True)
 class Draft:
-    """A segment that is not published yet: c chunks, n keys of width d.
+    """A segment before publication: c chunks, n keys of width d.
 
     Chunk i owns the keys `offsets[i]:offsets[i + 1]`, and `codes * scales` approximates `keys`.
     """
@@ -92,7 +92,7 @@ class Draft:
 
     @property
     def tokens(self) -> int:
-        """How many tokens were encoded; where states are kept, keys may be fewer."""
+        """The number of encoded tokens; if states are stored, there may be fewer keys."""
         return len(self.keys if self.memory is None else self.memory.codes)
 
 
@@ -124,9 +124,9 @@ def draft(digests: Sequence[bytes], keys: Sequence[NDArray[np.float32]], states:
 
 
 def quantise(keys: NDArray[np.floating[Any]]) -> Quantised:
-    """Round each key (n, d) to 8 bits: codes (n, d) in [-127, 127] and one scale a key (n,).
+    """Round each key (n, d) to 8 bits: codes (n, d) in [-127, 127] and one scale per key (n,).
 
-    One scale a key, not one for all: the keys are not of unit length, and the short ones would lose their bits.
+    Each key has its own scale because keys are not of unit length; with a common scale short keys would lose precision.
     """
     scales = np.maximum(keys.max(axis=1, initial=0), -keys.min(axis=1, initial=0)).astype(np.float32) / 127  # (n,)
     divisors = np.where(scales > 0, scales, 1).astype(np.float32)
@@ -136,7 +136,7 @@ def quantise(keys: NDArray[np.floating[Any]]) -> Quantised:
 
 
 def write(path: Path, drafted: Draft) -> tuple[int, bytes]:
-    """Write a draft to the disk and wait until it is there; return its size in bytes and its BLAKE2b."""
+    """Write a draft to disk and sync it; return its size in bytes and its BLAKE2b."""
     digests = np.frombuffer(b"".join(drafted.digests), np.uint8).reshape(-1, DIGEST_BYTES)
     arrays = {name: getattr(drafted, name) for name in _LAYOUT} | {"digests": digests}
     if drafted.memory is not None:
@@ -155,7 +155,7 @@ def write(path: Path, drafted: Draft) -> tuple[int, bytes]:
 
 
 def open_segment(path: Path, id: int, size: int) -> Segment:
-    """Map a segment of `size` bytes; raises StoreDamaged if its shape is wrong. `checksum` looks at its contents."""
+    """Map a segment of `size` bytes; raises StoreDamaged if its shape is wrong. `checksum` verifies its contents."""
     with open_regular(path) as file:
         found = os.fstat(file.fileno()).st_size
         if found != size:
@@ -177,7 +177,7 @@ def open_segment(path: Path, id: int, size: int) -> Segment:
 
 
 def checksum(path: Path, key: bytes = b"") -> bytes:
-    """Return the BLAKE2b of a file, read in blocks; with a key it is one that only who has the key can give."""
+    """Return the BLAKE2b of a file, read in blocks; with a key, only the owner of the key can compute it."""
     state = hashlib.blake2b(digest_size=32, key=key)
     with open_regular(path) as file:
         while block := file.read(1 << 20):

@@ -1,4 +1,4 @@
-"""English words that say how a question is put, not what it is about."""
+"""English function words, which say nothing about the subject of a question."""
 
 STOP_WORDS = frozenset(
     """

@@ -8,14 +8,14 @@ import unicodedata
 from reatt_store.connection import MATCHES_PATH, Connection
 from reatt_store.stopwords import STOP_WORDS
 
-TITLE_WEIGHT = 1.5  # of a match in the title, against 1 for the text: best or near it on nine sets of questions
-TERM_LIMIT = 128  # a pasted page is no question
+TITLE_WEIGHT = 1.5  # weight of a match in the title (the text has 1): best or close to it on nine sets of questions
+TERM_LIMIT = 128  # words; a pasted page is not a question
 
 _TERM = re.compile(r"[^\W_]+")
 
 
 def terms(question: str) -> list[str]:
-    """Return the words of a question, each once, without stop words unless there are no others."""
+    """Return the distinct words of a question, without stop words unless there are no others."""
     every = list(dict.fromkeys(_TERM.findall(unicodedata.normalize("NFC", question).lower())))
     telling = [term for term in every if term not in STOP_WORDS]
     return (telling or every)[:TERM_LIMIT]
@@ -24,7 +24,7 @@ def terms(question: str) -> list[str]:
 def search(connection: Connection, question: str, limit: int, only: str | None) -> list[tuple[int, float]]:
     """Return (chunk id, BM25) of the best chunks, best first; ties go to the older chunk.
 
-    Terms hold letters and digits only and stand in quotes, so no question is a syntax error of FTS5's language.
+    Terms consist of letters and digits and are quoted, so no question is a syntax error in FTS5's query language.
     """
     expression = " OR ".join(f'"{term}"' for term in terms(question))
     if not expression or limit < 1:

@@ -1,4 +1,4 @@
-"""The writer: every change of a store is one transaction, and files come before the rows that name them."""
+"""The writer. Every change of a store is one transaction, and files are written before the rows that name them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reatt_store.segments import Draft, open_segment
 
 @contextmanager
 def writing(folder: Path, keep: Path | None = None) -> Iterator[Writer]:
-    """Hold the store's lock and sweep what a killed writer left, but for a file to `keep`.
+    """Hold the store's lock and delete what a killed writer left, except a file to `keep`.
 
     Raises StoreLocked at once if another process holds it.
     """
@@ -31,7 +31,7 @@ def writing(folder: Path, keep: Path | None = None) -> Iterator[Writer]:
 
 
 def sweep(connection: Connection, folder: Path, keep: Path | None = None) -> None:
-    """Remove the files that no row names."""
+    """Delete the files that no row names."""
     for path in orphans(connection, folder):
         if path != keep:
             path.unlink(missing_ok=True)
@@ -47,7 +47,7 @@ def orphans(connection: Connection, folder: Path) -> list[Path]:
 
 
 class Writer:
-    """Changes a store; made by `Library.writing` and valid inside that block."""
+    """Changes a store. Created by `Library.writing` and valid inside that block."""
 
     def __init__(self, folder: Path, connection: Connection) -> None:
         self._folder = folder
@@ -56,11 +56,11 @@ class Writer:
     def publish(
         self, documents: Sequence[tuple[Document, Sequence[Chunk]]], segment: Draft | None, generation: int
     ) -> None:
-        """Make documents and vectors findable, all or none, replacing documents of the same identity.
+        """Make documents and vectors findable, all or none; replace documents of the same identity.
 
         Every chunk must be encoded in the generation, by this segment or an earlier one; generation 0 is for a store
-        without vectors. A document too large for one segment sends segments alone first: a killed run then finds
-        them by digest and encodes nothing twice.
+        without vectors. For a document too large for one segment, segments are published first, without it. After a
+        kill they are found by digest, so nothing is encoded twice.
         """
         newest = {(document.path, document.external_id): (document, chunks) for document, chunks in documents}
         draft = segment if segment is not None and segment.digests else None
@@ -77,7 +77,7 @@ class Writer:
                     raise ValueError(f"{len(lost)} chunks have no vectors in generation {generation}")
 
     def remove(self, document_ids: Iterable[int]) -> int:
-        """Remove documents; ids of none are passed over. Returns how many there were."""
+        """Remove documents; unknown ids are ignored. Returns the number removed."""
         removed = 0
         with self._connection.transaction():
             for id in document_ids:
@@ -86,7 +86,7 @@ class Writer:
         return removed
 
     def forget_path(self, path: str, keep: Iterable[str | None] = ()) -> int:
-        """Remove what is stored under a path but for some external ids: records that vanished from their file."""
+        """Remove the records under a path that are no longer in the file: all except the given external ids."""
         kept = set(keep)
         rows = self._connection.rows("SELECT id, external_id FROM documents WHERE path = ?", [path])
         gone = [id for id, external_id in rows if external_id not in kept]
@@ -95,19 +95,19 @@ class Writer:
         return self.remove(gone) if gone else 0
 
     def record_problem(self, problem: Problem) -> None:
-        """Remember that a file could not be read, in place of what was remembered about it."""
+        """Record that a file could not be read; replaces an earlier record."""
         row = (problem.path, problem.id, problem.detail, problem.fix, problem.digest)
         with self._connection.transaction():
             self._connection.execute("INSERT OR REPLACE INTO problems VALUES (?, ?, ?, ?, ?)", row)
 
     def clear_problem(self, path: str) -> None:
-        """Forget that a file could not be read; publishing a whole file does so by itself."""
+        """Delete the record that a file could not be read; publishing a whole file also does this."""
         if self._connection.rows("SELECT 1 FROM problems WHERE path = ?", [path]):
             with self._connection.transaction():
                 self._connection.execute("DELETE FROM problems WHERE path = ?", [path])
 
     def begin_generation(self, fingerprint: str, model_name: str, model_sha256: str, method: str = "reatt") -> int:
-        """Return the generation of a fingerprint, made if there is none: an interrupted one is taken up again."""
+        """Return the generation of a fingerprint; create it if there is none. An interrupted one is continued."""
         known = "SELECT id FROM generations WHERE fingerprint = ? AND method = ?"
         found = self._connection.value(known, [fingerprint, method])
         if found is not None:
@@ -119,13 +119,13 @@ class Writer:
             return int(self._connection.execute(sql, row).lastrowid or 0)
 
     def switch(self, generation: int) -> None:
-        """Bring a generation into force, with the model that made it."""
+        """Make a generation current, with the model that made it."""
         [made] = (each for each in generations.generations(self._connection) if each.id == generation)
         with self._connection.transaction():
             self._put_in_force(generation, made.model_name, made.model_sha256)
 
     def use(self, model: int) -> None:
-        """Bring a model that was in force into force again, with its vectors; raises ValueError if texts lack some."""
+        """Switch back to an earlier model, with its vectors; raises ValueError if texts lack vectors."""
         [chosen] = (each for each in generations.models(self._connection) if each.id == model)
         with self._connection.transaction():
             if lacking := generations.lacking(self._connection, chosen.generation):
@@ -133,7 +133,7 @@ class Writer:
             self._put_in_force(chosen.generation, chosen.name, chosen.sha256)
 
     def forget_model(self, model: int) -> None:
-        """Let go of an earlier model, and of its vectors where no other model reads them; never of the one in force."""
+        """Drop an earlier model, and its vectors if no other model reads them; the current one cannot be dropped."""
         [gone] = (each for each in generations.models(self._connection) if each.id == model)
         if gone.current:
             raise ValueError(f"model {model} is in force")
@@ -144,14 +144,14 @@ class Writer:
         sweep(self._connection, self._folder)
 
     def begin_run(self, mode: str, settings: Mapping[str, Any]) -> int:
-        """Note that a training run begins, and with which settings; return its id."""
+        """Record the start of a training run and its settings; return its id."""
         with self._connection.transaction():
             return runs.begin(self._connection, mode, settings, _now())
 
     def end_run(self, run: int, outcome: Outcome, generation: int | None = None, name: str = "") -> None:
-        """Note how a run ended; given a generation, its model comes into force in the same transaction.
+        """Record how a run ended; if a generation is given, its model becomes current in the same transaction.
 
-        `name` is what the model is called; its hash is the outcome's. Ending a run twice keeps the first end.
+        `name` is the model's name; its hash is the outcome's. If a run is ended twice, the first end is kept.
         """
         with self._connection.transaction():
             ended = runs.end(self._connection, run, outcome, _now())
@@ -161,7 +161,7 @@ class Writer:
                 self._put_in_force(generation, name, outcome.model_sha256)
 
     def drop_generation(self, generation: int) -> None:
-        """Remove a generation and its vectors; the one in force cannot be dropped."""
+        """Remove a generation and its vectors; the current one cannot be dropped."""
         if self._connection.rows("SELECT 1 FROM current_generation WHERE generation = ?", [generation]):
             raise ValueError(f"generation {generation} is in force")
         with self._connection.transaction():
@@ -169,9 +169,9 @@ class Writer:
         sweep(self._connection, self._folder)
 
     def compact(self) -> int:
-        """Take what is left of removed texts off the disk, in vectors and in the word index; return the bytes freed.
+        """Delete the remains of removed texts from vectors and word index; return the bytes freed.
 
-        Worth a call after a removal, not after every ingest: it rewrites the word index, and segments one at a time.
+        Call it after a removal, not after every ingest: it rewrites the word index, and segments one at a time.
         """
         holding = "SELECT DISTINCT segment FROM dead JOIN encodings USING (digest) ORDER BY segment"
         freed = sum(self._compact(segment) for (segment,) in self._connection.rows(holding))
@@ -182,9 +182,9 @@ class Writer:
         return freed
 
     def add_cache(self, generation: int, name: str, path: Path, blake2b: bytes) -> None:
-        """Move a file to `cache/`, in place of the generation's earlier one; its checksum takes no time under the lock.
+        """Move a file to `cache/` and replace the generation's earlier one. Its checksum was computed before the lock.
 
-        Not synced: a cache that a power cut damages fails its checksum and is built anew.
+        Not synced: a cache damaged by a power cut fails its checksum and is built again.
         """
         with translated(path):
             row = [name, generation, path.stat().st_size, blake2b]
@@ -206,7 +206,7 @@ class Writer:
     def _replace(self, document: Document, chunks: Sequence[Chunk]) -> None:
         identity = [document.path, document.external_id]
         known = self._connection.value("SELECT id FROM documents WHERE path = ? AND external_id IS ?", identity)
-        # A changed document keeps its id: people have written it down.
+        # A changed document keeps its id, because people may have written it down.
         row = [known, *identity, document.title, document.kind, document.digest, document.size, document.pages]
         buried = self._clear(known) if known is not None else []
         sql = "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -239,12 +239,12 @@ class Writer:
         return cleared
 
     def _bury(self, digests: Iterable[bytes]) -> None:
-        """Note which of some digests no chunk has: their vectors are dead."""
+        """Record which of some digests belong to no chunk, so that their vectors are dead."""
         sql = "INSERT OR IGNORE INTO dead SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM chunks WHERE digest = ?1)"
         self._connection.executemany(sql, ([digest] for digest in digests))
 
     def _forget_dead(self) -> None:
-        """Drop the notes about digests that no generation encodes any more."""
+        """Delete the records of digests that no generation encodes any more."""
         self._connection.execute(
             """DELETE FROM dead WHERE NOT EXISTS (
                    SELECT 1 FROM generations CROSS JOIN encodings

@@ -271,7 +271,7 @@ def test_a_bad_file_is_a_usage_error_that_names_the_line(name, adapt, store, hom
     ("options", "says"),
     [
         (("--hold-out", "200%"), "--hold-out"),
-        (("--minutes", "5", "--steps", "5"), "both say how long"),
+        (("--minutes", "5", "--steps", "5"), "both set the length"),
         (("--minutes", "0.1", "--no-such"), "No such option"),
         (("--close-from", "/nowhere.jsonl", "--steps", "1"), "/nowhere.jsonl"),
         (("--close-from", "/nowhere.jsonl", "--dry-run"), "/nowhere.jsonl"),

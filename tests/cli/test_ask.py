@@ -256,7 +256,7 @@ def test_what_to_do_next_names_the_store_that_was_named(reatt, home, model):
     (home / "work" / "b.bin").write_bytes(bytes(range(256)))
     done = reatt("ingest", ".", "--store", "my store", "--model", model)
     assert done.err.endswith(
-        "1 file passed over: empty, or of a kind that is not read\nnext: reatt ask --store 'my store' \"…\"\n"
+        "1 file skipped: empty, or of a format that is not read\nnext: reatt ask --store 'my store' \"…\"\n"
     )
 
 
@@ -264,4 +264,4 @@ def test_a_store_where_none_can_be_is_one_clear_line(reatt, home, model):
     (home / "work" / "a.md").write_text("Tea is at four.\n")
     done = reatt("ingest", "a.md", "--store", "a.md/store", "--model", model)
     assert done.code == 22
-    assert "no store can be made in" in done.err
+    assert "cannot create a store in" in done.err

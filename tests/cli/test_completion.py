@@ -29,7 +29,7 @@ def nodes(command=None, path=()):
 @pytest.fixture
 def shells(store, monkeypatch):
     """Put a `reatt` on the PATH that is this source, in a folder with a store."""
-    folder = store.parents[2] / "bin"
+    folder = store.parents[1] / "bin"
     folder.mkdir()
     program = folder / "reatt"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m reatt_cli.app "$@"\n')

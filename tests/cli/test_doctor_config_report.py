@@ -98,7 +98,7 @@ def test_the_file_in_a_store_comes_before_your_own_and_sets_no_model(reatt, stor
     assert (told["ask.top"], told["ask.beams"], told["search.top"]) == (5, 2, 8)
     configure('model = "evil"\n', store / "config.toml")
     done = reatt("list")
-    assert (done.code, "model is no setting" in done.err) == (2, True)
+    assert (done.code, "model is not a setting" in done.err) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ PROBLEMS = [
     Row(9, "TOO_BIG", PARTLY, "ingest a.txt --max-file-size 1K", "--max-file-size", file("a.txt", b"word " * 999)),
     Row(10, "PARSE_LIMIT", PARTLY, "ingest deep.ipynb", "deep.ipynb", file("deep.ipynb", b"[" * 900_000)),
     Row(12, "ARCHIVE_LIMIT", PARTLY, "ingest a.docx", "10,001", file("a.docx", crowded_archive)),
-    Row(14, "CHANGED_DURING_READ", PARTLY, "ingest log.txt", "when it is at rest", changing),
+    Row(14, "CHANGED_DURING_READ", PARTLY, "ingest log.txt", "when nothing writes to it", changing),
 ]
 NOTICES = [
     Row(11, "ENCODING_GUESSED", 0, "ingest a.txt", "--encoding", file("a.txt", "Café à Orléans\n".encode("cp1252"))),
@@ -183,7 +183,7 @@ NOTICES = [
     Row(30, "TRUNCATED", 0, "search --ok-empty " + "leave," * 200, "cut after", lambda world: None),
 ]
 FAILURES = [
-    Row(6, "NOTHING_FOUND", 2, "ingest --include *.docx .", "passed over: .txt (2), .md (1)"),
+    Row(6, "NOTHING_FOUND", 2, "ingest --include *.docx .", "skipped: .txt (2), .md (1)"),
     Row(7, "NO_SUCH_PATH", 2, "ingest leav.md", "leave.md?"),
     Row(16, "NO_STORE", 10, "list --store nowhere", "reatt ingest"),
     Row(17, "LOCKED", 11, "remove D-1", "wait until it has finished",
@@ -278,14 +278,14 @@ def test_row_4_what_a_scan_passes_over_is_no_failure(world, as_json):
     world.write("more/picture.txt", b"\x89PNG\r\n")
     done = world.reatt("ingest", "more", *(["--json"] if as_json else []))
     assert done.code == 0
-    assert told(done, "ingest")["files"]["skipped"] == 1 if as_json else "1 file passed over" in done.err
+    assert told(done, "ingest")["files"]["skipped"] == 1 if as_json else "1 file skipped" in done.err
 
 
 def test_row_5_an_empty_file_is_counted(world, as_json):
     world.write("more/empty.txt", b"")
     done = world.reatt("ingest", "more", *(["--json"] if as_json else []))
     assert done.code == 0
-    assert told(done, "ingest")["files"]["skipped"] == 1 if as_json else "1 file passed over" in done.err
+    assert told(done, "ingest")["files"]["skipped"] == 1 if as_json else "1 file skipped" in done.err
 
 
 def test_row_18_what_was_killed_goes_on(world):
@@ -299,7 +299,7 @@ def test_row_19_ctrl_c_is_130_and_leaves_a_whole_store(world, as_json):
     interrupted(world)
     done = world.reatt("ingest", "new.txt", "leave.md", *(["--json"] if as_json else []))
     assert (done.code, done.out) == (130, "")
-    assert done.err == "" if as_json else "the same command goes on from there" in done.err
+    assert done.err == "" if as_json else "the same command continues from there" in done.err
     assert world.reatt("check").code == 0
 
 

@@ -27,7 +27,7 @@ def test_settings_that_are_a_pipe_or_endless_are_refused_at_once(put, reatt, lib
     put(library / "config.toml")
     for command in COMMANDS:
         done = reatt(*command.split(), "--json")
-        assert (done.code, "is no file of settings" in json.loads(done.err)["message"]) == (2, True)
+        assert (done.code, "is not a settings file" in json.loads(done.err)["message"]) == (2, True)
 
 
 def test_a_link_in_a_store_is_refused_by_whoever_reads_or_writes(reatt, library, home):
@@ -48,7 +48,7 @@ def test_a_page_and_a_segment_that_are_pipes_hold_nobody_up(reatt, library):
     [segment] = (library / "segments").iterdir()
     segment.unlink()
     pipe(segment)
-    assert "no regular file" in reatt("search", "leave").err
+    assert "not a regular file" in reatt("search", "leave").err
     assert reatt("check").code == 12
     assert reatt("check", "--repair").code == 0
     assert reatt("search", "leave", "--json").code == 0

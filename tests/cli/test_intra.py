@@ -37,7 +37,7 @@ def test_a_model_that_was_never_taught_to_ask_is_named_where_it_is_chosen(reatt,
         assert [notice["id"] for notice in told["notices"]] == ["UNTAUGHT"]
         assert "reatt adapt --qa" in told["warnings"][0]
     assert again["warnings"] == []
-    assert reatt("ingest", "--method", "intra", ".").err.count("never taught") == 1
+    assert reatt("ingest", "--method", "intra", ".").err.count("never trained") == 1
 
 
 def test_until_its_decoder_is_taught_hybrid_search_goes_by_words(reatt, home, tiny, tmp_path):

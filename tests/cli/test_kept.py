@@ -71,14 +71,14 @@ def test_no_word_of_a_document_is_kept_and_what_is_removed_is_gone(reatt, ask, l
     assert reatt("remove", "leave.md").code == 0
     done = reatt("report", told["id"])
     assert (done.code, done.out, done.err.count("reatt: ")) == (2, "", 1)
-    assert f"has changed or gone   try: reatt ask '{QUESTION}'" in done.err
+    assert f"has changed or is gone   try: reatt ask '{QUESTION}'" in done.err
 
 
 def test_a_document_that_changed_is_said_and_not_quoted_anew(reatt, ask, home):
     told = ask(QUESTION)
     (home / "work" / "leave.md").write_text("Parental leave is 50 weeks.\n")
     assert reatt("ingest", ".").code == 0
-    assert "has changed or gone" in reatt("report", told["id"]).err
+    assert "has changed or is gone" in reatt("report", told["id"]).err
 
 
 def test_an_answer_in_free_words_is_not_kept_and_its_id_not_shown(reatt, ask, library):
@@ -137,7 +137,7 @@ def test_no_text_is_active_in_the_page_of_a_kept_answer(reatt, ask, home):
 def test_an_id_that_is_not_there_is_one_clear_line(how, reatt, library):
     done = reatt("report", "A-0123456789", *how)
     assert (done.code, done.out) == (2, "")
-    assert "no answer is kept as A-0123456789" in done.err
+    assert "no answer with the id A-0123456789 is kept" in done.err
     if how:
         jsonschema.validate(json.loads(done.err), schemas.json_schema("error"))
 

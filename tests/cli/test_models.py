@@ -65,7 +65,7 @@ def test_rolling_back_goes_one_model_at_a_time_and_ends(reatt, adapted):
     assert [told(reatt, "rollback")[0]["name"] for _ in range(2)] == ["learnt-1", "tiny"]
     done = reatt("models", "rollback")
     assert (done.code, in_force(reatt)) == (2, ["tiny"])
-    assert "no model from before" in done.err
+    assert "no earlier model" in done.err
 
 
 def test_a_model_answers_after_its_return_as_it_did_before(reatt, library, write_model, home):
@@ -91,7 +91,7 @@ def test_what_was_added_meanwhile_is_found_by_an_earlier_model_too(reatt, adapte
     assert reatt("ingest", "new.txt").code == 0
     done = reatt("models", "rollback")
     assert (done.code, in_force(reatt)) == (0, ["learnt-1"])
-    assert "keys made" in done.err
+    assert "encoded for documents added since" in done.err
     assert any(path.endswith("new.txt") for path, _ in found(reatt))
     assert reatt("check").code == 0
 

@@ -139,14 +139,16 @@ def test_killed_in_the_middle_the_same_question_is_answered_cold_and_said(librar
         reply = json.loads(client.communicate()[0])
     assert client.returncode == 0
     assert reply["evidence"]
-    assert reply["warnings"] == ["reatt serve ended in the middle; answered without it (to have it back: reatt serve)"]
+    assert reply["warnings"] == [
+        "reatt serve stopped during the question; the model was loaded instead (to restart it: reatt serve)"
+    ]
 
 
 def test_one_that_was_killed_is_told_of_once(reatt, library, runtime):
     runtime.mkdir(mode=0o700)
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(warm.place(library).socket))
-    assert "warning: reatt serve has been killed; answered without it" in reatt("search", "tea").err
+    assert "warning: reatt serve has been killed; the model was loaded instead" in reatt("search", "tea").err
     assert "warning" not in reatt("search", "tea").err
     assert not warm.place(library).socket.exists()
 
@@ -171,7 +173,7 @@ def test_socket_and_folder_are_for_their_owner_alone(library, runtime):
 def test_a_folder_that_others_can_open_is_used_by_neither_side(reatt, library, runtime):
     with served(library, model=os.environ["REATT_MODEL"]):
         runtime.chmod(0o755)
-        assert "is open to other users: its sockets are not used" in reatt("search", "tea").err
+        assert "is open to other users, so its sockets are not used" in reatt("search", "tea").err
         assert reatt("serve").code == 2
         runtime.chmod(0o700)
 
@@ -207,7 +209,7 @@ def test_another_user_is_not_heard(user, heard):
         ({"store": "/elsewhere"}, "another store"),
         ({"model": "other"}, "another model"),
         ({"version": "0"}, "another version"),
-        ({"device": "cuda:7"}, "does not compute on cuda:7"),
+        ({"device": "cuda:7"}, "does not use the device cuda:7"),
         ({"wanted": {"command": "ask"}}, "no question"),
         ({"wanted": None}, "no question"),
     ],
@@ -222,7 +224,7 @@ def test_a_question_for_another_model_is_answered_cold_and_said(reatt, library, 
     with served(library):
         done = reatt("search", "tea")
     assert done.code == 0
-    assert "reatt serve cannot answer this: it serves another model" in done.err
+    assert "reatt serve cannot answer this: it uses another model" in done.err
 
 
 @pytest.mark.parametrize("line", [b"", b"{", b"[]\n", b"\xff\n", b"{}\n", b"1" * 70_000])
@@ -350,4 +352,4 @@ def test_a_socket_path_that_is_too_long_is_one_clear_line(reatt, library, home, 
     (home / ("x" * 120)).mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / ("x" * 120)))
     done = reatt("serve")
-    assert (done.code, "set XDG_RUNTIME_DIR to a folder with a shorter name" in done.err) == (2, True)
+    assert (done.code, "set XDG_RUNTIME_DIR to a folder with a shorter path" in done.err) == (2, True)

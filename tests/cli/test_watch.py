@@ -26,7 +26,7 @@ def test_what_changes_is_read_and_the_store_itself_is_no_change(home, model):
 
 @pytest.mark.parametrize(
     ("arguments", "why"),
-    [((".", "--json"), "goes on for ever"), (("nowhere",), "cannot be watched"), (("-",), "cannot be")],
+    [((".", "--json"), "does not end"), (("nowhere",), "cannot be watched"), (("-",), "cannot be")],
 )
 def test_what_cannot_be_watched_is_refused_before_anything_is_read(arguments, why, reatt, home):
     done = reatt("ingest", *arguments, "--watch")

@@ -76,5 +76,5 @@ def test_a_question_in_another_language_is_searched_by_words_and_that_is_said(re
     found = json.loads(reatt("search", "--json", "Wie lange dauert die Elternzeit?").out)
     assert found["hits"][0]["path"].endswith("urlaub.md")
     assert found["hits"][0]["retrieval"]["attention"] is None
-    assert "does not know German: searched by words" in str(found["warnings"])
+    assert "does not know German; searched by words" in str(found["warnings"])
     assert json.loads(reatt("search", "--json", "How long is the leave?").out)["warnings"] == []

@@ -88,7 +88,7 @@ def test_a_policy_overrules_the_figures_and_both_are_told(policy, after, accepte
     groups = list(range(20))
     verdict = compare(held([3] * 20, groups), held([after] * 20, groups), policy=policy)
     assert (verdict.accepted, verdict.better) == (accepted, not accepted)
-    assert verdict.reason.endswith("as asked")
+    assert verdict.reason.endswith("as requested")
 
 
 def test_models_are_compared_on_the_same_questions_only():

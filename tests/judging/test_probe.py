@@ -111,7 +111,7 @@ def test_a_model_that_finds_by_no_head_is_not_changed(fresh):
     t5 = load_t5(fresh.path)
     learn_apart(t5, Head(*MATCHING))
     save_file(dict(published_weights(t5)), fresh.path / "model.safetensors")
-    with pytest.raises(UsageError, match="projections of its own"):
+    with pytest.raises(UsageError, match="its own projections"):
         probe.choose(models.ModelFolder(fresh.path), HeadScore(*MATCHING, 1.0, 1.0))
 
 

@@ -45,10 +45,10 @@ def test_utf8_is_always_read_as_it_is(text: str) -> None:
 
 def test_a_guess_is_a_warning_and_the_users_word_is_obeyed(tmp_path: Path) -> None:
     [guessed] = read_bytes(tmp_path, "a.txt", LATIN.encode("cp1252"))
-    assert guessed.warnings == ("read as cp1252, a guess; --encoding NAME says what it is",)
+    assert guessed.warnings == ("read as cp1252, a guess; use --encoding NAME to set it",)
     [told] = read_bytes(tmp_path, "a.txt", LATIN.encode("cp1252"), ReadLimits(encoding="cp1252"))
     assert (told.text, told.warnings) == (LATIN, ())
-    with pytest.raises(NotText, match="no encoding is called"):
+    with pytest.raises(NotText, match="unknown encoding"):
         read_bytes(tmp_path, "a.txt", b"a", ReadLimits(encoding="utf-9"))
     with pytest.raises(NotText, match="surrogates"):
         read_bytes(tmp_path, "a.txt", b"+2AA-", ReadLimits(encoding="utf-7"))

@@ -58,7 +58,7 @@ def test_what_memory_cannot_hold_is_refused_before_it_is_copied(t5gemma, tmp_pat
 
 def test_adding_a_model_says_what_it_takes(reatt, home, t5gemma):
     done = reatt("models", "add", t5gemma)
-    assert re.search(r"takes \d+ kB on the disk, and \d+ kB of memory where it is loaded", done.err)
+    assert re.search(r"uses \d+ kB of disk, and \d+ kB of memory when loaded", done.err)
     told = json.loads(reatt("models", "list", "--json").out)["models"][-1]
     assert told["memory_bytes"] == needs(ModelFolder(t5gemma).config).memory
     assert told["disk_bytes"] > told["memory_bytes"]  # its eyes are kept, and not loaded

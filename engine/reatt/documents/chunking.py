@@ -1,10 +1,10 @@
-"""Text -> chunks that tile it exactly: the stretches that are encoded, found and cited.
+"""Text -> chunks that tile it exactly: the units that are encoded, found and cited.
 
-A chunk is about 120 words and ends where a paragraph or a sentence ends. The borders are chosen together, not one by
-one: of all ways to cut a stretch into chunks of at most 200 words the cheapest is taken, where a chunk costs the
-square of its distance from 120 words and a border costs by what it cuts: nothing before a heading, little between
-paragraphs, more between sentences, much inside one. So a paragraph of 160 words stays whole, one of 220 becomes
-110 + 110, and short paragraphs join. No chunk crosses a page, so its page number is exact.
+A chunk has about 120 words and ends at the end of a paragraph or a sentence. Its borders are chosen together: of all
+ways to cut a stretch into chunks of at most 200 words, the cheapest is taken. A chunk costs the square of its distance
+from 120 words. A border costs nothing before a heading, little between paragraphs, more between sentences, and much
+inside a sentence. So a paragraph of 160 words stays whole, one of 220 becomes 110 + 110, and short paragraphs are
+joined. No chunk crosses a page, so its page number is exact.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from reatt.documents.reader import Text
 from reatt.documents.segmentation import SPACE, Unit, units
 from reatt_store.records import Chunk
 
-WORDS = 120  # what a chunk aims at
+WORDS = 120  # target length of a chunk
 _LONGEST = 5 / 3  # of that: 200 words
-_WINDOW = 1 << 16  # characters whose borders are chosen together; bounds time and memory
+_WINDOW = 1 << 16  # characters whose borders are chosen together; limits time and memory
 _LINED = frozenset({"code", "csv", "xlsx"})  # kinds whose lines matter more than their sentences
-_CROSSING = 0.95  # cost of a heading inside a chunk: only sections of a dozen words join
+_CROSSING = 0.95  # cost of a heading inside a chunk; only sections of about a dozen words are joined
 _TITLE_LENGTH = 120  # characters
 _FIRST = re.compile(r"\S")
 _MIDDLES = tuple(map(re.compile, (r"[.!?。！？][\"'”’)\]]*+\s*+", r"(?:\r\n?+|\n)\s*+", r"\s++")))
 
 
 def split(text: Text, count_tokens: Callable[[str], int], max_tokens: int, words: int = WORDS) -> list[Chunk]:
-    """Cut a text into chunks; none where it is blank.
+    """Cut a text into chunks; a blank text has none.
 
-    The chunks' texts joined are the text. None is blank. None has more than `max_tokens` tokens, the white space
-    around it not counted, unless a single character has. Titles are not counted: leave room for them.
+    The joined texts of the chunks are the text. No chunk is blank. None has more than `max_tokens` tokens, without the
+    white space around it, unless a single character does. Titles are not counted, so leave room for them.
     """
     return list(stream(text, count_tokens, max_tokens, words))
 
 
 def stream(text: Text, count_tokens: Callable[[str], int], max_tokens: int, words: int = WORDS) -> Iterator[Chunk]:
-    """Yield the chunks of `split` one by one, for documents whose chunks should not all be in memory at once."""
+    """Yield the chunks of `split` one by one, for documents whose chunks should not be in memory all at once."""
     source = text.text
     new_line = "\n" if "\n" in source else "\r"
     heading_at = [at for at, _ in text.headings]
@@ -56,7 +56,7 @@ def stream(text: Text, count_tokens: Callable[[str], int], max_tokens: int, word
 def _ends(
     text: Text, heading_at: Sequence[int], count_tokens: Callable[[str], int], max_tokens: int, words: int
 ) -> Iterator[int]:
-    """Yield where the chunks end."""
+    """Yield the ends of the chunks."""
     source, code, start = text.text, text.kind in _LINED, 0
     for stretch in _stretches(text):
         while start < stretch:
@@ -65,14 +65,14 @@ def _ends(
             inside = heading_at[bisect_left(heading_at, start) : bisect_left(heading_at, end)]
             ends = _cheapest(units(source, start, end, inside, words, code), words)
             if end < stretch and len(ends) > 1:
-                ends.pop()  # the window's border is arbitrary: its last chunk is decided with the next window
+                ends.pop()  # the window's border is arbitrary, so its last chunk is decided with the next window
             for cut in ends:
                 yield from _fitting(source, start, cut, count_tokens, max_tokens)
                 start = cut
 
 
 def _stretches(text: Text) -> Iterator[int]:
-    """Yield the ends of the stretches that no chunk may leave: pages, blank ones joined to the page before."""
+    """Yield the ends of the stretches that no chunk may cross: pages; blank pages belong to the page before."""
     borders = [*(at for at in text.pages if at > 0), len(text.text)]
     end = 0
     for start, following in pairwise([0, *borders]):
@@ -111,9 +111,9 @@ def _cheapest(pieces: Sequence[Unit], words: int) -> list[int]:
 
 
 def _fitting(source: str, start: int, end: int, count_tokens: Callable[[str], int], max_tokens: int) -> Iterator[int]:
-    """Yield `end`, and before it where the stretch has to be cut for every part to have at most `max_tokens`."""
+    """Yield the cuts needed for every part to have at most `max_tokens`, then `end`."""
     piece = source[start:end].strip()
-    # A tokenizer gives at most one token a character of ASCII and one for the start: such a piece need not be counted.
+    # ASCII text has at most one token per character and one for the start, so such a piece need not be counted.
     if (len(piece) < max_tokens and piece.isascii()) or len(piece) < 2 or count_tokens(piece) <= max_tokens:
         yield end
         return
@@ -123,7 +123,7 @@ def _fitting(source: str, start: int, end: int, count_tokens: Callable[[str], in
 
 
 def _middle(source: str, start: int, length: int) -> int:
-    """Find where to halve a stretch of two characters or more: at a sentence, a line, a word near its middle."""
+    """Find where to halve a stretch of at least two characters: at a sentence, line or word near its middle."""
     middle, end = start + length // 2, start + length
     for pattern in _MIDDLES:
         found = pattern.finditer(source, start + length // 4, end - length // 4)
@@ -135,14 +135,14 @@ def _middle(source: str, start: int, length: int) -> int:
 
 
 def _first(source: str, start: int) -> int:
-    """Return the first position from `start` on that is not white space; there is one."""
+    """Return the first position from `start` on that is not white space; it must exist."""
     found = _FIRST.search(source, start)
     assert found is not None
     return found.start()
 
 
 def _title(text: Text, heading_at: Sequence[int], first: int, end: int) -> str:
-    """Return the nearest heading above the chunk's first words that are no heading, or else the text's title."""
+    """Return the nearest heading above the chunk's first body text, or else the title of the text."""
     index = bisect_right(heading_at, first) - 1
     if index < 0:
         return _short(text.title)

@@ -1,4 +1,4 @@
-"""Files as an ingest meets them: their names as a store keeps them, read while at rest, and those that have gone."""
+"""Files for an ingest: storable names, reading without changes in between, and files that are gone."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from pathlib import Path
 from reatt.documents.reader import FoundFile, ReadLimits, Text, find, read
 from reatt_store.errors import ChangedDuringRead, DocumentError, Notice
 
-_ESCAPE = rb"\\(?=x(?:5c|[89a-f][0-9a-f]))"  # what looks like one of our escapes in a name
+_ESCAPE = rb"\\(?=x(?:5c|[89a-f][0-9a-f]))"  # text in a name that looks like one of our escapes
 _ESCAPED = re.compile(rb"\\x(5c|[89a-f][0-9a-f])")
-_NO_TEXT = re.compile("[\udc80-\udcff]")  # how Python holds the bytes of a name that are not UTF-8
+_NO_TEXT = re.compile("[\udc80-\udcff]")  # Python's representation of bytes in a name that are not UTF-8
 
 
 def storable(path: Path | str) -> str:
-    r"""Write a name as text: bytes that are not UTF-8 as \xe9; no two names become one, and `on_disk` reads it back."""
+    r"""Write a name as text, with \xe9 for bytes that are not UTF-8; names stay distinct, and `on_disk` reverses it."""
     return re.sub(_ESCAPE, rb"\\x5c", os.fsencode(path)).decode("utf-8", "backslashreplace")
 
 
 def on_disk(stored: str) -> str:
-    """Give back the name that `storable` wrote."""
+    """Reverse `storable`."""
     return os.fsdecode(_ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), stored.encode()))
 
 
 def as_text(text: str) -> str:
-    """Write a text that was made of a file's name so that a store can hold it."""
+    """Make a text derived from a file name storable."""
     return _NO_TEXT.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)
 
 
 def steady(found: FoundFile, limits: ReadLimits) -> Iterator[Text]:
-    """Read a file; once more if it changed meanwhile, and not at all if it then does again.
+    """Read a file; read it again if it changed meanwhile, and give up if it changes again.
 
-    A document is whole with its first text. Of JSON Lines that is the first record: those that follow are known by
-    their own digests, so what a later change makes stale, the next ingest replaces.
+    The check happens with the first document. For JSON Lines that is the first record. Later records have their own
+    digests, so the next ingest replaces those that a later change made stale.
     """
     for _ in range(2):
         before, first, failed = _stamp(found.path), None, None
@@ -48,14 +48,14 @@ def steady(found: FoundFile, limits: ReadLimits) -> Iterator[Text]:
         if _stamp(found.path) == before:
             break
     else:
-        raise ChangedDuringRead("changed while it was read, twice", "ingest it again when it is at rest")
+        raise ChangedDuringRead("changed twice while it was read", "ingest it again when nothing writes to it")
     if failed is not None:
         raise failed
     if first is not None:
         yield _named(first)
         yield from map(_named, texts)
     if _stamp(found.path) != before:
-        raise ChangedDuringRead("changed while it was read", "ingest it again when it is at rest")
+        raise ChangedDuringRead("changed while it was read", "ingest it again when nothing writes to it")
 
 
 def found_in(
@@ -64,7 +64,7 @@ def found_in(
     exclude: Sequence[str],
     on_link: Callable[[Path], None] = lambda _: None,
 ) -> Iterator[FoundFile]:
-    """Yield every file that the paths name, "-" first; `on_link` hears of symbolic links that are not followed."""
+    """Yield every file that the paths name, "-" first; `on_link` gets the symbolic links that are not followed."""
     if "-" in paths:
         yield FoundFile(Path("-"), explicit=True)
     named = [path for path in paths if path != "-"]
@@ -73,7 +73,7 @@ def found_in(
 
 
 def not_followed(links: Sequence[Path]) -> list[Notice]:
-    """Tell of symbolic links once a run, however many they are."""
+    """Return one warning for all symbolic links of a run."""
     if not links:
         return []
     more = f" and {len(links) - 1:,} more" if len(links) > 1 else ""
@@ -81,14 +81,14 @@ def not_followed(links: Sequence[Path]) -> list[Notice]:
 
 
 def vanished(stored: Iterable[str], paths: Sequence[str]) -> list[str]:
-    """Name those of the stored paths that are below the given ones and whose files are gone."""
+    """Return the stored paths that are below the given ones and whose files are gone."""
     roots = [storable(os.path.abspath(os.path.expanduser(path))) for path in paths]
     below = (path for path in stored if any(path == root or path.startswith(_inside(root)) for root in roots))
     return [path for path in below if not os.path.lexists(on_disk(path))]
 
 
 def digest(path: Path) -> str:
-    """Digest a file's bytes; "" for what is no file or cannot be read: reading it will say why."""
+    """Digest a file's bytes; "" if it is not a file or cannot be read, which reading will report."""
     try:
         if not path.is_file():
             return ""
@@ -107,7 +107,7 @@ def _named(text: Text) -> Text:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """Say what changes when a file does; () where there is none."""
+    """Return the metadata that changes with a file; () if there is no file."""
     try:
         now = os.stat(path)
     except OSError:

@@ -1,7 +1,7 @@
 """Which files an ingest reads: named files, folders, globs.
 
 Folders are walked in a fixed order. Hidden files, version control, `node_modules`, editors' lock files (`~$x.docx`),
-stores of ours and symbolic links inside a folder are left out; what is named on the command line is always taken.
+reatt stores, and symbolic links inside a folder are skipped. A file named on the command line is always read.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class FoundFile:
     """One file to read."""
 
     path: Path  # absolute, symbolic links as given
-    explicit: bool  # named on the command line itself: then a binary file is an error, not a file to skip
+    explicit: bool  # named on the command line; then a binary file is an error and is not skipped
 
 
 @dataclass
@@ -35,7 +35,7 @@ class _Walk:
     include: Sequence[str]
     exclude: Sequence[str]
     on_link: Callable[[Path], None]
-    extensions: Counter[str] = field(default_factory=Counter)  # of files passed over
+    extensions: Counter[str] = field(default_factory=Counter)  # of skipped files
 
 
 def find(
@@ -46,8 +46,8 @@ def find(
 ) -> Iterator[FoundFile]:
     """Yield every file once. Globs match the name, or the path below the folder (`*` crosses `/`).
 
-    NoSuchPath is raised before the first file, NothingFound after the last where there was none. `on_link` hears of
-    symbolic links that are not followed.
+    Raises NoSuchPath before the first file, and NothingFound at the end if there was none. `on_link` is called for each
+    symbolic link that is not followed.
     """
     roots = [root for path in paths for root in _roots(path)]
     return _find(roots, _Walk(include, exclude, on_link))
@@ -89,8 +89,8 @@ def _below(root: Path, walk: _Walk) -> Iterator[FoundFile]:
         folder = pending.pop()
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError:  # no permission, a bad disk, or it has just gone
-            yield FoundFile(folder, explicit=True)  # reading it will say why it cannot be read
+        except OSError:  # no permission, a bad disk, or it was just deleted
+            yield FoundFile(folder, explicit=True)  # reading it will report the reason
             continue
         if any(entry.name == _STORE_MARK for entry in entries):
             continue
@@ -128,5 +128,5 @@ def _nothing(walk: _Walk) -> NothingFound:
     globs = [f"--include {pattern}" for pattern in walk.include] + [f"--exclude {pattern}" for pattern in walk.exclude]
     under = f" with {' '.join(globs)}" if globs else ""
     common = ", ".join(f"{extension} ({count})" for extension, count in walk.extensions.most_common(3))
-    fix = f"passed over: {common}" if common else "name what holds documents, such as PDF, DOCX, HTML, Markdown or text"
+    fix = f"skipped: {common}" if common else "name files or folders with PDF, DOCX, HTML, Markdown or text"
     return NothingFound(f"nothing to read{under}", fix)

@@ -1,8 +1,8 @@
-"""JSON Lines in BEIR form: one document a line, `{"_id": ..., "title": ..., "text": ...}`, plain, gzip or xz.
+"""JSON Lines in BEIR's format: one document per line, `{"_id": ..., "title": ..., "text": ...}`, plain, gzip or xz.
 
-The file is read twice, line by line: first to check every line and to find repeated ids, then to hand the records out.
-So a wrong line is known before anything is stored, a repeated id gives one record (the later line), and memory stays
-at eight bytes a record however long the file.
+The file is read twice, line by line: first to check every line and find repeated ids, then to yield the records. So a
+wrong line is found before anything is stored, a repeated id gives one record (the later line), and memory stays at
+eight bytes per record for a file of any length.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _EXAMPLE = 'a line looks like {"_id": "d1", "title": "Leave", "text": "Parental 
 class Record:
     """One line of the file."""
 
-    external_id: str  # "_id" or "id"; the line's number where there is neither
+    external_id: str  # "_id" or "id", or else the line number
     title: str
     text: str
     digest: str  # hex BLAKE2b of the line's bytes
@@ -33,7 +33,7 @@ class Record:
 
 
 def read_records(file: BinaryIO, name: str, longest: int) -> Iterator[Record]:
-    """Yield the records of an open file; RecordFormat and TooBig (`longest` bytes a line) come before the first."""
+    """Yield the records of an open file; RecordFormat and TooBig (`longest` bytes per line) are raised first."""
     later = _repeated(file, name, longest)
     earlier = {last: first for first, last in later.items()}
     for number, line in _lines(file, name, longest):
@@ -47,7 +47,7 @@ def read_records(file: BinaryIO, name: str, longest: int) -> Iterator[Record]:
 
 
 def _repeated(file: BinaryIO, name: str, longest: int) -> dict[int, int]:
-    """Check all lines; return which line numbers are replaced by which later ones."""
+    """Check all lines; return which lines are replaced by which later ones."""
     import numpy as np
 
     numbers, hashes = array("Q"), array("Q")
@@ -68,7 +68,7 @@ def _lines(file: BinaryIO, name: str, longest: int) -> Iterator[tuple[int, bytes
         while line := stream.readline(longest + 1):
             number += 1
             if len(line) > longest:
-                raise TooBig(f"{name}:{number}: a line is longer than {longest:,} bytes", "--max-file-size")
+                raise TooBig(f"{name}:{number}: the line is longer than {longest:,} bytes", "--max-file-size")
             if number == 1:
                 line = line.removeprefix(b"\xef\xbb\xbf")
             if not line.isspace():
@@ -100,5 +100,5 @@ def _parse(line: bytes, number: int, name: str) -> Record:
 
 
 def _whole(text: str) -> str:
-    """Replace lone surrogates, which JSON may escape and no encoding can store."""
+    """Replace lone surrogates, which JSON can escape but no encoding can store."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -1,7 +1,7 @@
-"""Which language a text is in, told cheaply: is it one that the model knows?
+"""Fast language detection: does the model know the language of a text?
 
-By the script of its letters, and where that is Latin by the commonest words of eighteen languages. Nothing is said of a
-text that says too little: tables, code, names. A few kilobytes of a document are looked at, about a millisecond.
+It uses the script of the letters and, for Latin, the most common words of eighteen languages. Texts with too few such
+words get no language: tables, code, names. A few kilobytes of a document are examined, in about a millisecond.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from reatt_store.errors import Notice
 
 ENGLISH = "English"
-_SAMPLE = 1500  # characters, taken at three places
+_SAMPLE = 1500  # characters, from three places
 _WORDS = {
     ENGLISH: "the of and to in is that for it with as was on are by this be at from or an what who which how when where"
     " does did do a not no so its he she you we",
@@ -45,13 +45,13 @@ _LANGUAGES = {
     word: [name for name in _WORDS if word in _WORDS[name].split()] for row in _WORDS.values() for word in row.split()
 }
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-_FEWEST = 0.12  # of the words of a text that are among the commonest of its language; English prose has 0.3 and more
-_CERTAIN = 1.4  # times as many as of English
+_FEWEST = 0.12  # minimum share of common words; English prose has 0.3 and more
+_CERTAIN = 1.4  # times as many common words as of English
 _SCRIPTS = {"CJK": "Chinese or Japanese", "HIRAGANA": "Japanese", "KATAKANA": "Japanese", "HANGUL": "Korean"}
 
 
 def language(text: str) -> str | None:
-    """Name the language, or the script where it is not Latin; None where the text does not tell.
+    """Name the language, or the script if it is not Latin; None if the text does not show it.
 
     >>> language("Wie lange dauert die Elternzeit?"), language("How long is parental leave?"), language("Δ = 4")
     ('German', 'English', None)
@@ -68,7 +68,7 @@ def language(text: str) -> str | None:
 
 
 def foreign(text: str, known: frozenset[str] | None) -> str | None:
-    """Name the language of a text if it is none of those the model knows; None as `known` stands for all."""
+    """Name the language of a text if the model does not know it; `known` None means all languages."""
     if known is None:
         return None
     name = language(text)
@@ -76,21 +76,19 @@ def foreign(text: str, known: frozenset[str] | None) -> str | None:
 
 
 def known_to(settings: Mapping[str, Any]) -> frozenset[str] | None:
-    """Name the languages of a model by its config: English unless it says so, and what it was adapted to, so all."""
+    """Return the languages in a model's config: English by default; None, for all, if the model was adapted."""
     return None if "parent" in settings else frozenset(settings.get("languages", [ENGLISH]))
 
 
 def notices(found: Mapping[str | None, int], model: str, settings: Mapping[str, Any]) -> list[Notice]:
-    """Say which languages of the documents that were read the model does not know."""
+    """Return a warning about documents in languages that the model does not know."""
     known = known_to(settings)
     unknown = {} if known is None else {name: count for name, count in found.items() if name and name not in known}
     if not unknown:
         return []
     listed = ", ".join(f"{count:,} in {name}" for name, count in sorted(unknown.items(), key=lambda item: -item[1]))
     does = f"{model} does not know the language of some documents ({listed})"
-    return [
-        Notice("LANGUAGE", f"{does}; questions in it are searched by words until the model is adapted: reatt adapt")
-    ]
+    return [Notice("LANGUAGE", f"{does}; questions in it are searched by words until you run reatt adapt")]
 
 
 def _cuts(text: str) -> list[str]:
@@ -104,6 +102,6 @@ def _latin(words: list[str]) -> str | None:
     if not votes:
         return None
     name, count = votes.most_common(1)[0]
-    if votes[ENGLISH] * _CERTAIN >= count:  # English is what a wrong word about another language would harm
+    if votes[ENGLISH] * _CERTAIN >= count:  # a false report would do most harm for English
         name, count = ENGLISH, votes[ENGLISH]
     return name if count >= max(2, _FEWEST * len(words)) else None

@@ -1,7 +1,7 @@
 """Files, folders, globs and standard input -> text with pages, headings and exact character offsets.
 
-`find` names the files, `read` turns one into text. Whatever is wrong with one file is a DocumentError of that file:
-the caller notes it and goes on. Binary files raise NotText; whether that is worth a word, `FoundFile.explicit` says.
+`find` names the files, `read` turns one into text. Any problem with a file raises a DocumentError; the caller records
+it and continues. Binary files raise NotText; whether the user is told depends on `FoundFile.explicit`.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ KINDS = (*registry.KINDS, "records")
 
 @dataclass(frozen=True)
 class Text:
-    """The text of one document and what is known about it."""
+    """The text of one document, and its metadata."""
 
     path: str  # absolute, or "-"
     external_id: str | None  # `_id` of a BEIR record
     title: str  # the document's own, or its file name made readable
     kind: str  # one of KINDS, but "record" for one of the records
-    text: str  # what offsets refer to; for markdown, rst, csv, code and text the file's own characters
-    pages: tuple[int, ...]  # character where each page starts; () where there are none
+    text: str  # offsets refer to it; for markdown, rst, csv, code and text it is the file's own text
+    pages: tuple[int, ...]  # character where each page starts; () if there are no pages
     headings: Headings
     digest: str  # hex BLAKE2b of the file's bytes, or of the record's line
     size: int  # bytes of the same
@@ -46,10 +46,10 @@ class Text:
 
 
 def read(found: FoundFile, limits: ReadLimits | None = None) -> Iterator[Text]:
-    """Yield the one document of a file, or one a line for JSON Lines (there, too, with text "" where it is empty).
+    """Yield the one document of a file, or one per line for JSON Lines (an empty record has the text "").
 
-    Raises a DocumentError that names the path. A file is read wholly or not at all: JSON Lines are checked to the end
-    before their first record is yielded.
+    Raises a DocumentError that names the path. A file is read completely or not at all: JSON Lines are checked to the
+    end before the first record is yielded.
     """
     path = str(found.path)
     try:
@@ -63,9 +63,9 @@ def read(found: FoundFile, limits: ReadLimits | None = None) -> Iterator[Text]:
 
 
 def read_stdin(stream: BinaryIO, kind: str | None = None, limits: ReadLimits | None = None) -> Iterator[Text]:
-    """Read standard input, as one of KINDS or, without one, as what it looks like.
+    """Read standard input as one of KINDS, or detect its format.
 
-    It is copied to an unnamed temporary file first, because parsers seek.
+    It is first copied to an unnamed temporary file, because parsers seek.
     """
     limits = limits or ReadLimits()
     with tempfile.TemporaryFile() as file:
@@ -85,7 +85,7 @@ def read_stdin(stream: BinaryIO, kind: str | None = None, limits: ReadLimits | N
 
 
 def _open(path: Path) -> BinaryIO:
-    """Open a regular file; never block on a pipe that carries its name."""
+    """Open a regular file; never block on a pipe of that name."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     file = os.fdopen(descriptor, "rb")
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -111,7 +111,7 @@ def _documents(file: BinaryIO, path: str, limits: ReadLimits, kind: str | None) 
     digest = _digest(file)
     content = registry.parse(kind, file, size, limits)
     if not content.text.strip():
-        raise EmptyDocument("no text in it")
+        raise EmptyDocument("no text in the file")
     title = content.title or name_as_title(path, kind)
     rest = (content.text, content.pages, content.headings, digest, size, content.warnings)
     yield Text(path, None, title, kind, *rest)
@@ -143,7 +143,7 @@ def _digest(file: BinaryIO) -> str:
 
 
 def name_as_title(path: str, kind: str) -> str:
-    """Make a file's name a title: words of prose files, the name itself for code.
+    """Make a title from a file name: words for prose, the name itself for code.
 
     >>> name_as_title("/docs/parental-leave_2024.md", "markdown")
     'parental leave 2024'

@@ -1,7 +1,7 @@
-"""Text -> the smallest stretches that a chunk may be made of, and what it costs to end a chunk after each.
+"""Text -> the smallest units of a chunk, and the cost of ending a chunk after each.
 
-Prose is cut at blank lines, then at sentence ends; code at blank lines, then at line ends. Only what is still too long
-is cut inside: a sentence of a thousand words, a table, a line of 5 MB.
+Prose is cut at blank lines, then at sentence ends; code at blank lines, then at line ends. Only units that are still
+too long are cut inside: a sentence of a thousand words, a table, a line of 5 MB.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-# What it costs to end a chunk here; a chunk of 200 words instead of 120 costs 0.44.
+# The cost of ending a chunk here; for comparison, a chunk of 200 words instead of 120 costs 0.44.
 SECTION = 0.0  # before a heading
 PARAGRAPH = 0.2
 INNER_PARAGRAPH = 0.3  # a blank line inside an indented block of code
@@ -19,12 +19,12 @@ SENTENCE = 0.4
 LINE = 0.6
 CLAUSE = 0.9
 WORD = 1.5
-HEADING = 2.0  # between a heading and what it is the heading of
+HEADING = 2.0  # between a heading and its text
 CHARACTER = 3.0
 
 
 class Unit(NamedTuple):
-    """A stretch that begins where the one before ends; never blank, white space behind it belongs to it."""
+    """A unit that starts where the one before ends; never blank, and includes the white space after it."""
 
     end: int
     words: int
@@ -46,7 +46,7 @@ SPACE = re.compile(r"\s*+")
 _CLAUSES = re.compile(r"[,;:)\]—–、，；：]\s*+")
 _WORDS = re.compile(r"\s++")
 _SENTENCES = re.compile(r"(?:[.!?…][\"'”’)\]]*+\s++|[。！？]\s*+)")
-# Scripts that write no spaces: Thai, Lao, Burmese, Khmer, kana, Han. Two of their characters count as a word.
+# Scripts without spaces: Thai, Lao, Burmese, Khmer, kana, Han. Two of their characters count as a word.
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
 _QUOTES = re.compile(r"[“„‟‘‚‛«»‹›「『〝《〈]")
 _ODD_SPACE = re.compile(r"[^\S \n\t\r]")
@@ -55,7 +55,7 @@ _ODD_SPACE = re.compile(r"[^\S \n\t\r]")
 def units(text: str, start: int, end: int, headings: Sequence[int], words: int, code: bool) -> list[Unit]:
     """Cut text[start:end], which is not blank and ends where a chunk may end.
 
-    `headings` are the positions in it where a heading's line starts, `words` is what a chunk aims at.
+    `headings` are the positions where heading lines start; `words` is the target length of a chunk.
     """
     found: list[Unit] = []
     starts = frozenset(headings)
@@ -74,7 +74,7 @@ def units(text: str, start: int, end: int, headings: Sequence[int], words: int, 
 
 
 def sentences(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the sentences of a prose text as [start, end), without the space around them; blank lines end one, too."""
+    """Yield the sentences of a prose text as [start, end), without surrounding space; blank lines also end one."""
     at = 0
     for end in [*(match.end() for match in _BLANK_LINES.finditer(text)), len(text)]:
         for cut in _sentence_ends(text, at, end):
@@ -85,7 +85,7 @@ def sentences(text: str) -> Iterator[tuple[int, int]]:
 
 
 def count_words(text: str, code: bool) -> int:
-    """Count words: between spaces, in pairs of characters where a script has none, and by length where neither fits."""
+    """Count words: by spaces, by pairs of characters in scripts without spaces, and by length otherwise."""
     text = text.strip()
     spaced = len(text.split())
     unspaced = 0 if text.isascii() else len(_UNSPACED.findall(text)) // 2
@@ -111,7 +111,7 @@ def _blocks(text: str, start: int, end: int, headings: Sequence[int], code: bool
 
 
 def _inside(text: str, start: int, end: int, words: int, code: bool) -> Iterator[tuple[int, float]]:
-    """Yield where a block may be cut, its end included, and at what cost."""
+    """Yield the places where a block may be cut, including its end, with their costs."""
     at = start
     for cut in _line_ends(text, start, end) if code else _sentence_ends(text, start, end):
         if cut - at > 12 * words or count_words(text[at:cut], code) > words * 5 // 6:
@@ -129,30 +129,30 @@ def _sentence_ends(text: str, start: int, end: int) -> list[int]:
 
 
 def _at_starts(text: str, start: int, end: int, ends: Iterable[int]) -> list[int]:
-    """Move each end behind the white space that follows it, so that no stretch is blank."""
+    """Move each end after the white space that follows it, so that no unit is blank."""
     first = _behind_space(text, start)
     return [*sorted({at for at in (_behind_space(text, at) for at in ends) if first < at < end}), end]
 
 
 def _sentences(block: str) -> list[int]:
-    """Return the lengths of a block's sentences, by sentencex or, where that is known to stumble, by their marks."""
+    """Return the lengths of a block's sentences, by sentencex or, where that is known to fail, by punctuation."""
     from sentencex import segment  # type: ignore[import-untyped]
 
     lengths: list[int] = []
-    if block.isascii() or len(_QUOTES.findall(block)) < 8 + len(block) // 16:  # else its time grows with the square
+    if block.isascii() or len(_QUOTES.findall(block)) < 8 + len(block) // 16:  # otherwise its time is quadratic
         try:
-            # sentencex 1.0 panics on some white space beside initials; it sees plain spaces in their place.
+            # sentencex 1.0 panics on some white space next to initials, so it gets plain spaces instead.
             lengths = [len(sentence) for sentence in segment("en", _ODD_SPACE.sub(" ", block))]
         except UnicodeEncodeError:  # lone surrogates
             lengths = []
-    if sum(lengths) == len(block):  # it may drop some of a run of line ends
+    if sum(lengths) == len(block):  # it may drop some of several line ends
         return lengths
     ends = [0, *(match.end() for match in _SENTENCES.finditer(block)), len(block)]
     return [following - at for at, following in pairwise(ends)]
 
 
 def _pieces(text: str, start: int, end: int, longest: int) -> Iterator[tuple[int, float]]:
-    """Cut what has no sentence or line ends of use after about `longest` characters; the end is not yielded."""
+    """Cut a stretch without usable sentence or line ends after about `longest` characters; its end is not yielded."""
     at = start
     while True:
         first = _behind_space(text, at)
@@ -168,7 +168,7 @@ def _pieces(text: str, start: int, end: int, longest: int) -> Iterator[tuple[int
 
 
 def _best(text: str, low: int, high: int) -> tuple[int, float]:
-    """Find the last place of the best sort in a range."""
+    """Find the last place of the best kind in a range."""
     for pattern, cost in ((_LINES, LINE), (_CLAUSES, CLAUSE), (_WORDS, WORD)):
         places = [match.end() for match in pattern.finditer(text, low, high)]
         if places:
@@ -179,5 +179,5 @@ def _best(text: str, low: int, high: int) -> tuple[int, float]:
 def _behind_space(text: str, at: int) -> int:
     """Return the first position from `at` on that is not white space."""
     found = SPACE.match(text, at)
-    assert found is not None  # it matches nothing at all, too
+    assert found is not None  # it also matches the empty string
     return found.end()

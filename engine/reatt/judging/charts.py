@@ -1,6 +1,6 @@
-"""Small charts as SVG, for a page without scripts: a curve over steps, and intervals beside a line at zero.
+"""Small SVG charts for a page without scripts: a curve over steps, and intervals around zero.
 
-Colours come from the page (`currentColor` and its classes), so that a dark page needs no other chart.
+Colours come from the page (`currentColor` and its classes), so a chart also works on a dark page.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ POINTS = 160  # drawn of a curve; more cannot be seen
 
 @dataclass(frozen=True)
 class Curve:
-    """A figure over the steps of a run, with a line to reach where there is one."""
+    """A figure over the steps of a run, with a goal line if there is a goal."""
 
     title: str
     points: tuple[Point, ...]  # (step, value), steps rising
@@ -28,7 +28,7 @@ class Curve:
 
 
 def curve(drawn: Curve) -> str:
-    """Draw a curve; "" where there is nothing to draw. Steps are averaged where there are more than can be seen."""
+    """Draw a curve; "" if there is nothing to draw. Steps are averaged if there are more than can be seen."""
     points = thinned([point for point in drawn.points if math.isfinite(point[1])])
     if not points:
         return ""
@@ -52,7 +52,7 @@ def curve(drawn: Curve) -> str:
 
 
 def interval(name: str, low: float, middle: float, high: float, reach: float) -> str:
-    """Draw an interval and its middle beside a line at zero; `reach` is the end of the scale on both sides."""
+    """Draw an interval and its middle with a line at zero; `reach` is the end of the scale on both sides."""
     width, height = 220, 18
     scale = (width / 2 - 6) / max(reach, 1e-9)
     left, dot, right = (width / 2 + value * scale for value in (low, middle, high))
@@ -66,14 +66,14 @@ def interval(name: str, low: float, middle: float, high: float, reach: float) ->
 
 
 def thinned(points: Sequence[Point], most: int = POINTS) -> list[Point]:
-    """Average runs of neighbouring points so that at most so many are left; the mean of all stays."""
+    """Average neighbouring points so that at most so many remain; the overall mean does not change."""
     size = -(-len(points) // most) if points else 1
     runs = [points[at : at + size] for at in range(0, len(points), size)]
     return [(sum(x for x, _ in run) / len(run), sum(y for _, y in run) / len(run)) for run in runs]
 
 
 def number(value: float) -> str:
-    """Write a number with three digits that count.
+    """Write a number with three significant digits.
 
     >>> number(0.12345), number(1234.5), number(0.00005)
     ('0.123', '1,234', '5e-05')
@@ -105,7 +105,7 @@ def _down(value: float, low: float, high: float) -> float:
 
 
 def _widened(low: float, high: float) -> Point:
-    """Give a level line a scale, too."""
+    """Return a scale, also for a constant line."""
     return (low, high) if high > low else (low - max(abs(low), 1e-3) / 2, high + max(abs(high), 1e-3) / 2)
 
 

@@ -1,8 +1,8 @@
-"""Before and after: whether a model that has learnt answers held-out questions better, and whether to use it.
+"""Before and after: whether a trained model answers held-out questions better, and whether to use it.
 
-Both models get the same questions, from documents that none of the training saw. What is compared is the mean over
-questions; to say how sure that is, whole groups are drawn, for the questions of one document rise and fall together.
-An improvement counts where neither the bootstrap nor exchanging the two models explains it, each one-sided at 2.5 %.
+Both models get the same questions, from documents that training did not see. Means over questions are compared. Their
+uncertainty comes from resampling whole groups, because the questions of one document rise and fall together. An
+improvement counts if neither the bootstrap nor exchanging the two models explains it, each one-sided at 2.5 %.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from functools import partial
 
 from reatt.judging import metrics
 
-WHOLE = "complete@5"  # of questions whose evidence stands in several documents alone
-CHANCE = 0.025  # of accepting a model that is no better: one side of a 95 % interval
+WHOLE = "complete@5"  # only for questions with evidence in several documents
+CHANCE = 0.025  # probability of accepting a model that is not better: one side of a 95 % interval
 NAMES = {
     "mrr@10": "MRR@10",
     "ndcg@10": "nDCG@10",
@@ -23,7 +23,7 @@ NAMES = {
     "em": "exact match",
     "f1": "F1",
 }
-RETRIEVAL, READING = "ndcg@10", "f1"  # the figures that decide: the second where the retriever does not learn
+RETRIEVAL, READING = "ndcg@10", "f1"  # the figures that decide; the second if retrieval is not trained
 
 _FOUND: dict[str, Callable[[Sequence[str], Mapping[str, int]], float]] = {
     "mrr@10": metrics.reciprocal_rank,
@@ -35,24 +35,24 @@ _SAID = {"em": metrics.exact_match, "f1": metrics.f1}
 
 @dataclass(frozen=True)
 class Asked:
-    """A held-out question, and what one model found and said."""
+    """A held-out question with one model's results and answer."""
 
     question: str  # masks as `<extra_id_0>`
     answers: tuple[str, ...]  # those accepted
     group: str  # what was held out together
     kind: str  # as in `Example`
-    found: tuple[str, ...]  # names of texts or documents, best first, none twice
-    right: str | None  # the one that should have been found; None where none of them is known to be right
-    answer: str | None  # None: not asked to read
-    also: tuple[str, ...] | None = None  # what else should have been found; None where not all of it is known
+    found: tuple[str, ...]  # names of texts or documents, best first, without repeats
+    right: str | None  # the one to find; None if unknown
+    answer: str | None  # None: was not read
+    also: tuple[str, ...] | None = None  # what else is to be found; None if not all of it is known
 
     @property
     def rank(self) -> int | None:
-        """The place of the right one, from 1; None where it was not found."""
+        """The rank of the right one, from 1; None if it was not found."""
         return self.found.index(self.right) + 1 if self.right in self.found else None
 
     def figures(self) -> dict[str, float]:
-        """Measure this one question; reading only where it was asked to read."""
+        """Measure this question; reading only if it was read."""
         judged = dict.fromkeys((self.right or "", *(self.also or ())), 1)
         found = {name: measure(self.found, judged) for name, measure in _FOUND.items()}
         said = {name: measure(self.answer, self.answers) for name, measure in _SAID.items() if self.answer is not None}
@@ -62,7 +62,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Change:
-    """What became of one figure; `low` and `high` bound the change of its mean in 95 % of resamples by group."""
+    """One figure before and after; `low` and `high` bound the change of its mean in 95 % of resamples by group."""
 
     before: float
     after: float
@@ -71,7 +71,7 @@ class Change:
 
     @property
     def gain(self) -> float:
-        """How much it rose."""
+        """The change of the mean."""
         return self.after - self.before
 
     def __str__(self) -> str:
@@ -80,15 +80,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the new model is to be used, why, and every figure before and after."""
+    """Whether to use the new model, why, and every figure before and after."""
 
     accepted: bool
-    better: bool  # what the figures say, whatever was asked for
+    better: bool  # what the figures say, regardless of --accept
     reason: str
     primary: str  # the figure that decides
     questions: int
     groups: int
-    figures: dict[str, Change]  # by name, those of `NAMES` that could be measured
+    figures: dict[str, Change]  # by name: those of `NAMES` that could be measured
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ class Policy:
 
 POLICIES = {
     "if-better": Policy(lambda better: better, "{}"),
-    "always": Policy(lambda _: True, "{}; used all the same, as asked"),
-    "never": Policy(lambda _: False, "{}; not used, as asked"),
+    "always": Policy(lambda _: True, "{}; used anyway, as requested"),
+    "never": Policy(lambda _: False, "{}; not used, as requested"),
 }
 
 
@@ -114,9 +114,9 @@ def compare(
     policy: str = "if-better",
     seed: int = 0,
 ) -> Verdict:
-    """Compare two models' dealings with the same questions, in the same order, and decide.
+    """Compare two models on the same questions, in the same order, and decide.
 
-    Better is a model whose primary figure rose beyond chance while no other surely fell.
+    A model is better if its primary figure rose beyond chance and no other figure certainly fell.
     """
     assert [asked.question for asked in before] == [asked.question for asked in after], "not the same questions"
     paired = _paired(before, after)
@@ -133,7 +133,7 @@ def compare(
 def moved(before: Sequence[Asked], after: Sequence[Asked], primary: str, most: int) -> list[tuple[Asked, Asked]]:
     """Pair what got better by the primary figure, most first; swap `before` and `after` for what got worse.
 
-    No group fills the list: the best of each group comes before the second best of any.
+    The best of each group comes before the second best of any, so that no group fills the list.
     """
     gains = [(_gain(primary, *pair), pair) for pair in zip(before, after, strict=True)]
     seen: dict[str, int] = {}
@@ -146,7 +146,7 @@ def moved(before: Sequence[Asked], after: Sequence[Asked], primary: str, most: i
 
 @dataclass(frozen=True)
 class _Paired:
-    """One figure of each question that has it, before and after."""
+    """One figure, before and after, of the questions that have it."""
 
     before: list[float]
     after: list[float]
@@ -158,7 +158,7 @@ class _Paired:
 
 
 def _paired(before: Sequence[Asked], after: Sequence[Asked]) -> dict[str, _Paired]:
-    """Measure every question once, and gather by figure what could be measured on both sides."""
+    """Measure every question once; collect by figure the values that exist on both sides."""
     rows = [(b.figures(), a.figures(), b.group) for b, a in zip(before, after, strict=True)]
     found = {}
     for name in NAMES:
@@ -175,7 +175,7 @@ def _change(values: _Paired, seed: int) -> Change:
 
 
 def _objection(figures: Mapping[str, Change], primary: str, paired: Mapping[str, _Paired], seed: int) -> str | None:
-    """Say what speaks against the new model; None where nothing does."""
+    """Return the objection to the new model; None if there is none."""
     if primary not in figures:
         return f"{NAMES[primary]} could not be measured: no held-out question has it"
     change, name, values = figures[primary], NAMES[primary], paired[primary]

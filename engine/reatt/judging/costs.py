@@ -1,4 +1,4 @@
-"""What a run takes beside learning, from some texts and a few questions: so that `--minutes` holds for all of it."""
+"""Estimates the time of a run outside training, from some texts and questions, so that `--minutes` covers it all."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from reatt.lessons.examples import Example
 from reatt.model.reatt import ReAtt
 from reatt.search.encode import ENCODE_CHUNKS
 
-SOME = 128  # texts that are encoded to see how long all take
-FEW = 8  # questions that are asked to see how long all take
-LEAST_READ = 50  # held-out questions: fewer tell nothing of reading
+SOME = 128  # texts that are encoded to estimate the time for all
+FEW = 8  # questions that are asked to estimate the time for all
+LEAST_READ = 50  # held-out questions; fewer say nothing about reading
 
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds that measuring and encoding take."""
+    """Seconds for measuring and encoding."""
 
-    find: float  # of all held-out questions
-    read: float  # of one
-    encode: float  # of the corpus anew; 0 where its keys stay
+    find: float  # for all held-out questions
+    read: float  # for one question
+    encode: float  # for encoding the corpus again; 0 if its keys stay
 
     def readable(self, seconds: float) -> int:
-        """Say how many questions can be read twice in so many seconds.
+        """Return how many questions can be read twice in so many seconds.
 
-        Finding is cheap and asked of all; reading takes some ten times as long, and 300 questions would eat the run.
+        Retrieval is cheap and measured for all. Reading takes about ten times as long.
         """
         return max(LEAST_READ, int(seconds / (2 * self.read)))
 
     def total(self, read: int) -> float:
-        """Add up: measuring before and after, `read` questions of it read, and encoding."""
+        """Return the total: measuring before and after, with `read` questions read, and encoding."""
         return 2 * (self.find + read * self.read) + self.encode
 
 
 def estimate(model: ReAtt, corpus: Corpus, search: CorpusSearch, held: Sequence[Example], encodes: bool) -> Costs:
-    """Ask a few of the held-out questions, and encode some of the corpus if it `encodes` all."""
+    """Time a few held-out questions and, if the run `encodes` the corpus, some texts."""
     some = held[:: max(1, len(held) // FEW)]
-    measure(model, corpus, search, some[:1], read=1)  # opens what is slow the first time
+    measure(model, corpus, search, some[:1], read=1)  # the first call is slower
     find = _seconds(model, corpus, search, some, 0)
     read = _seconds(model, corpus, search, some, len(some)) - find
     encode = _encoding(model, corpus) if encodes else 0.0
@@ -55,7 +55,7 @@ def _seconds(model: ReAtt, corpus: Corpus, search: CorpusSearch, some: Sequence[
 
 
 def _encoding(model: ReAtt, corpus: Corpus) -> float:
-    """Estimate how long encoding the corpus anew takes, from a few of its texts."""
+    """Estimate the time for encoding the corpus again, from a few of its texts."""
     some = corpus.passages[:: max(1, len(corpus.passages) // SOME)][:SOME]
     started = time.monotonic()
     for at in range(0, len(some), ENCODE_CHUNKS):

@@ -1,17 +1,17 @@
-"""What a model finds and says when it is asked held-out questions: the material of a comparison.
+"""A model's results and answers for held-out questions: the input of a comparison.
 
-The right thing to find is the text that an example was made from or whose answer stands in it, wherever equal texts
-stand; of a judgement it is the document; where none is known, the first text found that holds an answer. Retrieval is
-by attention alone, which is what learns; reading sees the best chunks that were found, whether or not they are right.
+The right result is the text that an example was made from, or that contains its answer; equal texts count as one. For a
+judgement it is the document. If none is known, it is the first text found that contains an answer. Retrieval is by
+attention alone, because that is what is trained. Reading gets the best chunks found, whether or not they are right.
 
-A masked sentence stands word for word in the text it was made from, so finding that text is no task, and no gain could
-be seen; and a reader who copies what stands beside the gap is no reader yet. Therefore a cloze question is asked in its
-place: a few of its words, the same ones before and after. nDCG@10:
+A masked sentence stands word for word in its text. Finding that text is too easy to show a gain, and copying the words
+beside the gap is not reading. So a cloze question is asked instead: a few words of the sentence, the same ones before
+and after. nDCG@10:
 
                       whole sentence    cloze question  people's questions
     FairytaleQA       0.982  1.000      0.755  0.796    0.732  0.724
 
-(BM25, then attention; what people ask is found by FTS5.) A change shows here; its size does not say what people gain.
+(BM25, then attention; people's questions with FTS5.) A change is visible here, but not how much people gain.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from reatt.search.index import AttentionIndex
 from reatt.search.retriever import TOKEN_CANDIDATES, TOP
 from reatt_store.library import Library
 
-FOUND_CHUNKS = 50  # for a question: enough for ten different documents
-FOUND = 10  # texts or documents that figures look at
+FOUND_CHUNKS = 50  # per question; enough for ten different documents
+FOUND = 10  # texts or documents that the figures use
 
 
 Says = Callable[[ReAtt, Corpus, Example, Sequence[int]], str | None]
 
 
 class StoredSearch:
-    """Attention search over the keys that a generation of a store holds."""
+    """Attention search over the keys of a generation."""
 
     def __init__(self, library: Library, generation: int, model: ReAtt, corpus: Corpus) -> None:
         self._index = AttentionIndex(library, generation, TOKEN_CANDIDATES)
@@ -54,12 +54,12 @@ class StoredSearch:
         queries = self._model.queries(self._model.tokenizer.masked(example.question))
         number, equal = self._corpus.number, self._corpus.equal
         places = self._index.search(queries, k, "auto", None)
-        scores = {equal[number[id]]: score for id, score in places if id in number}  # others came since
+        scores = {equal[number[id]]: score for id, score in places if id in number}  # others were added since
         return sorted(scores, key=lambda found: -scores[found])[:k]
 
 
 def as_asked(example: Example) -> Example:
-    """Ask as people do: a masked sentence by a cloze question, always the same one."""
+    """Return the question to ask; for a masked sentence a cloze question, always the same one."""
     if example.source != "masked":
         return example
     return replace(example, question=(cloze.question(example, random.Random(example.text)),))  # noqa: S311
@@ -73,12 +73,14 @@ def measure(
     read: int | None = None,
     on_progress: OnProgress = lambda _: None,
 ) -> list[Asked]:
-    """Ask a model all held-out questions, the first `read` of them to be answered, too.
+    """Ask a model all held-out questions, and let it answer the first `read` of them.
 
     `search` finds chunks with the model's keys, from a store or from memory.
     """
     held = [as_asked(example) for example in held]
-    alone = [replace(example, close=()) for example in held]  # what a file brought along is not to be found for it
+    alone = [
+        replace(example, close=()) for example in held
+    ]  # documents that came with the question file do not count as found
     found = close_chunks(alone, corpus, search, FOUND_CHUNKS)
     asked = []
     for number, (example, ids) in enumerate(zip(held, found, strict=True)):
@@ -98,7 +100,7 @@ def _ask(model: ReAtt, corpus: Corpus, example: Example, numbers: Sequence[int],
 
 
 def _right(corpus: Corpus, example: Example, numbers: Sequence[int], found: Sequence[str]) -> str | None:
-    """Name what should have been found first."""
+    """Return the name of the right result."""
     if example.chunk is not None:
         return _NAMED[example.source](corpus, [corpus.number[example.chunk]])[0]
     texts = zip(_NAMED[example.source](corpus, numbers), numbers, strict=True)
@@ -115,7 +117,7 @@ def _says(model: ReAtt, corpus: Corpus, example: Example, numbers: Sequence[int]
 
 
 def _silent(model: ReAtt, corpus: Corpus, example: Example, numbers: Sequence[int]) -> None:
-    """Read nothing: there is no time, or the answer is a judged document, which no one asks for whole."""
+    """Return no answer: there is no time, or the answer would be a whole document."""
 
 
 def _texts(corpus: Corpus, numbers: Sequence[int]) -> list[str]:
@@ -126,6 +128,6 @@ def _documents(corpus: Corpus, numbers: Sequence[int]) -> list[str]:
     return [f"document {corpus.documents[number]}" for number in numbers]
 
 
-# By source of an example: what its ranking names, and whether it is read for.
+# By source of an example: what its ranking names, and whether it is read.
 _NAMED = {"masked": _texts, "question": _texts, "relevance": _documents}
 _READ = frozenset({"masked", "question"})

@@ -1,7 +1,7 @@
-"""How good a ranking, an answer or a confidence is. Pure functions of one question each; means are the caller's.
+"""Measures of a ranking, an answer or a confidence. Pure functions of one question each; the caller takes means.
 
-A ranking lists ids, best first, none twice; `judged` maps ids to grades, and a grade above 0 means relevant. Ranking
-measures are trec_eval's, answer measures SQuAD's, and an answer is found in a text as in DPR.
+A ranking lists ids, best first, without repeats. `judged` maps ids to grades; a grade above 0 means relevant. Ranking
+measures are those of trec_eval, answer measures those of SQuAD, and an answer is found in a text as in DPR.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 RESAMPLES = 1000
-GROUP_RESAMPLES = 4000  # what a decision hangs on: the 2.5 % quantile is to be steady
+GROUP_RESAMPLES = 4000  # for decisions, which need a stable 2.5 % quantile
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _END = "\0"  # a control character, so no token contains it
 
 
 def ordered(scores: Mapping[str, float]) -> list[str]:
-    """Rank ids by score; equal ones by id, the last first, as trec_eval does."""
+    """Rank ids by score; ties by id in descending order, as trec_eval does."""
     return sorted(sorted(scores, reverse=True), key=lambda id: -scores[id])
 
 
@@ -36,13 +36,13 @@ def hit(ranking: Sequence[str], judged: Mapping[str, int], k: int) -> float:
 
 
 def recall(ranking: Sequence[str], judged: Mapping[str, int], k: int) -> float:
-    """Return the share of what is relevant that is among the first k; 0 if nothing is."""
+    """Return the share of the relevant ids among the first k; 0 if nothing is relevant."""
     relevant = {id for id, grade in judged.items() if grade > 0}
     return len(relevant.intersection(ranking[:k])) / max(1, len(relevant))
 
 
 def complete(ranking: Sequence[str], judged: Mapping[str, int], k: int) -> float:
-    """Return 1 if all that is relevant is among the first k: a question of two hops needs both."""
+    """Return 1 if all relevant ids are among the first k; a two-hop question needs both."""
     relevant = {id for id, grade in judged.items() if grade > 0}
     return float(bool(relevant) and relevant.issubset(ranking[:k]))
 
@@ -58,15 +58,14 @@ def ndcg(ranking: Sequence[str], judged: Mapping[str, int], k: int = 10) -> floa
 
 
 def reciprocal_rank(ranking: Sequence[str], judged: Mapping[str, int], k: int = 10) -> float:
-    """Return 1 / the rank of the first relevant one among the first k, or 0."""
+    """Return 1 / the rank of the first relevant id among the first k, or 0."""
     return next((1 / rank for rank, id in enumerate(ranking[:k], 1) if judged.get(id, 0) > 0), 0.0)
 
 
 def words_of(text: str) -> str:
     """Cut a text as DPR does: runs of letters, digits and marks, other visible characters alone, lower case, NFD.
 
-    The words come as one string in which each has an end on both sides, so that finding a run of words is finding a
-    part of a string.
+    The words are one string with a separator on both sides of each, so that searching words is searching a substring.
     """
     words: list[str] = []
     before = ""
@@ -81,18 +80,18 @@ def words_of(text: str) -> str:
 
 
 def has_answer(words: str, answers: Sequence[str]) -> bool:
-    """Say whether any answer's words occur in a row in what `words_of` made of a text."""
+    """Return whether the words of any answer occur consecutively in the result of `words_of`."""
     wanted = (words_of(answer) for answer in answers)
     return any(answer in words for answer in wanted if answer != _END + _END)
 
 
 def exact_match(answer: str, answers: Sequence[str]) -> float:
-    """Return 1 if the answer is one of those accepted, but for case, punctuation and articles."""
+    """Return 1 if the answer equals an accepted one, ignoring case, punctuation and articles."""
     return float(_normal(answer) in map(_normal, answers))
 
 
 def f1(answer: str, answers: Sequence[str]) -> float:
-    """Return the harmonic mean of precision and recall of words, by the accepted answer that suits best."""
+    """Return the harmonic mean of precision and recall of words, for the best matching accepted answer."""
     return max((_overlap(_normal(answer).split(), _normal(accepted).split()) for accepted in answers), default=0.0)
 
 
@@ -100,12 +99,14 @@ def calibration_error(confidences: ArrayLike, right: ArrayLike, bins: int = 10) 
     """Return the expected calibration error: the mean gap between confidence and accuracy over bins of equal width."""
     said, were = np.asarray(confidences, np.float64), np.asarray(right, np.float64)
     place = np.minimum((said * bins).astype(np.int64), bins - 1)
-    gaps = np.abs(np.bincount(place, said, bins) - np.bincount(place, were, bins))  # each times its bin's size
+    gaps = np.abs(
+        np.bincount(place, said, bins) - np.bincount(place, were, bins)
+    )  # each multiplied by the size of its bin
     return float(gaps.sum() / max(1, len(said)))
 
 
 def auroc(scores: ArrayLike, right: ArrayLike) -> float | None:
-    """Return how often a right one scores above a wrong one, a tie counting half; None if all are alike."""
+    """Return how often a right one scores above a wrong one; ties count half. None if all are right, or all wrong."""
     values, is_right = np.asarray(scores, np.float64), np.asarray(right, bool)
     wrong = np.sort(values[~is_right])
     if not is_right.any() or not len(wrong):
@@ -124,7 +125,7 @@ def interval(values: ArrayLike, seed: int = 0, level: float = 0.95) -> tuple[flo
 
 
 def paired_interval(after: ArrayLike, before: ArrayLike, seed: int = 0, level: float = 0.95) -> tuple[float, float]:
-    """Return the same of the mean difference on the same questions: each is drawn with both its values."""
+    """Return the same for the mean difference on the same questions; each is drawn with both its values."""
     difference: NDArray[np.float64] = np.subtract(after, before, dtype=np.float64)
     return interval(difference, seed, level)
 
@@ -132,8 +133,8 @@ def paired_interval(after: ArrayLike, before: ArrayLike, seed: int = 0, level: f
 def group_interval(values: ArrayLike, groups: Sequence[str], seed: int = 0, level: float = 0.95) -> tuple[float, float]:
     """Return the bootstrap interval of a mean over questions when whole groups of them are drawn.
 
-    With few groups plain quantiles are too narrow (of four, one null in ten lies outside at one end), so they are
-    taken further out, as Student's t is wider than the normal (Hesterberg 2015, "expanded percentile").
+    With few groups, plain quantiles are too narrow (with four groups, one null in ten lies outside at one end). So more
+    extreme quantiles are used, as Student's t is wider than the normal (Hesterberg 2015, "expanded percentile").
     """
     sums, sizes = _by_group(values, groups)  # (G,)
     count = len(sums)
@@ -146,11 +147,11 @@ def group_interval(values: ArrayLike, groups: Sequence[str], seed: int = 0, leve
 
 
 def chance_of_gain(values: ArrayLike, groups: Sequence[str], seed: int = 0) -> float:
-    """Return how often so large a mean difference comes about if before and after could change places, by group.
+    """Return the probability of such a large mean difference if before and after were exchanged at random, by group.
 
-    A randomisation test, exact whatever the number of groups, and where but a few questions differ: there a bootstrap
-    finds four groups that happen to agree certain. Groups that differ in nothing say nothing; fewer than six that do
-    never get below 0.0156.
+    A randomisation test. It is exact for any number of groups, and when only a few questions differ; there a bootstrap
+    treats four groups that happen to agree as certain. Groups without a difference have no influence. With fewer than
+    six other groups the result is never below 0.0156.
     """
     sums, _ = _by_group(values, groups)
     moved = sums[sums != 0]
@@ -169,12 +170,12 @@ def _by_group(values: ArrayLike, groups: Sequence[str]) -> tuple[NDArray[np.floa
 
 
 def _blocks(total: int, rows: int = 500) -> Iterator[int]:
-    """Cut resamples into blocks, so that memory is flat in their number."""
+    """Cut resamples into blocks, so that memory does not grow with their number."""
     return (min(rows, total - at) for at in range(0, total, rows))
 
 
 def _expanded_tail(tail: float, count: int) -> float:
-    """Return the quantile to take for `tail` with so many groups: as much further out as Student's t is wider."""
+    """Return the quantile to use for `tail` with so many groups: more extreme, as Student's t is wider."""
     if count < 2:
         return 0.0
     normal, free = NormalDist(), count - 1

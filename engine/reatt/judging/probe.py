@@ -1,8 +1,8 @@
-"""Which attention head of a plain T5 retrieves best: every head of every layer, on the store's own sentences.
+"""Which attention head of a plain T5 retrieves best: measures every head of every layer on sentences of the store.
 
-ReAtt learns a weight for each head and keeps one (section 2.3); a T5 that has not been trained so can still be asked.
-A sentence with a few words masked is to find the chunk it stands in among many, by the score that retrieval uses: the
-mean over its tokens of the best dot product with the chunk's keys, from states below that layer, each text alone.
+ReAtt learns a weight for each head and keeps one (section 2.3). This measures a T5 that was not trained that way. A
+sentence with a few masked words must find its own chunk among many, with the score that retrieval uses: the mean over
+its tokens of the best dot product with the keys of the chunk, from the states below that layer, each text alone.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from reatt.weights.t5_files import learnt_apart
 from reatt_store.errors import NothingFound, UsageError
 from reatt_store.library import Chunk, Library
 
-CHUNKS = 500  # to be told apart; more make it harder and take longer
+CHUNKS = 500  # chunks to choose from; more are harder and take longer
 BATCH = 16  # chunks encoded at once
-FEWEST = 10  # sentences below which the measure says nothing
+FEWEST = 10  # minimum number of sentences for a meaningful result
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _SALIENT = re.compile(r"\d|^[^a-z]*[A-Z]")
 
@@ -58,7 +58,7 @@ class ProbeReport:
 
 @dataclass(frozen=True)
 class MaskedSentence:
-    """What is left of a sentence before and after a few masked words, and the number of the chunk it stands in."""
+    """The parts of a sentence before and after a few masked words, and the number of its chunk."""
 
     parts: tuple[str, str]
     chunk: int
@@ -80,7 +80,9 @@ def probe(
     sample = draw_chunks(library, chunks, draw)
     asked = mask_sentences([chunk.text for chunk in sample], sentences, draw)
     if len(asked) < FEWEST:
-        raise NothingFound(f"the store has {len(asked)} sentences to try; {FEWEST} are needed", "reatt ingest PATH")
+        raise NothingFound(
+            f"the store has only {len(asked)} usable sentences; {FEWEST} are needed", "reatt ingest PATH"
+        )
     tokenizer, t5 = read_tokenizer(folder), load_stack(folder.path).to(choose_device(device))
     where = t5.shared.weight.device
     order = sorted(range(len(sample)), key=lambda number: len(sample[number].text))
@@ -99,7 +101,7 @@ def probe(
 
 
 def choose(folder: ModelFolder, head: HeadScore) -> ModelFolder:
-    """Write the head into the model's config; a store that keeps the model as it was is not touched."""
+    """Write the head into the model's config. A store that has a copy of the model is not changed."""
     refuse_shared(folder)
     config = {**folder.config, "retrieval_layer": head.layer, "retrieval_head": head.number}
     file = folder.path / "config.json"
@@ -108,23 +110,23 @@ def choose(folder: ModelFolder, head: HeadScore) -> ModelFolder:
         stream.write(json.dumps(config, indent=1) + "\n")
         stream.flush()
         os.fsync(stream.fileno())
-    part.replace(file)  # never in place: the file may be linked from a store
+    part.replace(file)  # not in place, because the file may be linked from a store
     return ModelFolder(folder.path, folder.origin, folder.called)
 
 
 def refuse_shared(folder: ModelFolder) -> None:
-    """Raise UsageError for models whose config is not the user's to change, and those that find by no head."""
+    """Raise UsageError for models whose config must not be changed, and for those that do not retrieve with a head."""
     if learnt_apart(folder.path):
-        raise UsageError("this model finds by projections of its own, not by a head", "probe the model it came from")
-    if folder.origin in ("bundled", "store"):
-        fix = f"reatt models add {folder.path} --name NAME, then probe that"
         raise UsageError(
-            f"the head of a {folder.origin} model is not to be changed; reatt models add makes a copy", fix
+            "this model retrieves with its own projections, not with a head", "probe the model that it was trained from"
         )
+    if folder.origin in ("bundled", "store"):
+        fix = f"reatt models add {folder.path} --name NAME, then probe the copy"
+        raise UsageError(f"the head of a {folder.origin} model cannot be changed; change a copy", fix)
 
 
 def draw_chunks(library: Library, most: int, draw: random.Random) -> list[Chunk]:
-    """Draw different texts from a store, in the store's order; memory is flat in the store."""
+    """Draw distinct texts from a store, in the store's order; memory does not grow with the store."""
     total = library.status().chunks
     chosen = set(draw.sample(range(total), min(most, total)))
     found = (stored.chunk for number, stored in enumerate(library.every_chunk()) if number in chosen)
@@ -159,7 +161,7 @@ def score(t5: T5, layer: int, questions: Padded, chunks: Padded) -> Tensor:
     heads = []
     for number in range(t5.encoder.head_count):
         asked = queries[:, number][questions.keep]  # (M, d)
-        # A chunk at a time: its products stay in the processor's cache, where those of a batch would not.
+        # One chunk at a time, so that its products stay in the processor's cache.
         best = torch.cat([maxima(asked, chunk[None, number]) for chunk in kept], 1)  # (M, b)
         heads.append(mean_by_question(best, questions.keep))
     return torch.stack(heads)
@@ -173,7 +175,7 @@ def _heads(t5: T5, layer: int, side: str, states: Tensor) -> Tensor:
 
 
 def rank(layer: int, scores: Tensor, own: Tensor) -> Iterator[HeadScore]:
-    """Judge each head's scores (h, S, C) by the rank of each sentence's own chunk `own` (S,); a tie counts as lost."""
+    """Judge each head's scores (h, S, C) by the rank of each sentence's chunk `own` (S,); a tie counts as a loss."""
     for number, table in enumerate(scores):
         ranks = (table >= table.gather(1, own[:, None])).sum(1).float()  # (S,) 1 is best
         yield HeadScore(layer, number, float((ranks == 1).float().mean()), float((1 / ranks).mean()))

@@ -1,6 +1,6 @@
-"""What an adaptation did and whether it helped: one HTML page to look at, and the same as JSON (`reatt.adapt/1`).
+"""The report of a training run: one HTML page, and the same as JSON (`reatt.adapt/1`).
 
-The page stands alone: no script, nothing fetched, every text escaped, for what it quotes are other people's documents.
+The page is self-contained: no script, nothing fetched, every text escaped, because it quotes other people's documents.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from reatt.training.plans import Row, TrainingLog
 from reatt_store.connection import replace_text, translated
 from reatt_store.errors import ReattError
 
-EXAMPLES = 10  # shown that got better, and as many that got worse
+EXAMPLES = 10  # examples shown that got better, and as many that got worse
 LONGEST = 600  # characters of a text that are shown
-GAP = "\u2581\u2581\u2581"  # a mask, for people
+GAP = "\u2581\u2581\u2581"  # how a mask is shown
 
 # Controls, bidirectional overrides, and halves of surrogate pairs, which no file can hold.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -51,7 +51,7 @@ figcaption,small,.soft{color:#777}svg text{font-size:10px;fill:currentColor;opac
 
 @dataclass(frozen=True)
 class Named:
-    """A model by name and hash, and where it is kept."""
+    """A model by name, hash and folder."""
 
     name: str
     sha256: str
@@ -60,7 +60,7 @@ class Named:
 
 @dataclass(frozen=True)
 class Report:
-    """All there is to tell about one run."""
+    """Everything about one run."""
 
     run: int
     store: str
@@ -72,16 +72,16 @@ class Report:
     after: Sequence[Asked]
     log: TrainingLog
     parent: Named
-    model: Named | None  # None where nothing new is kept
+    model: Named | None  # None if no new model was kept
     reencoded: int  # keys
-    seconds: float  # all of it: mining, training, encoding, measuring
+    seconds: float  # total: mining, training, encoding, measuring
     peak_vram: int | None = None  # bytes; None without a GPU
     warnings: tuple[str, ...] = ()
     report: str | None = None  # where the page is
 
 
 def to_json(report: Report) -> dict[str, Any]:
-    """Give the object that `reatt schema adapt` describes."""
+    """Return the object that `reatt schema adapt` describes."""
     rows, made = report.log.rows, report.model
     return {
         "schema": "reatt.adapt/1",
@@ -135,7 +135,7 @@ def save(report: Report, file: Path) -> None:
 
 
 def saved(report: Report, file: Path) -> Report:
-    """Write the page of a run that is over; where that fails, its figures say so instead of being lost with it."""
+    """Write the page of a finished run; if that fails, the report says so and its figures are kept."""
     try:
         save(report, file)
     except (ReattError, OSError) as error:
@@ -144,7 +144,7 @@ def saved(report: Report, file: Path) -> Report:
 
 
 def _safe(text: object) -> str:
-    """Make any text safe inside an element or a quoted attribute, and keep its direction to itself."""
+    """Make any text safe inside an element or a quoted attribute, and isolate its writing direction."""
     return escape(_UNSEEN.sub("\ufffd", str(text)), quote=True)
 
 
@@ -165,7 +165,7 @@ def _summary(report: Report) -> str:
         ("in all", f"{report.seconds / 60:.1f} minutes"),
         ("model before", f"{report.parent.name} {report.parent.sha256[:12]}"),
         ("model after", made),
-        ("encoded anew", f"{report.reencoded:,} keys"),
+        ("encoded again", f"{report.reencoded:,} keys"),
         *(("warning", warning) for warning in report.warnings),
     ]
     return _table("Run", rows)
@@ -177,7 +177,7 @@ def _table(title: str, rows: Sequence[tuple[str, object]]) -> str:
 
 
 def _figures(verdict: Verdict, mode: str) -> str:
-    """Make a row of each figure: before, after, the change with its interval, and the interval drawn."""
+    """Make a row for each figure: before, after, the change with its interval, and a drawing of the interval."""
     reach = max((max(abs(change.low), abs(change.high)) for change in verdict.figures.values()), default=0.0)
     rows = "".join(
         _figure(NAMES[name] + (" (decides)" if name == verdict.primary else ""), change, reach)
@@ -233,7 +233,7 @@ def _outcome(asked: Asked) -> str:
 
 
 def _measured(report: Report) -> dict[str, Any]:
-    """Give the part of the object that is about the held-out questions."""
+    """Return the part of the object about the held-out questions."""
     verdict = report.verdict
     return {
         "accepted": verdict.accepted,

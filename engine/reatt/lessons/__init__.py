@@ -1,6 +1,6 @@
-"""What is learnt from: examples out of a store's chunks or a person's files, their close chunks, and batches.
+"""The training material: examples from a store's chunks or the user's files, their close chunks, and batches.
 
 - The same seed and corpus give the same examples, in the same order.
-- What is held out for judging is never learnt from.
-- A wrong line of a file is named with its number and field.
+- Training never uses what is held out for judging.
+- Errors in a file name the line and the field.
 """

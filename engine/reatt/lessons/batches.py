@@ -1,6 +1,6 @@
-"""What one training step sees: questions, their answers, and one pool of chunks that all questions share.
+"""The batch of one training step: questions, their answers, and one pool of chunks that all questions share.
 
-Which examples make a step, and which of its answers each is given, follows from the seed and the step's number alone.
+The examples of a step, and the answer sampled for each, depend only on the seed and the number of the step.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from reatt.lessons.examples import Example
 
 Ids = tuple[int, ...]
-Near = Callable[[str, int, int], Mapping[int, float]]  # (question, source, k) -> scores of chunks, of the source first
-ANSWER_TOKENS = 64  # what is longer is cut
-WINDOW = 16  # batches whose examples are sorted by length before they are cut
+Near = Callable[[str, int, int], Mapping[int, float]]  # (question, source, k) -> scores of chunks, the source first
+ANSWER_TOKENS = 64  # longer ones are cut
+WINDOW = 16  # batches whose examples are sorted by length together
 
 
 @dataclass(frozen=True)
 class Cloze:
-    """A question made of a chunk (`cloze`), and what is to be found for it."""
+    """A question made from a chunk (`cloze`), and its target chunks."""
 
     ids: Ids  # with end mark
-    close: tuple[int, ...]  # numbers in the pool, of its source first
-    shares: tuple[float, ...]  # what each of these is worth
+    close: tuple[int, ...]  # numbers in the pool, the source first
+    shares: tuple[float, ...]  # the share of each
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,15 @@ class TrainingBatch:
 
     questions: tuple[Ids, ...]  # with end mark
     answers: tuple[Ids, ...]  # one sampled answer each, with end mark
-    chunks: tuple[Ids, ...]  # the pool: every chunk of the batch once (close of anyone)
-    close: tuple[tuple[int, ...], ...]  # per question numbers in `chunks`, best first; the rest is random to it
-    cloze: tuple[Cloze, ...] = ()  # further questions, which no one reads for
+    chunks: tuple[Ids, ...]  # the pool: every close chunk of any question, once
+    close: tuple[
+        tuple[int, ...], ...
+    ]  # per question: numbers in `chunks`, best first; all other chunks are random for it
+    cloze: tuple[Cloze, ...] = ()  # further questions, for retrieval only
 
 
 class ChunkIds:
-    """A corpus's chunks as token ids, encoded when first asked for and kept: four bytes a token."""
+    """The chunks of a corpus as token ids, encoded on first use and kept: four bytes per token."""
 
     def __init__(self, corpus: Corpus, tokenizer: TextTokenizer) -> None:
         self._corpus, self._tokenizer = corpus, tokenizer
@@ -62,13 +64,13 @@ class ChunkIds:
         return [tuple(self._known[chunk].tolist()) for chunk in chunks]
 
     def characters(self, chunk: int) -> int:
-        """Return how long a chunk's text is."""
+        """Return the length of a chunk's text."""
         return len(self._corpus.passages[self._corpus.number[chunk]].text)
 
 
 @dataclass(frozen=True)
 class Lessons:
-    """All that is learnt from in one round: examples with their close chunks, best first."""
+    """The material of one round: examples with their close chunks, best first."""
 
     examples: Sequence[Example]
     close: Sequence[Sequence[int]]  # store chunk ids, at least one for each example
@@ -76,12 +78,12 @@ class Lessons:
     tokenizer: TextTokenizer
     size: int  # questions of a step
     seed: int
-    masked: Mapping[int, Sequence[Example]] = field(default_factory=dict)  # by chunk: what cloze questions are made of
-    near: Near | None = None  # what is close to a cloze question; None: only the chunk that it was made from
-    widens: bool = False  # whether chunks join the pool to which only cloze questions are close
+    masked: Mapping[int, Sequence[Example]] = field(default_factory=dict)  # by chunk: the sentences for cloze questions
+    near: Near | None = None  # finds targets of a cloze question; None: only its source chunk
+    widens: bool = False  # whether chunks that only cloze questions need are added to the pool
 
     def batch(self, step: int, rank: int = 0, ranks: int = 1) -> TrainingBatch:
-        """Make the batch of a step; of several processes each has every `ranks`-th of its questions."""
+        """Make the batch of a step; each of several processes gets every `ranks`-th question."""
         chosen = order(self.lengths, self.size, self.seed, step)
         draw = random.Random(f"{self.seed} answers {step}")  # noqa: S311
         drawn = [(number, draw.choice(self.examples[number].answers)) for number in chosen]
@@ -94,7 +96,7 @@ class Lessons:
         return self._with_cloze(batch, [self.close[number] for number, _ in own], step, rank)
 
     def _with_cloze(self, batch: TrainingBatch, close: Sequence[Sequence[int]], step: int, rank: int) -> TrainingBatch:
-        """Ask for each chunk that questions are close to by some of its own sentences."""
+        """Make cloze questions for each close chunk from its own sentences."""
         draw = random.Random(f"{self.seed} cloze {step} {rank}")  # noqa: S311
         pool = {ids: number for number, ids in enumerate(batch.chunks)}
         asked: list[Cloze] = []
@@ -105,7 +107,7 @@ class Lessons:
         return replace(batch, chunks=tuple(pool), cloze=tuple(asked))
 
     def _cloze(self, question: str, source: int, pool: dict[Ids, int]) -> Cloze:
-        """Say what is to be found for a cloze question, and put it into the pool if need be and may be."""
+        """Return the targets of a cloze question; add them to the pool if needed and allowed."""
         near = self.near(question, source, cloze.NEAR) if self.near else {source: 1.0}
         known = zip(self.chunks.of(list(near)), near.values(), strict=True)
         found = [(ids, score) for ids, score in known if self.widens or ids in pool]
@@ -115,17 +117,17 @@ class Lessons:
 
     @cached_property
     def lengths(self) -> tuple[int, ...]:
-        """Say how much there is to read for each example, in characters."""
+        """Return the amount to read for each example, in characters."""
         return tuple(sum(map(self.chunks.characters, close)) for close in self.close)
 
 
 def short(answer: Ids) -> Ids:
-    """Cut an answer that is longer than a decoder is worth; its end mark stays."""
+    """Cut an answer that is too long; keep its end mark."""
     return (*answer[:-1][: ANSWER_TOKENS - 1], answer[-1])
 
 
 def gather(questions: Sequence[Ids], answers: Sequence[Ids], close: Sequence[Sequence[Ids]]) -> TrainingBatch:
-    """Put the close chunks of all questions into one pool, equal ones once: a shared chunk is no one's negative twice.
+    """Put the close chunks of all questions into one pool, each once, so that none counts twice as a negative.
 
     >>> gather([(5, 1)], [(6, 1)], [[(7, 1), (8, 1), (7, 1)]]).close
     ((0, 1),)
@@ -136,7 +138,7 @@ def gather(questions: Sequence[Ids], answers: Sequence[Ids], close: Sequence[Seq
 
 
 def order(lengths: tuple[int, ...], size: int, seed: int, step: int) -> tuple[int, ...]:
-    """Name the examples of a step: every epoch shuffles anew, batches hold like lengths, the odd ones wait an epoch."""
+    """Return the examples of a step: epochs are shuffled, batches have similar lengths, leftovers wait an epoch."""
     size = min(size, len(lengths))
     epoch, number = divmod(step, len(lengths) // size)
     return _epoch(lengths, size, seed, epoch)[number]

@@ -1,7 +1,8 @@
-"""Close chunks: for each question the chunks that might answer it, which are read and told apart (section 3.2).
+"""Close chunks: for each question the chunks that might answer it; the model reads them and learns to distinguish them
+(section 3.2).
 
-First by words (BM25, as the paper's first iteration), then by the model's own attention with the weights it has by now,
-or as any other retriever found them, from a file. Each text comes once, however many chunks hold it.
+They are found by words (BM25, as in the paper's first iteration), then by the model's own attention with its current
+weights, or read from a file with another retriever's results. Each text occurs once, even if several chunks hold it.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ class CorpusSearch(Protocol):
 
 
 def close_chunks(examples: Sequence[Example], corpus: Corpus, search: CorpusSearch, k: int) -> list[list[int]]:
-    """Return the store ids of `k` close chunks for each example, best first; fewer where the corpus has no more.
+    """Return the store ids of `k` close chunks for each example, best first; fewer if the corpus has no more.
 
-    Chunks that an example brings along come first, those that it must not read never.
+    Chunks that an example comes with are first; those that it must not read are left out.
     """
     spare = k + max((len(example.without) for example in examples), default=0)
     found = search(examples, spare)
@@ -54,7 +55,7 @@ def close_chunks(examples: Sequence[Example], corpus: Corpus, search: CorpusSear
 
 
 def with_gold(close: Sequence[int], example: Example, corpus: Corpus) -> list[int]:
-    """Put the example's own chunk in place of the last one where no search has found its text."""
+    """Replace the last chunk by the example's own one if no search found its text."""
     if example.chunk is None or not close or set(corpus.same(example.chunk)) & set(close):
         return list(close)
     return [*close[:-1], example.chunk]
@@ -68,7 +69,7 @@ def _close(example: Example, corpus: Corpus, found: Sequence[int], k: int) -> li
 
 
 class WordSearch:
-    """BM25 over the whole corpus in memory: some hundred times the pace of SQLite's."""
+    """BM25 over the whole corpus in memory, about a hundred times as fast as SQLite's."""
 
     def __init__(self, corpus: Corpus) -> None:
         import bm25s  # type: ignore[import-untyped]
@@ -82,11 +83,11 @@ class WordSearch:
         self._index.index((rows, self._vocabulary), show_progress=False)
 
     def __call__(self, examples: Sequence[Example], k: int) -> list[list[int]]:
-        """Search by the words of each question; its mask and its answers are no part of it."""
+        """Search by the words of each question, without its mask and answers."""
         return [self._one(" ".join(example.question), k) for example in examples]
 
     def near(self, question: str, source: int, k: int) -> dict[int, float]:
-        """Return the scores of a chunk and of the best `k` others, by store id, that chunk's first."""
+        """Return the scores of a chunk and of the best `k` others by store id, with that chunk first."""
         corpus, scores = self._corpus, self._scores(question)
         if scores is None:
             return {source: 0.0}
@@ -100,7 +101,7 @@ class WordSearch:
         return self._first[:k] if scores is None else [self._first[place] for place in best(scores, k)]
 
     def _scores(self, question: str) -> NDArray[np.float32] | None:
-        """Score each different text; None where no word of the question is known."""
+        """Score each distinct text; None if no word of the question is known."""
         asked = self._ids(dict.fromkeys(_words(question)), grow=False)
         return self._index.get_scores_from_ids(asked) if asked else None
 
@@ -110,21 +111,21 @@ class WordSearch:
 
 
 class AttentionSearch:
-    """The model's own search: every chunk encoded with the weights of this moment, then scored as in a store.
+    """The model's own search: every chunk is encoded with the current weights, then scored as in a store.
 
-    Keys stay in memory, 196 bytes a token of a 64-wide head. Later steps of training do not change them.
+    Keys stay in memory, 196 bytes per token of a 64-wide head. Later training steps do not change them.
     """
 
     def __init__(self, corpus: Corpus, model: ReAtt, tell: OnProgress = lambda _: None) -> None:
         first = [number for number, first in enumerate(corpus.equal) if number == first]
-        self._order = sorted(first, key=lambda number: len(corpus.passages[number].text))  # batches of like length
+        self._order = sorted(first, key=lambda number: len(corpus.passages[number].text))  # batches of similar length
         self._model = model
         with _resting(model):
             parts = range(0, len(self._order), SHARD_CHUNKS)
             self._shards = [self._shard(corpus, start, tell) for start in parts]
 
     def __call__(self, examples: Sequence[Example], k: int) -> list[list[int]]:
-        """Search with the model as it is now; masks are seen by it as masks."""
+        """Search with the current model; it sees masks as masks."""
         together = TOGETHER[self._model.device.type]
         with _resting(self._model):
             return list(chain.from_iterable(self._some(part, k) for part in _parts(examples, together)))
@@ -157,14 +158,14 @@ class AttentionSearch:
 
 
 class FileSearch:
-    """What another retriever found, from a file; questions that it does not name are searched by words."""
+    """Another retriever's results, from a file; questions that are not in it are searched by words."""
 
     def __init__(self, path: Path, corpus: Corpus) -> None:
         self._corpus, self._lines = corpus, read_close(path)
         self._found = {key: numbers for key, line in self._lines.items() if (numbers := self._numbers(line))}
         if not self._found:
             raise QueriesFormat(
-                f"no chunk or document that {path} names is in the store",
+                f"no chunk or document named in {path} is in the store",
                 'name chunks as `reatt search` shows them ("C-12"), documents by _id, path or file name',
                 str(path),
             )
@@ -189,7 +190,7 @@ CLOSE_FROM: Mapping[str, Callable[[Corpus, ReAtt, OnProgress], CorpusSearch]] = 
 
 
 def search_from(how: str, corpus: Corpus, model: ReAtt, tell: OnProgress = lambda _: None) -> CorpusSearch:
-    """Choose the search for `--close-from`: a name of `CLOSE_FROM`, or else a file of what was found."""
+    """Choose the search for `--close-from`: a name of `CLOSE_FROM`, or else a file of results."""
     return CLOSE_FROM[how](corpus, model, tell) if how in CLOSE_FROM else FileSearch(Path(how), corpus)
 
 
@@ -199,7 +200,7 @@ def _parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
 
 @contextmanager
 def _resting(model: ReAtt) -> Iterator[None]:
-    """Switch dropout off for a while."""
+    """Switch dropout off for a block."""
     training = model.t5.training
     model.t5.eval()
     try:
@@ -227,7 +228,7 @@ def _singular(word: str) -> str:
 
 
 def best(scores: NDArray[np.float32], k: int) -> list[int]:
-    """Return the places of the `k` best scores, best first; of equal ones the first."""
+    """Return the positions of the `k` best scores, best first; of equal ones the first."""
     k = min(k, len(scores))
     least = np.partition(scores, len(scores) - k)[len(scores) - k]
     among = np.flatnonzero(scores >= least)

@@ -1,11 +1,11 @@
-"""Short questions out of masked sentences, as people ask them: they teach retrieval with no label and no reading.
+"""Short questions made from masked sentences, like those of people. They teach retrieval without labels or reading.
 
-A masked sentence holds all words of its passage's sentence; a person's question holds few of them, and a question word.
-So some words around the mask are taken, some of those dropped, and a question word that suits the span stands for it
-(the noisy cloze of Lewis et al., 2019, Unsupervised question answering by cloze translation). What is to be found is
-the passage that the sentence stands in; but few words fit several passages, and a passage is not wrong for having been
-written next to it. So the source is worth a part, and words (BM25) share out the rest: which words tell passages from
-each other is what a corpus can teach by itself.
+A masked sentence contains all words of a sentence; a person's question contains few of them and a question word. So
+some words around the mask are kept, some of those are dropped, and a question word that suits the span replaces it
+(the noisy cloze of Lewis et al., 2019, Unsupervised question answering by cloze translation). The target is the
+passage of the sentence. But a few words fit several passages, and those are not wrong. So the source gets a part of
+the target, and word search (BM25) distributes the rest: a corpus shows by itself which words distinguish its
+passages.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from reatt.lessons.examples import Example
 
-WORDS = (4, 10)  # of a sentence that a question keeps
-DROPPED = 0.15  # share of them that is left out again
-FRONT = 0.7  # share of questions that begin with their question word; the others have it where the mask was
-OF_A_CHUNK = 2  # questions asked for one chunk at a step
-NEAR = 3  # chunks that words find for a question, beside its source
-SOURCE = 0.25  # what the source is worth by itself
-SHARPNESS = 8.0  # of the softmax over what words say, where the best has 1
+WORDS = (4, 10)  # words of a sentence that a question keeps
+DROPPED = 0.15  # share of them that is dropped
+FRONT = 0.7  # share of questions that start with the question word; in the others it replaces the mask
+OF_A_CHUNK = 2  # questions per chunk in a step
+NEAR = 3  # chunks found by words for a question, in addition to its source
+SOURCE = 0.25  # share of the source
+SHARPNESS = 8.0  # factor of the softmax over word scores, where the best has 1
 
 _ASKING: Mapping[str, Sequence[str]] = {
     "number": ("how many", "how much", "what"),
@@ -37,7 +37,7 @@ _ASKING: Mapping[str, Sequence[str]] = {
 
 
 def by_chunk(examples: Iterable[Example]) -> dict[int, list[Example]]:
-    """Sort masked sentences by the store id of the chunk they were made from; other examples are left out."""
+    """Group masked sentences by the store id of their chunk; other examples are left out."""
     found: dict[int, list[Example]] = defaultdict(list)
     for example in examples:
         if example.source == "masked" and example.chunk is not None:
@@ -46,7 +46,7 @@ def by_chunk(examples: Iterable[Example]) -> dict[int, list[Example]]:
 
 
 def question(example: Example, draw: random.Random) -> str:
-    """Ask for a masked sentence's span in a few of its words.
+    """Ask for the span of a masked sentence in a few of its words.
 
     >>> from reatt.lessons.examples import Example
     >>> masked = Example(("Ada Lovelace wrote the first program in ", "."), ("1843",), "a", 1, "date")
@@ -63,9 +63,9 @@ def question(example: Example, draw: random.Random) -> str:
 
 
 def shares(words: Sequence[float]) -> list[float]:
-    """Say what each of some chunks is worth to a question, its source first: together 1.
+    """Return the share of each chunk as a target, the source first; they sum to 1.
 
-    `words` are their scores by words.
+    `words` are their scores in word search.
 
     >>> [round(share, 3) for share in shares([4.0, 4.0, 0.0])]
     [0.625, 0.375, 0.0]

@@ -1,7 +1,7 @@
-"""A store's chunks in memory, with what training asks of them: texts, whose they are, and which are equal.
+"""The chunks of a store in memory, as training needs them: texts, their documents, and which texts are equal.
 
-Some hundred bytes beside each chunk's text. What is held out together is a group: a file, or, in files of records,
-all records of one title, since paragraphs of one article answer each other's questions.
+This takes some hundred bytes per chunk plus the text. Examples are held out by group: a file or, in files of records,
+all records with the same title, because paragraphs of one article answer each other's questions.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import cached_property
 from reatt.model.backbone import ChunkText
 from reatt_store.library import Library, StoredChunk
 
-FEW_GROUPS = 20  # below, a group is cut: of one long book nothing could be held out otherwise
+FEW_GROUPS = 20  # with fewer groups they are cut; otherwise nothing could be held out of one long book
 SECTION = 20  # chunks, about six pages
 
 
@@ -26,7 +26,7 @@ class Corpus:
     passages: tuple[ChunkText, ...]
     groups: tuple[str, ...]
     documents: tuple[int, ...]  # store document ids
-    names: tuple[str, ...]  # of the document: a record's external id, a file's path
+    names: tuple[str, ...]  # name of the document: a record's external id, or a file's path
     equal: tuple[int, ...]  # the number of the first chunk with this title and text
 
     @classmethod
@@ -58,7 +58,7 @@ class Corpus:
         return {first: tuple(ids) for first, ids in found.items() if len(ids) > 1}
 
     def same(self, id: int) -> tuple[int, ...]:
-        """Return the ids of all chunks whose text is this one's, itself among them."""
+        """Return the ids of all chunks with this text, including this one."""
         return self.copies.get(self.equal[self.number[id]], (id,))
 
     @cached_property
@@ -81,7 +81,7 @@ def _group(stored: StoredChunk, title: str) -> str:
 
 
 def _sections(groups: Sequence[str]) -> tuple[str, ...]:
-    """Cut the groups of a corpus that has few of them into runs of `SECTION` chunks.
+    """Cut the groups of a corpus with few groups into runs of `SECTION` chunks.
 
     >>> _sections(["a", "a", "b"])
     ('a#0', 'a#0', 'b#0')

@@ -1,8 +1,8 @@
 """The entity tier of salient spans: numbers, dates, identifiers and quotations by rule, names by capitals or by spaCy.
 
-On XQuAD's paragraphs these rules propose 46 % of the answers that people marked, near what a model for names could
-reach, at a thousandth of its cost. Whether a word at a sentence's start is a name is the corpus's to say: it is one if
-the corpus writes it with a capital within sentences more often than without.
+On XQuAD's paragraphs these rules propose 46 % of the answers that people marked. That is close to what a model for
+names could reach, at a thousandth of its cost. A word at the start of a sentence is a name if the corpus writes it
+inside sentences more often with a capital than without.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class WordToken(NamedTuple):
     end: int
     word: str  # lower case
     capital: bool
-    opens: bool  # it stands at the start of a sentence, a line, a quotation or a bracket
+    opens: bool  # at the start of a sentence, line, quotation or bracket
 
 
 class Salient(NamedTuple):
@@ -65,7 +65,7 @@ _RULES = (
     ("number", re.compile(rf"(?<![\w.-])(?:{_NUMBERS})(?![\w-])")),
     ("id", re.compile(r"(?<![\w-])(?=[\w/-]*\d)(?=[\w/-]*[A-Z])[A-Za-z0-9]+(?:[-/][A-Za-z0-9]+)*(?![\w-])")),
 )
-# Speech is passed over as a whole: else what stands between two quotations would be taken for one.
+# Speech is skipped as a whole, or text between two quotations would be taken for a quotation.
 _QUOTED = re.compile(r"[“\"„«](?:([^“”\"„«»\n.!?,;]{2,60})|[^“”\"„«»\n]*)[”\"»]")
 _INNER = frozenset("of the de la le du van von der den del della di da al bin ibn".split())  # within a name
 _GAPS = frozenset((" ", "\n", "-", "’", "'", ". ", " & "))
@@ -88,24 +88,24 @@ def tokens(text: str) -> list[WordToken]:
 
 
 def unspaced(token: WordToken) -> bool:
-    """Say whether a token is a character of a script that writes no spaces."""
+    """Return whether a token is a character of a script without spaces."""
     return _UNSPACED.match(token.word) is not None
 
 
 def by_rules(text: str) -> list[Salient]:
-    """Find numbers, dates, identifiers and quotations; some lie within others."""
+    """Find numbers, dates, identifiers and quotations; they may be nested."""
     quoted = [Salient(*match.span(1), "name") for match in _QUOTED.finditer(text) if match.group(1)]
     return quoted + [Salient(*match.span(), kind) for kind, rule in _RULES for match in rule.finditer(text)]
 
 
 def by_capitals(texts: Texts, is_name: IsName) -> Iterator[list[Salient]]:
-    """Find names: runs of words with capitals that the corpus says are no accident of a sentence's start."""
+    """Find names: runs of words with capitals that are not just the start of a sentence, judged by the corpus."""
     for text in texts:
         yield list(_runs(text, tokens(text), is_name))
 
 
 def outermost(found: Iterable[Salient]) -> list[Salient]:
-    """Drop what lies within a longer span or crosses one; of two equal ones the first stays."""
+    """Drop spans that are inside a longer one or overlap one; of two equal ones keep the first."""
     kept: list[Salient] = []
     for span in sorted(found, key=lambda each: each.start - each.end):
         if all(span.end <= other.start or other.end <= span.start for other in kept):
@@ -114,7 +114,7 @@ def outermost(found: Iterable[Salient]) -> list[Salient]:
 
 
 def name_finder() -> NameFinder:
-    """Choose what finds names: spaCy where it and one of its models are installed, capitals elsewhere."""
+    """Choose the finder of names: spaCy if it and one of its models are installed, else capitals."""
     if find_spec("spacy") is not None:
         spacy = import_module("spacy")
         for model in sorted(spacy.util.get_installed_models()):
@@ -134,7 +134,7 @@ class _Spacy:
 
 
 def _runs(text: str, words: Sequence[WordToken], is_name: IsName) -> Iterator[Salient]:
-    """Yield runs of words with capitals; one word alone, or the first of a sentence, has to be a name by itself."""
+    """Yield runs of words with capitals; a single word, or the first of a sentence, must be a name by itself."""
     at = 0
     while at < len(words):
         start, last = at, at
@@ -147,7 +147,7 @@ def _runs(text: str, words: Sequence[WordToken], is_name: IsName) -> Iterator[Sa
 
 
 def _continued(text: str, words: Sequence[WordToken], last: int) -> int | None:
-    """Return the next word of the name that has come as far as `last`, perhaps behind one or two small words."""
+    """Return the next word of the name that ends at `last` so far, possibly after one or two small words."""
     for following in range(last + 1, min(last + 4, len(words))):
         gap = text[words[following - 1].end : words[following].start]
         if gap not in _GAPS or (gap == ". " and words[following - 1].end - words[following - 1].start > 1):
@@ -160,10 +160,10 @@ def _continued(text: str, words: Sequence[WordToken], last: int) -> int | None:
 
 
 def _short_number(token: WordToken) -> bool:
-    """Say whether a token may end a name: Apollo 11, Super Bowl 50."""
+    """Return whether a token may end a name: Apollo 11, Super Bowl 50."""
     return token.word.isdecimal() and len(token.word) <= 3
 
 
 def may_name(token: WordToken) -> bool:
-    """Say whether a word could be a name by itself: a capital, and no word that says how a question is put."""
+    """Return whether a word could be a name by itself: it has a capital and is not a function word."""
     return token.capital and token.word not in STOP_WORDS

@@ -1,6 +1,6 @@
-"""Questions with all the documents that are needed to answer them: what INTRA learns to find (section 3).
+"""Questions with all documents needed to answer them, for training INTRA (section 3).
 
-Two files in BEIR's form, questions and judgements; a document is named by its `_id`, its path, or its file's name.
+Two files in BEIR's format hold questions and judgements. A document is named by its `_id`, its path, or its file name.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ KIND = "evidence"
 
 
 def evidence_examples(corpus: Corpus, qa: Path, qrels: Path) -> Labelled:
-    """Make an example of each question whose evidence is in the store; `close` holds all of it, one chunk a document.
+    """Make an example of each question whose evidence is in the store; `close` holds it, one chunk per document.
 
-    A question of which a part is missing is left out: nobody could find its evidence. Raises QueriesFormat where none
-    is left.
+    A question without its complete evidence in the store is left out. Raises QueriesFormat if none is left.
     """
     questions, judged = read_queries(qa), read_qrels(qrels)
     nearest, made, lost = Nearest(corpus), list[Example](), 0
@@ -31,7 +30,7 @@ def evidence_examples(corpus: Corpus, qa: Path, qrels: Path) -> Labelled:
         if named and len(known) == len(named):
             made.append(_example(corpus, nearest, question, known))
     if not made:
-        message = f"no question of {qa} has all its evidence in the store, of {len(questions):,}"
+        message = f"none of the {len(questions):,} questions in {qa} has all its evidence in the store"
         raise QueriesFormat(message, "ingest the documents that --qrels names by _id, path or file name", str(qrels))
     return Labelled(tuple(made), _warnings(qa, qrels, questions, judged, lost))
 

@@ -1,8 +1,8 @@
-"""What the model learns from: questions with answers, out of the corpus alone, from people, or from judgements.
+"""Training examples: questions with answers, from the corpus alone, from people, or from judgements.
 
-Three supervisions, alone or mixed (ReAtt section 3.3): `masked_examples` ask for a span of a sentence of the corpus,
-`qa_examples` are a file's questions, `judged_examples` make a relevant document itself the answer. All are `Example`s
-of one shape; `hold_out` keeps whole documents apart, and `mixed` deals out the rest.
+There are three kinds of supervision, alone or mixed (ReAtt section 3.3). `masked_examples` ask for a span of a
+sentence of the corpus, `qa_examples` are the questions of a file, and in `judged_examples` a relevant document is the
+answer. All are `Example`s. `hold_out` holds out whole documents, and `mixed` yields the rest.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ from reatt_store.errors import QueriesFormat, TooFewSpans
 from reatt_store.stopwords import STOP_WORDS
 
 MASKED_LIMIT = 100_000  # sentences; the paper adapts with 20,000 to 100,000
-LEAST_MASKED = 50  # below, nothing can be learnt, nor told apart from chance
-ENOUGH_MASKED = 5_000  # below, phrases may be more than their share
-STATISTICS_CHUNKS = 20_000  # enough to know a language's words by
+LEAST_MASKED = 50  # with fewer, nothing can be learnt or distinguished from chance
+ENOUGH_MASKED = 5_000  # with fewer, phrases may exceed their share
+STATISTICS_CHUNKS = 20_000  # enough to estimate word frequencies
 SENTENCE_WORDS = range(6, 61)
-REPEATS = 4  # of an example in one round, where supervisions are mixed
+REPEATS = 4  # maximum repeats of an example in one round, if supervisions are mixed
 LARGEST_HELD = 1 / 3  # share of the groups, and of the documents
-RELEVANCE = "relevance: {label}. {text}"  # what a judged document is generated as
-KEPT_CHUNKS = 50_000  # whose words are kept while questions are matched to them
+RELEVANCE = "relevance: {label}. {text}"  # the text generated for a judged document
+KEPT_CHUNKS = 50_000  # chunks whose words are cached while questions are matched to them
 _YES_NO = frozenset({"yes", "no", "maybe"})
 
 
 @dataclass(frozen=True)
 class Example:
-    """A question with its answers; between two parts of a question stands a mask."""
+    """A question with its answers; the parts of a question are separated by masks."""
 
     question: tuple[str, ...]  # one part: an ordinary question
-    answers: tuple[str, ...]  # those accepted; training samples one
-    group: str  # what is held out together
-    chunk: int | None  # store chunk id it was made from, or where its answer stands; None where unknown
+    answers: tuple[str, ...]  # accepted answers; training samples one
+    group: str  # examples of a group are held out together
+    chunk: int | None  # store chunk id of its source or of its answer; None if unknown
     kind: str  # one of KINDS for masked ones, else "question", "relevance" or "evidence"
-    close: tuple[int, ...] = ()  # store chunk ids given from outside, best first; of "evidence" all that is needed
+    close: tuple[int, ...] = ()  # given store chunk ids, best first; for "evidence" all that are needed
     without: tuple[int, ...] = ()  # store chunk ids that must not be read for it
-    id: str | None = None  # as its file names it
+    id: str | None = None  # its id in the file
 
     @property
     def text(self) -> str:
@@ -57,13 +57,13 @@ class Example:
 
     @property
     def source(self) -> str:
-        """Which supervision it comes from: `masked`, `question`, `relevance` or `evidence`."""
+        """The kind of supervision: `masked`, `question`, `relevance` or `evidence`."""
         return "masked" if self.kind in KINDS else self.kind
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Examples made of a file, with what had to be said about it."""
+    """Examples from a file, with warnings about it."""
 
     examples: tuple[Example, ...]
     warnings: tuple[str, ...]
@@ -71,7 +71,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Split:
-    """Examples to learn from, and those of other documents, to measure on."""
+    """Training examples, and examples of other documents for measuring."""
 
     train: tuple[Example, ...]
     held: tuple[Example, ...]
@@ -87,11 +87,11 @@ def masked_examples(
     exclude_source: bool = False,
     book: PhraseBook | None = None,
 ) -> tuple[Example, ...]:
-    """Mask one salient span in each sentence of the corpus; raises TooFewSpans where there are fewer than `least`.
+    """Mask one salient span in each sentence of the corpus; raises TooFewSpans if there are fewer than `least`.
 
-    With `exclude_source` the sentence's own chunk may not be read for it, nor its copies; so only spans that recur in
-    other chunks are asked for, and no chunk is known to be right. ReAtt reads the source, which in a small corpus is
-    often all the evidence there is.
+    With `exclude_source` the sentence's own chunk and its copies must not be read. Then only spans that recur in
+    other chunks are used, and no chunk is known to be right. ReAtt reads the source, which in a small corpus is often
+    the only evidence.
     """
     draw = random.Random(seed)  # noqa: S311
     numbers = [number for number, first in enumerate(corpus.equal) if number == first]
@@ -101,16 +101,16 @@ def masked_examples(
     made = _tiers(list(islice(_masked(corpus, numbers, sampler, exclude_source), limit)))
     if len(made) < least:
         raise TooFewSpans(
-            f"only {len(made):,} sentences of the documents can be made into questions, and {least:,} are needed",
-            "ingest more documents, or bring questions: --qa FILE",
+            f"only {len(made):,} sentences of the documents can become questions; {least:,} are needed",
+            "ingest more documents, or add questions: --qa FILE",
         )
     return tuple(made)
 
 
 def qa_examples(corpus: Corpus, path: Path) -> Labelled:
-    """Read questions with answers, and find each answer in the corpus, in the document named if one is.
+    """Read questions with answers, and find each answer in the corpus, or in the named document.
 
-    An answer may be free wording that stands nowhere; raises QueriesFormat only where not one stands anywhere.
+    An answer in free wording may not occur anywhere; raises QueriesFormat only if no answer occurs.
     """
     rows = read_answered(path)
     standing = _standing(corpus, rows)
@@ -119,13 +119,13 @@ def qa_examples(corpus: Corpus, path: Path) -> Labelled:
     )
     if not any(standing):
         raise QueriesFormat(
-            f"the answers of all {len(rows):,} questions of {path} occur nowhere in the documents",
-            "ingest the documents that the questions are about",
+            f"the answers of all {len(rows):,} questions of {path} do not occur in the documents",
+            "ingest the documents that answer the questions",
             str(path),
         )
     known = [row.document is None or row.document in corpus.by_name for row in rows]
     counts = (
-        (nowhere, "questions have answers that occur nowhere in the documents"),
+        (nowhere, "questions have answers that do not occur in the documents"),
         (known.count(False), "questions name documents that are not in the store"),
     )
     nearest = Nearest(corpus)
@@ -136,14 +136,14 @@ def qa_examples(corpus: Corpus, path: Path) -> Labelled:
 def judged_examples(corpus: Corpus, path: Path) -> Labelled:
     """Read judgements as a generative task: the answer to a question is its relevant document, with its grade.
 
-    Chunks judged irrelevant are close ones: no retriever finds harder negatives.
+    Chunks judged irrelevant become close chunks, because no retriever finds harder negatives.
     """
     rows = read_judged(path)
     known = [row for row in rows if row.document in corpus.by_name]
     relevant = [row for row in known if row.relevance > 0]
     if not relevant:
         raise QueriesFormat(
-            f"no relevant document of {path} is in the store, of {len(rows):,} judgements",
+            f"none of the relevant documents in {path} ({len(rows):,} judgements) is in the store",
             "ingest the documents that were judged; they are named by _id, path or file name",
             str(path),
         )
@@ -167,20 +167,20 @@ def hold_out(
     questions: int = 300,
     seed: int = 0,
 ) -> Split:
-    """Keep whole groups apart: `share` of them, more until there are `groups` and `questions`, at most a third.
+    """Hold out whole groups: `share` of them, more to reach `groups` and `questions`, at most a third.
 
-    Groups, not documents, are what an interval is resampled by, so many small ones are worth more than one large one:
-    the rare group that is a third of the documents by itself is learnt from. Of each supervision `questions` are
-    drawn, of every group as many, and the others of these groups dropped. Raises TooFewSpans where there is one group.
+    Intervals are resampled by group, so many small groups are better than one large one. A group with a third of all
+    documents is used for training. For each supervision `questions` are drawn, equally from each group; the other
+    examples of these groups are dropped. Raises TooFewSpans if there is only one group.
     """
     draw = random.Random(seed)  # noqa: S311
     having = Counter(example.group for example in examples)
     sizes = {group: corpus.group_documents.get(group, 1) for group in having}
     most = sum(sizes.values()) * LARGEST_HELD
     order = draw.sample(sorted(sizes), len(sizes))
-    order.sort(key=lambda group: sizes[group] > most)  # stable: those that fit come first
+    order.sort(key=lambda group: sizes[group] > most)  # stable sort: groups that fit come first
     if len(order) < 2:
-        raise TooFewSpans("all questions are about one document: none can be kept apart", "ingest more documents")
+        raise TooFewSpans("all questions are about one document, so none can be held out", "ingest more documents")
     held, documents, asked = {order[0]}, sizes[order[0]], having[order[0]]
     for group in order[1 : max(1, int(len(order) * LARGEST_HELD))]:
         if len(held) >= max(groups, share * len(order)) and asked >= questions:
@@ -197,7 +197,7 @@ def hold_out(
 def mixed(examples: Sequence[Example], seed: int = 0) -> tuple[Example, ...]:
     """Give every source the same weight: repeat the smaller ones, up to `REPEATS` times, and thin out the larger.
 
-    Else a thousand written questions would drown among a hundred thousand masked sentences.
+    Otherwise a thousand written questions would be lost among a hundred thousand masked sentences.
     """
     draw = random.Random(seed)  # noqa: S311
     sources = _by(lambda example: example.source, examples).values()
@@ -224,7 +224,7 @@ def _masked(corpus: Corpus, numbers: Sequence[int], sampler: Sampler, exclude_so
 
 
 def _tiers(examples: Sequence[Example]) -> list[Example]:
-    """Drop phrases above their share, of which sentences without a name or a number give many, where enough is left."""
+    """Drop phrases above their share if enough examples are left; sentences without names or numbers give many."""
     entities = sum(example.kind != "phrase" for example in examples)
     most = max(round(entities * (1 - ENTITY_SHARE) / ENTITY_SHARE), ENOUGH_MASKED - entities)
     phrases = accumulate(example.kind == "phrase" for example in examples)
@@ -234,16 +234,16 @@ def _tiers(examples: Sequence[Example]) -> list[Example]:
 
 
 def _cut(sentence: str, span: Salient) -> tuple[str, tuple[str, ...]]:
-    """Cut a span out of a sentence wherever it stands in it, or the question would tell its own answer."""
+    """Mask every occurrence of a span in a sentence, so that the question does not contain its answer."""
     answer = sentence[span.start : span.end]
     parts = re.split(rf"(?<!\w){re.escape(answer)}(?!\w)", sentence)
-    if len(parts) == 1:  # it stands within a word, as in scripts without spaces
+    if len(parts) == 1:  # it is inside a word, as in scripts without spaces
         parts = sentence.split(answer)
     return answer, tuple(parts)
 
 
 def _standing(corpus: Corpus, rows: Sequence[Answered]) -> list[list[int]]:
-    """Return, for each question, the numbers of the chunks in which one of its answers stands."""
+    """Return, for each question, the numbers of the chunks that contain one of its answers."""
     book = PhraseBook(answer for row in rows for answer in row.answers)
     places: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for number, passage in enumerate(corpus.passages):
@@ -276,11 +276,11 @@ def _relevance(corpus: Corpus, nearest: Nearest, row: Judged, irrelevant: Sequen
 
 
 class Nearest:
-    """Chooses the chunk, of one document's, that shares most words with a question; of equal ones the first."""
+    """Chooses the chunk of a document that shares most words with a question; of equal ones the first."""
 
     def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus
-        self._words_of = lru_cache(KEPT_CHUNKS)(self._words)  # of a long document many questions may be asked
+        self._words_of = lru_cache(KEPT_CHUNKS)(self._words)  # a long document may have many questions
 
     def __call__(self, question: str, numbers: Sequence[int]) -> int:
         """Return one of the numbers."""
@@ -301,7 +301,7 @@ def _by(key: Callable[[Example], str], examples: Iterable[Example]) -> dict[str,
 
 
 def _rounds(examples: Sequence[Example], draw: random.Random) -> Iterator[Example]:
-    """Deal out examples for ever, each round in another order."""
+    """Yield examples without end, each round in another order."""
     while True:
         yield from draw.sample(examples, len(examples))
 

@@ -24,11 +24,11 @@ class Question:
 
     id: str
     text: str
-    answers: tuple[str, ...]  # those accepted; () where none is known
+    answers: tuple[str, ...]  # accepted answers; () if none is known
 
 
 def read_queries(path: Path) -> list[Question]:
-    """Read questions from JSON Lines (.gz, .xz); raises QueriesFormat with file, line and field of what is wrong."""
+    """Read questions from JSON Lines (.gz, .xz); raises QueriesFormat with the file, line and field of an error."""
     wrong: list[str] = []
     questions: dict[str, Question] = {}
     for number, line in numbered_lines(path, _READABLE):
@@ -45,7 +45,7 @@ def read_queries(path: Path) -> list[Question]:
 
 
 def read_qrels(path: Path) -> dict[str, dict[str, int]]:
-    """Read judgements from tab-separated `query-id corpus-id score` lines, with BEIR's header or without."""
+    """Read judgements from tab-separated `query-id corpus-id score` lines, with or without BEIR's header."""
     wrong: list[str] = []
     judged: dict[str, dict[str, int]] = {}
     for number, line in numbered_lines(path, _READABLE):

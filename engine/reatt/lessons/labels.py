@@ -1,7 +1,7 @@
-"""The files of questions that people bring to training: JSON Lines, every wrong line named with its field.
+"""Question files for training, in JSON Lines; errors name the line and the field.
 
-`--qa`: `{"question": "...", "answers": ["..."], "document": "..."}`, or the queries file of `reatt eval`, which says
-`text` for `question`. `--judged`: `{"question": "...", "document": "...", "relevance": 1}`. A document is
+`--qa`: `{"question": "...", "answers": ["..."], "document": "..."}`, or the queries file of `reatt eval`, which has
+`text` instead of `question`. `--judged`: `{"question": "...", "document": "...", "relevance": 1}`. A document is
 named by its `_id` in a file of records, or by its path or file name.
 """
 
@@ -27,7 +27,7 @@ Fields = Mapping[str, Any]
 
 
 class WrongField(Exception):
-    """A line's field is missing or of the wrong kind."""
+    """A field of a line is missing or has the wrong type."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class Judged:
 
     question: str
     document: str
-    relevance: int  # 0: looked at and found irrelevant
+    relevance: int  # 0: judged irrelevant
 
 
 @dataclass(frozen=True)
 class CloseLine:
-    """A line of a `--close-from` file: what another retriever found, best first."""
+    """A line of a `--close-from` file: the results of another retriever, best first."""
 
     key: str  # the question, or its `_id`
     chunks: tuple[int, ...]  # store chunk ids
@@ -63,20 +63,20 @@ def read_answered(path: Path) -> list[Answered]:
     rows = _read(path, _answered, _QA_EXAMPLE)
     found = [row for row in rows if row.answers]
     if not found:
-        raise QueriesFormat(f"{path}: no question in it has an answer", _QA_EXAMPLE, str(path))
+        raise QueriesFormat(f"{path}: no question has an answer", _QA_EXAMPLE, str(path))
     return found
 
 
 def read_judged(path: Path) -> list[Judged]:
-    """Read judgements; one at least has to be above 0."""
+    """Read judgements; at least one must be above 0."""
     rows = _read(path, _judged, _JUDGED_EXAMPLE)
     if not any(row.relevance > 0 for row in rows):
-        raise QueriesFormat(f"{path}: no document in it is relevant", _JUDGED_EXAMPLE, str(path))
+        raise QueriesFormat(f"{path}: no document is relevant", _JUDGED_EXAMPLE, str(path))
     return rows
 
 
 def read_close(path: Path) -> dict[str, CloseLine]:
-    """Read what another retriever found, by question or `_id`."""
+    """Read the results of another retriever, by question or `_id`."""
     return {row.key: row for row in _read(path, _close, _CLOSE_EXAMPLE)}
 
 
@@ -94,14 +94,14 @@ def _answered(fields: Fields) -> Answered:
 def _judged(fields: Fields) -> Judged:
     relevance = fields.get("relevance", 1)
     if not isinstance(relevance, int) or relevance < 0:
-        raise WrongField(f"relevance: {relevance!r:.40} is not a whole number from 0 on")
+        raise WrongField(f"relevance: {relevance!r:.40} is not a whole number of 0 or more")
     return Judged(_text(fields, "question", "text"), _text(fields, "document", "doc_id"), int(relevance))
 
 
 def _close(fields: Fields) -> CloseLine:
     chunks, documents = fields.get("chunks", []), fields.get("documents", [])
     if not isinstance(chunks, list) or not isinstance(documents, list) or not (chunks or documents):
-        raise WrongField("chunks: neither a list of chunks (C-12) nor documents, a list of names")
+        raise WrongField("neither chunks, a list such as C-12, nor documents, a list of names")
     key = _optional(fields, "_id") or _text(fields, "question", "text")
     return CloseLine(key, tuple(_chunk_id(chunk) for chunk in chunks), tuple(str(name) for name in documents))
 
@@ -109,7 +109,7 @@ def _close(fields: Fields) -> CloseLine:
 def _chunk_id(chunk: object) -> int:
     number = str(chunk).removeprefix("C-")
     if not number.isdecimal():
-        raise WrongField(f"chunks: {chunk!r:.40} is no chunk, such as C-12")
+        raise WrongField(f"chunks: {chunk!r:.40} is not a chunk id such as C-12")
     return int(number)
 
 

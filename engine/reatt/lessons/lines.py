@@ -12,7 +12,7 @@ SHOWN = 5  # wrong lines named in an error
 
 
 def numbered_lines(path: Path, fix: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines that hold something, from 1; raises QueriesFormat, with `fix`, where the file cannot be read."""
+    """Yield the non-empty lines with their numbers; raises QueriesFormat, with `fix`, if the file cannot be read."""
     try:
         with open_text(path) as file:
             yield from ((number, line) for number, line in enumerate(file, 1) if line.strip())

@@ -1,4 +1,4 @@
-"""What a store and a person's files give to learn from, and what of it is kept apart to measure on."""
+"""The training material from a store and the user's files, and the part held out for measuring."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from reatt_store.library import Library
 
 @dataclass(frozen=True)
 class Sources:
-    """What is learnt from; without a file the sentences of the corpus, a span of each masked."""
+    """The sources of examples; without a file, masked sentences of the corpus."""
 
     qa: Path | None = None
     judged: Path | None = None
     spans: Path | None = None
-    masked: bool = False  # beside the files
+    masked: bool = False  # in addition to the files
     exclude_source: bool = False
     hold_out: float = 0.05
 
 
 @dataclass(frozen=True)
 class Material:
-    """Examples to learn from, and held-out ones to measure on."""
+    """Training examples, and held-out ones for measuring."""
 
     corpus: Corpus
     split: Split
@@ -36,22 +36,22 @@ class Material:
 
     @property
     def kinds(self) -> Mapping[str, int]:
-        """How many examples of each kind there are to learn from."""
+        """The number of training examples of each kind."""
         return Counter(example.kind for example in self.split.train)
 
     @property
     def mode(self) -> str:
-        """Which supervisions there are."""
+        """The kinds of supervision in use."""
         return "+".join(sorted({example.source for example in self.split.train}))
 
 
 def gather(library: Library, sources: Sources, seed: int) -> Material:
-    """Make examples of the corpus and the files, and hold documents out; raises QueriesFormat and TooFewSpans.
+    """Make examples from the corpus and the files, and hold documents out; raises QueriesFormat and TooFewSpans.
 
-    UsageError where it is said how to mask sentences, and none are.
+    Raises UsageError if options for masked sentences are given but none are used.
     """
     if (sources.qa or sources.judged) and not sources.masked and (sources.spans or sources.exclude_source):
-        raise UsageError("--spans and --exclude-source are about masked sentences, of which none are asked", "--masked")
+        raise UsageError("--spans and --exclude-source need masked sentences, but none are used", "--masked")
     corpus = Corpus.of(library)
     read = [qa_examples(corpus, sources.qa)] if sources.qa else []
     read += [judged_examples(corpus, sources.judged)] if sources.judged else []

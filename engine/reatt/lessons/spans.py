@@ -1,6 +1,6 @@
-"""Salient spans: what in a sentence is worth asking for. Rules and the corpus's own statistics, no model.
+"""Salient spans: the parts of a sentence worth asking for. Found by rules and corpus statistics, without a model.
 
-Masking a name, a date or a number and asking for it back is a question that nobody had to write (salient-span masking:
+Masking a name, a date or a number and asking for it gives a question that nobody had to write (salient-span masking:
 REALM; ReAtt section 3.3). Seven in ten come from the entity tier (`entities`); three in ten from the phrase tier: word
 sequences that recur in other chunks (recurring spans: Ram et al., 2022), which need neither capitals nor English.
 """
@@ -30,15 +30,15 @@ from reatt_store.errors import QueriesFormat
 from reatt_store.stopwords import STOP_WORDS
 
 KINDS = ("number", "date", "name", "id", "phrase")
-ENTITY_SHARE = 0.7  # of questions; the rest ask for recurring phrases
-CAP = 20  # questions that ask for the same span
+ENTITY_SHARE = 0.7  # share of questions; the rest ask for recurring phrases
+CAP = 20  # maximum number of questions for the same span
 LONGEST_PHRASE = 4  # words
-COMMON, COMMON_WORD = 0.1, 0.01  # share of chunks above which a phrase, a single word, says nothing
-RECURRING = 3.0  # weight of a span that stands in other chunks too: only then is there other evidence for it
+COMMON, COMMON_WORD = 0.1, 0.01  # a phrase, or a word, in a larger share of chunks says nothing
+RECURRING = 3.0  # weight of a span that also occurs in other chunks, which are then further evidence
 
 
 class Statistics:
-    """What a corpus says about its words: how many chunks hold each, which are names, which phrases recur."""
+    """Word statistics of a corpus: how many chunks contain each word, which are names, which phrases recur."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         self.chunks = 0
@@ -56,7 +56,7 @@ class Statistics:
         self._recurring = _repeated(phrases)
 
     def is_name(self, token: WordToken) -> bool:
-        """Say whether a word with a capital is a name here; one that the corpus never shows within a sentence is."""
+        """Return whether a word with a capital is a name here; True if it never occurs inside a sentence."""
         small, capital = self._small[token.word], self._capital[token.word]
         return may_name(token) and (capital > small if token.opens else capital >= small)
 
@@ -65,11 +65,11 @@ class Statistics:
         return sum(math.log((self.chunks + 1) / (self._holding[token.word] + 0.5)) for token in words)
 
     def recurs(self, words: Sequence[WordToken]) -> int:
-        """Return how many chunks hold these words in a row, 0 where it is one or none."""
+        """Return how many chunks contain these consecutive words; 0 if there is at most one."""
         return self._recurring.get(_key(words), 0)
 
     def phrases(self, text: str, words: Sequence[WordToken]) -> Iterator[Salient]:
-        """Find the recurring phrases of a text that are not everywhere."""
+        """Find the recurring phrases of a text that are not too common."""
         for start, end in _phrases(text, words):
             part = words[start:end]
             most = max(2, (COMMON if len(part) > 1 else COMMON_WORD) * self.chunks)
@@ -93,7 +93,7 @@ class PhraseBook:
         return len(self._known)
 
     def find(self, words: Sequence[WordToken]) -> Iterator[tuple[int, int]]:
-        """Yield where known phrases stand, as [start, end) in words."""
+        """Yield the positions of known phrases, as [start, end) in words."""
         for start, token in enumerate(words):
             for length in self._lengths.get(token.word, ()):
                 row = tuple(each.word for each in words[start : start + length])
@@ -102,8 +102,8 @@ class PhraseBook:
 
 
 def read_spans(path: Path) -> PhraseBook:
-    """Read a list of phrases to mask, one a line; raises QueriesFormat if it cannot be read or lists none."""
-    fix = "list one name or term a line, such as: Ada Lovelace"
+    """Read a list of phrases to mask, one per line; raises QueriesFormat if it cannot be read or is empty."""
+    fix = "list one name or term per line, such as: Ada Lovelace"
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -111,12 +111,12 @@ def read_spans(path: Path) -> PhraseBook:
         raise QueriesFormat(f"{path} cannot be read: {reason}", fix, str(path)) from error
     book = PhraseBook(line for line in lines if line.strip())
     if not len(book):
-        raise QueriesFormat(f"{path}: no phrase in it", fix, str(path))
+        raise QueriesFormat(f"{path}: no phrases", fix, str(path))
     return book
 
 
 class Sampler:
-    """Draws one span of a sentence: the tier first, then within it by rarity; no span more than `CAP` times."""
+    """Draws one span of a sentence: first the tier, then by rarity within it; no span more than `CAP` times."""
 
     def __init__(
         self, statistics: Statistics, draw: random.Random, book: PhraseBook | None = None, recurring_only: bool = False
@@ -127,7 +127,7 @@ class Sampler:
         self._used: Counter[str] = Counter()
 
     def draw(self, sentences: Sequence[str]) -> Iterator[Salient | None]:
-        """Choose what to mask in each sentence; None where nothing is worth it. What the user lists goes first."""
+        """Choose what to mask in each sentence; None if nothing is worth it. Phrases listed by the user come first."""
         for sentence, names in zip(sentences, self._find_names(sentences, self._statistics.is_name), strict=True):
             words = tokens(sentence)
             entity = outermost([*by_rules(sentence), *names])
@@ -159,7 +159,7 @@ class Sampler:
 
 
 def _phrases(text: str, words: Sequence[WordToken]) -> Iterator[tuple[int, int]]:
-    """Yield [start, end) of what could be a phrase: no stop word at either end, nothing but a space between words."""
+    """Yield [start, end) of possible phrases: no stop word at either end, only spaces between words."""
     joined = [text[a.end : b.start] in ("", " ", "\n", "-") for a, b in pairwise(words)]
     for start, token in enumerate(words):
         if _empty(token):
@@ -172,22 +172,24 @@ def _phrases(text: str, words: Sequence[WordToken]) -> Iterator[tuple[int, int]]
 
 
 def _empty(token: WordToken) -> bool:
-    """Say whether a word may not begin or end a phrase: stop words, and the letters that an apostrophe leaves."""
+    """Return whether a word may not begin or end a phrase: stop words, and letters after an apostrophe."""
     return token.word in STOP_WORDS or (len(token.word) == 1 and not unspaced(token))
 
 
 def _telling(words: Sequence[WordToken]) -> bool:
-    """Say whether a phrase is more than a number, a letter or a short word."""
+    """Return whether a phrase is more than a number, a letter or a short word."""
     letters = sum(len(token.word) for token in words if not token.word.isdecimal())
     return letters >= (2 if unspaced(words[0]) else 4)
 
 
 def _key(words: Sequence[WordToken]) -> int:
-    return hash(" ".join([token.word for token in words]))  # 64 bits: of millions of phrases hardly two collide
+    return hash(
+        " ".join([token.word for token in words])
+    )  # 64 bits, so that collisions among millions of phrases are unlikely
 
 
 def _repeated(keys: array[int]) -> dict[int, int]:
-    """Count keys and keep those that come more than once."""
+    """Count keys and keep those that occur more than once."""
     import numpy as np
 
     found, counts = np.unique(np.asarray(keys, np.int64), return_counts=True)

@@ -1,8 +1,8 @@
-"""Zip archives of XML parts, as DOCX, PPTX, XLSX and EPUB are; read under limits, for hostile files exist.
+"""Zip archives of XML parts (DOCX, PPTX, XLSX, EPUB), read within limits because files may be hostile.
 
-A part is looked up by its name and never written anywhere, so a name cannot lead out of the archive. Sizes that the
-archive declares are checked before the first part is read, and true ones while it is. XML is read as a stream of
-events by expat, which fetches nothing; a file that declares entities is refused, as no program writes them here.
+A part is looked up by its name and never written anywhere, so a name cannot lead out of the archive. Declared sizes are
+checked before the first part is read, true sizes while it is read. Expat reads XML as a stream of events and fetches
+nothing. A file that declares entities is refused; no program writes them here.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from reatt_store.errors import ArchiveLimit, DocumentError
 
 ENTRIES = 10_000
 UNPACKED = 500_000_000  # bytes of all parts together
-RATIO = 200  # unpacked to packed, where there is more than a little to unpack
+RATIO = 200  # unpacked to packed, for archives above a small size
 _LITTLE = 10_000_000
 _BLOCK = 1 << 16
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 class Event(NamedTuple):
-    """One thing that stands in an XML part; namespaces are left out of all names."""
+    """One event of an XML part; names are without namespaces."""
 
     kind: Literal["start", "end", "text"]
-    name: str  # of the element; the characters themselves for text
+    name: str  # name of the element; for text, the characters
     attributes: dict[str, str]  # a pointer to another part is called r:id
 
 
@@ -63,7 +63,7 @@ class Archive:
         return name in self._zip.NameToInfo
 
     def read(self, name: str) -> bytes:
-        """Unpack one part; raises ArchiveLimit where it is larger than it says or than is allowed."""
+        """Unpack one part; raises ArchiveLimit if it is larger than declared or allowed."""
         if name not in self:
             raise damaged(f"it has no {name}")
         entry = self._zip.getinfo(name)
@@ -85,7 +85,7 @@ class Archive:
         return events(self.read(name))
 
     def relations(self, part: str) -> list[Relation]:
-        """List what a part of an Office file points at inside the file; "" is the file itself."""
+        """List the targets inside the file that a part of an Office file points to; "" is the file itself."""
         folder, name = posixpath.split(part)
         table = posixpath.join(folder, "_rels", f"{name}.rels")
         if table not in self:
@@ -99,7 +99,7 @@ class Archive:
         return found
 
     def main_part(self) -> str:
-        """Name the part that the document begins with."""
+        """Return the name of the document's main part."""
         for relation in self.relations(""):
             if relation.type == "officeDocument":
                 return relation.target
@@ -115,12 +115,12 @@ class Archive:
     def _check(self, unpacked: int, packed: int) -> None:
         if unpacked > UNPACKED or unpacked > max(_LITTLE, RATIO * packed):
             most = f"{UNPACKED / 1e6:.0f} MB and {RATIO} times the size"
-            what = f"{packed:,} bytes unpack to {unpacked:,} or more; allowed are {most}"
+            what = f"{packed:,} bytes unpack to {unpacked:,} or more; the limit is {most}"
             raise ArchiveLimit(what, "unpack and check it")
 
 
 def events(data: bytes) -> Iterator[Event]:
-    """Read XML as events; raises DocumentError where it is broken or declares entities."""
+    """Read XML as events; raises DocumentError if it is broken or declares entities."""
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
     waiting: list[Event] = []
@@ -160,7 +160,7 @@ def first_text(stream: Iterator[Event], name: str) -> str:
 
 
 def inside(folder: str, target: str) -> str:
-    """Resolve a reference from a folder of the archive to a part's name; one that leads out leads nowhere.
+    """Resolve a reference from a folder of the archive to a part's name; it cannot leave the archive.
 
     >>> inside("word", "media/a.xml"), inside("ppt/slides", "../notes/n.xml"), inside("ppt", "/xl/b.xml")
     ('word/media/a.xml', 'ppt/notes/n.xml', 'xl/b.xml')
@@ -169,8 +169,8 @@ def inside(folder: str, target: str) -> str:
 
 
 def damaged(why: str) -> DocumentError:
-    """Make the error of a file that cannot be read as what it says it is."""
-    return DocumentError(f"is damaged: {why}", "open it in its program and save it again")
+    """Return the error for a file that is not a valid file of its format."""
+    return DocumentError(f"is damaged: {why}", "open it in its application and save it again")
 
 
 def _local(name: str) -> str:

@@ -1,6 +1,6 @@
-"""Read one file in a process of its own. Run as a script by `sandbox.Child`.
+"""Reads one file in its own process. Run as a script by `sandbox.Child`.
 
-Says one line: a `Content` as JSON, its warnings as [id or "", text], or {"error": id, "message": ..., "fix": ...}.
+Prints one line: a `Content` as JSON, its warnings as [id or "", text], or {"error": id, "message": ..., "fix": ...}.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reatt_store.errors import DocumentError, ParseLimit
 
 
 def answer(request: Message) -> Message:
-    """Read the file that was asked for."""
+    """Read the requested file."""
     try:
         with open(request["file"], "rb", closefd=False) as file:
             file.seek(0)

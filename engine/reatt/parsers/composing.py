@@ -1,16 +1,16 @@
-"""Text that a parser puts together: pieces with borders between them, pages and headings at exact positions."""
+"""Composes text from pieces with separators, and records the exact positions of pages and headings."""
 
 from __future__ import annotations
 
 from reatt.parsers.formats import Content, Headings
 
-# Borders by strength; of several between two pieces the strongest stands.
+# Separators by strength; of several between two pieces the strongest is used.
 NONE, SPACE, CELL, LINE, PARAGRAPH = range(5)
 _BORDERS = ("", " ", "\t", "\n", "\n\n")
 
 
 class Composer:
-    """Collects the text of one document, and where in it what begins."""
+    """Collects the text of one document and the positions of its parts."""
 
     def __init__(self) -> None:
         self._parts: list[str] = []
@@ -20,18 +20,18 @@ class Composer:
         self._headings: list[tuple[int, str]] = []
 
     def separate(self, border: int) -> None:
-        """Ask for a border before the next piece."""
+        """Request a separator before the next piece."""
         self._border = max(self._border, border)
 
     def page(self) -> None:
-        """Begin a page; what is added next stands on it."""
+        """Start a new page; the next pieces are on it."""
         if self._parts and self._parts[-1] != _BORDERS[PARAGRAPH]:
             self._write(_BORDERS[PARAGRAPH])
         self._border = NONE
         self._pages.append(self._length)
 
     def add(self, text: str, border: int = NONE, heading: str = "") -> None:
-        """Add a piece unless it is blank, with a border behind it; `heading` begins where it does."""
+        """Add a piece unless it is blank, followed by a separator; `heading` starts at the same position."""
         piece = whole(text)
         if piece.strip():
             self._open()
@@ -41,7 +41,7 @@ class Composer:
         self.separate(border)
 
     def add_content(self, text: str, headings: Headings) -> None:
-        """Add what another parser made of a part, its headings moved along."""
+        """Add the result of another parser; its headings are shifted."""
         if text.strip():
             self.separate(PARAGRAPH if self._parts else NONE)
             self._open()
@@ -56,7 +56,7 @@ class Composer:
         return Content(named, text, tuple(self._pages), tuple(self._headings), warnings)
 
     def _open(self) -> None:
-        """Write the border that was asked for."""
+        """Write the requested separator."""
         if self._parts and self._border:
             self._write(_BORDERS[self._border])
         self._border = NONE
@@ -67,6 +67,6 @@ class Composer:
 
 
 def whole(text: str) -> str:
-    """Make derived text storable: whole characters, \\n line ends, no NULs."""
+    """Make derived text storable: valid characters, \\n line ends, no NULs."""
     text = text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")

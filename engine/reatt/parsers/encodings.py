@@ -1,8 +1,8 @@
-"""Bytes -> text: byte order mark, strict UTF-8, a guess for scripts that are not Latin, else cp1252.
+"""Decodes bytes: byte order mark, strict UTF-8, a guess for non-Latin scripts, else cp1252.
 
-The order matters. Text of some length that happens to be valid UTF-8 is UTF-8. Statistical guessing is good at
-scripts with letters of their own (Shift-JIS, KOI8-R) and bad at telling the Latin code pages apart: it calls plain
-cp1252 "cp1250" and turns a dash into a letter. So it is asked only where the answer is not Latin.
+The order matters. Text that is valid UTF-8 and not very short is UTF-8. Statistical guessing works well for scripts
+with letters of their own (Shift-JIS, KOI8-R) and badly for Latin code pages: it takes plain cp1252 for cp1250 and
+turns a dash into a letter. So the guess is used only for scripts that are not Latin.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from reatt_store.errors import Notice
 
-SAMPLE = 1 << 16  # bytes looked at where the whole file need not be
+SAMPLE = 1 << 16  # bytes examined where the whole file is not needed
 
-# Longest first: the mark of UTF-32-LE begins with that of UTF-16-LE.
+# Longest first, because the mark of UTF-32-LE starts with that of UTF-16-LE.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -23,25 +23,25 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b"))  # never in text of any encoding that has no NULs
+_CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b"))  # these never occur in text of an encoding without NULs
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A file's text and how sure we are of it."""
+    """A file's text, and whether its encoding is certain."""
 
     text: str  # line endings as in the file; without the byte order mark
     encoding: str
-    warning: str = ""  # set where the encoding was guessed or bytes were replaced
+    warning: str = ""  # set if the encoding was guessed or bytes were replaced
 
 
 class Undecodable(ValueError):
-    """The bytes are not text in the encoding asked for, or in any."""
+    """The bytes are not text in the requested encoding, or in any."""
 
 
 def decode(data: bytes, encoding: str | None = None, declared: str | None = None) -> Decoded:
-    """Decode a file; `encoding` is the user's word and is obeyed, `declared` the file's own and is tried.
+    """Decode a file. `encoding`, set by the user, is always used; `declared`, from the file itself, is tried.
 
     Raises Undecodable. Characters map one to one to the file's, so offsets into the text are offsets into the file.
     """
@@ -61,23 +61,23 @@ def decode(data: bytes, encoding: str | None = None, declared: str | None = None
 
 
 def looks_binary(sample: bytes) -> bool:
-    """Say whether a sample holds NULs or more than one other control character in 300 bytes."""
+    """Return whether a sample contains NULs, or more than one other control character per 300 bytes."""
     return b"\0" in sample or len(sample) - len(sample.translate(None, _CONTROL)) > len(sample) // 300 + 1
 
 
 def _strictly(data: bytes, encoding: str) -> Decoded:
     try:
         text = data.decode(encoding).removeprefix("\ufeff")
-        text.encode()  # UTF-7 and the escapes of Python can spell lone surrogates, which no store can hold
+        text.encode()  # UTF-7 and Python's escapes can encode lone surrogates, which a store cannot hold
         return Decoded(text, encoding)
     except LookupError:
-        raise Undecodable(f"no encoding is called {encoding!r}") from None
+        raise Undecodable(f"unknown encoding {encoding!r}") from None
     except UnicodeError as error:
         raise Undecodable(f"not {encoding}: {error}") from None
 
 
 def _without_mark(data: bytes) -> Decoded:
-    """Tell UTF-16 without a mark from binary data: most of its high bytes are zero, its low bytes are not."""
+    """Recognise UTF-16 without a mark: most of its high bytes are zero, its low bytes are not."""
     sample = data[: SAMPLE & ~1]
     half = max(len(sample) // 2, 1)
     odd, even = sample[1::2].count(0) / half, sample[::2].count(0) / half
@@ -110,11 +110,11 @@ def _guess(data: bytes, first_bad: int, declared: str | None) -> Decoded:
 
 
 def _guessed(what: str) -> Notice:
-    return Notice("ENCODING_GUESSED", f"{what}; --encoding NAME says what it is")
+    return Notice("ENCODING_GUESSED", f"{what}; use --encoding NAME to set it")
 
 
 def _script_encoding(data: bytes, first_bad: int) -> str | None:
-    """Guess the encoding of a text whose letters are mostly not Latin; None where they are."""
+    """Guess the encoding of a text whose letters are mostly not Latin; None if they are Latin."""
     from charset_normalizer import from_bytes
 
     start = data.rfind(b"\n", 0, first_bad) + 1

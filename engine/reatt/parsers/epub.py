@@ -1,4 +1,4 @@
-"""EPUB -> text: the chapters in reading order, each read as the web page it is."""
+"""EPUB -> text: the chapters in reading order, each parsed as HTML."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PAGES = frozenset({"application/xhtml+xml", "text/html"})
 
 
 def epub(data: bytes) -> Content:
-    """Read a book; raises DocumentError where it is locked to a reader program."""
+    """Read a book; raises DocumentError if it is protected by DRM."""
     archive = Archive(data)
     package = _package(archive)
     title, chapters = _spine(archive, package)
@@ -26,7 +26,7 @@ def epub(data: bytes) -> Content:
     composer, missing = Composer(), 0
     for chapter in chapters:
         if chapter in locked:
-            raise DocumentError("is locked to a reader program (DRM)", "ask for an unlocked copy")
+            raise DocumentError("is protected by DRM", "ask for an unlocked copy")
         if chapter not in archive:
             missing += 1
             continue

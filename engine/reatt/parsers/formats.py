@@ -1,7 +1,8 @@
-"""What a file is, by its content first and its name second; and the formats that keep their raw text.
+"""Detects the format of a file, from its content and then its name; parses the formats that keep their raw text.
 
-For Markdown, reStructuredText, Org, plain text and code the text is the decoded file itself, so that every offset maps
-to the file. These are read in this process, so each takes time in proportion to its length, whatever it holds.
+For Markdown, reStructuredText, Org, plain text and code the text is the decoded file itself, so every offset is valid
+in the file. These formats are parsed in this process, so parsing must take time proportional to the length of any
+file.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ Headings = tuple[tuple[int, str], ...]  # (character position where the heading'
 class Content:
     """What a parser finds in one file."""
 
-    title: str  # "" where the file does not say
+    title: str  # "" if the file has none
     text: str
     pages: tuple[int, ...] = ()  # character where each page starts
     headings: Headings = ()
@@ -48,9 +49,9 @@ _CODE_NAMES = frozenset({"makefile", "dockerfile", "cmakelists.txt", "jenkinsfil
 
 _RTF = b"{\\rtf"
 _ZIP = b"PK\x03\x04"
-# What only a zip archive can hold, and what its first entries are called there.
+# Formats that are zip archives, and the names of their first entries.
 _ZIPPED = {"epub": b"mimetypeapplication/epub+zip", "docx": b"word/", "pptx": b"ppt/", "xlsx": b"xl/"}
-# What cannot be read, by its first bytes: name and how to turn it into something that can.
+# Formats that cannot be read, by their first bytes: name, and how to convert the file.
 _OFFICE = "convert it: soffice --headless --convert-to pdf"
 _MAGIC = (
     (b"\xd0\xcf\x11\xe0", "an old Office file, or one with a password", _OFFICE),
@@ -67,11 +68,11 @@ _MAGIC = (
     (b"\x7fELF", "a program", ""),
     (b"SQLite format 3\0", "an SQLite database", ""),
 )
-HEAD = 8192  # bytes that `kind_of` wants to see
+HEAD = 8192  # bytes that `kind_of` needs
 
 
 def kind_of(name: str, head: bytes) -> str:
-    """Tell which parser reads a file, or "binary"; the content overrules the name."""
+    """Return the format of a file, or "binary"; the content takes precedence over the name."""
     if b"%PDF-" in head[:1024]:
         return "pdf"
     if head.startswith(_RTF):
@@ -94,17 +95,17 @@ def kind_of(name: str, head: bytes) -> str:
 
 
 def _zipped(named: str | None, head: bytes) -> str | None:
-    """Tell what a zip archive is: by its name where that can be, else by its first entries."""
+    """Return the format of a zip archive, from its name if that is possible, else from its first entries."""
     return named if named in _ZIPPED else next((kind for kind, mark in _ZIPPED.items() if mark in head), None)
 
 
 def known_binary(head: bytes) -> tuple[str, str] | None:
-    """Name a known binary format and what to do with it."""
+    """Name a known binary format and how to convert it."""
     return next(((name, fix) for magic, name, fix in _MAGIC if head.startswith(magic)), None)
 
 
 def plain(text: str) -> Content:
-    """Take text or code as it is."""
+    """Return text or code unchanged."""
     return Content(title="", text=text)
 
 
@@ -125,7 +126,7 @@ def markdown(text: str) -> Content:
     fence = ""
     for match in _BLOCK.finditer(text, front.end() if front else 0):
         mark = match["fence"]
-        if mark:  # a fence closes with at least as many of the marks that opened it
+        if mark:  # a fence is closed by at least as many marks as opened it
             if not fence:
                 fence = mark
             elif mark.startswith(fence):
@@ -137,7 +138,7 @@ def markdown(text: str) -> Content:
     return Content(title=title, text=text, headings=tuple(found))
 
 
-_LONGEST_HEADING = 500  # characters that are looked at: what follows can take the square of its length
+_LONGEST_HEADING = 500  # characters examined; the patterns can take quadratic time
 
 
 def _unmarked(heading: str) -> str:
@@ -183,7 +184,7 @@ def org(text: str) -> Content:
 
 
 def _untagged(heading: str) -> str:
-    """Return an Org heading without what is to be done about it, and without its tags.
+    """Return an Org heading without its TODO state and tags.
 
     >>> _untagged("TODO Parental leave   :hr:norway:")
     'Parental leave'

@@ -1,7 +1,7 @@
 """HTML -> readable text: scripts, menus and footers dropped, blocks on lines of their own, headings kept.
 
-The text is derived, so offsets are offsets into it and not into the file. Menus are told by their tags and roles, and
-by being mostly links. What would leave nothing is not dropped: a page that is only a list of links keeps it.
+The text is derived, so offsets refer to it and not to the file. Menus are recognised by their tags and roles, and by
+consisting mostly of links. Nothing is dropped if no text would remain: a page that is only a list of links keeps it.
 """
 
 from __future__ import annotations
@@ -28,21 +28,25 @@ _CELL = frozenset({"td", "th"})
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _DECLARED = re.compile(rb"<(?:meta[^>]+charset|\?xml[^>]+encoding)\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _ANCHOR = re.compile(r"\s*[§¶#🔗]+$")  # the link to itself that many sites put behind a heading
-_ENOUGH = 200  # characters in the main part that make the rest of the page uninteresting
-_MENU_LINKS, _MENU_SHARE, _MENU_WIDTH = 5, 0.9, 40  # links at least, share of the text, mean characters a link at most
+_ENOUGH = 200  # with this many characters in the main part, the rest of the page is ignored
+_MENU_LINKS, _MENU_SHARE, _MENU_WIDTH = (
+    5,
+    0.9,
+    40,
+)  # minimum number of links, minimum share of the text, maximum mean length of a link
 
 _NONE, _SPACE, _NEW_LINE, _NEW_PARAGRAPH = range(4)
 _BORDERS = ("", " ", "\n", "\n\n")
 
 
 def declared_encoding(data: bytes) -> str | None:
-    """Return the encoding that a page itself names."""
+    """Return the encoding declared in a page."""
     found = _DECLARED.search(data[:4096])
     return found[1].decode("ascii", "ignore") if found else None
 
 
 def html(source: str) -> Content:
-    """Take the title, headings and readable text from a page."""
+    """Extract the title, headings and readable text of a page."""
     from selectolax.lexbor import LexborHTMLParser
 
     tree = LexborHTMLParser(source)
@@ -67,7 +71,7 @@ def _drop(tree: LexborHTMLParser, selector: str) -> None:
 
 
 def _drop_menus(tree: LexborHTMLParser) -> None:
-    """Drop lists of short links that hold next to nothing else: menus without a tag that says so."""
+    """Drop lists of short links with almost no other text: menus that are not marked by a tag."""
     for node in tree.css("ul, ol"):
         links = node.css("a")
         if len(links) >= _MENU_LINKS:
@@ -77,7 +81,7 @@ def _drop_menus(tree: LexborHTMLParser) -> None:
 
 
 def _main_part(tree: LexborHTMLParser) -> Content:
-    """Write the page's main part, or all of it where no part is marked as such or it holds too little."""
+    """Write the page's main part, or the whole page if no part is marked or it has too little text."""
     for selector in ("main, [role=main]", "article"):
         parts = tree.css(selector)
         if len(parts) == 1 and len((content := _text_of(parts[0])).text) >= _ENOUGH:
@@ -98,7 +102,7 @@ def _text_of(root: LexborNode) -> Content:
 def _walk(root: LexborNode) -> Iterator[tuple[LexborNode, bool]]:
     """Yield every node below root in order, elements once when they open and once (True) when they close.
 
-    A loop, not a recursion: pages nest deeper than Python's stack.
+    A loop, because pages may be nested more deeply than Python's stack.
     """
     opened: list[LexborNode] = []
     node = root.first_child
@@ -120,20 +124,20 @@ def _walk(root: LexborNode) -> Iterator[tuple[LexborNode, bool]]:
 
 
 class _Writer:
-    """Collects text as a browser would show it: white space folded, borders between blocks, `pre` as it is."""
+    """Collects text as a browser shows it: white space folded, blocks separated, `pre` unchanged."""
 
     def __init__(self) -> None:
         self.parts: list[str] = []
         self.headings: list[tuple[int, str]] = []
         self._length = 0
-        self._border = _NONE  # what has to stand before the next word
-        self._space = ""  # the same inside `pre`: the white space itself
-        self._raw = 0  # how many open elements keep their white space
+        self._border = _NONE  # separator before the next word
+        self._space = ""  # the same inside `pre`: the original white space
+        self._raw = 0  # number of open elements that keep their white space
         self._heading: list[str] | None = None  # the words of the open heading
         self._heading_start = 0
 
     def mark(self, tag: str, closing: bool) -> None:
-        """Note that an element opens or closes."""
+        """Handle the start or end of an element."""
         self._separate(_border_of(tag))
         if tag == "pre":
             self._raw += -1 if closing else 1

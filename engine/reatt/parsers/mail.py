@@ -1,4 +1,4 @@
-"""E-mail (.eml) -> text: who, when and what about, then the words; attachments are named, not read."""
+"""E-mail (.eml) -> text: sender, date and subject, then the body; attachments are named, not read."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from reatt.parsers.formats import Content
 from reatt.parsers.html import html
 
 _SHOWN = ("Subject", "From", "To", "Cc", "Date")
-_LONGEST_HEADER = 2000  # characters; a list of ten thousand recipients says nothing
+_LONGEST_HEADER = 2000  # characters; a list of ten thousand recipients is useless
 
 
 def mail(data: bytes) -> Content:
-    """Read a message: its plain text where it has one, else what its web page says."""
+    """Read a message: its plain text if it has one, else its HTML."""
     message = message_from_bytes(data)
     headers = _headers(message)
     composer = Composer()
@@ -54,13 +54,13 @@ def _headers(message: Message) -> dict[str, str]:
 def _decoded(header: str) -> str:
     """Decode a header: words in an encoding of their own, or raw bytes in any."""
     text = encodings.decode(header.encode("utf-8", "surrogateescape").translate(None, b"\0")).text
-    with suppress(MessageError, LookupError, ValueError):  # else shown as it stands
+    with suppress(MessageError, LookupError, ValueError):  # else shown unchanged
         text = str(make_header(decode_header(text)))
     return " ".join(text.split())[:_LONGEST_HEADER]
 
 
 def _file_name(part: Message) -> str:
-    """Return the name of an attachment, "" of what is part of the message."""
+    """Return the name of an attachment; "" for a part of the message itself."""
     name = part.get_filename()
     if name:
         return _decoded(name)
@@ -72,5 +72,5 @@ def _text(part: Message) -> str:
     data = payload if isinstance(payload, bytes) else b""
     try:
         return encodings.decode(data, part.get_content_charset()).text
-    except encodings.Undecodable:  # not in the encoding it names: then what it looks like
+    except encodings.Undecodable:  # not in the encoding it declares: detect it
         return encodings.decode(data.translate(None, b"\0")).text

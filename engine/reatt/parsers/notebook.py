@@ -1,4 +1,4 @@
-"""Jupyter notebook -> text: its cells in order, code with the words that it put out; pictures are left out."""
+"""Jupyter notebook -> text: the cells in order, code with its text output; pictures are left out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reatt.parsers.formats import Content, markdown
 
 
 def notebook(source: str) -> Content:
-    """Read a notebook of format 3 or 4; headings are those of its Markdown."""
+    """Read a notebook of format 3 or 4; headings come from its Markdown cells."""
     try:
         raw = json.loads(source)
     except ValueError as error:
@@ -33,7 +33,7 @@ def notebook(source: str) -> Content:
 
 
 def _cells(raw: Any) -> list[dict[str, Any]] | None:
-    """Find the cells: of the notebook, or in format 3 of its worksheets."""
+    """Return the cells of the notebook, or of its worksheets in format 3."""
     if not isinstance(raw, dict):
         return None
     if isinstance(raw.get("worksheets"), list):
@@ -46,13 +46,13 @@ def _objects(value: Any) -> list[dict[str, Any]]:
 
 
 def _joined(value: Any) -> str:
-    """Join what is written as one string or as a list of lines."""
+    """Join a text that is stored as one string or as a list of lines."""
     if isinstance(value, list):
         return "".join(line for line in value if isinstance(line, str))
     return value if isinstance(value, str) else ""
 
 
 def _said(output: dict[str, Any]) -> str:
-    """Return what an output says in plain text."""
+    """Return the plain text of an output."""
     data = output.get("data")
     return _joined(output.get("text")) or (_joined(data.get("text/plain")) if isinstance(data, dict) else "")

@@ -1,7 +1,7 @@
 """DOCX and PPTX -> text: paragraphs, tables, notes, headings; every slide is a page.
 
-Both keep their text in `t` elements within `p` elements within, maybe, the cells of a table, so one reader does for
-both. A DOCX has no pages before a program lays it out: its headings say where a passage stands.
+Both store text in `t` elements inside `p` elements, which may be inside table cells, so one reader handles both. A DOCX
+has no pages until a program lays it out; its headings locate a passage instead.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reatt.parsers.formats import Content
 
 _HEADING_STYLE = re.compile(r"(?:heading \d|title)$", re.IGNORECASE)  # the names of styles are English in every file
 _TITLES = frozenset({"title", "ctrTitle"})
-# Copies for older programs, moved text where it was, and a slide's number and date.
+# Copies for older programs, the old place of moved text, and a slide's number and date.
 _SKIPPED = frozenset({"Fallback", "moveFrom", "fld"})
 _SIGNS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 _NOTES = ("footnotes", "endnotes", "comments")
@@ -24,14 +24,14 @@ _NOTES = ("footnotes", "endnotes", "comments")
 
 @dataclass
 class _Paragraph:
-    """A paragraph that is being read; they nest, as text boxes do."""
+    """A paragraph that is being read; paragraphs nest, because text boxes do."""
 
     runs: list[str] = field(default_factory=list)
     heading: bool = False
 
 
 def docx(data: bytes) -> Content:
-    """Read a Word document: its body, then foot- and endnotes and comments."""
+    """Read a Word document: the body, then footnotes, endnotes and comments."""
     archive = Archive(data)
     main = archive.main_part()
     related = archive.relations(main)
@@ -45,7 +45,7 @@ def docx(data: bytes) -> Content:
 
 
 def pptx(data: bytes) -> Content:
-    """Read a presentation: slide after slide, each with its notes behind it."""
+    """Read a presentation: the slides in order, each followed by its notes."""
     archive = Archive(data)
     main = archive.main_part()
     targets = {relation.id: relation.target for relation in archive.relations(main)}
@@ -81,7 +81,7 @@ def _heading_styles(events: Iterator[Event]) -> frozenset[str]:
 
 
 def _is_level(event: Event) -> bool:
-    return event.attributes.get("val", "9") in "012345678"  # 9 is the level of text
+    return event.attributes.get("val", "9") in "012345678"  # level 9 means body text
 
 
 class _Reader:
@@ -90,7 +90,7 @@ class _Reader:
     def __init__(self, heading_styles: frozenset[str], gap: int) -> None:
         self.composer = Composer()
         self._styles = heading_styles
-        self._gap = gap  # between paragraphs that stand in no table
+        self._gap = gap  # between paragraphs outside tables
 
     def read(self, events: Iterator[Event], notes: bool = False) -> None:
         """Read one part."""
@@ -123,7 +123,7 @@ class _Reader:
             self._in_title = attributes.get("type") in _TITLES
         elif paragraph is None:
             return
-        elif name in _SIGNS and not (name == "tab" and "val" in attributes):  # that one is a tab stop
+        elif name in _SIGNS and not (name == "tab" and "val" in attributes):  # in that case it is a tab stop
             paragraph.runs.append(_SIGNS[name])
         elif (name == "pStyle" and attributes.get("val") in self._styles) or (
             name == "outlineLvl" and _is_level(Event("start", name, attributes))

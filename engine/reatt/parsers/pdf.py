@@ -1,7 +1,7 @@
-"""PDF -> text with pages. The parsing happens in a child process (`pdf_child.py`); here its words are judged.
+"""PDF -> text with pages. A child process (`pdf_child.py`) does the parsing; this module checks its output.
 
-A PDF has no text, only glyphs at places: what is stored is what the parser made of it, page by page, and offsets are
-offsets into that. Line ends become \\n, and words cut at a line's end are joined.
+A PDF has no text, only glyphs at positions. The parser's text is stored page by page, and offsets refer to it. Line
+ends become \\n, and words cut at a line's end are joined.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reatt.parsers.sandbox import Child, Crashed, Message, ReadLimits
 from reatt_store.errors import ParseLimit, PdfDamaged, PdfNoText, PdfPassword
 
 SCRIPT = Path(__file__).with_name("pdf_child.py")
-SECONDS_A_PAGE = 0.25  # pypdf needs 0.04; a long book is no attack
+SECONDS_A_PAGE = 0.25  # pypdf needs 0.04; a long book is not an attack
 MOSTLY_PICTURES = 0.8
 BETWEEN_PAGES = "\n\n"
 OCR = "ocrmypdf IN.pdf OUT.pdf"
@@ -24,13 +24,13 @@ OCR = "ocrmypdf IN.pdf OUT.pdf"
 _NO_TITLE = re.compile(
     r"^(?:untitled.*|microsoft (?:word|powerpoint).*|.*\.(?:docx?|pptx?|xlsx?|tex|dvi|indd|pdf))$", re.I
 )
-# A word cut at a line's end; pdfium gives the cut as U+FFFE and leaves the line end out.
+# A hyphenated word at the end of a line; pdfium writes U+FFFE for the hyphen and omits the line end.
 _CUT_WORD = re.compile(r"([^\W\d_]+)(?:[-\u00ad\u2010](?P<line>\n)|[\ufffe\x02])([^\W\d_]+)")
 
 
 @dataclass
 class _Seen:
-    """All that the child said about one file."""
+    """Everything that the child reported about one file."""
 
     pages: dict[int, str] = field(default_factory=dict)  # number from 1 -> text
     pictures: list[int] = field(default_factory=list)
@@ -44,8 +44,8 @@ class _Seen:
 def read_pdf(file: int, limits: ReadLimits) -> Content:
     """Read an open PDF file; raises PdfPassword, PdfNoText, PdfDamaged, ParseLimit or EmptyDocument.
 
-    The empty password is tried first: many files are locked against printing, not against reading. `limits.seconds` is
-    for the file and grows by a quarter of a second a page, tenfold at most.
+    The empty password is tried first, because many files restrict printing, not reading. `limits.seconds` is for the
+    whole file; it grows by a quarter of a second per page, at most tenfold.
     """
     request = {"passwords": ["", *limits.passwords], "memory": limits.memory}
     seen = _Seen()
@@ -56,7 +56,7 @@ def read_pdf(file: int, limits: ReadLimits) -> Content:
                 if "pages" in message:
                     child.allow(SECONDS_A_PAGE * seen.count)
     except Crashed as error:
-        raise PdfDamaged(f"the PDF parser crashed on it ({error})", "open it and print it to a new PDF") from error
+        raise PdfDamaged(f"the PDF parser crashed ({error})", "open it and print it to a new PDF") from error
     except ParseLimit as error:
         done = f"; {len(seen.pages)} of {seen.count} pages were read" if seen.count else ""
         raise ParseLimit(error.message + done, "--timeout, or split the file") from error
@@ -84,7 +84,7 @@ def _hear(seen: _Seen, message: Message) -> None:
 
 
 def _clean(text: str) -> str:
-    """Make the parser's text storable: whole characters, \\n line ends, no NULs."""
+    """Make the parser's text storable: valid characters, \\n line ends, no NULs."""
     text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").strip("\n")
 
@@ -122,7 +122,7 @@ def _warnings(seen: _Seen) -> Iterable[str]:
 
 
 def ranges(numbers: Sequence[int]) -> str:
-    """Write page numbers short.
+    """Abbreviate a list of page numbers.
 
     >>> ranges([1, 2, 3, 7, 9, 10])
     '1-3, 7, 9-10'
@@ -147,8 +147,8 @@ def _starts(pages: Sequence[str]) -> tuple[int, ...]:
 def _join_cut_words(pages: Sequence[str]) -> list[str]:
     """Join words cut at a line's end.
 
-    A hyphen that belongs to the word ("well-known") stays: both sides then stand elsewhere in the document as words,
-    and the joined word does not.
+    A hyphen that belongs to the word ("well-known") stays. In that case both halves occur elsewhere in the document as
+    words, and the joined word does not.
     """
     words = {word.lower() for page in pages for word in re.findall(r"\w+", _CUT_WORD.sub(" ", page))}
 
@@ -161,7 +161,7 @@ def _join_cut_words(pages: Sequence[str]) -> list[str]:
 
 
 def _place(outline: Sequence[tuple[int, str]], pages: Sequence[str], starts: Sequence[int]) -> Headings:
-    """Find each bookmark's words on its page; those not found stand at the page's start."""
+    """Find the text of each bookmark on its page; if it is not found, use the start of the page."""
     placed = []
     for page, heading in outline:
         if heading and 1 <= page <= len(pages):

@@ -1,6 +1,6 @@
-"""Read a PDF, in a process of its own. Run as a script by `sandbox.Child`; imports nothing of ours.
+"""Reads a PDF in its own process. Run as a script by `sandbox.Child`; imports no module of ours.
 
-Says one JSON object a line:
+Prints one JSON object per line:
     {"pages": 41, "title": "...", "found": false}      found: the page tree was lost, the pages were searched for
     {"page": 1, "text": "...", "image": true}          or {"page": 1, "broken": "why"}
     {"outline": [[page, "heading"], ...]}
@@ -20,7 +20,7 @@ from functools import partial
 from typing import Any, BinaryIO
 
 Message = dict[str, Any]
-FEW_LETTERS = 20  # a page with fewer is looked at: is it a picture?
+FEW_LETTERS = 20  # a page with fewer characters may be a picture
 _PDFIUM_IMAGE = 3  # FPDF_PAGEOBJ_IMAGE
 
 
@@ -29,7 +29,7 @@ class Locked(Exception):
 
 
 def limit(memory: int, cpu_seconds: int) -> None:
-    """Take from this process what a parser never needs."""
+    """Give up rights that a parser never needs."""
     import resource
 
     for what, most in (
@@ -46,7 +46,7 @@ def limit(memory: int, cpu_seconds: int) -> None:
 
 
 def with_pypdf(file: BinaryIO, passwords: Sequence[str]) -> Iterator[Message]:
-    """Read with pypdf: slow, patient with broken files."""
+    """Read with pypdf: slow, but tolerant of broken files."""
     import pypdf
 
     try:
@@ -66,7 +66,7 @@ def with_pypdf(file: BinaryIO, passwords: Sequence[str]) -> Iterator[Message]:
 
 
 def _with_end(file: BinaryIO) -> BinaryIO:
-    """Give a file that was cut off an end, so that pypdf looks through it for objects instead of giving up."""
+    """Add an end to a truncated file, so that pypdf searches it for objects instead of giving up."""
     file.seek(0)
     data = file.read()
     last = max((int(number) for number in re.findall(rb"(?<!\d)(\d{1,7}) \d{1,5} obj", data)), default=0)
@@ -78,7 +78,7 @@ def _pypdf_title(reader: Any) -> str:
 
 
 def _pypdf_search(reader: Any) -> Iterator[Any]:
-    """Find the page objects that are left of a file whose page tree is lost, in the order of their numbers."""
+    """Find the remaining page objects of a file whose page tree is lost, in the order of their numbers."""
     from pypdf import PageObject
     from pypdf.generic import DictionaryObject, IndirectObject
 
@@ -93,7 +93,7 @@ def _pypdf_search(reader: Any) -> Iterator[Any]:
 
 
 def _replace_lost_fonts(page: Any) -> None:
-    """Stand in for fonts that were cut off: most fonts number the letters as ASCII does."""
+    """Replace missing fonts; most fonts number the letters as ASCII does."""
     from pypdf.generic import DictionaryObject, NameObject
 
     names = {"/Type": "/Font", "/Subtype": "/Type1", "/BaseFont": "/Helvetica", "/Encoding": "/WinAnsiEncoding"}
@@ -121,7 +121,7 @@ def _pypdf_outline(reader: Any) -> Iterator[tuple[int, str]]:
 
 
 def with_pdfium(file: BinaryIO, passwords: Sequence[str]) -> Iterator[Message]:
-    """Read with pdfium where it is installed: about 20 times faster."""
+    """Read with pdfium if it is installed: about 20 times faster."""
     pdfium = importlib.import_module("pypdfium2")
     document = _pdfium_open(pdfium, file, passwords)
     yield {"pages": len(document), "title": document.get_metadata_value("Title"), "found": False}
@@ -159,7 +159,7 @@ def _pdfium_outline(document: Any) -> Iterator[tuple[int, str]]:
 
 
 def read_page(number: int, text_of: Callable[[], str], has_image: Callable[[], bool]) -> Message:
-    """Read one page; whatever a hostile page makes the parser raise, the others count."""
+    """Read one page; an exception on a hostile page does not affect the others."""
     try:
         text = text_of()
     except MemoryError:
@@ -173,13 +173,13 @@ def read_page(number: int, text_of: Callable[[], str], has_image: Callable[[], b
 
 
 def garbled(text: str) -> bool:
-    """Say whether most characters are none: the fonts that give them meaning are lost."""
+    """Return whether most characters are undefined, because their fonts are missing."""
     seen = [character for character in text if not character.isspace()]
     return sum(character == "\ufffd" or not character.isprintable() for character in seen) > len(seen) / 2
 
 
 def guarded(get: Callable[[], Any], otherwise: Any) -> Any:
-    """Return what a parser says about a part that the file may lack or have broken."""
+    """Return the parser's result for a part that may be missing or broken."""
     try:
         return get()
     except MemoryError:
@@ -189,7 +189,7 @@ def guarded(get: Callable[[], Any], otherwise: Any) -> Any:
 
 
 def read(file: BinaryIO, passwords: Sequence[str]) -> Iterator[Message]:
-    """Read with the best engine there is; what pdfium cannot open, pypdf may still mend."""
+    """Read with the best available engine; pypdf can repair some files that pdfium cannot open."""
     if importlib.util.find_spec("pypdfium2"):
         messages = with_pdfium(file, passwords)
         first = guarded(lambda: next(messages), None)

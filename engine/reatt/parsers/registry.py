@@ -1,7 +1,7 @@
-"""The table of parsers: what reads each kind of file, and where.
+"""The table of parsers: which function reads each format, and in which process.
 
-Binary formats are read by a child process within limits (`sandbox.py`), and so are large files of the formats that are
-trees: nested deeply enough, a parser's time grows with the square of their length. The child runs this same table.
+Binary formats are read by a child process within limits (`sandbox.py`). So are large files of tree formats, because
+parsing time can grow with the square of the length of a deeply nested file. The child uses this same table.
 """
 
 from __future__ import annotations
@@ -27,20 +27,22 @@ from reatt_store.errors import ArchiveLimit, DocumentError, Notice, NotText, Par
 
 _SCRIPT = Path(__file__).with_name("child.py")
 _LARGE = 1 << 16  # bytes
-_ERRORS = {error.id: error for error in (DocumentError, ArchiveLimit, NotText, ParseLimit)}  # what a child may say
+_ERRORS = {
+    error.id: error for error in (DocumentError, ArchiveLimit, NotText, ParseLimit)
+}  # the errors that a child may report
 _SPLIT = "split or simplify the file"
 
 
 @dataclass(frozen=True)
 class Parser:
-    """How a kind of file is read."""
+    """How a format is read."""
 
     read: Callable[[bytes, str | None], Content]  # the file, and the encoding that the user named
     apart: Literal["never", "large", "always"] = "never"  # in a child process
 
 
 def _text(parse: Callable[[str], Content], declared: Callable[[bytes], str | None] = lambda _: None) -> Parser:
-    """Make a parser of characters one of bytes."""
+    """Turn a parser of characters into a parser of bytes."""
 
     def read(data: bytes, encoding: str | None) -> Content:
         try:
@@ -73,11 +75,11 @@ PARSERS = {
     "code": _text(formats.plain),
     "text": _text(formats.plain),
 }
-KINDS = ("pdf", *PARSERS)  # a PDF is read page by page, by a child of its own
+KINDS = ("pdf", *PARSERS)  # a PDF is read page by page, by its own child process
 
 
 def parse(kind: str, file: BinaryIO, size: int, limits: ReadLimits) -> Content:
-    """Read an open file as what it is; raises a DocumentError."""
+    """Read an open file in its format; raises a DocumentError."""
     if kind == "pdf":
         return read_pdf(file.fileno(), limits)
     parser = PARSERS[kind]
@@ -87,7 +89,7 @@ def parse(kind: str, file: BinaryIO, size: int, limits: ReadLimits) -> Content:
 
 
 def guarded(parser: Parser, data: bytes, encoding: str | None) -> Content:
-    """Read a file; what a hostile one makes a parser stumble over is damage."""
+    """Read a file; exceptions of a parser on a hostile file are reported as damage."""
     try:
         return parser.read(data, encoding)
     except RecursionError as error:
@@ -103,7 +105,7 @@ def _apart(kind: str, file: BinaryIO, limits: ReadLimits) -> Content:
             said = list(child.messages())
         return _content(said[0])
     except Crashed as error:
-        raise DocumentError(f"the {kind} parser crashed on it ({error})", _SPLIT) from error
+        raise DocumentError(f"the {kind} parser crashed ({error})", _SPLIT) from error
     except ParseLimit as error:
         raise ParseLimit(error.message, error.fix or "--timeout, or " + _SPLIT) from error
 

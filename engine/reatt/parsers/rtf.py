@@ -1,7 +1,7 @@
 r"""RTF -> text: paragraphs, tables, notes; headings by their style, bytes by the code page of their font.
 
-RTF is braces and control words. A group inherits what holds in the one around it and gives it back at its end. Many
-groups are no text (pictures, fonts, field codes); one that begins with `\*` says itself that it may be passed over.
+RTF consists of braces and control words. A group inherits the state of the group around it, which is restored at its
+end. Many groups are not text (pictures, fonts, field codes); a group that starts with `\*` may be skipped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from reatt.parsers.formats import Content
 _TOKEN = re.compile(
     rb"\\'([0-9A-Fa-f]{2})|\\([A-Za-z]{1,32})(-?\d{1,9})? ?|\\([^A-Za-z'])|([{}])|([^\\{}\r\n]+)|[\\\r\n]", re.DOTALL
 )
-TEXT, NOTES, TITLE, FONTS, STYLES, NOTHING = range(6)  # what the characters of a group are for
+TEXT, NOTES, TITLE, FONTS, STYLES, NOTHING = range(6)  # the purpose of a group's characters
 _FOR = {
     "fonttbl": FONTS, "stylesheet": STYLES, "footnote": NOTES, "annotation": NOTES, "shptxt": TEXT,
     "nesttableprops": TEXT,
@@ -33,7 +33,7 @@ _SIGNS = {
     "lquote": "\u2018", "rquote": "\u2019", "ldblquote": "\u201c", "rdblquote": "\u201d", "emspace": " ",
     "enspace": " ", "qmspace": " ",
 }  # fmt: skip
-_SYMBOLS = {b"~": "\u00a0", b"_": "\u2011", b"\\": "\\", b"{": "{", b"}": "}"}  # \- is a place to hyphenate at
+_SYMBOLS = {b"~": "\u00a0", b"_": "\u2011", b"\\": "\\", b"{": "{", b"}": "}"}  # \- marks an optional hyphen
 _ENDS = {
     "par": PARAGRAPH, "sect": PARAGRAPH, "page": PARAGRAPH, "cell": CELL, "nestcell": CELL, "row": LINE,
     "nestrow": LINE, "\r": PARAGRAPH, "\n": PARAGRAPH,
@@ -44,24 +44,24 @@ _CHARSETS = {
     255: "cp437",
 }  # fmt: skip
 _PAGES = {"mac": "mac_roman", "pc": "cp437", "pca": "cp850"}
-_BODY = 9  # the outline level of text; those below are of headings
+_BODY = 9  # the outline level of body text; lower levels are headings
 _HEADING_NAME = re.compile(r"(?:heading \d|title);", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class _Group:
-    """What holds within one pair of braces."""
+    """The state within one pair of braces."""
 
     use: int = TEXT
     hidden: bool = False
-    spare: int = 1  # characters behind a Unicode one that stand in for it, for programs that know none
+    spare: int = 1  # characters after a Unicode character that replace it in programs without Unicode
     font: int = -1
     style: int = 0  # of the paragraph
     level: int = _BODY
 
 
 def rtf(data: bytes) -> Content:
-    """Read an RTF file; of one that is cut off, what there is."""
+    """Read an RTF file; a truncated file gives the text that is there."""
     return _Reader(data).read()
 
 
@@ -77,7 +77,9 @@ class _Reader:
     _headings: set[int] = field(default_factory=set)  # styles
     _fonts: dict[int, str] = field(default_factory=dict)
     _page: str = "cp1252"
-    _bytes: bytearray = field(default_factory=bytearray)  # not decoded yet: a character may come in two tokens
+    _bytes: bytearray = field(
+        default_factory=bytearray
+    )  # not decoded yet, because a character may be split over two tokens
     _parts: list[str] = field(default_factory=list)  # of the paragraph, or the cell, that is being read
     _notes: list[str] = field(default_factory=list)
     _pass_over: int = 0  # characters
@@ -110,7 +112,7 @@ class _Reader:
         self._bytes += text[passed:]
 
     def _brace(self, brace: bytes) -> bool:
-        """Begin or end a group; True where it was the whole file."""
+        """Begin or end a group; return True at the end of the outermost one."""
         self._flush()
         self._pass_over = 0
         if brace == b"{":
@@ -140,7 +142,7 @@ class _Reader:
             self._group = self._changed(word, number)
 
     def _changed(self, word: str, number: int | None) -> _Group:
-        """Return the group as a word changes it; take in what the word says of the whole file."""
+        """Apply a control word to the group; record what it says about the whole file."""
         group, given = self._group, 0 if number is None else number
         match word:
             case "title" if group.use == NOTHING:
@@ -170,7 +172,7 @@ class _Reader:
         self._put(text)
 
     def _flush(self) -> None:
-        """Decode what has gathered, by the code page of the font it is set in."""
+        """Decode the collected bytes with the code page of their font."""
         if self._bytes:
             self._put(self._bytes.decode(self._fonts.get(self._group.font) or self._page, "replace"))
             self._bytes.clear()
@@ -198,7 +200,7 @@ class _Reader:
 
 
 def _known(page: str) -> str:
-    """Name a code page if Python knows it, and as one of text."""
+    """Return the name of a code page if Python knows it as a text encoding."""
     try:
         "".encode(page)
         return codecs.lookup(page).name

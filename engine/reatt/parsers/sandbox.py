@@ -1,8 +1,8 @@
 """Run a parser of hostile files in a child process: limited memory, processor time, wall clock and output.
 
-A 24 KB file can hold a pure-Python parser for 20 seconds, and a C++ parser can crash. Neither may stop an ingest, so
-such parsers are scripts of their own. They get the open file (never a path), a request of one JSON line on standard
-input, and answer with one JSON object a line. The limits are set by the child on itself before it loads the parser.
+A 24 KB file can occupy a pure-Python parser for 20 seconds, and a C++ parser can crash. Neither may stop an ingest, so
+such parsers are separate scripts. They get the open file (never a path) and a request of one JSON line on standard
+input, and answer with one JSON object per line. The child sets its own limits before it loads the parser.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from typing import Any
 from reatt_store.errors import ParseLimit
 
 Message = dict[str, Any]
-PATIENCE = 10  # a file with many pages may take this many times the seconds asked for, and no more
+PATIENCE = 10  # a file with many pages may take at most this many times the time limit
 _BLOCK = 1 << 16
 _KILLED_FOR_TIME = (-signal.SIGXCPU, -signal.SIGKILL)
 
 
 @dataclass(frozen=True)
 class ReadLimits:
-    """How much one file may cost, and how it is to be opened."""
+    """The limits for one file, and how to open it."""
 
     max_bytes: int = 200_000_000  # of a file; of one line of JSON Lines
-    seconds: float = 60  # in a parser; many pages earn more (pdf.py)
-    memory: int = 2 << 30  # bytes of address space of a parser
-    output: int = 50_000_000  # bytes that a parser may say
+    seconds: float = 60  # in a parser; more for many pages (pdf.py)
+    memory: int = 2 << 30  # bytes of a parser's address space
+    output: int = 50_000_000  # bytes that a parser may write
     passwords: tuple[str, ...] = field(default=(), repr=False)  # tried after the empty one
-    encoding: str | None = None  # None: found out
+    encoding: str | None = None  # None: detect it
 
 
 class Crashed(Exception):
-    """The parser died without a word."""
+    """The parser died without a message."""
 
 
 class Child:
@@ -53,7 +53,7 @@ class Child:
         self._longest = PATIENCE * seconds
         self._deadline = self._started + seconds
         self._output = output
-        # -P: the folder of the script is ours, and none of its files may stand in for a module the parser imports.
+        # -P: files in the script's folder must not shadow modules that the parser imports.
         self._process = subprocess.Popen(
             [sys.executable, "-P", str(script)],
             stdin=subprocess.PIPE,
@@ -77,21 +77,21 @@ class Child:
                 pipe.close()
 
     def allow(self, more: float) -> None:
-        """Give the child more seconds, for instance because the file has many pages."""
+        """Extend the time limit, for instance because the file has many pages."""
         self._deadline = min(self._deadline + more, self._started + self._longest)
 
     def messages(self) -> Iterator[Message]:
-        """Yield what the child says until it ends; raises ParseLimit or Crashed."""
+        """Yield the messages of the child until it ends; raises ParseLimit or Crashed."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(self._request).encode() + b"\n")
             self._process.stdin.close()
         except BrokenPipeError:
-            pass  # it died at once; its exit status says why
+            pass  # it died at once; its exit status tells why
         pending = bytearray()
         for block in self._blocks():
             pending += block
-            if b"\n" in block:  # a page may come in many blocks: look for its end in the new ones only
+            if b"\n" in block:  # a page may arrive in many blocks, so search only the new one for its end
                 *lines, pending = pending.split(b"\n")
                 yield from map(json.loads, lines)
         self._judge()
@@ -109,7 +109,7 @@ class Child:
                     return
                 received += len(block)
                 if received > self._output:
-                    raise ParseLimit(f"parsing gave more than {self._output / 1e6:.0f} MB of text")
+                    raise ParseLimit(f"parsing produced more than {self._output / 1e6:.0f} MB of text")
                 yield block
 
     def _judge(self) -> None:

@@ -1,7 +1,7 @@
-"""CSV and XLSX -> text: one line a row, the column names above as the heading of every passage below.
+"""CSV and XLSX -> text: one line per row; the column names become the heading of every passage below.
 
-CSV stays as it is, to the character. In a workbook every sheet is a page, and a cell that a number format shows as a
-date becomes one: inside the file it is a count of days.
+CSV is kept character by character. In a workbook every sheet is a page. A cell with the number format of a date becomes
+a date, because the file stores a count of days.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from reatt.parsers.formats import Content
 
 _DELIMITERS = ",;\t|"
 _NUMBER = re.compile(r"[-+]?[\d.,]+%?$")
-_DATE_IDS = frozenset({*range(14, 23), *range(45, 48)})  # number formats that every program knows
+_DATE_IDS = frozenset({*range(14, 23), *range(45, 48)})  # built-in number formats
 _DATE_LETTERS = re.compile(r"[ymdhs]", re.IGNORECASE)
 _FORMAT_TEXT = re.compile(r'"[^"]*"|\[[^\]]*\]|\\.')  # in a number format: words, colours, single characters
 _MOST_DAYS = 2_958_466  # the year 9999
 
 
 def csv(text: str) -> Content:
-    """Keep a table as it is and name its columns."""
+    """Keep a table unchanged and find its column names."""
     first = text.partition("\n")[0].strip("\r\ufeff")
     delimiter = max(_DELIMITERS, key=first.count)
     cells = [cell.strip().strip('"') for cell in first.split(delimiter)]
@@ -31,12 +31,12 @@ def csv(text: str) -> Content:
 
 
 def _name_columns(cells: list[str]) -> bool:
-    """Tell a row of column names from a row of data."""
+    """Return whether a row holds column names, not data."""
     return len(set(cells)) == len(cells) > 1 and not any(_NUMBER.match(cell) or not cell for cell in cells)
 
 
 def xlsx(data: bytes) -> Content:
-    """Read a workbook, sheet after sheet."""
+    """Read all sheets of a workbook."""
     archive = Archive(data)
     book = archive.main_part()
     related = archive.relations(book)
@@ -71,7 +71,7 @@ def _sheet(composer: Composer, name: str, rows: Iterator[list[str]]) -> None:
 
 
 def _shared_strings(events: Iterator[Event]) -> list[str]:
-    """Read the texts that cells refer to by number; phonetic readings are left out."""
+    """Read the shared texts that cells refer to by number, without phonetic readings."""
     found: list[str] = []
     parts: list[str] = []
     reading = phonetic = False
@@ -89,7 +89,7 @@ def _shared_strings(events: Iterator[Event]) -> list[str]:
 
 
 def _date_styles(events: Iterator[Event]) -> frozenset[str]:
-    """Name the cell styles, by their number, that show a number as a date."""
+    """Return the numbers of the cell styles that show a number as a date."""
     formats, found = set(map(str, _DATE_IDS)), set()
     inside, count = False, 0
     for kind, name, has in events:
@@ -105,7 +105,7 @@ def _date_styles(events: Iterator[Event]) -> frozenset[str]:
 
 
 def _rows(events: Iterator[Event], strings: list[str], dates: frozenset[str], origin: datetime) -> Iterator[list[str]]:
-    """Yield the rows that hold something: the words of their cells that do."""
+    """Yield the texts of the non-empty cells of each non-empty row."""
     row: list[str] = []
     parts: list[str] = []
     cell: dict[str, str] = {}
