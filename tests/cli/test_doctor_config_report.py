@@ -197,7 +197,7 @@ def test_the_page_of_a_run_comes_out_of_the_store(reatt, store, home):
     (store / "reports" / "R-7.html").write_text("<p>run</p>")
     assert reatt("report", "R-7", "-o", "out.html").out == "out.html\n"
     assert (home / "work" / "out.html").read_text() == "<p>run</p>"
-    assert "there are: R-7" in reatt("report", "R-8").err
+    assert "the reports are: R-7" in reatt("report", "R-8").err
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "no", '{"schema": "reatt.ask/1"}', '{"schema": "reatt.search/1"}'])
