@@ -86,6 +86,28 @@ def bert(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def tiny_bert(bert):
+    """Name its folder as the engine does."""
+    from reatt.weights.folder import ModelFolder
+
+    return ModelFolder(bert)
+
+
+@pytest.fixture(scope="session", params=["tiny", "tiny_bert"])
+def stacked(request):
+    """Name the folder of a tiny model of each encoder in turn."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session")
+def stacked_reatt(stacked):
+    """Load it."""
+    from reatt.weights import models
+
+    return models.load(stacked, "cpu")
+
+
+@pytest.fixture(scope="session")
 def bert_reatt(bert):
     """Load it."""
     from reatt.weights import models

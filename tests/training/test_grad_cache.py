@@ -13,6 +13,8 @@ import torch.multiprocessing as mp
 from torch.nn import functional as F
 
 from reatt.lessons.batches import Cloze, TrainingBatch
+from reatt.model.projections import Form, Projections
+from reatt.model.stacks.bert import BertConfig, BertStack
 from reatt.model.t5 import T5, T5Config
 from reatt.training import grad_cache, pools
 from reatt.training.grad_cache import accumulate, at_once
@@ -28,12 +30,35 @@ NEAR = (  # of the cloze questions: what is close to each, and what it is worth
 CLOSE = ((0, 1, 2), (2, 3), (4, 0), (3,), (5, 2, 1))  # chunks 0 to 3 are close to two questions and more
 
 
-def learner(dropout=0.1, **changes):
+def t5_stack(config):
+    return T5(config)
+
+
+def bert_stack(config):
+    """Make a BERT of as many heads, where chunks with two ids of 5 are of another kind than the others."""
+    shape = {"vocab_size": 40, "hidden_size": 18, "num_hidden_layers": 3, "num_attention_heads": 3}
+    rest = {"intermediate_size": 24, "max_position_embeddings": 40, "sep_token_id": 5}
+    return T5(replace(config, d_model=18), BertStack(BertConfig(**shape, **rest, dropout_rate=config.dropout_rate)))
+
+
+def unit_stack(config):
+    """Make a BERT that finds by vectors of unit length, by projections of its own."""
+    t5 = bert_stack(config)
+    t5.retrieval = Projections(18, 4, Form(unit_queries=True, unit_keys=True))
+    t5.retrieval.scale.fill_(6.0)
+    return t5
+
+
+STACKS = {"t5": t5_stack, "bert": bert_stack, "unit": unit_stack}
+every_stack = pytest.mark.parametrize("stack", STACKS)
+
+
+def learner(dropout=0.1, stack="t5", **changes):
     """Make a tiny model in float64, and a selector that has not made up its mind."""
     shape = {"vocab_size": 40, "d_model": 16, "d_kv": 4, "d_ff": 24, "num_heads": 3, "num_layers": 3}
     torch.manual_seed(0)
     config = T5Config(**shape, num_decoder_layers=2, dropout_rate=dropout, **changes)
-    t5, selector = T5(config).double().train(), HeadSelector(3).double()
+    t5, selector = STACKS[stack](config).double().train(), HeadSelector(3).double()
     selector.w.data.copy_(torch.tensor([0.0, 0.001, -0.0005]))
     return t5, selector
 
@@ -91,6 +116,13 @@ def test_the_gradient_cache_is_the_whole_batch_at_once_with_dropout(name, micro)
     assert_same(*(run(t5, selector, batch(), OBJECTIVES[name], micro) for run in (cached, whole)))
 
 
+@pytest.mark.parametrize("name", ["all", "retrieval", "answers"])
+@pytest.mark.parametrize("stack", ["bert", "unit"])
+def test_the_gradient_cache_is_the_whole_batch_at_once_with_dropout_for_every_stack(stack, name):
+    t5, selector = learner(stack=stack)
+    assert_same(*(run(t5, selector, batch(), OBJECTIVES[name], 2) for run in (cached, whole)))
+
+
 def test_dropout_is_on_in_both():
     t5, selector = learner()
     assert (
@@ -98,8 +130,9 @@ def test_dropout_is_on_in_both():
     )
 
 
-def test_without_dropout_it_makes_no_difference_how_much_is_read_at_a_time():
-    t5, selector = learner(dropout=0.0)
+@every_stack
+def test_without_dropout_it_makes_no_difference_how_much_is_read_at_a_time(stack):
+    t5, selector = learner(dropout=0.0, stack=stack)
     assert_same(cached(t5, selector, batch(), Objective(), 2), whole(t5, selector, batch(), Objective()))
 
 
@@ -131,24 +164,32 @@ def naive(t5, selector, given, objective):
     answer, divergence, tokens = 0.0, 0.0, sum(map(len, given.answers))
 
     def encode(x, blocks):
-        return t5.encode_range(x[None], t5.encoder.bias(len(x), len(x)), blocks)
+        return t5.encode_range(x[None], t5.encoder_bias(torch.ones(1, len(x), dtype=torch.bool)), blocks)
 
     def alone(ids):
-        return encode(t5.embed(torch.tensor(ids)), slice(0, LAYER))[0]
+        return encode(t5.embed(torch.tensor([ids]))[0], slice(0, LAYER))[0]
 
     block = t5.encoder.layers()[LAYER]
 
     def split(side, ids):
-        return side(block.attention_norm(alone(ids))).view(len(ids), 3, -1)
+        states = t5.encoder.reads(LAYER, alone(ids))
+        if t5.retrieval is None:
+            return F.linear(states, getattr(block.attention, side).weight).view(len(ids), 3, -1)
+        vectors = F.normalize(F.linear(states, getattr(t5.retrieval, side).weight), dim=1)
+        return (vectors * (6.0 if side == "q" else 1.0))[:, None].expand(-1, 3, -1)
 
     def found(question):
-        query, keys = split(block.attention.q, question), [split(block.attention.k, ids) for ids in given.chunks]
+        query, keys = split("q", question), [split("k", ids) for ids in given.chunks]
         products = [torch.einsum("mhd,nhd->hmn", query, key) for key in keys]
         scores = torch.stack([(p.amax(2).mean(1) * selector.weights()).sum() for p in products])
         return scores.log_softmax(0)
 
+    def before(question):
+        """A T5 pairs a question without its end mark, a BERT with it."""
+        return alone(question[:-1] if t5.encoder.kind == "t5" else question)
+
     for question, wanted, close in zip(given.questions, given.answers, given.close, strict=True):
-        pairs = [torch.cat((alone(question[:-1]), alone(given.chunks[c]))) for c in close]
+        pairs = [torch.cat((before(question), alone(given.chunks[c]))) for c in close]
         read = [t5.finish(encode(x, slice(LAYER, None)))[0] for x in pairs]
         cache = t5.remember(torch.cat(read)[None])
         logits = t5.logits(t5.decode(torch.tensor([[0, *wanted[:-1]]]), cache))[0]
@@ -164,8 +205,9 @@ def naive(t5, selector, given, objective):
     return answer / tokens + objective.alpha * (divergence / len(given.questions) + missed)
 
 
-def test_the_loss_is_the_papers_pair_by_pair():
-    t5, selector = learner(dropout=0.0)
+@every_stack
+def test_the_loss_is_the_papers_pair_by_pair(stack):
+    t5, selector = learner(dropout=0.0, stack=stack)
     found = whole(t5, selector, batch(), Objective())
     t5.zero_grad(), selector.zero_grad()
     loss = naive(t5, selector, batch(), Objective())
@@ -211,8 +253,9 @@ def test_under_autocast_it_is_the_whole_batch_too():
 
 
 @pytest.mark.parametrize("recompute", [False, True])
-def test_activations_may_be_computed_again(recompute):
-    t5, selector = learner()
+@every_stack
+def test_activations_may_be_computed_again(recompute, stack):
+    t5, selector = learner(stack=stack)
     expected = cached(t5, selector, batch(), Objective(), 2)
     t5.recompute = recompute
     assert_same(cached(t5, selector, batch(), Objective(), 2), expected)

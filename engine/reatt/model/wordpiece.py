@@ -61,8 +61,8 @@ class WordPieceTokenizer(TextTokenizer):
         """
         asked, *known = self._encoded([text, *evidence])
         places = [self._places(each, written, 0) for each, written in zip(known, evidence, strict=True)]
-        rows = zip(known, places, evidence, strict=True)
-        stand = [([NEVER if id == self.unknown else id for id in each.ids], *rest) for each, *rest in rows]
+        known_ids = [[NEVER if id == self.unknown else id for id in each.ids] for each in known]
+        stand = list(zip(known_ids, places, evidence, strict=True))
         spans, made, at, done = self._places(asked, text, 0), list[str](), 0, 0
         while at < len(spans):
             found = Counter(_rows(asked.ids[at:], stand)) or Counter([(1, text[slice(*spans[at])])])
