@@ -31,7 +31,8 @@ from reatt.model.decoding import generate
 from reatt.model.reatt import ReAtt
 from reatt.progress import Progress
 from reatt.search.index import AttentionIndex
-from reatt.search.retriever import TOKEN_CANDIDATES, TOP
+from reatt.search.query import TOP
+from reatt.search.retriever import TOKEN_CANDIDATES
 from reatt_store.library import Library
 
 DEPTH = 50  # chunks per question; enough for ten different documents
