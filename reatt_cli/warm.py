@@ -20,29 +20,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from reatt.search.query import Query
 from reatt_cli import __version__
 
 LARGEST = 64_000_000  # bytes of a line
 PATIENCE = 120.0  # seconds to wait for an answer before the command loads the model itself
+Command = Literal["ask", "search"]
 CREDENTIALS = struct.Struct("3i")  # process, user, group
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A question with everything that determines its answer."""
-
-    command: Literal["ask", "search"]
-    question: str
-    top: int = 8
-    retriever: str = "hybrid"
-    search: str = "auto"
-    only: str | None = None
-    free: bool = False
-    beams: int = 1
-    max_tokens: int = 32
-    abstain: float | None = None
-    rounds: int | None = None
-    rerank: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,11 +79,12 @@ def place(store: Path) -> Place:
     return Place(folder, hashlib.blake2b(os.fsencode(os.path.realpath(store)), digest_size=8).hexdigest())
 
 
-def request(store: Path, model: str | None, device: str, wanted: Wanted) -> dict[str, Any]:
+def request(store: Path, model: str | None, device: str, command: Command, query: Query) -> dict[str, Any]:
     """Build the message; a warm process of another version, store, model or device refuses it."""
-    return {"version": __version__, "store": os.path.realpath(store), "model": named(model), "device": device} | {
-        "wanted": asdict(wanted)
-    }
+    return {
+        "version": __version__, "store": os.path.realpath(store), "model": named(model), "device": device,
+        "command": command, "query": asdict(query),
+    }  # fmt: skip
 
 
 def named(model: str | None) -> str | None:

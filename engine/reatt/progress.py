@@ -15,5 +15,14 @@ class Progress:
     total: int | None
     note: str = ""
 
+    def __str__(self) -> str:
+        """Write it for a person.
 
-OnProgress = Callable[[Progress], None]  # what hears of it
+        >>> print(Progress("read", 3, 12, "leave.md"))
+        read 3 of 12  leave.md
+        """
+        of = "" if self.total is None else f" of {self.total:,}"
+        return f"{self.phase} {self.done:,}{of}  {self.note}".rstrip()
+
+
+OnProgress = Callable[[Progress], None]

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reatt.places import registry
 from reatt_cli.command import command
 from reatt_cli.patterns import as_utf8, folder_or_glob
 from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds, tail, where
 from reatt_cli.session import Session, short_path
-from reatt_cli.settings import registry
 
 if TYPE_CHECKING:
     from reatt_cli.schemas import store as schemas

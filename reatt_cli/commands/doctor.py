@@ -117,9 +117,7 @@ def _store(session: Session) -> Finding:
         f"{short_path(session.folder)}: {counted(status.documents, 'document')}, {counted(status.chunks, 'passage')}"
     )
     if status.pending:
-        return _finding(
-            "warn", f"{found}, {status.pending:,} of them without vectors", "repeat the last reatt ingest"
-        )
+        return _finding("warn", f"{found}, {status.pending:,} of them without vectors", "repeat the last reatt ingest")
     return _finding("ok", f"{found}; every checksum: {session.again('check')}")
 
 

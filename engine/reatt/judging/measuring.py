@@ -29,7 +29,8 @@ from reatt.lessons.examples import Example
 from reatt.model.reatt import ReAtt
 from reatt.progress import OnProgress, Progress
 from reatt.search.index import AttentionIndex
-from reatt.search.retriever import TOKEN_CANDIDATES, TOP
+from reatt.search.query import TOP
+from reatt.search.retriever import TOKEN_CANDIDATES
 from reatt_store.library import Library
 
 FOUND_CHUNKS = 50  # per question; enough for ten different documents

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reatt.model.backbone import ChunkText, DecoderHead, Queries, Round, Span
-
-Find = Callable[[Queries, int], Sequence[int]]  # queries, how many -> chunk ids, best first
-Recall = Callable[[Sequence[int]], Sequence[ChunkText]]  # chunk ids -> their texts and memory
+from reatt.model.backbone import DecoderHead, Queries, Round, Span
 
 
 @dataclass(frozen=True)
@@ -28,16 +25,6 @@ class TokenPair:
     chunk_span: Span
     weight: float
     head: DecoderHead | None = None  # of the decoder, where it asks after reading the whole question
-
-
-def listen(rounds: Sequence[Round], question: str, find: Find, recall: Recall) -> Heard:
-    """Go through the rounds up to what the last one asks."""
-    first, *later = rounds
-    heard = Heard(first.ask(question, ()), first)
-    for round in later:
-        before = tuple(find(heard.queries, round.feed))
-        heard = Heard(round.ask(question, recall(before)), round, before)
-    return heard
 
 
 def carried(found: Sequence[int], before: Sequence[int], round: Round) -> list[int]:
