@@ -30,7 +30,7 @@ CREDENTIALS = struct.Struct("3i")  # process, user, group
 
 
 @dataclass(frozen=True)
-class Place:
+class Endpoint:
     """Where a store's warm process listens, and the lock that it holds while it lives."""
 
     folder: Path
@@ -70,13 +70,13 @@ class Unavailable(Exception):
     """No warm process can answer. The message says why; it is "" if there simply is none."""
 
 
-def place(store: Path) -> Place:
+def place(store: Path) -> Endpoint:
     """Return the place of a store's warm process: named by the store's real path, in a folder of the user."""
     from reatt_cli.settings import cache_folder
 
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     folder = Path(runtime) / "reatt" if os.path.isabs(runtime) else cache_folder() / "run"
-    return Place(folder, hashlib.blake2b(os.fsencode(os.path.realpath(store)), digest_size=8).hexdigest())
+    return Endpoint(folder, hashlib.blake2b(os.fsencode(os.path.realpath(store)), digest_size=8).hexdigest())
 
 
 def request(store: Path, model: str | None, device: str, command: Command, query: Query) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def named(model: str | None) -> str | None:
     return os.path.realpath(os.path.expanduser(model)) if model and os.path.isdir(os.path.expanduser(model)) else model
 
 
-def exchange(where: Place, message: dict[str, Any]) -> dict[str, Any]:
+def exchange(where: Endpoint, message: dict[str, Any]) -> dict[str, Any]:
     """Send one message and return what comes back; raises `Unavailable`."""
     if not os.path.lexists(where.socket):
         raise Unavailable
@@ -139,7 +139,7 @@ def private(folder: Path) -> bool:
 
 
 @contextmanager
-def held(where: Place) -> Iterator[bool]:
+def held(where: Endpoint) -> Iterator[bool]:
     """Hold the lock of a place for a block; yield False if a warm process holds it. It ends with its process."""
     descriptor = os.open(where.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
@@ -154,7 +154,7 @@ def held(where: Place) -> Iterator[bool]:
 
 
 @contextmanager
-def _connected(where: Place) -> Iterator[socket.socket]:
+def _connected(where: Endpoint) -> Iterator[socket.socket]:
     """Connect to our own warm process; remove what a killed one left."""
     try:
         if not private(where.folder):
@@ -176,7 +176,7 @@ def _connected(where: Place) -> Iterator[socket.socket]:
         yield connection
 
 
-def sweep(where: Place) -> None:
+def sweep(where: Endpoint) -> None:
     """Remove a socket on which no process listens any more."""
     with suppress(OSError), held(where) as dead:
         if dead:

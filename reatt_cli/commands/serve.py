@@ -76,7 +76,7 @@ class Warm:
             self._file = _identity(self._session)
         return self._session
 
-    def serve(self, listener: socket.socket, where: warm.Place, idle: float) -> None:
+    def serve(self, listener: socket.socket, where: warm.Endpoint, idle: float) -> None:
         """Answer connections one at a time until none comes for `idle` seconds or one asks to stop."""
         listener.settimeout(idle)
         while True:
@@ -161,14 +161,14 @@ def _answer(connection: socket.socket, reply: dict[str, Any]) -> None:
         warm.send(connection, reply)
 
 
-def _stopped(where: warm.Place) -> bool:
+def _stopped(where: warm.Endpoint) -> bool:
     try:
         return bool(warm.exchange(where, {"stop": True}).get("stopped"))
     except warm.Unavailable:
         return False
 
 
-def _make_private(where: warm.Place) -> None:
+def _make_private(where: warm.Endpoint) -> None:
     """Create the folder of the sockets; refuse one that others can open."""
     from reatt_store.connection import translated
     from reatt_store.errors import UsageError
@@ -180,7 +180,7 @@ def _make_private(where: warm.Place) -> None:
 
 
 @contextmanager
-def _listening(where: warm.Place) -> Iterator[socket.socket]:
+def _listening(where: warm.Endpoint) -> Iterator[socket.socket]:
     """Listen on a new socket for our own user only; it is removed at the end of the block."""
     from reatt_store.errors import UsageError
 

@@ -37,7 +37,7 @@ Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Live = Mapping[int, Mask] | None  # segment id -> (c,) which chunks may be found; None where all may
-Scores = Mapping[int, Floats]  # segment id -> (c,)
+ShardScores = Mapping[int, Floats]  # segment id -> (c,)
 Item = TypeVar("Item")
 Dots = Callable[["Shard", int, int], Tensor]  # (shard, first token, last token + 1) -> (m, n) float32
 Prepare = Callable[[Tensor, Tensor], "Prepared"]  # of vectors (m, d) and weights (m,)
@@ -95,7 +95,7 @@ def load(segment: Segment, device: str = "cpu") -> Shard:
     return Shard(segment.id, keys, codes, scales, np.asarray(segment.offsets))
 
 
-def exact(queries: Queries, shards: Sequence[Shard], live: Live = None) -> Scores:
+def exact(queries: Queries, shards: Sequence[Shard], live: Live = None) -> ShardScores:
     """Score every chunk in float32 -> segment id -> (c,); -inf where a chunk is dead or has no keys."""
     return _scan(_prepared(_float32, queries), shards, live)
 
@@ -122,7 +122,7 @@ def rescore(queries: Queries, shards: Sequence[Shard], segments: Integers, posit
     return _chosen(_prepared(_float32, queries), shards, segments, positions)
 
 
-def top(scores: Scores, k: int) -> list[Place]:
+def top(scores: ShardScores, k: int) -> list[Place]:
     """Pick the best k finite scores; equal ones by segment, then position, so that two runs always agree."""
     ids = sorted(scores)
     flat = np.concatenate([*(scores[id] for id in ids), np.empty(0, np.float32)])
@@ -237,7 +237,7 @@ _ENGINES: dict[str, _Engine] = {
 }
 
 
-def _scan(prepared: Prepared, shards: Sequence[Shard], live: Live) -> Scores:
+def _scan(prepared: Prepared, shards: Sequence[Shard], live: Live) -> ShardScores:
     """Score every chunk of every shard, block by block; blocks without a live chunk are never read."""
     block = _ENGINES[prepared.weights.device.type].block
     scores = {shard.id: np.full(len(shard.offsets) - 1, -np.inf, np.float32) for shard in shards}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reatt.search.index import AttentionIndex
 
 TOKEN_CANDIDATES = 2048  # K' of section 2.4: nearest tokens per question token
-DEPTH = 100  # candidates that hybrid takes from each side
+CANDIDATES = 100  # candidates that hybrid takes from each side
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ class Retriever:
         return Scores(found, attention=found)
 
     def _hybrid(self, query: Query, heard: Heard | None) -> Scores:
-        deep = max(DEPTH, query.top)
+        deep = max(CANDIDATES, query.top)
         words = dict(self.library.words(query.question, deep, query.only))
         if heard is None:
             return Scores(fuse({}, words, 0.0), words)
