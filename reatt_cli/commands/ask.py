@@ -52,6 +52,9 @@ Page = Annotated[str | None, typer.Option("--report", metavar="FILE", help="Also
 Rounds = Annotated[
     int | None, typer.Option("--rounds", min=1, max=2, help="With --method intra: 1 uses the encoder alone [2].")
 ]
+Abstain = Annotated[
+    str, typer.Option("--abstain", metavar="auto|never|P", help="Give no answer below this confidence.")
+]
 Rerank = Annotated[
     bool, typer.Option("--rerank-only", help="With --method intra: the decoder only reorders what the encoder found.")
 ]
@@ -101,18 +104,10 @@ def ask(
     retriever: By = "hybrid",
     how: How = "auto",
     only: Only = None,
-    free: Annotated[
-        bool, typer.Option("--free", help="Allow words in the answer that are not in the passages.")
-    ] = False,
-    beams: Annotated[
-        int, typer.Option("--beams", min=1, max=16, help="Number of beams in the search for an answer.")
-    ] = 1,
-    max_tokens: Annotated[
-        int, typer.Option("--max-tokens", min=1, max=512, help="Maximum length of the answer in tokens.")
-    ] = 32,
-    abstain: Annotated[
-        str, typer.Option("--abstain", metavar="auto|never|P", help="Give no answer below this confidence.")
-    ] = "auto",
+    free: Annotated[bool, typer.Option("--free", help="Allow words that are not in the passages.")] = False,
+    beams: Annotated[int, typer.Option("--beams", min=1, max=16, help="Beams: answers kept in mind.")] = 1,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, max=512, help="Longest answer in tokens.")] = 32,
+    abstain: Abstain = "auto",
     explain: Explain = False,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Print one JSON object per line.")] = False,
     ok_empty: OkEmpty = False,
