@@ -1,4 +1,4 @@
-"""A tiny random model with a BERT encoder and a T5 decoder, laid out as docs/models.md says."""
+"""A tiny random model with a BERT encoder and a T5 decoder, laid out as docs/model-format.md says."""
 
 import json
 import re

@@ -164,4 +164,4 @@ def test_a_damaged_one_is_named_by_what_is_wrong(reatt, home, t5gemma, tmp_path,
 def test_other_kinds_of_model_are_refused(reatt, home, t5gemma, tmp_path):
     refused = reatt("models", "add", broken(t5gemma, tmp_path / "other", config={"model_type": "gemma3"}))
     assert refused.code == UNUSABLE
-    assert "reatt reads T5 and T5Gemma2 models" in refused.err
+    assert "reatt reads T5, T5Gemma2 and BERT-T5 models" in refused.err

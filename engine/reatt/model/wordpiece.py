@@ -11,16 +11,15 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 
 from tokenizers import Encoding
 
 from reatt.model.backbone import ChunkText, Span
+from reatt.model.decoding import Source, source_of
 from reatt.model.tokens import NOWHERE, READ_AS, TITLE_TOKENS, TextTokenizer, Tokens
 
 NEVER = -1  # in the place of what is not known: two such words need not be the same
-Known = tuple[Sequence[int], Sequence[Span], str]  # a text's ids, where in it they stand, and the text
 
 
 @dataclass(frozen=True)
@@ -61,15 +60,18 @@ class WordPieceTokenizer(TextTokenizer):
         """
         asked, *known = self._encoded([text, *evidence])
         places = [self._places(each, written, 0) for each, written in zip(known, evidence, strict=True)]
-        known_ids = [[NEVER if id == self.unknown else id for id in each.ids] for each in known]
-        stand = list(zip(known_ids, places, evidence, strict=True))
-        spans, made, at, done = self._places(asked, text, 0), list[str](), 0, 0
-        while at < len(spans):
-            found = Counter(_rows(asked.ids[at:], stand)) or Counter([(1, text[slice(*spans[at])])])
-            (count, spelling), _ = max(found.items(), key=lambda row: (row[0][0], row[1]))
-            made += [text[done : spans[at][0]], spelling]
+        ids = [[NEVER if id == self.unknown else id for id in each.ids] for each in known]
+        own, stands = source_of([asked.ids], [self._places(asked, text, 0)], [text]), source_of(ids, places, evidence)
+        made, at, done = list[str](), 0, 0
+        while at < len(own.ids):
+            rows = Counter(
+                (count, _spelling(stands, place, count, evidence)) for place, count in _rows(own, at, stands)
+            )
+            count, spelling = max(rows, key=lambda row: (row[0], rows[row]), default=(1, None))
+            if spelling is not None:
+                made += [text[done : own.spans[at][0]], spelling]
+                done = own.spans[at + count - 1][1]
             at += count
-            done = spans[at - 1][1]
         return "".join([*made, text[done:]])
 
     def _mask(self) -> int:
@@ -99,16 +101,22 @@ def _past_marks(text: str, end: int, limit: int) -> int:
     return end
 
 
-def _rows(ids: Sequence[int], stand: Sequence[Known]) -> Iterator[tuple[int, str]]:
-    """Find where the first of these ids stand in the evidence as whole words: how many, and how they are spelt."""
-    for known, spans, text in stand:
-        for at in (at for at, id in enumerate(known) if id == ids[0] and not _within_word(text, spans[at][0])):
-            pairs = enumerate(zip(ids, known[at:], strict=False), 1)
-            count = max((n for n, (ours, theirs) in takewhile(lambda pair: pair[1][0] == pair[1][1], pairs)
-                         if ours == theirs and not _within_word(text, spans[at + n - 1][1])), default=0)  # fmt: skip
-            if count:
-                yield count, " ".join(text[spans[at][0] : spans[at + count - 1][1]].split())
+def _rows(own: Source, at: int, stands: Source) -> Iterator[tuple[int, int]]:
+    """Find where whole words of a text, from its token `at` on, stand in the evidence: from which place, how many."""
+    for place in sorted(stands.begins) if at in own.begins else ():
+        count = longest = 0
+        while _same(own, at + count, stands, place + count) and (not count or stands.following[place + count - 1] > 0):
+            count += 1
+            if own.until_end[at + count - 1] == stands.until_end[place + count - 1] == 0:
+                longest = count
+        if longest:
+            yield place, longest
 
 
-def _within_word(text: str, at: int) -> bool:
-    return 0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum()
+def _same(own: Source, at: int, stands: Source, place: int) -> bool:
+    return at < len(own.ids) and place < len(stands.ids) and own.ids[at] == stands.ids[place]
+
+
+def _spelling(stands: Source, place: int, count: int, evidence: Sequence[str]) -> str:
+    start, end = stands.spans[place][0], stands.spans[place + count - 1][1]
+    return " ".join(evidence[stands.owner[place]][start:end].split())

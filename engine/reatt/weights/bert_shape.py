@@ -45,7 +45,7 @@ def read_shape(folder: Path) -> Shape:
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         why = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         message = f"{file} does not describe a BERT encoder with a T5 decoder: {why:.200}"
-        raise ModelError(message, "docs/models.md has the format; copy the model again", str(file)) from None
+        raise ModelError(message, "docs/model-format.md has the format; copy the model again", str(file)) from None
     return Shape(encoder, decoder, form, keys, points)
 
 

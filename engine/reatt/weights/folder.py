@@ -92,7 +92,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise ModelError(f"no model in {folder}: config.json is missing", "reatt models list", str(folder))
     raw = read_json(file)
     if raw.get("model_type") not in KINDS:
-        message = f"{file} describes a {raw.get('model_type')!r:.40} model; reatt reads T5, T5Gemma2, BERT with T5"
+        message = f"{file} describes a {raw.get('model_type')!r:.40} model; reatt reads T5, T5Gemma2 and BERT-T5 models"
         raise ModelError(message, "reatt models list", str(file))
     return raw
 
