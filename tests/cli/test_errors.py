@@ -194,7 +194,7 @@ def test_tests_hear_ctrl_c_whoever_started_them(environment):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_end_a_running_command_with_their_code(number, code, environment, home):
     program = (
-        "import sys, time; from reatt_cli import app, library\n"
+        "import sys, time; from reatt_cli import app\n"
         "from reatt_store.library import Library\n"
         "Library.open = lambda folder: (print('ready', flush=True), [time.sleep(0.02) for _ in range(1000)])\n"
         "sys.argv = ['reatt', 'list']; app.main()"
