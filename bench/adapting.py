@@ -30,7 +30,7 @@ from bench.kit.table import Row, at_least, at_most
 from bench.quality import contrast, mini_sets
 from bench.quality.adaptation import MEASURE, Bench, Figures, Lesson, from_data
 from bench.quality.mini_sets import Dev, Judged
-from reatt.adapt import Material, Sources
+from reatt.adapt_encoder import Material, Sources
 from reatt.lessons.close_chunks import WordSearch
 from reatt.lessons.corpus import Corpus
 from reatt.lessons.judged import read_qrels, read_queries

@@ -21,9 +21,10 @@ from bench.kit import machine, stores
 from bench.kit.plan import Plan
 from bench.kit.table import at_least, grid
 from reatt import evaluate
-from reatt.ask import AskOptions, ask
+from reatt.ask import ask
 from reatt.evaluate import Evaluation
 from reatt.judging import metrics
+from reatt.search.query import Query
 from reatt.search.retriever import Retriever
 from reatt_store.library import Library, Status
 
@@ -102,10 +103,10 @@ def _found(retriever: Retriever, plan: Plan, way: Way, limit: int | None) -> Eva
 def _read(retriever: Retriever, plan: Plan, limit: int) -> Read:
     """Answer evenly spaced questions, whatever the confidence; keep it."""
     print("first: reading …", file=sys.stderr, flush=True)
-    options, confidences = AskOptions(abstain=0.0), []
+    confidences = []
 
     def answer(question: str) -> str | None:
-        reply = ask(retriever, question, options)
+        reply = ask(retriever, Query(question, abstain=0.0))
         confidences.append(reply.confidence)
         return reply.answer
 

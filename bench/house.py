@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = {"reatt": "engine/reatt", "reatt_cli": "reatt_cli", "reatt_store": "store/reatt_store", "bench": "bench"}
 # The rule. A room imports itself and the rooms of the tiers before its own; `verbs` are the modules beside the rooms.
 TIERS = (
-    ("parsers", "model", "progress"),
+    ("parsers", "model", "progress", "places"),
     ("documents", "weights"),
     ("search",),
     ("lessons",),
@@ -30,7 +30,7 @@ TIERS = (
     ("verbs",),
     ("api",),
 )
-ALONE = ("progress", "api")  # modules beside the rooms that are tiers of their own, no verbs
+ALONE = ("progress", "places", "api")  # modules beside the rooms that are no verbs
 LARGEST = 20  # modules in one folder
 
 

@@ -53,11 +53,12 @@ def known(error: Exception) -> ReattError | None:
 def internal(error: Exception, log: Path, debug: bool) -> ReattError:
     """Log the traceback of a bug and return an error that says where."""
     from reatt_store.errors import InternalError
+    from reatt_store.opening import private
 
     named = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     try:
         log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with open(log, "a", opener=lambda name, flags: os.open(name, flags, 0o600), errors="backslashreplace") as file:
+        with open(log, "a", opener=private, errors="backslashreplace") as file:
             file.write(f"reatt {__version__}, Python {sys.version}\n{''.join(traceback.format_exception(error))}\n")
     except OSError:
         return InternalError(f"internal error: {named}", "run the same command with --debug")

@@ -104,8 +104,8 @@ def _option(option: Any) -> str:
 def _word(parameter: Any) -> str:
     """Name the value of a parameter."""
     described = parameter.type_descriptor
-    told = "|".join(described.choices) if described.is_choice else parameter.metavar or "N"
-    return _text(told.replace(" ", "\\ "))
+    values = "|".join(described.choices) if described.is_choice else parameter.metavar or "N"
+    return _text(values.replace(" ", "\\ "))
 
 
 def _text(text: str) -> str:

@@ -1,4 +1,4 @@
-"""One run of one command: its settings, its output, and the store and model it opens, each when first needed."""
+"""One run of one command: its settings, its output, and the store that it opens when that is first needed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reatt_cli.settings import Body, Settings, registry, store_folder
+from reatt_cli.settings import Body, Settings
 
 if TYPE_CHECKING:
-    from reatt.model.backbone import Backbone
-    from reatt.search.retriever import Retriever
+    from reatt.api import Store
     from reatt.weights.folder import ModelFolder
-    from reatt_store.library import Generation, Library
+    from reatt_store.library import Library
 
 
 class Session:
@@ -29,8 +28,7 @@ class Session:
         self.out = settings.output()
         self.warnings: list[str] = []
         self.cold = False  # whether a warm process must not be used
-        self._retrievers: dict[bool, Retriever] = {}  # by whether they have a model
-        self._settled: Generation | None = None
+        self._named = False  # whether the store's path was printed
 
     def run(self, body: Body, options: dict[str, Any]) -> int | None:
         """Call a command; under `--verbose` print its time and memory."""
@@ -47,86 +45,51 @@ class Session:
         self.out.warn(text)
 
     @cached_property
+    def store(self) -> Store:
+        """The store of this run, opened when it is first needed."""
+        from reatt.api import Store
+        from reatt.places import store_folder
+
+        return Store(store_folder(self.settings.store), self.settings.model, self.settings.device)
+
+    @property
     def folder(self) -> Path:
         """The store's folder, whether it exists or not."""
-        return store_folder(self.settings.store)
+        return self.store.folder
 
     @property
     def exists(self) -> bool:
-        """Whether there is a store. One whose creation was interrupted does not count."""
-        from reatt_store.errors import NoStore, ReattError, StoreLocked
+        """Whether there is a store; its path is printed for the user."""
+        from reatt_store.errors import ReattError
 
-        try:
-            _ = self.library
-        except NoStore:
+        if not self.store.exists:
             return False
-        except StoreLocked:  # waiting did not help; once is enough
-            raise
-        except ReattError:  # damaged, or of a newer version: the command that opens it reports that
-            return True
+        with suppress(ReattError):  # a damaged one: the command that opens it reports that
+            _ = self.library
         return True
 
-    @cached_property
+    @property
     def library(self) -> Library:
-        """The open store; its path is printed for the user."""
-        from reatt_store.library import Library
-
-        library = Library.open(self.folder)
-        self.out.note(f"store  {short_path(self.folder)}")
+        """The content of the open store; its path is printed for the user."""
+        library = self.store.library
+        self.name_store()
         return library
+
+    @property
+    def model(self) -> ModelFolder:
+        """The requested model, else the store's own, else the bundled one."""
+        return self.store.model
 
     def again(self, command: str, *arguments: str) -> str:
         """Write the command to type next, for the store of this run."""
         named = [] if self.settings.store is None else ["--store", shlex.quote(self.settings.store)]
         return " ".join(["reatt", command, *named, *arguments])
 
-    def library_or_new(self) -> Library:
-        """The store; created if there is none."""
-        from reatt_store.library import Library
-
-        if self.exists:
-            return self.library
-        library = Library.create(self.folder)
-        self.__dict__["library"] = library
-        self.out.note(f"store  {short_path(self.folder)}  (new)")
-        return library
-
-    @cached_property
-    def model(self) -> ModelFolder:
-        """The requested model, else the store's own, else the bundled one."""
-        from reatt.weights import models
-
-        return models.find(self.settings.model, registry(), self.library if self.exists else None)
-
-    def backbone(self, model: ModelFolder, method: str | None = None) -> Backbone:
-        """Load a model onto the requested device, for the given method or else the store's own."""
-        from reatt.weights import models
-
-        made = self.library.generation() if method is None and self.exists else None
-        return models.load_for(method or (made.method if made else "reatt"), model, self.settings.device)
-
-    def settle(self) -> Generation | None:
-        """Return the current generation; drop a model that was loaded for another one."""
-        now = self.library.generation()
-        if now != self._settled:
-            self._retrievers.clear()
-            self.__dict__.pop("model", None)
-            self._settled = now
-        return now
-
-    def retriever(self, with_model: bool = True) -> Retriever:
-        """Make the retriever, once for each generation; search by words alone needs no model."""
-        from reatt.search.retriever import Retriever
-        from reatt.weights import models
-        from reatt.weights.folder import FUSION_WEIGHT
-
-        generation = self.settle()
-        loaded = generation is not None and (with_model or True in self._retrievers)
-        if loaded not in self._retrievers:
-            weight = models.fusion(self.model, FUSION_WEIGHT, generation.method) if generation and loaded else 0.0
-            backbone = self.backbone(self.model) if loaded else None
-            self._retrievers[loaded] = Retriever(self.library, backbone, generation, weight)
-        return self._retrievers[loaded]
+    def name_store(self, new: bool = False) -> None:
+        """Print the store's path for the user, once."""
+        if not self._named:
+            self._named = True
+            self.out.note(f"store  {short_path(self.folder)}{'  (new)' if new else ''}")
 
 
 def short_path(path: Path | str) -> str:

@@ -1,4 +1,4 @@
-"""The values of the options that every command has, and the folder of the store."""
+"""The values of the options that every command has, and the user's folders for caches and logs."""
 
 from __future__ import annotations
 
@@ -37,32 +37,6 @@ def told(arguments: list[str]) -> Settings:
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     flags = {"json": "--json" in options or "--jsonl" in options, "debug": "--debug" in options}
     return Settings(json=flags["json"], debug=flags["debug"])
-
-
-def store_folder(named: str | None, start: Path | None = None) -> Path:
-    """Return the store's folder: `--store`, `$REATT_STORE`, the nearest `.reatt/` upwards, or the default one.
-
-    Every command resolves it in the same way, so `ask` uses the store that `ingest` filled.
-    """
-    if chosen := named or os.environ.get("REATT_STORE"):
-        return Path(chosen).expanduser().absolute()
-    here = (start or Path.cwd()).absolute()
-    for folder in (here, *here.parents):
-        if (folder / ".reatt").is_dir():
-            return folder / ".reatt"
-    return data_folder() / "default"
-
-
-def data_folder() -> Path:
-    """Return the default folder of stores and models."""
-    from platformdirs import user_data_path
-
-    return user_data_path("reatt", appauthor=False)
-
-
-def registry() -> Path:
-    """Return the folder of models that `--model` finds by name."""
-    return data_folder() / "models"
 
 
 def cache_folder() -> Path:

@@ -20,33 +20,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from reatt.search.query import Query
 from reatt_cli import __version__
 
 LARGEST = 64_000_000  # bytes of a line
 PATIENCE = 120.0  # seconds to wait for an answer before the command loads the model itself
+Command = Literal["ask", "search"]
 CREDENTIALS = struct.Struct("3i")  # process, user, group
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A question with everything that determines its answer."""
-
-    command: Literal["ask", "search"]
-    question: str
-    top: int = 8
-    retriever: str = "hybrid"
-    search: str = "auto"
-    only: str | None = None
-    free: bool = False
-    beams: int = 1
-    max_tokens: int = 32
-    abstain: float | None = None
-    rounds: int | None = None
-    rerank: bool = False
-
-
-@dataclass(frozen=True)
-class Place:
+class Endpoint:
     """Where a store's warm process listens, and the lock that it holds while it lives."""
 
     folder: Path
@@ -86,20 +70,21 @@ class Unavailable(Exception):
     """No warm process can answer. The message says why; it is "" if there simply is none."""
 
 
-def place(store: Path) -> Place:
+def place(store: Path) -> Endpoint:
     """Return the place of a store's warm process: named by the store's real path, in a folder of the user."""
     from reatt_cli.settings import cache_folder
 
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     folder = Path(runtime) / "reatt" if os.path.isabs(runtime) else cache_folder() / "run"
-    return Place(folder, hashlib.blake2b(os.fsencode(os.path.realpath(store)), digest_size=8).hexdigest())
+    return Endpoint(folder, hashlib.blake2b(os.fsencode(os.path.realpath(store)), digest_size=8).hexdigest())
 
 
-def request(store: Path, model: str | None, device: str, wanted: Wanted) -> dict[str, Any]:
+def request(store: Path, model: str | None, device: str, command: Command, query: Query) -> dict[str, Any]:
     """Build the message; a warm process of another version, store, model or device refuses it."""
-    return {"version": __version__, "store": os.path.realpath(store), "model": named(model), "device": device} | {
-        "wanted": asdict(wanted)
-    }
+    return {
+        "version": __version__, "store": os.path.realpath(store), "model": named(model), "device": device,
+        "command": command, "query": asdict(query),
+    }  # fmt: skip
 
 
 def named(model: str | None) -> str | None:
@@ -107,7 +92,7 @@ def named(model: str | None) -> str | None:
     return os.path.realpath(os.path.expanduser(model)) if model and os.path.isdir(os.path.expanduser(model)) else model
 
 
-def exchange(where: Place, message: dict[str, Any]) -> dict[str, Any]:
+def exchange(where: Endpoint, message: dict[str, Any]) -> dict[str, Any]:
     """Send one message and return what comes back; raises `Unavailable`."""
     if not os.path.lexists(where.socket):
         raise Unavailable
@@ -154,7 +139,7 @@ def private(folder: Path) -> bool:
 
 
 @contextmanager
-def held(where: Place) -> Iterator[bool]:
+def held(where: Endpoint) -> Iterator[bool]:
     """Hold the lock of a place for a block; yield False if a warm process holds it. It ends with its process."""
     descriptor = os.open(where.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
@@ -169,7 +154,7 @@ def held(where: Place) -> Iterator[bool]:
 
 
 @contextmanager
-def _connected(where: Place) -> Iterator[socket.socket]:
+def _connected(where: Endpoint) -> Iterator[socket.socket]:
     """Connect to our own warm process; remove what a killed one left."""
     try:
         if not private(where.folder):
@@ -191,7 +176,7 @@ def _connected(where: Place) -> Iterator[socket.socket]:
         yield connection
 
 
-def sweep(where: Place) -> None:
+def sweep(where: Endpoint) -> None:
     """Remove a socket on which no process listens any more."""
     with suppress(OSError), held(where) as dead:
         if dead:

@@ -75,7 +75,7 @@ def reatt(home, capsys):
 
 NURSERY = """
 import json, os, sys
-import reatt.adapt, reatt.model.reatt
+import reatt.adapt_encoder, reatt.model.reatt
 from reatt_cli.app import run
 print("ready", flush=True)
 for line in sys.stdin:

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from reatt import ingest
-from reatt.ask import AskOptions, ask
+from reatt.ask import ask
 from reatt.model.backbone import ChunkText
+from reatt.search.query import Query
 from reatt.search.retriever import Retriever
 from reatt.weights import models
 from reatt_store.library import Library
@@ -81,7 +82,7 @@ def test_the_pairs_shown_sum_to_the_score(both):
 @pytest.mark.parametrize("free", [False, True])
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_answers_do_not_depend_on_the_device(both, question, free):
-    here, there = (ask(one, question, AskOptions(free=free, abstain=0.0)) for one in both)
+    here, there = (ask(one, Query(question, free=free, abstain=0.0)) for one in both)
     assert (there.answer, there.char_start, there.char_end) == (here.answer, here.char_start, here.char_end)
     assert there.confidence == pytest.approx(here.confidence, rel=1e-3, abs=1e-3)
     shares = [[each.share for each in reply.evidence] for reply in (here, there)]

@@ -16,8 +16,8 @@ from pathlib import Path
 from bench.kit.plan import Plan
 from bench.quality import contrast, mini_reading, mini_sets
 from bench.quality.mini_sets import Judged
-from reatt import evaluate
-from reatt.adapt import Adapter, Material, Method, Sources, gather
+from reatt import adapt, evaluate
+from reatt.adapt_encoder import EncoderCourse, EncoderOptions, Material, Sources, gather
 from reatt.judging import metrics
 from reatt.judging.report import Report
 from reatt.lessons.close_chunks import WordSearch
@@ -26,8 +26,9 @@ from reatt.model.reatt import ReAtt
 from reatt.search.retriever import Retriever
 from reatt.training import freezing
 from reatt.training.plans import PRESETS
-from reatt.weights import adapted, models
+from reatt.weights import models
 from reatt.weights.folder import FUSION_WEIGHT, ModelFolder
+from reatt.weights.write import write_reatt
 from reatt_store.library import Library
 
 MEASURE = "ndcg@10"
@@ -92,18 +93,18 @@ class Bench:
             began = time.monotonic()
             material = lesson.change(gather(library, lesson.sources, lesson.seed))
             model = models.find(None, folder / "nowhere", library)
-            method, device = self._method(lesson, material), self.plan.device
+            options, device = self._options(lesson, material), self.plan.device
             words = lesson.words(material.corpus)
-            parts = (library, model, models.load(model, device), material, method)
-            report = Adapter(*parts, began=began, words=words).run()
-        assert report is not None, "one process reports"
+            parts = (library, model, models.load(model, device), material, options)
+            report = adapt.run(EncoderCourse(*parts, began=began, words=words))
         return folder, report
 
-    def _method(self, lesson: Lesson, material: Material) -> Method:
+    def _options(self, lesson: Lesson, material: Material) -> EncoderOptions:
         usual = PRESETS["gpu" if self.plan.device == "cuda" else "laptop"]
         plan = replace(usual, seed=lesson.seed, rate=usual.rate if lesson.rate is None else lesson.rate)
         minutes = self.minutes if lesson.steps is None else None
-        return Method(plan, freezing.usual(material.split.train), "words", "auto", lesson.accept, minutes, lesson.steps)
+        freeze = freezing.usual(material.split.train)
+        return EncoderOptions(plan, freeze, "words", "auto", lesson.accept, minutes, lesson.steps)
 
     def found(self, folder: Path, judged: Judged) -> Figures:
         """Measure what a store finds, with the model that it has in force."""
@@ -140,7 +141,7 @@ class Bench:
         with Library.open(base) as library:
             passages = gather(library, Sources(), 0).corpus.passages
         learnt = contrast.train(self.plan.backbone(), passages, contrast.VIEWS[name], self.minutes)
-        made = adapted.write(learnt, self.plan.model, self.folder / f"{judged.name}-{name}")
+        made = write_reatt(learnt, self.plan.model, self.folder / f"{judged.name}-{name}")
         figures = self.with_model(made.path, judged)
         shutil.rmtree(made.path)
         return figures

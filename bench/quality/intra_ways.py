@@ -23,10 +23,10 @@ from reatt.model.backbone import Queries
 from reatt.model.intra import FEED, PARTS, Intra
 from reatt.model.pooling import pooled
 from reatt.model.retrieval_tokens import TOKENS, RetrievalTokens, untrained
-from reatt.search import maxsim
+from reatt.search import maxsim, score
 from reatt.search.maxsim import Place, Shard
 from reatt.training import checkpoints, warm_start
-from reatt.training.decoder import USUAL, Learner, Material
+from reatt.training.decoder import RETRIEVAL_PLAN, EvidenceMaterial, Learner
 from reatt.training.plans import rate
 from reatt_store.segments import Segment, quantise
 
@@ -92,7 +92,7 @@ class Searched:
     def exactly(self, question: str) -> list[int]:
         """Ask the decoder's round with every vector in float32, as `find` does not."""
         queries = self.model.rounds[1].ask(question, self._pool.memory(self.before(question, self.setting.feed)))
-        scores = maxsim.exact(queries.vectors, queries.weights, self._raw, scaled_by=queries.scaled_by)
+        scores = maxsim.exact(queries, self._raw)
         return self._texts(maxsim.top(scores, DEPTH))
 
     def before(self, question: str, count: int) -> list[int]:
@@ -116,8 +116,7 @@ class Searched:
         return self._pool.index.memory(chunks)
 
     def _search(self, queries: Queries, shards: Sequence[Shard], count: int) -> list[int]:
-        scales, runs = queries.scaled_by, queries.runs
-        return self._texts(maxsim.fast(queries.vectors, queries.weights, shards, count, None, scales, runs))
+        return self._texts(maxsim.fast(queries, shards, count))
 
     def _texts(self, places: Sequence[Place]) -> list[int]:
         segments = {segment.id: segment for segment in _segments(self._pool)}
@@ -127,10 +126,10 @@ class Searched:
     def _scores(self, queries: Queries, texts: Sequence[int]) -> dict[int, float]:
         keys = self.keys([self._pool.corpus.ids[text] for text in texts])
         terms = {
-            chunk: maxsim.pairs(queries.vectors, queries.weights, each, queries.scaled_by)[1]
+            chunk: score.maxsim(queries.vectors, queries.weights, each[None], scaled_by=queries.scaled_by)
             for chunk, each in keys.items()
         }
-        return {text: float(terms[self._pool.corpus.ids[text]].sum()) for text in texts}
+        return {text: float(terms[self._pool.corpus.ids[text]]) for text in texts}
 
 
 @cache
@@ -160,8 +159,8 @@ def warmed(pool: Pool, examples: Sequence[Example], steps: int, folder: Path, te
     """Give the pool a model whose decoder has learnt to answer for so many steps; states and keys are the same."""
     searched, there = Searched(pool, WHOLE, pool.model.tokens), checkpoints.load(folder)
     before = _first_round(pool, searched, examples, folder.parent, tell)
-    plan = warm_start.USUAL
-    learner = warm_start.AnswerLearner(pool.model, Material(examples, pool.corpus, pool.index, before), plan)
+    plan = warm_start.ANSWER_PLAN
+    learner = warm_start.AnswerLearner(pool.model, EvidenceMaterial(examples, pool.corpus, pool.index, before), plan)
     weights = {name: weight.detach() for name, weight in learner.asker.published().items()}  # they share memory
     if there is not None:
         for name, weight in weights.items():
@@ -183,13 +182,13 @@ def learn(
     if there is not None and there.state["steps"] >= steps:
         return _tokens(there.tensors)
     before = _first_round(pool, searched, examples, folder.parent, tell)
-    learner = Learner(searched.model, Material(examples, pool.corpus, searched, before), USUAL)  # type: ignore[arg-type]
+    learner = Learner(searched.model, EvidenceMaterial(examples, pool.corpus, searched, before), RETRIEVAL_PLAN)  # type: ignore[arg-type]
     if there is None:
         learner.temper()
     else:
         learner.restore(there.tensors)
     for number in range(there.state["steps"] if there else 0, steps):
-        told = learner.step(number, rate(USUAL, (number + 0.5) / steps))
+        told = learner.step(number, rate(RETRIEVAL_PLAN, (number + 0.5) / steps))
         figures = f"loss {told.cross_document:.3f}, evidence first {told.agreement:.2f}"
         tell(f"learn {setting.learnt}: step {number + 1} of {steps}, {figures}")
         if (number + 1) % SAVED == 0 or number + 1 == steps:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from bench.quality.mini_sets import Judged
-from reatt.ask import AskOptions, ask
+from reatt.ask import ask
 from reatt.judging import metrics
 from reatt.lessons.batches import Ids, TrainingBatch, short
 from reatt.lessons.close_chunks import WordSearch
@@ -25,7 +25,8 @@ from reatt.model.backbone import ChunkText, Limits
 from reatt.model.confidence import UNCALIBRATED_THRESHOLD
 from reatt.model.reatt import ReAtt
 from reatt.model.t5 import T5
-from reatt.search.retriever import TOP, Retriever
+from reatt.search.query import TOP, Query
+from reatt.search.retriever import Retriever
 from reatt.training.pools import Pool
 from reatt.training.teachers import TEACHERS, first, shares
 
@@ -98,7 +99,7 @@ def gold_numbers(corpus: Corpus, judged: Judged, question: Question) -> list[lis
 
 
 def _ask(retriever: Retriever, question: Question) -> tuple[str, float]:
-    reply = ask(retriever, question.text, AskOptions(abstain=0.0))
+    reply = ask(retriever, Query(question.text, abstain=0.0))
     return reply.answer or "", reply.confidence
 
 
@@ -106,8 +107,8 @@ def _strange(retriever: Retriever, questions: Sequence[Question]) -> tuple[float
     """Ask questions that nothing here answers; where by chance an answer stands in what is read, leave it out."""
     confidences = []
     for question in questions:
-        reply = ask(retriever, question.text, AskOptions(abstain=0.0))
-        texts = (metrics.words_of(each.hit.chunk.chunk.text) for each in reply.evidence)
+        reply = ask(retriever, Query(question.text, abstain=0.0))
+        texts = (metrics.words_of(each.text) for each in reply.evidence)
         if not any(metrics.has_answer(text, question.answers) for text in texts):
             confidences.append(reply.confidence)
     return tuple(confidences)

@@ -70,10 +70,10 @@ def _noise(random: np.random.Generator, keys: np.ndarray) -> np.ndarray:
 
 def _rows(plan: Plan, what: str, asked: Sequence[Queries], shards: Sequence[Shard]) -> Iterator[Row]:
     def exact(queries: Queries) -> list[maxsim.Place]:
-        return maxsim.top(maxsim.exact(queries.vectors, queries.weights, shards, scaled_by=queries.scaled_by), TOP)
+        return maxsim.top(maxsim.exact(queries, shards), TOP)
 
     def fast(queries: Queries) -> list[maxsim.Place]:
-        return maxsim.fast(queries.vectors, queries.weights, shards, TOP, None, queries.scaled_by, queries.runs)
+        return maxsim.fast(queries, shards, TOP)
 
     keys = sum(len(shard.keys) for shard in shards)
     products = statistics.fmean(len(queries.vectors) for queries in asked) * keys

@@ -1,4 +1,4 @@
-"""Question to reply: retrieve, read the best chunks jointly, answer or say that the documents hold no answer."""
+"""Question to hits, or to a reply: retrieve, read the best chunks jointly, answer or say that the documents cannot."""
 
 from __future__ import annotations
 
@@ -6,37 +6,35 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from reatt.model.backbone import Answer, Limits
-from reatt.search.retriever import TOP, Hit, Retriever
-from reatt.search.rounds import TokenPair
+from reatt.search.query import Query
+from reatt.search.retriever import Hit, Retriever
+from reatt_store.errors import Notice
+from reatt_store.library import Generation
+
+SHOWN_END = 30  # characters, of what was read of a question that was cut
 
 
 @dataclass(frozen=True)
-class AskOptions:
-    """How to look for evidence, and how to answer from it."""
+class Hits:
+    """What a search has found, best first; it can be read like a list."""
 
-    top: int = TOP
-    retriever: str = "hybrid"
-    search: str = "auto"
-    only: str | None = None
-    free: bool = False
-    beams: int = 1
-    max_tokens: int = 32
-    rounds: int | None = None  # None: all rounds of the method
-    rerank: bool = False
-    abstain: float | None = None  # no answer below this confidence; None: the model's own threshold
+    question: str
+    found: list[Hit]
+    generation: Generation | None  # whose vectors were searched; None where words alone were
+    timing_ms: dict[str, float]
+    warnings: list[str] = field(default_factory=list)
 
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.found)
 
-@dataclass(frozen=True)
-class Evidence:
-    """A chunk that was found, its share of the target attention, and the token pairs that sum to its score."""
+    def __len__(self) -> int:
+        return len(self.found)
 
-    hit: Hit
-    share: float
-    pairs: list[TokenPair]
-    read: bool  # whether the model read it; it reads only as many as it reads well together
+    def __getitem__(self, rank: int) -> Hit:
+        return self.found[rank]
 
 
 @dataclass(frozen=True)
@@ -49,47 +47,60 @@ class Reply:
     abstained: bool
     confidence: float
     agreement: float
-    evidence: list[Evidence]
+    evidence: list[Hit]
     source: int | None  # number of the evidence that the answer was cut from
     char_start: int | None  # of the answer in that evidence's document
     char_end: int | None
+    generation: Generation  # whose vectors were searched, and whose model read
     timing_ms: dict[str, float]
-    warnings: list[str]
+    warnings: list[str] = field(default_factory=list)
 
 
-def ask(retriever: Retriever, question: str, options: AskOptions) -> Reply:
+def search(retriever: Retriever, query: Query) -> Hits:
+    """Find what matches a question best, and explain it where attention scored it; raises as `ask`."""
+    timing: dict[str, float] = {}
+    with _timed(timing, "search"):
+        hits = retriever.find(query)
+    scored = [hit.attention_score is not None for hit in hits]
+    hits = [_explained(retriever, query, hit) if by else hit for hit, by in zip(hits, scored, strict=True)]
+    used = None if query.retriever == "words" else retriever.generation
+    return Hits(query.question, hits, used, timing, _cut(query.question, hits))
+
+
+def ask(retriever: Retriever, query: Query) -> Reply:
     """Answer a question from the store.
 
     Raises `BadQuestion` if it is blank, `ModelMismatch` if the store holds no vectors of the model.
     """
     timing: dict[str, float] = {}
-    backbone = retriever.backbone
+    backbone, made = retriever.backbone, retriever.generation
+    assert made is not None, "who has a model has vectors"
     with _timed(timing, "search"):
-        how = (options.retriever, options.search, options.only, options.rounds, options.rerank)
-        hits = retriever.search(question, options.top, *how)
-        pairs = [retriever.explain(question, hit) for hit in hits]
+        hits = [_explained(retriever, query, hit) for hit in retriever.find(query)]
     if not hits:
-        return _nothing(question, timing)
+        return _nothing(query.question, made, timing)
     with _timed(timing, "read"):
         passages = retriever.passages([hit.chunk for hit in hits])
-        scores = [sum(pair.weight for pair in terms) for terms in pairs]
-        limits = Limits(options.max_tokens, options.beams, options.free)
-        told = backbone.answer(question, passages, scores, limits)
+        scores = [sum(pair.weight for pair in hit.tokens) for hit in hits]
+        limits = Limits(query.max_tokens, query.beams, query.free)
+        told = backbone.answer(query.question, passages, scores, limits)
     timing["total"] = sum(timing.values())
-    rows = zip(hits, told.shares, pairs, strict=True)
-    evidence = [Evidence(*row, read=number < told.read) for number, row in enumerate(rows)]
-    return _reply(question, told, evidence, options.abstain, timing)
+    shares = enumerate(zip(hits, told.shares, strict=True))
+    evidence = [replace(hit, share=share, read=number < told.read) for number, (hit, share) in shares]
+    return _reply(query, told, evidence, made, timing)
 
 
-def _reply(
-    question: str, told: Answer, evidence: list[Evidence], abstain: float | None, timing: dict[str, float]
-) -> Reply:
-    threshold = told.threshold if abstain is None else abstain
+def _explained(retriever: Retriever, query: Query, hit: Hit) -> Hit:
+    return replace(hit, tokens=tuple(retriever.explain(query.question, hit)))
+
+
+def _reply(query: Query, told: Answer, evidence: list[Hit], made: Generation, timing: dict[str, float]) -> Reply:
+    threshold = told.threshold if query.abstain is None else query.abstain
     abstained = not told.text or told.confidence < threshold
     start, end = _in_document(told, evidence)
     return Reply(
-        id=_identity(question, told.text, [each.hit.chunk.id for each in evidence]),
-        question=question,
+        id=_identity(query.question, told.text, [hit.chunk.id for hit in evidence]),
+        question=query.question,
         answer=None if abstained else told.text,
         abstained=abstained,
         confidence=told.confidence,
@@ -98,23 +109,31 @@ def _reply(
         source=None if abstained else told.source,
         char_start=None if abstained else start,
         char_end=None if abstained else end,
+        generation=made,
         timing_ms=timing,
-        warnings=[],
+        warnings=_cut(query.question, evidence),
     )
 
 
-def _in_document(told: Answer, evidence: Sequence[Evidence]) -> tuple[int, int] | tuple[None, None]:
+def _in_document(told: Answer, evidence: Sequence[Hit]) -> tuple[int, int] | tuple[None, None]:
     if told.source is None or told.span is None:
         return None, None
-    offset = evidence[told.source].hit.chunk.chunk.char_start
+    offset, _ = evidence[told.source].span
     return offset + told.span[0], offset + told.span[1]
 
 
-def _nothing(question: str, timing: dict[str, float]) -> Reply:
-    identity = _identity(question, "", [])
-    return Reply(
-        identity, question, None, True, 0.0, 0.0, [], None, None, None, timing | {"total": timing["search"]}, []
-    )
+def _nothing(question: str, made: Generation, timing: dict[str, float]) -> Reply:
+    spent = timing | {"total": timing["search"]}
+    return Reply(_identity(question, "", []), question, None, True, 0.0, 0.0, [], None, None, None, made, spent)
+
+
+def _cut(question: str, hits: Sequence[Hit]) -> list[str]:
+    """Warn if the model read only the beginning of the question; its pairs cover all that was read."""
+    seen = max((pair.question_span[1] for hit in hits[:1] for pair in hit.tokens), default=len(question))
+    if left := question[seen:].split():
+        end = question[:seen][-SHOWN_END:]
+        return [Notice("TRUNCATED", f"the question is too long; it was cut after {end!r}, {len(left)} words")]
+    return []
 
 
 def _identity(question: str, answer: str, chunks: Sequence[int]) -> str:

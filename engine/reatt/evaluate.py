@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from reatt.judging import metrics
 from reatt.lessons.judged import Judgements, Question, read_qrels, read_queries
-from reatt.progress import Progress
+from reatt.progress import OnProgress, Progress
 from reatt_store.errors import QueriesFormat
 
 if TYPE_CHECKING:
     from reatt.search.retriever import Hit
 
-DEPTH = 100  # depth of the figures, in documents and in chunks
+DEEPEST = 100  # depth of the figures, in documents and in chunks
 
 
 _RANKED: dict[str, Callable[[Sequence[str], Mapping[str, int]], float]] = {
@@ -68,7 +68,7 @@ def evaluate(
     search: str = "auto",
     limit: int | None = None,
     read: Callable[[str], str | None] | None = None,
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_progress: OnProgress = lambda _: None,
 ) -> Evaluation:
     """Ask every question that has judgements or answers, or `limit` of them evenly spaced, and average.
 
@@ -102,19 +102,19 @@ class _Finder:
 
     def __init__(self, search: Callable[[str, int], list[Hit]]) -> None:
         self._search = search
-        self._depth = DEPTH
+        self._depth = DEEPEST
         self._words_of = lru_cache(20_000)(metrics.words_of)  # many questions find the same chunks
 
     def __call__(self, question: str) -> list[Hit]:
         hits = self._search(question, self._depth)
-        while len(hits) == self._depth and len(ranked_documents(hits)) < DEPTH:
+        while len(hits) == self._depth and len(ranked_documents(hits)) < DEEPEST:
             self._depth *= 2
             hits = self._search(question, self._depth)
         return hits
 
     def rank_of_answer(self, hits: Sequence[Hit], answers: Sequence[str]) -> float:
         """Return the rank of the first of 100 chunks that contains an answer; infinite if none does."""
-        holding = (metrics.has_answer(self._words_of(hit.chunk.chunk.text), answers) for hit in hits[:DEPTH])
+        holding = (metrics.has_answer(self._words_of(hit.chunk.chunk.text), answers) for hit in hits[:DEEPEST])
         return next((rank for rank, holds in enumerate(holding, 1) if holds), math.inf)
 
 
@@ -148,8 +148,8 @@ def _relevant(judged: Judgements, question: Question) -> bool:
 def _warnings(questions: Sequence[Question], usable: Sequence[Question], judged: Judgements) -> tuple[str, ...]:
     left_out = len(questions) - len(usable)
     unknown = len(judged.keys() - {question.id for question in questions})
-    told = (
+    counts = (
         (left_out, "questions have neither judgement nor answer: left out"),
         (unknown, "judged questions are not asked"),
     )
-    return tuple(f"{count:,} {what}" for count, what in told if count)
+    return tuple(f"{count:,} {what}" for count, what in counts if count)

@@ -10,17 +10,17 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reatt.documents.chunking import stream
 from reatt.documents.files import as_text, digest, found_in, not_followed, steady, storable, vanished
 from reatt.documents.languages import language, notices
-from reatt.documents.reader import Found, ReadLimits, Text, read_stdin
+from reatt.documents.reader import FoundFile, ReadLimits, Text, read_stdin
 from reatt.model.backbone import ChunkText, Encoder
 from reatt.model.tokens import HEAD_TOKENS
-from reatt.progress import Progress
+from reatt.progress import OnProgress, Progress
 from reatt.search.encode import encode
 from reatt.weights.folder import ModelFolder
 from reatt.weights.models import drop_unused, keep_in_store
@@ -68,7 +68,7 @@ class IngestReport:
 
 def preflight(paths: Sequence[str], options: IngestOptions) -> None:
     """Check the paths (raises NoSuchPath, NothingFound) before a store is created for them."""
-    for _ in found_in(paths, options.include, options.exclude, []):
+    for _ in found_in(paths, options.include, options.exclude):
         return
 
 
@@ -78,7 +78,7 @@ def foresee(library: Library | None, paths: Sequence[str], options: IngestOption
     A known file of JSON Lines counts as changed, because only reading it shows which records changed.
     """
     report, links = IngestReport(0), list[Path]()
-    for found in found_in(paths, options.include, options.exclude, links):
+    for found in found_in(paths, options.include, options.exclude, links.append):
         known = library.digests(storable(found.path)) if library else {}
         same = bool(known) and known.get(None) == digest(found.path)
         report.seen += 1
@@ -96,7 +96,7 @@ def ingest(
     model: ModelFolder,
     paths: Sequence[str],
     options: IngestOptions,
-    on_progress: Callable[[Progress], None],
+    on_progress: OnProgress,
 ) -> IngestReport:
     """Read files into the store; unchanged ones are skipped, changed ones replaced, bad ones recorded.
 
@@ -116,7 +116,7 @@ def ingest(
             run.reencode()  # includes what a run left that was killed before the first switch
             writer.switch(generation)
         links: list[Path] = []
-        run.read_all(list(found_in(paths, options.include, options.exclude, links)), options)
+        run.read_all(list(found_in(paths, options.include, options.exclude, links.append)), options)
         _drop_others(library, writer, generation, options)
         run.look_back(paths, options, links)
         run.report.warnings[:0] = notices(run.languages, model.name, model.settings)
@@ -129,9 +129,7 @@ def ingest(
     return run.report
 
 
-def complete(
-    library: Library, writer: Writer, backbone: Encoder, generation: int, on_progress: Callable[[Progress], None]
-) -> int:
+def complete(library: Library, writer: Writer, backbone: Encoder, generation: int, on_progress: OnProgress) -> int:
     """Encode the texts that a generation lacks, so that it can become current; return the number of tokens."""
     assert backbone.fingerprint() in {made.fingerprint for made in library.generations() if made.id == generation}
     run = _Run(library, writer, backbone, IngestReport(generation), on_progress)
@@ -148,7 +146,7 @@ class _Run:
         writer: Writer,
         backbone: Encoder,
         report: IngestReport,
-        tell: Callable[[Progress], None],
+        tell: OnProgress,
     ) -> None:
         self.library, self.writer, self.backbone, self.report, self.tell = library, writer, backbone, report, tell
         self.documents: list[tuple[Document, list[Chunk]]] = []
@@ -158,7 +156,7 @@ class _Run:
         self.new: set[str] = set()  # digests of the new files
         self.at = Progress("read", 0, None)
 
-    def read_all(self, files: Sequence[Found], options: IngestOptions) -> None:
+    def read_all(self, files: Sequence[FoundFile], options: IngestOptions) -> None:
         """Read every file; continue after one that cannot be read."""
         for number, found in enumerate(files):
             self.at = Progress("read", number, len(files), found.path.name)
@@ -181,7 +179,7 @@ class _Run:
             self._wait_for(stored.chunk)
         self._publish()
 
-    def _read_file(self, found: Found, options: IngestOptions) -> None:
+    def _read_file(self, found: FoundFile, options: IngestOptions) -> None:
         path = storable(found.path)
         known = self.library.digests(path)
         if None in known and known[None] == digest(found.path):
@@ -214,8 +212,8 @@ class _Run:
         if options.prune:
             self.report.removed += sum(self.writer.forget_path(path) for path in gone)
         elif gone:
-            told = f"{len(gone):,} {'file is' if len(gone) == 1 else 'files are'} gone but still in the store"
-            self.report.warnings.append(Notice("VANISHED", f"{told}; --prune removes them"))
+            message = f"{len(gone):,} {'file is' if len(gone) == 1 else 'files are'} gone but still in the store"
+            self.report.warnings.append(Notice("VANISHED", f"{message}; --prune removes them"))
         self.report.duplicates = len(self.new & self.library.repeated()) if self.new else 0
         self.report.warnings += not_followed(links)
 
@@ -257,14 +255,14 @@ class _Run:
         self.encoded += chunks
         self.tell(replace(self.at, note=f"{self.at.note}  {self.encoded:,} passages".strip()))
 
-    def _pass_over(self, found: Found, error: DocumentError) -> None:
+    def _pass_over(self, found: FoundFile, error: DocumentError) -> None:
         if found.explicit and isinstance(error, NotText):
             self._fail(found, error)
         else:
             self.report.skipped += 1
             self.report.removed += self.writer.forget_path(storable(found.path))  # from when it still had text
 
-    def _fail(self, found: Found, error: DocumentError) -> None:
+    def _fail(self, found: FoundFile, error: DocumentError) -> None:
         path, message = storable(found.path), as_text(error.message)
         problem = Problem(path, error.id, message, as_text(error.fix), digest(found.path))
         if self.library.problem(path) != problem:
@@ -288,8 +286,8 @@ def _mismatch(current: Generation, model: ModelFolder, backbone: Encoder) -> Mod
 
 def _about(path: str, warning: str) -> str:
     """Add the file to a warning; keep its id if it has one."""
-    told = f"{path}: {as_text(warning)}"
-    return Notice(warning.id, told) if isinstance(warning, Notice) else told
+    message = f"{path}: {as_text(warning)}"
+    return Notice(warning.id, message) if isinstance(warning, Notice) else message
 
 
 def _drop_others(library: Library, writer: Writer, generation: int, options: IngestOptions) -> None:

@@ -8,13 +8,12 @@ copy of a model is replaced by an installed one with the same hash.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from reatt import ingest
 from reatt.ingest import IngestOptions
-from reatt.progress import Progress
+from reatt.progress import OnProgress
 from reatt.weights import models
 from reatt_store.library import Library
 from reatt_store.records import Doubted
@@ -30,7 +29,7 @@ class RepairReport:
     left: list[Doubted] = field(default_factory=list)  # documents whose files are gone; kept unchanged
 
 
-def repair(library: Library, registry: Path, device: str, on_progress: Callable[[Progress], None]) -> RepairReport:
+def repair(library: Library, registry: Path, device: str, on_progress: OnProgress) -> RepairReport:
     """Repair a store; `Library.check` names what remains damaged. Raises StoreLocked if another process writes."""
     report = RepairReport()
     doubted = repair_rows(library.folder)

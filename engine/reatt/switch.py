@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from reatt.ingest import complete
-from reatt.progress import Progress
+from reatt.progress import OnProgress
 from reatt.weights import models
 from reatt_store.errors import ModelError, UsageError
 from reatt_store.library import Library
@@ -39,7 +39,7 @@ def before(kept: Sequence[StoreModel]) -> StoreModel:
 
 
 def bring_back(
-    library: Library, model: StoreModel, device: str = "auto", on_progress: Callable[[Progress], None] = lambda _: None
+    library: Library, model: StoreModel, device: str = "auto", on_progress: OnProgress = lambda _: None
 ) -> int:
     """Switch to a model; texts added meanwhile are encoded first. Returns the number of new keys.
 

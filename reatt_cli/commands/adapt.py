@@ -17,7 +17,7 @@ from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds
 from reatt_cli.session import Session, short_path
 
 if TYPE_CHECKING:
-    from reatt.adapt import Adapter, Forecast, Material, Method
+    from reatt.adapt_encoder import EncoderOptions, Forecast, Material
     from reatt.judging.report import Report
     from reatt.progress import Progress
     from reatt.training.plans import Plan, Row
@@ -27,8 +27,7 @@ NOT_INTRA = (
     "judged", "spans", "masked", "freeze", "close_from", "preset", "teacher", "wait", "dry_run", "resume",
     "exclude_source",
 )  # fmt: skip
-KEPT = 5  # exit code if the old model stays
-MINUTES = 20.0
+KEPT, MINUTES = 5, 20.0  # the exit code where the old model stays; how long learning takes where nobody says
 
 File = str | None
 Qa = Annotated[File, typer.Option("--qa", metavar="FILE", help="Questions with answers (JSON Lines).")]
@@ -77,7 +76,7 @@ def register(app: typer.Typer) -> None:
 
 
 @dataclass(frozen=True)
-class Told:
+class Arguments:
     """The options given, with their defaults."""
 
     qa: str | None = None
@@ -104,9 +103,9 @@ class Told:
         """Raise UsageError if one of these options was given; the method does not have them."""
         from reatt_store.errors import UsageError
 
-        given = [name for name in names if getattr(self, name) != getattr(Told(), name)]
-        if given:
-            options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        others = [name for name in names if getattr(self, name) != getattr(Arguments(), name)]
+        if others:
+            options = ", ".join(f"--{name.replace('_', '-')}" for name in others)
             raise UsageError(f"--method {method} has no {options}", "leave it out")
 
 
@@ -134,74 +133,74 @@ def adapt(
     warm_start: Warm = False,
 ) -> int:
     """Train the model on the store's documents; use the new model if it is better."""
-    told = Told(
+    given = Arguments(
         qa, qrels, judged, spans, masked, minutes, steps, freeze, hold_out, close_from, preset, teacher, wait, seed,
         dry_run, resume, accept, exclude_source, warm_start,
     )  # fmt: skip
     made = session.library.generation()
     learn = _decoder if "intra" in (method, None if method or made is None else made.method) else _encoder
-    return learn(session, told, time.monotonic())
+    return learn(session, given, time.monotonic())
 
 
-def _encoder(session: Session, told: Told, began: float) -> int:
+def _encoder(session: Session, given: Arguments, began: float) -> int:
     """Train with ReAtt's losses."""
-    from reatt import adapt as engine
+    from reatt import adapt
+    from reatt.adapt_encoder import EncoderCourse, EncoderOptions, Sources, gather
+    from reatt.model.reatt import KEEPING
     from reatt.training import feasible, freezing, ranks
     from reatt.weights import models
 
-    told.refuse("reatt", ["qrels", "warm_start"])
-    qa, judged, spans = [None if name is None else Path(name) for name in (told.qa, told.judged, told.spans)]
-    sources = engine.Sources(qa, judged, spans, told.masked, told.exclude_source, _share(told.hold_out))
-    feasible.in_force(session.library)
-    given = _minutes(told.minutes, told.steps)
+    given.refuse("reatt", ["qrels", "warm_start"])
+    qa, judged, spans = [None if name is None else Path(name) for name in (given.qa, given.judged, given.spans)]
+    sources = Sources(qa, judged, spans, given.masked, given.exclude_source, _share(given.hold_out))
+    keeps = feasible.in_force(session.library).method == KEEPING
+    minutes = _minutes(given.minutes, given.steps)
     with ranks.joined() as together, session.out.progress() as show, _stoppable(session) as stop:
-        model = models.load(session.model, session.settings.device)
-        plan = _plan(told.preset, model.device.type, told.seed, told.wait)
-        material = engine.gather(session.library, sources, told.seed)
-        freeze = told.freeze or freezing.usual(material.split.train)
-        method = engine.Method(plan, freeze, told.close_from, told.teacher, told.accept, given, told.steps)
-        what = (session.library, session.model, model, material, method)
+        model = models.load(session.model, session.settings.device, keeps_states=keeps)
+        plan = _plan(given.preset, model.device.type, given.seed, given.wait)
+        material = gather(session.library, sources, given.seed)
+        freeze = given.freeze or freezing.usual(material.split.train)
+        options = EncoderOptions(plan, freeze, given.close_from, given.teacher, given.accept, minutes, given.steps)
+        what = (session.library, session.model, model, material, options)
         if together.number:  # only the first process prints
-            return _help(engine.Adapter(*what, began=began, ranks=together), told.dry_run, told.resume)
-        adapter = engine.Adapter(*what, show, _rows(show), stop, began, together)
-        _tell_plan(session, material, method)
-        planned = _planned(session, material, adapter.forecast()) if told.dry_run else None
-        result = planned or _done(session, adapter.run(told.resume))
+            helper = EncoderCourse(*what, began=began, ranks=together)
+            if not given.dry_run:
+                helper.help(given.resume)
+            return 0
+        course = EncoderCourse(*what, show, _rows(show), stop, began, together)
+        _tell_plan(session, material, options)
+        planned = _planned(session, material, course.forecast()) if given.dry_run else None
+        result = planned or _done(session, adapt.run(course, given.resume))
     session.out.result(result, lambda: _render(session, result))
-    return 0 if told.dry_run or result.accepted else KEPT
+    return 0 if given.dry_run or result.accepted else KEPT
 
 
-def _decoder(session: Session, told: Told, began: float) -> int:
+def _decoder(session: Session, given: Arguments, began: float) -> int:
     """Train what INTRA learns: retrieval tokens and head weights."""
-    from reatt import adapt_decoder
+    from reatt import adapt, adapt_decoder
     from reatt.training import decoder
     from reatt.weights import models
     from reatt_store.errors import UsageError
 
-    told.refuse("intra", NOT_INTRA)
-    if told.qa is None or told.qrels is None:
+    given.refuse("intra", NOT_INTRA)
+    if given.qa is None or given.qrels is None:
         message = "--method intra needs questions and the documents that answer them"
         raise UsageError(message, "reatt adapt --qa queries.jsonl --qrels qrels.tsv")
     adapt_decoder.encoded_for_intra(session.library)
-    sources = adapt_decoder.Sources(Path(told.qa), Path(told.qrels), _share(told.hold_out))
-    plan = replace(decoder.USUAL, seed=told.seed)
-    course = adapt_decoder.Course(plan, told.accept, _minutes(told.minutes, told.steps), told.steps, told.warm_start)
+    files = adapt_decoder.EvidenceFiles(Path(given.qa), Path(given.qrels), _share(given.hold_out))
+    plan = replace(decoder.RETRIEVAL_PLAN, seed=given.seed)
+    minutes = _minutes(given.minutes, given.steps)
+    options = adapt_decoder.DecoderOptions(plan, given.accept, minutes, given.steps, given.warm_start)
     with session.out.progress() as show, _stoppable(session, resumes=False) as stop:
         model = models.load_intra(session.model, session.settings.device)
-        what = (session.library, session.model, model, sources, course)
-        adapter = adapt_decoder.DecoderAdapter(*what, show, _rows(show), stop, began)
-        split = adapter.split
-        session.out.note(f"plan   {counted(len(split.train), 'question')} with evidence, {len(split.held):,} held out")
-        result = _done(session, adapter.run())
+        course = adapt_decoder.DecoderCourse(
+            session.library, session.model, model, files, options, show, _rows(show), stop, began
+        )
+        train, held = len(course.split.train), len(course.split.held)
+        session.out.note(f"plan   {counted(train, 'question')} with evidence, {held:,} held out")
+        result = _done(session, adapt.run(course))
     session.out.result(result, lambda: _render(session, result))
     return 0 if result.accepted else KEPT
-
-
-def _help(adapter: Adapter, dry_run: bool, resume: bool) -> int:
-    """Train as one of the other processes of `torchrun`."""
-    if not dry_run:
-        adapter.run(resume)
-    return 0
 
 
 def _share(text: str) -> float:
@@ -256,9 +255,9 @@ def _rows(show: Callable[[Progress], None]) -> Callable[[Row, float], None]:
     return tell
 
 
-def _tell_plan(session: Session, material: Material, method: Method) -> None:
+def _tell_plan(session: Session, material: Material, options: EncoderOptions) -> None:
     total = sum(material.kinds.values())
-    held, how = material.split, f"{method.steps} steps" if method.steps else f"{method.minutes:g} min"
+    held, how = material.split, f"{options.steps} steps" if options.steps else f"{options.minutes:g} min"
     out = f"hold-out {counted(len(held.groups), 'group')}, {counted(len(held.held), 'question')}"
     session.out.note(f"plan   {human_count(total)} examples ({_mix(material.kinds)}), {out}, {how}")
 
@@ -288,13 +287,12 @@ def _planned(session: Session, material: Material, forecast: Forecast) -> schema
     )  # fmt: skip
 
 
-def _done(session: Session, report: Report | None) -> schemas_adapt.Adapt:
+def _done(session: Session, report: Report) -> schemas_adapt.Adapt:
     from reatt.judging.report import to_json
     from reatt_cli.schemas import adapt as schemas_adapt
 
-    assert report is not None, "the first process reports"
-    told = to_json(report)
-    return schemas_adapt.Adapt.model_validate({**told, "warnings": [*session.warnings, *told["warnings"]]})
+    warnings = [*session.warnings, *report.warnings]
+    return schemas_adapt.Adapt.model_validate({**to_json(report), "warnings": warnings})
 
 
 def _render(session: Session, result: schemas_adapt.Adapt) -> None:

@@ -16,9 +16,9 @@ from reatt_cli.patterns import as_text, as_utf8, folder_or_glob
 from reatt_cli.session import Session
 
 if TYPE_CHECKING:
+    from reatt.search.query import Query
+    from reatt_cli.replies.lookup import Found
     from reatt_cli.schemas import published as schemas
-    from reatt_cli.warm import Wanted
-    from reatt_store.errors import UsageError
 
 NO_ANSWER = 4
 
@@ -84,13 +84,12 @@ def search(
     rerank_only: Rerank = False,
 ) -> int:
     """Find the passages that match a question best, without reading an answer."""
-    from reatt_cli import warm
+    from reatt.search.query import Query
     from reatt_cli.replies import answers, lookup
 
     _not_blank(question, "search")
     session.cold = cold
-    wanted = warm.Wanted("search", question, top, retriever, how, only, rounds=rounds, rerank=rerank_only)
-    found = lookup.found(session, wanted)
+    found = lookup.found(session, "search", Query(question, top, retriever, how, only, rounds, rerank_only))
     result = cast("schemas.Search", found.result)
     session.out.result(result, lambda: answers.render_hits(session.out, question, result.hits, explain))
     if found.note:
@@ -119,45 +118,47 @@ def ask(
     rerank_only: Rerank = False,
 ) -> int:
     """Answer a question from the documents, and show the passages."""
-    from reatt_cli.warm import Wanted
-
-    threshold = _threshold(abstain)
-    many = _questions(session, question, jsonl) if question in (None, "-") else None
-    session.cold = cold
-    if jsonl:
-        session.out = replace(session.out, json=True)
-    if many is None:
-        _not_blank(question or "", "ask")
-    elif report is not None:
-        raise _one_at_a_time()
-    how_to_read = (free, beams, max_tokens, threshold, rounds, rerank_only)
-    wanted = Wanted("ask", question or "", top, retriever, how, only, *how_to_read)
-    if many is not None:
-        return _ask_many(session, many, wanted, explain, keep)
-    reply = _ask_one(session, wanted, explain, keep)
-    if report is not None:
-        _write_report(reply, report)
-    return NO_ANSWER if reply.abstained and not ok_empty else 0
-
-
-def _ask_many(session: Session, questions: Iterator[str], wanted: Wanted, explain: bool, keep: int) -> int:
-    """Answer several questions with one loaded model. Abstaining does not change the exit code here."""
+    from reatt.search.query import Query
     from reatt_cli.replies import lookup
 
+    how_to_look = (top, retriever, how, only, rounds, rerank_only)
+    query = Query(question or "", *how_to_look, _threshold(abstain), free, beams, max_tokens)
+    session.cold = cold
+    many, abstained = question in (None, "-"), False
+    for each in _queries(session, query, many, jsonl, report is not None):
+        found = lookup.found(session, "ask", each)
+        abstained = _show(session, found, explain, keep, report, echo=many and not sys.stdin.isatty())
+    return NO_ANSWER if abstained and not many and not ok_empty else 0
+
+
+def _queries(session: Session, query: Query, many: bool, jsonl: bool, report: bool) -> Iterator[Query]:
+    """Yield the question of the command line, or several, which are answered with one loaded model."""
+    from reatt_cli.replies import lookup
+    from reatt_store.errors import UsageError
+
+    texts = _lines(session, query.question, jsonl) if many else iter(())
+    if jsonl:
+        session.out = replace(session.out, json=True)
+    if not many:
+        _not_blank(query.question, "ask")
+        yield query
+        return
+    if report:
+        raise UsageError("--report is for one question", 'reatt ask "QUESTION" --report FILE')
     if not lookup.is_warm(session):
         _ = session.library  # before torch is loaded, so that a missing store is reported at once
-        session.retriever()
-    for question in questions:
-        if text := as_text(question).strip():
-            _ask_one(session, replace(wanted, question=text), explain, keep, echo=not sys.stdin.isatty())
-    return 0
+        session.store.retriever()
+    for line in texts:
+        if text := as_text(line).strip():
+            yield replace(query, question=text)
 
 
-def _ask_one(session: Session, wanted: Wanted, explain: bool, keep: int, echo: bool = False) -> schemas.Ask:
-    from reatt_cli.replies import answers, lookup
+def _show(session: Session, found: Found, explain: bool, keep: int, report: str | None, echo: bool) -> bool:
+    """Print and keep a reply; return whether the model abstained."""
+    from reatt_cli.replies import answers, page
     from reatt_cli.replies import kept as kept_answers
+    from reatt_store.connection import replace_text
 
-    found = lookup.found(session, wanted)
     reply = cast("schemas.Ask", found.result)
     kept = kept_answers.keep(session.folder, reply, keep)
     session.out.result(reply, lambda: answers.render_reply(session.out, reply, explain, echo, kept))
@@ -165,22 +166,12 @@ def _ask_one(session: Session, wanted: Wanted, explain: bool, keep: int, echo: b
         session.out.note("  ".join(f"{phase} {spent:.0f} ms" for phase, spent in reply.timing_ms.items()))
     if found.note:
         session.out.note(found.note)
-    return reply
+    if report is not None:
+        replace_text(Path(report), page.page(reply))
+    return reply.abstained
 
 
-def _write_report(reply: schemas.Ask, file: str) -> None:
-    from reatt_cli.replies import page
-
-    page.save(page.page(reply), Path(file))
-
-
-def _one_at_a_time() -> UsageError:
-    from reatt_store.errors import UsageError
-
-    return UsageError("--report is for one question", 'reatt ask "QUESTION" --report FILE')
-
-
-def _questions(session: Session, question: str | None, jsonl: bool) -> Iterator[str]:
+def _lines(session: Session, question: str, jsonl: bool) -> Iterator[str]:
     """Read questions: one per line from standard input, or from a prompt."""
     from reatt_store.errors import UsageError
 

@@ -16,11 +16,11 @@ from urllib.parse import quote
 
 import typer
 
+from reatt.places import registry, store_folder
 from reatt_cli.command import command
 from reatt_cli.output import Output
 from reatt_cli.rendering import one_line
 from reatt_cli.session import Session
-from reatt_cli.settings import registry, store_folder
 
 if TYPE_CHECKING:
     from reatt_cli.completion_scripts import Node

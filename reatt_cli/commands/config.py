@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from reatt.places import store_folder
 from reatt_cli.command import command
 from reatt_cli.session import Session, short_path
-from reatt_cli.settings import store_folder
 
 if TYPE_CHECKING:
     from reatt_cli.schemas import upkeep

@@ -13,26 +13,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reatt.places import registry
 from reatt_cli.command import command
-from reatt_cli.patterns import as_utf8, folder_or_glob
+from reatt_cli.commands.ask import Only
+from reatt_cli.patterns import as_utf8
 from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds, tail, where
 from reatt_cli.session import Session, short_path
-from reatt_cli.settings import registry
 
 if TYPE_CHECKING:
     from reatt_cli.schemas import store as schemas
     from reatt_store.library import Library
     from reatt_store.records import Problem, StoredChunk, StoredDocument
 
-Only = Annotated[
-    str | None,
-    typer.Option(
-        "--only",
-        metavar="GLOB|DIR",
-        help="Only documents that match the pattern or are in the folder.",
-        callback=folder_or_glob,
-    ),
-]
 ShownId = Annotated[str, typer.Argument(metavar="ID", help="D-… (a document) or C-… (a chunk).")]
 Targets = Annotated[list[str], typer.Argument(metavar="ID|PATH|GLOB...", help="D-…, a path, or a pattern for paths.")]
 

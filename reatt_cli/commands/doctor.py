@@ -78,14 +78,14 @@ def _torch(session: Session) -> Finding:
     import torch
 
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU"
-    told = f"torch {torch.__version__}, {build} build"
+    found = f"torch {torch.__version__}, {build} build"
     if torch.cuda.is_available():
-        return _finding("ok", f"{told}; {torch.cuda.get_device_name(0)}")
+        return _finding("ok", f"{found}; {torch.cuda.get_device_name(0)}")
     if torch.version.cuda:
         return _finding(
-            "warn", f"{told}; no GPU is visible, the processor computes", "install a driver, or torch's CPU build"
+            "warn", f"{found}; no GPU is visible, the processor computes", "install a driver, or torch's CPU build"
         )
-    return _finding("ok", f"{told}, {counted(torch.get_num_threads(), 'thread')}")
+    return _finding("ok", f"{found}, {counted(torch.get_num_threads(), 'thread')}")
 
 
 def _faiss(session: Session) -> Finding:
@@ -113,10 +113,12 @@ def _store(session: Session) -> Finding:
     if not session.exists:
         return _finding("warn", f"none in {short_path(session.folder)}", "reatt ingest PATH")
     status = session.library.status()
-    told = f"{short_path(session.folder)}: {counted(status.documents, 'document')}, {counted(status.chunks, 'passage')}"
+    found = (
+        f"{short_path(session.folder)}: {counted(status.documents, 'document')}, {counted(status.chunks, 'passage')}"
+    )
     if status.pending:
-        return _finding("warn", f"{told}, {status.pending:,} of them without vectors", "repeat the last reatt ingest")
-    return _finding("ok", f"{told}; every checksum: {session.again('check')}")
+        return _finding("warn", f"{found}, {status.pending:,} of them without vectors", "repeat the last reatt ingest")
+    return _finding("ok", f"{found}; every checksum: {session.again('check')}")
 
 
 def _modes(session: Session) -> Finding:
@@ -125,24 +127,24 @@ def _modes(session: Session) -> Finding:
         return _finding("ok", "no store")
     mode = session.folder.stat().st_mode & 0o777
     if mode & 0o077:
-        told = f"{short_path(session.folder)} is open to other users ({mode:o})"
-        return _finding("warn", told, f"chmod 700 {shlex.quote(short_path(session.folder))}")
+        found = f"{short_path(session.folder)} is open to other users ({mode:o})"
+        return _finding("warn", found, f"chmod 700 {shlex.quote(short_path(session.folder))}")
     return _finding("ok", "the store is for you alone")
 
 
 def _room(session: Session) -> Finding:
     place = next(path for path in (session.folder, *session.folder.parents) if path.exists())
     free = shutil.disk_usage(place).free
-    told = f"{human_bytes(free)} free at {short_path(place)}"
-    return _finding("warn", told, "free some space") if free < LITTLE_ROOM else _finding("ok", told)
+    found = f"{human_bytes(free)} free at {short_path(place)}"
+    return _finding("warn", found, "free some space") if free < LITTLE_ROOM else _finding("ok", found)
 
 
 def _model(session: Session) -> Finding:
     from reatt.weights import models
 
     if session.exists and (gone := models.damaged(session.library)):
-        told = f"{gone[0].path.name}: its files are missing or differ from those the store was made with"
-        return _finding("fail", told, "reatt ingest --reencode PATH")
+        found = f"{gone[0].path.name}: its files are missing or differ from those the store was made with"
+        return _finding("fail", found, "reatt ingest --reencode PATH")
     return _finding("ok", f"{session.model.name} {session.model.sha256[:12]}, {session.model.origin}")
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +13,6 @@ from reatt_cli.rendering import counted, human_seconds
 from reatt_cli.session import Session
 
 if TYPE_CHECKING:
-    from reatt.search.retriever import Hit, Retriever
     from reatt_cli.schemas import published as schemas
 
 Queries = Annotated[str, typer.Option("--queries", metavar="FILE", help="BEIR queries (JSON Lines, also .gz or .xz).")]
@@ -42,16 +39,13 @@ def evaluate(
     rerank_only: Rerank = False,
 ) -> None:
     """Measure retrieval (and answers, with --read) on judged questions in BEIR's format."""
-    from reatt import evaluate as engine
+    from reatt.search.query import Query
     from reatt_cli.schemas import published as schemas
 
-    finder = session.retriever(with_model=read or retriever != "words")
+    _ = session.library
+    asked = Query("", retriever=retriever, search=how, rounds=rounds, rerank=rerank_only)
     with session.out.progress() as on_progress:
-        report = engine.evaluate(
-            _Held(finder, rounds, rerank_only), Path(queries), Path(qrels) if qrels else None, retriever_name=retriever,
-            search=how, limit=limit, on_progress=on_progress,
-            read=_reader(finder, retriever, how, rounds, rerank_only) if read else None,
-        )  # fmt: skip
+        report = session.store.evaluate(queries, qrels, asked, read=read, limit=limit, progress=on_progress)
     measures = {name.replace("@", "_"): value for name, value in report.metrics.items()}
     told: dict[str, object] = {
         "queries": report.queries,
@@ -63,31 +57,6 @@ def evaluate(
     warnings = [*session.warnings, *report.warnings]
     result = schemas.Eval.model_validate({**told, **measures, "ci95": report.intervals, "warnings": warnings})
     session.out.result(result, lambda: _render(session, result))
-
-
-@dataclass(frozen=True)
-class _Held:
-    """A retriever limited to some of its rounds."""
-
-    finder: Retriever
-    rounds: int | None
-    rerank: bool
-
-    def search(
-        self, question: str, k: int = 8, retriever: str = "hybrid", search: str = "auto", only: str | None = None
-    ) -> list[Hit]:
-        """Return the best k chunks, best first."""
-        return self.finder.search(question, k, retriever, search, only, self.rounds, self.rerank)
-
-
-def _reader(
-    finder: Retriever, retriever: str, search: str, rounds: int | None, rerank: bool
-) -> Callable[[str], str | None]:
-    """Make the function that answers a question. It never abstains, so that every question is measured."""
-    from reatt.ask import AskOptions, ask
-
-    options = AskOptions(retriever=retriever, search=search, rounds=rounds, rerank=rerank, abstain=0.0)
-    return lambda question: ask(finder, question, options).answer
 
 
 def _render(session: Session, result: schemas.Eval) -> None:

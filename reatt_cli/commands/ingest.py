@@ -19,9 +19,7 @@ from reatt_cli.session import Session
 if TYPE_CHECKING:
     from reatt.documents.reader import ReadLimits
     from reatt.ingest import IngestOptions, IngestReport
-    from reatt.model.backbone import Encoder
     from reatt.progress import Progress
-    from reatt.weights.folder import ModelFolder
     from reatt_cli.schemas import published as schemas
 
 PARTLY = 3
@@ -88,53 +86,36 @@ def ingest(
     keep_states: Keep = False,
 ) -> int:
     """Read files into the store. Unchanged files are skipped; a killed run continues where it stopped."""
-    from reatt import ingest as engine
-    from reatt.weights import models
-
     if watch:
         watcher.check(session, paths)
-    options = engine.IngestOptions(
-        include=tuple(include or ()), exclude=tuple(exclude or ()), prune=prune, reencode=reencode, retry=retry,
-        limits=_limits(max_file_size, timeout, encoding, password_file),
-    )  # fmt: skip
-    engine.preflight(paths, options)
+    options = _options(
+        include, exclude, prune, reencode, retry, _limits(max_file_size, timeout, encoding, password_file)
+    )
     if dry_run:
         return _say_what_would_be(session, paths, options)
-    model = models.bundled() if reencode and session.settings.model is None else session.model
-    backbone = _encoder(session, model, KEEPING if keep_states and method != "intra" else method, reencode)
-    library = session.library_or_new()  # last, so that no mistake leaves an empty one
+    keeping = KEEPING if keep_states and method != "intra" else method
 
     def once() -> int:
-        with session.out.progress() as show, _stops_between_batches(session, show) as on_progress:
-            report = engine.ingest(library, backbone, model, paths, options, on_progress)
+        new = not session.exists
+        with session.out.progress() as show, _stops_between_batches(session, show, new) as on_progress:
+            report = session.store.ingest(paths, options, method=keeping, progress=on_progress, warn=_once(session))
+        session.name_store(new)
         return _told(session, report)
 
     return watcher.rounds(session, paths, once) if watch else once()
 
 
-def _encoder(session: Session, model: ModelFolder, method: str | None, reencode: bool) -> Encoder:
-    """Return the model; warn if its decoder was never trained to retrieve.
+def _options(
+    include: Globs, exclude: Globs, prune: bool, reencode: bool, retry: bool, limits: ReadLimits
+) -> IngestOptions:
+    from reatt.ingest import IngestOptions
 
-    The model that encoded the store is loaded only when there is something to encode.
-    """
-    from reatt.model.deferred import Deferred
-
-    _warn_of_untaught(session, model, method, reencode)
-    made = session.library.generation() if session.exists and not reencode else None
-    if made is None or made.model_sha256 != model.sha256 or method not in (None, made.method):
-        return session.backbone(model, method)
-    return Deferred(made, lambda: session.backbone(model, made.method))
+    return IngestOptions(tuple(include or ()), tuple(exclude or ()), prune, reencode, retry, limits)
 
 
-def _warn_of_untaught(session: Session, model: ModelFolder, method: str | None, reencode: bool) -> None:
-    """Warn, before anything is encoded, that the decoder was never trained to retrieve."""
-    from reatt_store.errors import Notice
-
-    made = session.library.generation() if session.exists and reencode else None
-    if (method or (made and made.method)) == "intra" and not model.retrieval_tokens.is_file():
-        teach = session.again("adapt", "--qa queries.jsonl --qrels qrels.tsv")
-        told = f"{model.name}'s decoder was never trained to retrieve, so attention finds next to nothing"
-        session.warn(Notice("UNTAUGHT", f"{told}; {teach} trains it, with little effect on reatt-mini (docs/intra.md)"))
+def _once(session: Session) -> Callable[[str], None]:
+    """Return what warns of each thing once, however often `--watch` reads again."""
+    return lambda text: None if text in session.warnings else session.warn(text)
 
 
 def _told(session: Session, report: IngestReport) -> int:
@@ -146,6 +127,7 @@ def _told(session: Session, report: IngestReport) -> int:
 def _say_what_would_be(session: Session, paths: Sequence[str], options: IngestOptions) -> int:
     from reatt import ingest as engine
 
+    engine.preflight(paths, options)
     report = engine.foresee(session.library if session.exists else None, paths, options)
     result = _result(session, report).model_copy(update={"dry_run": True, "generation": None})
     files = result.files
@@ -184,10 +166,13 @@ def _lines(path: str) -> list[str]:
 
 
 @contextmanager
-def _stops_between_batches(session: Session, show: Callable[[Progress], None]) -> Iterator[Callable[[Progress], None]]:
+def _stops_between_batches(
+    session: Session, show: Callable[[Progress], None], new: bool
+) -> Iterator[Callable[[Progress], None]]:
     """Let the first Ctrl-C wait for the end of a batch. The store is sound in any case."""
 
     def step(progress: Progress) -> None:
+        session.name_store(new)
         if asked():
             raise KeyboardInterrupt
         show(progress)

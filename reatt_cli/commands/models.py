@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from reatt.places import registry
 from reatt_cli.command import command
 from reatt_cli.rendering import counted, human_bytes
 from reatt_cli.session import Session, short_path
-from reatt_cli.settings import registry
 
 if TYPE_CHECKING:
     from reatt.weights.folder import ModelFolder

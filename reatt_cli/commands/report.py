@@ -36,6 +36,7 @@ def report(session: Session, shown: Shown, output: To = None) -> None:
     from reatt_cli.replies import kept
     from reatt_cli.replies import page as answer_page
     from reatt_cli.schemas import upkeep
+    from reatt_store.connection import replace_text
 
     if re.fullmatch(r"R-\d{1,18}", shown, re.ASCII):
         name, text = _run(session, shown)
@@ -44,7 +45,7 @@ def report(session: Session, shown: Shown, output: To = None) -> None:
     else:
         name, text = _printed(shown)
     file = Path(output or f"{name}.html")
-    answer_page.save(text, file)
+    replace_text(file, text)
     result = upkeep.Reported(id=name, path=str(file.absolute()))
     session.out.result(result, lambda: session.out.say(short_path(result.path)))
 
@@ -69,8 +70,8 @@ def _printed(shown: str) -> tuple[str, str]:
     from reatt_store.errors import NoSuchPath, UsageError
 
     try:
-        told = json.loads(Path(shown).read_bytes())
-        reply = _reply(told)
+        printed = json.loads(Path(shown).read_bytes())
+        reply = _reply(printed)
     except OSError as error:
         raise NoSuchPath(f"{shown}: {error.strerror}", "reatt ask --json QUESTION > FILE", shown) from None
     except ValueError:
@@ -80,13 +81,13 @@ def _printed(shown: str) -> tuple[str, str]:
     return reply.id, answer_page.page(reply)
 
 
-def _reply(told: object) -> Ask:
+def _reply(printed: object) -> Ask:
     """Read an answer; raises ValueError if it is not one, or if its id could lead out of this folder."""
     from reatt_cli.schemas.published import Ask
 
-    if not isinstance(told, dict) or told.get("schema") != "reatt.ask/1":
+    if not isinstance(printed, dict) or printed.get("schema") != "reatt.ask/1":
         raise ValueError("another object")
-    reply = Ask.model_validate(told)
+    reply = Ask.model_validate(printed)
     if not re.fullmatch(r"A-[0-9a-f]+", reply.id, re.ASCII) or (reply.source or 0) not in range(
         len(reply.evidence) or 1
     ):

@@ -21,6 +21,7 @@ from reatt_cli.session import Session, short_path
 from reatt_cli.settings import Settings
 
 if TYPE_CHECKING:
+    from reatt.search.query import Query
     from reatt_cli.replies.lookup import Found
 
 REQUEST_SECONDS = 5.0  # for a client to send its request
@@ -47,7 +48,7 @@ def serve(session: Session, idle: Idle = 30, stop: Stop = False) -> None:
         if not alone:
             return _tell(session, "already", idle)
         answering = Warm(replace(session.settings, store=str(session.folder)))
-        answering.session().retriever()  # load the model before reporting ready
+        answering.session().store.retriever()  # load the model before reporting ready
         with _listening(where) as listener:
             _tell(session, "ready", idle)
             answering.serve(listener, where, 60 * idle)
@@ -69,12 +70,13 @@ class Warm:
         """Return the store as it is now; open it again if it was replaced."""
         if self._session is None or self._file != _identity(self._session):
             if self._session is not None and self._file is not None:
-                self._session.library.close()
+                self._session.store.close()
             self._session = Session(self._settings)
+            self._session.cold = True
             self._file = _identity(self._session)
         return self._session
 
-    def serve(self, listener: socket.socket, where: warm.Place, idle: float) -> None:
+    def serve(self, listener: socket.socket, where: warm.Endpoint, idle: float) -> None:
         """Answer connections one at a time until none comes for `idle` seconds or one asks to stop."""
         listener.settimeout(idle)
         while True:
@@ -93,12 +95,13 @@ class Warm:
 
     def reply(self, message: dict[str, Any]) -> dict[str, Any]:
         """Answer a message with the result, or with the reason why there is none."""
+        from reatt.search.query import Query
         from reatt_store.errors import ReattError
 
         if refused := self._refusal(message):
             return {"refused": refused}
         try:
-            found = self._found(warm.Wanted(**message["wanted"]))
+            found = self._found(message["command"], Query(**message["query"]))
         except ReattError as error:
             code = {"id": error.id, "message": error.message, "fix": error.fix, "path": error.path}
             return {"error": code}
@@ -106,16 +109,19 @@ class Warm:
 
     def _refusal(self, message: dict[str, Any]) -> str:
         """Return why this process cannot answer a question; "" if it can."""
-        own = warm.request(Session(self._settings).folder, self._settings.model, "auto", warm.Wanted("ask", ""))
+        from reatt.search.query import Query
+
+        own = warm.request(Session(self._settings).folder, self._settings.model, "auto", "ask", Query(""))
         for what in ("version", "store", "model"):
             if message.get(what) != own[what]:
                 return f"it uses another {what}: {own[what] or 'the one in the store'}"
-        wanted = message.get("wanted")
-        if not isinstance(wanted, dict) or wanted.keys() != own["wanted"].keys():
+        query = message.get("query")
+        known = isinstance(query, dict) and query.keys() == own["query"].keys()
+        if not known or message.get("command") not in ("ask", "search"):
             return "it is not a question"
         return "" if message.get("device") in self._devices else f"it does not use the device {message.get('device')}"
 
-    def _found(self, wanted: warm.Wanted) -> Found:
+    def _found(self, command: warm.Command, query: Query) -> Found:
         """Find with the current model, from the store that exists when the answer is sent."""
         from reatt_cli.replies import lookup
         from reatt_store.errors import ReattError
@@ -123,7 +129,7 @@ class Warm:
         while True:
             session = self.session()
             try:
-                found = lookup.cold(session, wanted)
+                found = lookup.found(session, command, query)
             except ReattError:
                 if self._file == _identity(session):
                     raise
@@ -155,14 +161,14 @@ def _answer(connection: socket.socket, reply: dict[str, Any]) -> None:
         warm.send(connection, reply)
 
 
-def _stopped(where: warm.Place) -> bool:
+def _stopped(where: warm.Endpoint) -> bool:
     try:
         return bool(warm.exchange(where, {"stop": True}).get("stopped"))
     except warm.Unavailable:
         return False
 
 
-def _make_private(where: warm.Place) -> None:
+def _make_private(where: warm.Endpoint) -> None:
     """Create the folder of the sockets; refuse one that others can open."""
     from reatt_store.connection import translated
     from reatt_store.errors import UsageError
@@ -174,7 +180,7 @@ def _make_private(where: warm.Place) -> None:
 
 
 @contextmanager
-def _listening(where: warm.Place) -> Iterator[socket.socket]:
+def _listening(where: warm.Endpoint) -> Iterator[socket.socket]:
     """Listen on a new socket for our own user only; it is removed at the end of the block."""
     from reatt_store.errors import UsageError
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reatt_cli import rendering
@@ -13,7 +12,7 @@ from reatt_cli.rendering import where
 from reatt_cli.session import short_path
 
 if TYPE_CHECKING:
-    from reatt.ask import Reply
+    from reatt.ask import Hits, Reply
     from reatt.search.retriever import Hit
     from reatt.search.rounds import TokenPair
     from reatt_cli.schemas import published as schemas
@@ -28,25 +27,50 @@ MARKS = 8  # columns for brackets and "…"
 Weight = tuple[int, int, float]
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A passage to be shown."""
+def search(told: Hits, warnings: Sequence[str]) -> schemas.Search:
+    """Convert hits to their schema object."""
+    from reatt_cli.schemas import published as schemas
+    from reatt_cli.schemas.store import noticed
 
-    found: schemas.Hit
-    weights: list[Weight]
-    answer: rendering.Span | None
-    figure: str  # its score, or its share of the attention
+    return schemas.Search(
+        question=told.question, hits=[schemas.Hit(**_hit(told.question, each)) for each in told],
+        model=_model(told.generation) if told.generation else None, timing_ms=told.timing_ms,
+        warnings=list(warnings), notices=noticed(warnings),
+    )  # fmt: skip
 
 
-def hit(question: str, found: Hit, pairs: Sequence[TokenPair]) -> schemas.Hit:
-    """Convert a hit to its schema object."""
+def reply(told: Reply, warnings: Sequence[str]) -> schemas.Ask:
+    """Convert a reply to its schema object."""
+    from reatt_cli.schemas import published as schemas
+    from reatt_cli.schemas.store import noticed
+
+    evidence = [
+        schemas.Evidence(**_hit(told.question, each), attribution=schemas.Attribution(share=each.share, read=each.read))
+        for each in told.evidence
+    ]
+    return schemas.Ask(
+        id=told.id, question=told.question, answer=told.answer, abstained=told.abstained, confidence=told.confidence,
+        agreement_kl=told.agreement, source=told.source, char_start=told.char_start, char_end=told.char_end,
+        evidence=evidence, model=_model(told.generation), timing_ms=told.timing_ms, warnings=list(warnings),
+        notices=noticed(warnings),
+    )  # fmt: skip
+
+
+def _model(made: Generation) -> schemas.Model:
+    from reatt_cli.schemas import published as schemas
+
+    return schemas.Model(name=made.model_name, sha256=made.model_sha256, generation=made.id)
+
+
+def _hit(question: str, found: Hit) -> dict[str, Any]:
+    """Return the fields of a hit's schema object."""
     from reatt_cli.schemas import published as schemas
 
     retrieval = schemas.Retrieval(
         score=found.score, rank=found.rank, attention=found.attention_score, bm25=found.words_score,
-        tokens=[_token(question, pair) for pair in pairs],
+        tokens=[_token(question, pair) for pair in found.tokens],
     )  # fmt: skip
-    return schemas.Hit(**placed(found.chunk), retrieval=retrieval)
+    return {**placed(found.chunk), "retrieval": retrieval}
 
 
 def placed(stored: StoredChunk) -> dict[str, Any]:
@@ -59,32 +83,9 @@ def placed(stored: StoredChunk) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def reply(told: Reply, generation: Generation, warnings: Sequence[str]) -> schemas.Ask:
-    """Convert a reply to its schema object."""
-    from reatt_cli.schemas import published as schemas
-    from reatt_cli.schemas.store import noticed
-
-    evidence = [
-        schemas.Evidence(
-            **dict(hit(told.question, each.hit, each.pairs)),
-            attribution=schemas.Attribution(share=each.share, read=each.read),
-        )
-        for each in told.evidence
-    ]
-    model = schemas.Model(name=generation.model_name, sha256=generation.model_sha256, generation=generation.id)
-    return schemas.Ask(
-        id=told.id, question=told.question, answer=told.answer, abstained=told.abstained, confidence=told.confidence,
-        agreement_kl=told.agreement, source=told.source, char_start=told.char_start, char_end=told.char_end,
-        evidence=evidence, model=model, timing_ms=told.timing_ms, warnings=[*warnings, *told.warnings],
-        notices=noticed([*warnings, *told.warnings]),
-    )  # fmt: skip
-
-
 def render_hits(out: Output, question: str, hits: Sequence[schemas.Hit], explain: bool) -> None:
     """Print hits, best first."""
-    _passages(
-        out, [Shown(each, weights(question, each), None, f"{each.retrieval.score:.3f}") for each in hits], explain
-    )
+    _passages(out, question, hits, [f"{each.retrieval.score:.3f}" for each in hits], explain)
     if not hits:
         out.note("nothing matches")
 
@@ -101,35 +102,46 @@ def render_reply(out: Output, reply: schemas.Ask, explain: bool, echo: bool, kep
     else:
         headline = Text.assemble((rendering.one_line(reply.answer), "bold"), f"   {confidence}")
     shown = reply.evidence[:NEAREST] if reply.answer is None else reply.evidence
-    passages = [Shown(each, weights(reply.question, each), where_answered(reply, each), _share(each)) for each in shown]
-    if reply.answer is not None and reply.confidence < UNSURE:
-        _passages(out, passages, explain)
-        out.say("unsure: ", headline)
-    else:
+    unsure = reply.answer is not None and reply.confidence < UNSURE
+    if not unsure:
         out.say(headline)
-        _passages(out, passages, explain)
+    shares, answers = [_share(each) for each in shown], [where_answered(reply, each) for each in shown]
+    _passages(out, reply.question, shown, shares, explain, answers)
+    if unsure:
+        out.say("unsure: ", headline)
     for warning in reply.warnings:
         out.warn(warning)
 
 
-def _passages(out: Output, passages: Sequence[Shown], explain: bool) -> None:
-    """Print passages as one table; on a narrow terminal each text has a line of its own."""
+def _passages(
+    out: Output,
+    question: str,
+    hits: Sequence[schemas.Hit],
+    figures: Sequence[str],
+    explain: bool,
+    answers: Sequence[rendering.Span | None] = (),
+) -> None:
+    """Print passages as one table; on a narrow terminal each text has a line of its own.
+
+    `figures` are scores or shares of the attention; `answers` says where in each passage the answer stands.
+    """
     narrow = out.width < NARROW
     limit = (out.width - 14 if narrow else out.width // 3) if out.on_terminal else None
-    places = [rendering.tail(_place(passage.found), limit) for passage in passages]
+    places = [rendering.tail(_place(each), limit) for each in hits]
     room = out.width - 7 if narrow else out.width - max(map(len, places), default=0) - 14
     room = room if out.on_terminal else out.width
     table = []
-    for number, (passage, place) in enumerate(zip(passages, places, strict=True), 1):
-        text = rendering.snippet(passage.found.text, passage.weights, max(20, room - MARKS), passage.answer)
+    rows = zip(hits, places, figures, answers or [None] * len(hits), strict=True)
+    for number, (each, place, figure, answer) in enumerate(rows, 1):
+        text = rendering.snippet(each.text, weights(question, each), max(20, room - MARKS), answer)
         if narrow:
-            out.table([(str(number), place, passage.figure)], indent="  ")
+            out.table([(str(number), place, figure)], indent="  ")
             out.table([(text,)], indent="     ")
-        table.append((str(number), place, text, passage.figure))
+        table.append((str(number), place, text, figure))
     if not narrow:
         out.table(table, indent="  ")
     if explain:
-        _explain(out, [passage.found for passage in passages])
+        _explain(out, hits)
 
 
 def _explain(out: Output, hits: Sequence[schemas.Hit]) -> None:

@@ -6,10 +6,8 @@ documents.
 
 from __future__ import annotations
 
-import os
 from html import escape
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reatt_cli import rendering
@@ -19,7 +17,6 @@ from reatt_cli.replies.answers import weights, where_answered
 if TYPE_CHECKING:
     from reatt_cli.schemas.published import Ask, Evidence
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE = """
 :root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem}h2{font-size:1rem;margin:2rem 0 .3rem}.soft{color:#777}blockquote{margin:0;white-space:pre-wrap;
@@ -30,6 +27,8 @@ mark.answer{background:#1a8f4a44;font-weight:600}meter{width:8rem;vertical-align
 
 def page(reply: Ask) -> str:
     """Write the page of an answer."""
+    from reatt.judging.page import page as standing_alone
+
     answer = _safe(reply.answer) if reply.answer is not None else "No confident answer"
     model = f"{reply.model.name} {reply.model.sha256[:12]}, generation {reply.model.generation}"
     body = [
@@ -39,31 +38,17 @@ def page(reply: Ask) -> str:
         '<p class="soft">Marked: the words that made the passage\'s score, and the answer. The share is that of the '
         "model's attention when the answer began: what it looked at, not proof that it is true.</p>",
     ]
-    head = (
-        f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f'<meta name="referrer" content="no-referrer"><meta name="viewport" content="width=device-width">'
-        f"<title>{_safe(reply.id)}</title><style>{_STYLE}</style>"
-    )
-    return "\n".join(["<!doctype html>", f'<html lang="en"><head>{head}</head><body>', *body, "</body></html>", ""])
-
-
-def save(text: str, file: Path) -> None:
-    """Write a page atomically, readable by its owner only."""
-    from reatt_store.connection import translated
-
-    part = file.with_name(file.name + ".part")
-    with translated(file):
-        with open(part, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as stream:
-            stream.write(text)
-        part.replace(file)
+    return standing_alone(_safe(reply.id), _STYLE, body)
 
 
 def _passage(reply: Ask, number: int) -> str:
     found = reply.evidence[number]
     record = f" {found.external_id}" if found.external_id is not None else ""
     place = _safe(found.path + record + where(found.page, found.line_start))
-    told = found.attribution
-    share = f'<meter value="{told.share:.4f}"></meter> {told.share:.0%} of the attention' if told.read else "not read"
+    given = found.attribution
+    share = (
+        f'<meter value="{given.share:.4f}"></meter> {given.share:.0%} of the attention' if given.read else "not read"
+    )
     score = f"score {found.retrieval.score:.3f}"
     title = f'<p class="soft">{_safe(found.title)}</p>' if found.title else ""
     return (

@@ -99,7 +99,7 @@ def _curve(
     document = {hit.chunk.id: str(hit.chunk.external_id) for hit in hits}
     attention = {h.chunk.id: h.attention_score for h in hits if h.attention_score is not None}
     words = {h.chunk.id: h.words_score for h in hits if h.words_score is not None}
-    rankings = ([document[each.chunk] for each in fuse(attention, words, float(w))] for w in weights)
+    rankings = ([document[chunk] for chunk in fuse(attention, words, float(w))] for w in weights)
     return [metrics.ndcg(list(dict.fromkeys(ranking)), relevant) for ranking in rankings]
 
 

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from reatt.model.reatt import Head, Padded, head_keys, head_queries, lower_half, pack, pad, places, upper_half
 from reatt.model.t5 import T5, Cache
+from reatt.search.score import maxsim
 from recipes.reatt_mini.close import Close, Passage, closest, passages, word_scores
 from recipes.reatt_mini.data import Example, Ids, Questions
 
@@ -149,7 +150,8 @@ def losses(
     chunks = encode_by_length(lower(batch.chunks), [len(ids) for ids in batch.chunks])
     asked = lower_half(t5, head.layer, pad(batch.questions, device))
     keys = pack(head_keys(t5, head, chunks.states), chunks.rows)
-    scores = maxsim(head_queries(t5, head, asked.values), asked.keep, keys.values, keys.keep) * marks.temperature
+    every = asked.keep / asked.keep.sum(1, keepdim=True)  # (B, m) the mean over a question's tokens
+    scores = maxsim(head_queries(t5, head, asked.values), every, keys.values, keys.keep) * marks.temperature
     own = torch.tensor(batch.owner, device=device)
     hit = float((scores.detach().argmax(1) == own).float().mean())
     words = word_scores(batch.questions, batch.chunks, rarity)
@@ -226,13 +228,6 @@ def teaching(target: Tensor, words: Tensor, evidence: list[list[Passage]], stren
     attended = [int(target[row, chunks].argmax()) == 0 for row, chunks in numbers]
     ordered = [int(words[row, chunks].argmax()) == 0 for row, chunks in numbers]
     return sum(attended) / max(1, len(rows)), sum(ordered) / max(1, len(rows))
-
-
-def maxsim(queries: Tensor, asked: Tensor, keys: Tensor, kept: Tensor) -> Tensor:
-    """Equation 1 for every question (B, m, d) and chunk (C, n, d): mean over m of the maximum over n -> (B, C)."""
-    products = torch.einsum("bmd,cnd->bcmn", queries, keys).masked_fill(~kept[None, :, None], -torch.inf)
-    best = products.amax(3).float().masked_fill(~asked[:, None], 0)  # (B, C, m)
-    return best.sum(2) / asked.sum(1)[:, None]
 
 
 def read(t5: T5, head: Head, asked: Padded, chunks: Pool, evidence: list[list[Passage]]) -> tuple[Padded, Tensor]:

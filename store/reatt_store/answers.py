@@ -12,7 +12,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from reatt_store.opening import open_regular
+from reatt_store.opening import open_regular, private
 
 FOLDER = "answers"
 LARGEST = 10_000_000  # bytes; larger files are not read
@@ -27,7 +27,7 @@ def keep(folder: Path, id: str, content: bytes, most: int) -> bool:
         place.mkdir(mode=0o700, exist_ok=True)
         if place.is_symlink():  # in a stranger's store it could lead anywhere
             return False
-        with open(part, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        with open(part, "xb", opener=private) as file:
             file.write(content)
         part.replace(place / f"{id}.json")
         _forget(place, most)

@@ -22,6 +22,7 @@ from reatt_store.errors import (
     UsageError,
 )
 from reatt_store.migrations import APPLICATION, FORMAT, migrate
+from reatt_store.opening import private
 
 DATABASE = "reatt.db"
 FOLDERS = ("segments", "tmp", "cache", "models")
@@ -137,6 +138,17 @@ def refuse_links(folder: Path) -> None:
             if entry.is_symlink():
                 fix = "replace it by its target; to keep the whole store elsewhere, use --store"
                 raise StoreDamaged(f"{entry.path} is a link, but a store contains no links", fix, entry.path)
+
+
+def replace_text(file: Path, text: str) -> None:
+    """Write a file atomically, readable by its owner only."""
+    part = file.with_name(file.name + ".part")
+    with translated(file):
+        with open(part, "w", encoding="utf-8", opener=private) as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(file)
 
 
 def sync_folder(folder: Path) -> None:

@@ -17,3 +17,8 @@ def open_regular(path: Path) -> BinaryIO:
         file.close()
         raise OSError(errno.EINVAL, "it is not a regular file", os.fspath(path))
     return file
+
+
+def private(name: str, flags: int) -> int:
+    """Open a file so that a new one is for its owner alone to read: an `opener` of `open`."""
+    return os.open(name, flags, 0o600)

@@ -25,8 +25,8 @@ def end(connection: Connection, run: int, outcome: Outcome, now: str) -> bool:
     """Record how a run ended, inside the caller's transaction; return False if that was already recorded."""
     sql = """UPDATE runs SET ended_at = ?, before = ?, after = ?, accepted = ?, reason = ?, model_sha256 = ?
              WHERE id = ? AND ended_at IS NULL"""
-    told = (_json(outcome.before), _json(outcome.after), outcome.accepted, outcome.reason, outcome.model_sha256)
-    return connection.execute(sql, [now, *told, run]).rowcount == 1
+    values = (_json(outcome.before), _json(outcome.after), outcome.accepted, outcome.reason, outcome.model_sha256)
+    return connection.execute(sql, [now, *values, run]).rowcount == 1
 
 
 def every(connection: Connection) -> list[Run]:
@@ -38,8 +38,8 @@ def every(connection: Connection) -> list[Run]:
 
 def _run(id: int, started: str, ended: str | None, mode: str, settings: str, parent: str | None, *outcome: Any) -> Run:
     before, after, accepted, reason, sha256 = outcome
-    told = Outcome(json.loads(before), json.loads(after), bool(accepted), reason, sha256) if ended else None
-    return Run(id, started, ended, mode, json.loads(settings), parent, told)
+    ended_as = Outcome(json.loads(before), json.loads(after), bool(accepted), reason, sha256) if ended else None
+    return Run(id, started, ended, mode, json.loads(settings), parent, ended_as)
 
 
 def _json(value: Mapping[str, Any]) -> str:

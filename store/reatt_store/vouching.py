@@ -11,6 +11,8 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
+from reatt_store.opening import private
+
 BYTES = 32
 
 
@@ -32,7 +34,7 @@ def _make(file: Path) -> None:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = file.with_name(f"key.{os.getpid()}")
     try:
-        with open(part, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as out:
+        with open(part, "wb", opener=private) as out:
             out.write(secrets.token_bytes(BYTES))
         with suppress(FileExistsError):
             os.link(part, file)

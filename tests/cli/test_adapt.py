@@ -13,14 +13,14 @@ from dataclasses import replace
 import jsonschema
 import pytest
 
-from reatt import adapt as adapting_engine
+from reatt import adapt_encoder
 from reatt.judging.costs import Costs
 from reatt.lessons.examples import Example
 from reatt.search.retriever import Retriever
 from reatt.training import checkpoints, feasible, freezing, resources
 from reatt.training.plans import Row, TrainingLog
 from reatt.weights import models
-from reatt.weights.adapted import FUSION
+from reatt.weights.write import FUSION
 from reatt_cli.schemas import published as schemas
 from reatt_store.errors import UsageError
 from reatt_store.library import Library
@@ -232,14 +232,14 @@ def test_a_run_that_could_learn_nothing_is_refused(adapt, store, home):
 
 def test_to_go_on_with_nothing_begins_anew_and_says_so(adapt):
     _, told = adapt("--steps", "1", "--resume", "--accept", "never")
-    assert told["warnings"] == [adapting_engine.ANEW]
+    assert told["warnings"] == [adapt_encoder.ANEW]
 
 
 def test_a_run_that_cannot_begin_leaves_what_an_earlier_one_has_learnt(adapt, store, monkeypatch):
-    checkpoints.save(store / adapting_engine.TRAINING, 1, checkpoints.Checkpoint({}, {}))
+    checkpoints.save(store / adapt_encoder.TRAINING, 1, checkpoints.Checkpoint({}, {}))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))
     code, _ = adapt(*FAST)
-    assert (code, checkpoints.exists(store / adapting_engine.TRAINING)) == (22, True)
+    assert (code, checkpoints.exists(store / adapt_encoder.TRAINING)) == (22, True)
 
 
 def test_a_page_that_cannot_be_written_does_not_lose_the_figures(adapt, store):
@@ -368,7 +368,7 @@ def test_a_run_by_minutes_learns_and_ends_with_a_verdict(adapt, store):
 
 
 def test_a_run_that_goes_on_has_the_minutes_that_are_left(adapt, monkeypatch):
-    budgets, begin = [], adapting_engine.Adapter._begin
+    budgets, begin = [], adapt_encoder.EncoderCourse._started
 
     def interrupted(self, trainer, resume):
         begin(self, trainer, resume).spent = 2900.0
@@ -378,14 +378,14 @@ def test_a_run_that_goes_on_has_the_minutes_that_are_left(adapt, monkeypatch):
         budgets.append(budget)
         raise UsageError("enough")
 
-    monkeypatch.setattr(adapting_engine.Adapter, "_begin", interrupted)
-    monkeypatch.setattr(adapting_engine, "train", no_step)
+    monkeypatch.setattr(adapt_encoder.EncoderCourse, "_started", interrupted)
+    monkeypatch.setattr(adapt_encoder, "train", no_step)
     adapt("--minutes", "50", "--resume")
     assert 2900 < budgets[0].total <= 3000
 
 
 def test_too_few_minutes_are_told_with_the_number_that_would_do(adapt, store, monkeypatch):
-    monkeypatch.setattr(adapting_engine.Adapter, "_costs", lambda self: Costs(300.0, 1e-6, 0.0))
+    monkeypatch.setattr(adapt_encoder.EncoderCourse, "_costs", lambda self: Costs(300.0, 1e-6, 0.0))
     code, told = adapt("--minutes", "5")
     assert (code, told["fix"]) == (2, "--minutes 16")
     with Library.open(store) as library:

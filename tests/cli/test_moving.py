@@ -18,12 +18,13 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from reatt import ingest
+from reatt import api, ingest
+from reatt.search.query import Query
+from reatt.search.retriever import Retriever
 from reatt.weights import models
 from reatt.weights.folder import ModelFolder
 from reatt_cli import warm
 from reatt_cli.commands import serve
-from reatt_cli.replies import lookup
 from reatt_cli.settings import Settings
 from reatt_store import library as store_library
 from reatt_store.library import Library
@@ -147,19 +148,19 @@ def test_a_move_before_any_call_changes_no_answer_but_its_model(reatt, expected,
 
 
 def test_a_store_that_moves_at_every_attempt_is_held_still(reatt, expected, move, monkeypatch):
-    movers, find = [], lookup._found
+    movers, find = [], Retriever.find
 
-    def moved_meanwhile(session, wanted):
-        found = find(session, wanted)
+    def moved_meanwhile(retriever, query):
+        found = find(retriever, query)
         movers.append(threading.Thread(target=move))
         movers[-1].start()
-        movers[-1].join(None if len(movers) <= lookup.TRIES else 0.1)  # the last one waits for us
+        movers[-1].join(None if len(movers) <= api.TRIES else 0.1)  # the last one waits for us
         return found
 
-    monkeypatch.setattr(lookup, "_found", moved_meanwhile)
+    monkeypatch.setattr(Retriever, "find", moved_meanwhile)
     told = json.loads(reatt(*SEARCH).out)
     movers[-1].join()
-    assert len(movers) == lookup.TRIES + 1
+    assert len(movers) == api.TRIES + 1
     assert holds(told, expected)
 
 
@@ -195,12 +196,12 @@ def moving(store, folder, two):
 def test_asking_while_the_store_moves_never_fails_and_never_mixes(reatt, expected, two, folder, home, asks):
     store, seen = home / "work" / ".reatt", []
     served = serve.Warm(Settings(store=str(store), device="cpu"))
-    wanted = [warm.Wanted(kind, QUESTION, top=99, retriever="attention") for kind in ("search", "ask")]
+    query = Query(QUESTION, top=99, retriever="attention")
     ways = (
         lambda: json.loads(reatt(*SEARCH).out),
-        lambda: served.reply(warm.request(store, None, "cpu", wanted[0]))["result"],
+        lambda: served.reply(warm.request(store, None, "cpu", "search", query))["result"],
         lambda: json.loads(reatt(*HYBRID).out),
-        lambda: served.reply(warm.request(store, None, "cpu", wanted[1]))["result"],
+        lambda: served.reply(warm.request(store, None, "cpu", "ask", query))["result"],
     )
     with moving(store, folder, two):
         while len(seen) < asks or len(set(seen)) < 2:

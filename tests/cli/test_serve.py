@@ -17,10 +17,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from reatt import ask as verb
+from reatt.search.query import Query
 from reatt_cli import warm
 from reatt_cli.commands import serve
 from reatt_cli.output import Output
-from reatt_cli.replies import lookup
 from reatt_cli.schemas import published as schemas
 from reatt_cli.settings import Settings
 
@@ -80,7 +81,7 @@ def timeless(done):
 
 def asked(store, /, **changes):
     """Send a question as `ask` does, with something changed."""
-    message = warm.request(store, os.environ.get("REATT_MODEL"), "auto", warm.Wanted("ask", "When is tea?"))
+    message = warm.request(store, os.environ.get("REATT_MODEL"), "auto", "ask", Query("When is tea?"))
     return warm.exchange(warm.place(store), message | changes)
 
 
@@ -110,8 +111,9 @@ def test_whoever_asks_a_warm_process_loads_neither_torch_nor_numpy(library, runt
     with served(library, model=os.environ["REATT_MODEL"]):
         done = subprocess.run([sys.executable, "-c", program, "ask", "When?"], capture_output=True, text=True)
     assert "(warm)" in done.stderr
-    loaded = done.stderr.splitlines()[-1].split()
-    assert not {"reatt_cli.schemas", "sqlite3"} & set(loaded)
+    door = {"reatt", "reatt.api", "reatt.places", "reatt.progress", "reatt.search", "reatt.search.query"}
+    loaded = set(done.stderr.splitlines()[-1].split()) - door
+    assert not {"reatt_cli.schemas", "sqlite3"} & loaded
     assert not {name.partition(".")[0] for name in loaded} & {
         "torch", "numpy", "faiss", "tokenizers", "safetensors", "reatt",
     }  # fmt: skip
@@ -210,8 +212,9 @@ def test_another_user_is_not_heard(user, heard):
         ({"model": "other"}, "another model"),
         ({"version": "0"}, "another version"),
         ({"device": "cuda:7"}, "does not use the device cuda:7"),
-        ({"wanted": {"command": "ask"}}, "no question"),
-        ({"wanted": None}, "no question"),
+        ({"query": {"question": "Why?"}}, "not a question"),
+        ({"query": None}, "not a question"),
+        ({"command": "serve"}, "not a question"),
     ],
 )
 def test_what_is_not_for_it_is_refused(changes, why, library, runtime):
@@ -263,16 +266,16 @@ def test_after_a_switch_nothing_comes_from_the_generation_before(
 
 def test_a_switch_while_it_answers_makes_it_answer_again(reatt, library, runtime, write_model, tmp_path, monkeypatch):
     monkeypatch.delenv("REATT_MODEL")
-    search, answered = lookup._ask, []
+    ask, answered = verb.ask, []
 
-    def switching(session, wanted):
-        told = search(session, wanted)
+    def switching(retriever, query):
+        told = ask(retriever, query)
         if not answered:
             reencode(library, write_model(tmp_path / "other", seed=3))
-        answered.append(told.model.generation)
+        answered.append(told.generation.id)
         return told
 
-    monkeypatch.setattr(lookup, "_ask", switching)
+    monkeypatch.setattr(verb, "ask", switching)
     with served(library):
         assert asked(library)["result"]["model"]["generation"] == 2
     assert answered == [1, 2]

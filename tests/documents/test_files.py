@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from reatt.documents import reader
 from reatt.documents.files import on_disk, storable
-from reatt.documents.reader import Found, ReadLimits
+from reatt.documents.reader import FoundFile, ReadLimits
 from reatt_store.library import Library
 
 NAMES = st.one_of(st.binary(max_size=12), st.text("\\x5c89aefé\xe9", max_size=12).map(str.encode))
@@ -58,7 +58,7 @@ def test_a_file_that_never_rests_is_left_for_the_next_run(tmp_path, ingest, monk
 def test_records_that_change_while_they_are_read_are_right_after_the_next_run(tmp_path, ingest, monkeypatch):
     path = tmp_path / "a.jsonl"
     path.write_text('{"_id": "a", "text": "one"}\n{"_id": "b", "text": "two"}\n')
-    found = reader.read(Found(path, explicit=True), ReadLimits())
+    found = reader.read(FoundFile(path, explicit=True), ReadLimits())
     assert next(found).text == "one"
     assert ingest(path).added == 2
     path.write_text('{"_id": "a", "text": "three"}\n')

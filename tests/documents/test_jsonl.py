@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reatt.documents.reader import Found, ReadLimits, Text, read, read_stdin
+from reatt.documents.reader import FoundFile, ReadLimits, Text, read, read_stdin
 from reatt_store.errors import RecordFormat, TooBig
 
 
 def read_bytes(folder: Path, name: str, data: bytes, limits: ReadLimits | None = None) -> list[Text]:
     (folder / name).write_bytes(data)
-    return list(read(Found(folder / name, explicit=True), limits))
+    return list(read(FoundFile(folder / name, explicit=True), limits))
 
 
 def lines(*records: object) -> bytes:
@@ -54,7 +54,7 @@ def test_every_line_is_a_document(tmp_path: Path, name: str, pack: type[bytes]) 
 )
 def test_a_wrong_line_is_named_before_any_record_is_given(tmp_path: Path, line: bytes, what: str) -> None:
     (tmp_path / "a.jsonl").write_bytes(lines(LEAVE) + line + b"\n")
-    texts = read(Found(tmp_path / "a.jsonl", explicit=True))
+    texts = read(FoundFile(tmp_path / "a.jsonl", explicit=True))
     with pytest.raises(RecordFormat, match=r"a\.jsonl:2: .*" + what):
         next(texts)
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reatt.documents import reader
-from reatt.documents.reader import Found, ReadLimits, Text, find, read, read_stdin
+from reatt.documents.reader import FoundFile, ReadLimits, Text, find, read, read_stdin
 from reatt.parsers import formats, pdf
 from reatt.parsers.formats import kind_of, markdown
 from reatt_store.errors import DocumentError, EmptyDocument, NotText, TooBig
@@ -21,7 +21,7 @@ from reatt_store.errors import DocumentError, EmptyDocument, NotText, TooBig
 
 def read_bytes(folder: Path, name: str, data: bytes, limits: ReadLimits | None = None) -> list[Text]:
     (folder / name).write_bytes(data)
-    return list(read(Found(folder / name, explicit=True), limits))
+    return list(read(FoundFile(folder / name, explicit=True), limits))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_file_above_the_limit_is_too_big(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_opened_is_an_error_of_that_file(tmp_path: Path) -> None:
     with pytest.raises(DocumentError, match="No such file") as caught:
-        list(read(Found(tmp_path / "gone.txt", explicit=True)))
+        list(read(FoundFile(tmp_path / "gone.txt", explicit=True)))
     assert (caught.value.id, caught.value.path) == ("UNREADABLE", str(tmp_path / "gone.txt"))
 
 
@@ -158,9 +158,9 @@ def test_names_in_no_encoding_are_read(tmp_path: Path) -> None:
 def test_a_large_file_costs_a_few_times_its_size(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Some words of a sentence. " * 1_000_000)
     program = (
-        "import resource, sys\nfrom pathlib import Path\nfrom reatt.documents.reader import Found, read\n"
+        "import resource, sys\nfrom pathlib import Path\nfrom reatt.documents.reader import FoundFile, read\n"
         "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
-        "before = peak()\n[text] = read(Found(Path(sys.argv[1]), True))\nprint((peak() - before) / text.size)"
+        "before = peak()\n[text] = read(FoundFile(Path(sys.argv[1]), True))\nprint((peak() - before) / text.size)"
     )
     ran = subprocess.run(
         [sys.executable, "-c", program, tmp_path / "a.txt"], capture_output=True, text=True, check=True

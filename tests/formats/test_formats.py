@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reatt.documents.chunking import split
-from reatt.documents.reader import KINDS, Found, ReadLimits, read
+from reatt.documents.reader import KINDS, FoundFile, ReadLimits, read
 from reatt.parsers import archives
 from reatt.parsers.registry import PARSERS, guarded
 from reatt.parsers.rtf import rtf
@@ -21,7 +21,7 @@ from reatt_store.errors import ArchiveLimit, DocumentError, NotText, ParseLimit
 def parse(folder, sample, limits=None):
     path = folder / sample.name
     path.write_bytes(sample.data)
-    return next(iter(read(Found(path, explicit=True), limits)))
+    return next(iter(read(FoundFile(path, explicit=True), limits)))
 
 
 def test_a_citation_is_cut_out_of_the_text_where_its_offsets_say(tmp_path, sample):
@@ -124,4 +124,4 @@ def test_time_and_output_of_a_parser_are_limited(tmp_path, corpus):
 def test_a_pipe_is_not_read_whatever_its_name(tmp_path, name):
     os.mkfifo(tmp_path / name)
     with pytest.raises(NotText, match="not a regular file"):
-        list(read(Found(tmp_path / name, explicit=True)))
+        list(read(FoundFile(tmp_path / name, explicit=True)))

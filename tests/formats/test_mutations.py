@@ -12,7 +12,7 @@ import time
 import zipfile
 from collections import Counter
 
-from reatt.documents.reader import Found, ReadLimits, read
+from reatt.documents.reader import FoundFile, ReadLimits, read
 from reatt_store.errors import DocumentError
 
 COUNT = int(os.environ.get("MUTATIONS", "60"))
@@ -78,7 +78,7 @@ def test_no_broken_file_stops_the_reader_takes_longer_or_more_memory_than_allowe
         path.write_bytes((broken_inside if inside else broken)(pick, sample.data, others))
         started, worked = time.monotonic(), processor_seconds()
         try:
-            said["read" if list(read(Found(path, explicit=True), LIMITS)) else "nothing"] += 1
+            said["read" if list(read(FoundFile(path, explicit=True), LIMITS)) else "nothing"] += 1
         except DocumentError as error:
             said[error.id] += 1
         # Processor time: a busy machine may let a process wait for long. A hang would hang the test.

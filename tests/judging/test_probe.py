@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from reatt.judging import probe
-from reatt.judging.probe import HeadScore, Masked, mask_sentences, rank
+from reatt.judging.probe import HeadScore, MaskedSentence, mask_sentences, rank
 from reatt.model.backbone import ChunkText
 from reatt.model.reatt import Head, learn_apart, pad
 from reatt.model.t5_names import published_weights
@@ -141,7 +141,7 @@ def test_a_masked_sentence_lacks_its_names_and_stands_in_its_chunk():
     before, after = (part.strip() for part in found[0].parts)
     assert before in texts[0]
     assert after in texts[0]
-    assert found[0] == Masked(found[0].parts, 0)
+    assert found[0] == MaskedSentence(found[0].parts, 0)
     left = "".join(found[0].parts)
     assert ("Amazon" not in left) != ("Brazil" not in left)
 

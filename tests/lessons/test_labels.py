@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from reatt.lessons.labels import SHOWN, Answered, CloseLine, Judged, read_answered, read_close, read_judged
+from reatt.lessons.labels import Answered, CloseLine, Judged, read_answered, read_close, read_judged
+from reatt.lessons.lines import SHOWN
 from reatt_store.errors import QueriesFormat
 
 

@@ -12,8 +12,8 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from reatt.model.backbone import ChunkText
 from reatt.model.reatt import Padded, lower_half, pack, pad, places, target_attention, upper_half
+from reatt.places import registry
 from reatt.weights import convert, models
-from reatt_cli.settings import registry
 
 QUESTION = "How long is leave?"
 EVIDENCE = [

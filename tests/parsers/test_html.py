@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reatt.documents.reader import Found, ReadLimits, Text, read
+from reatt.documents.reader import FoundFile, ReadLimits, Text, read
 from reatt.parsers.html import html
 from reatt_store.errors import DocumentError
 
 
 def read_bytes(folder: Path, name: str, data: bytes, limits: ReadLimits | None = None) -> list[Text]:
     (folder / name).write_bytes(data)
-    return list(read(Found(folder / name, explicit=True), limits))
+    return list(read(FoundFile(folder / name, explicit=True), limits))
 
 
 RUSSIAN = "Отпуск по уходу за ребёнком составляет сорок девять недель при полной оплате. " * 4

@@ -9,7 +9,7 @@ from pathlib import Path
 import pypdf
 import pytest
 
-from reatt.documents.reader import Found, ReadLimits, Text, read
+from reatt.documents.reader import FoundFile, ReadLimits, Text, read
 from reatt.parsers import pdf_child
 from reatt.parsers.pdf import ranges
 from reatt.parsers.sandbox import Child, Crashed
@@ -68,7 +68,7 @@ def written(writer: pypdf.PdfWriter) -> bytes:
 def parse(folder: Path, file: bytes, limits: ReadLimits | None = None) -> Text:
     path = folder / "file.pdf"
     path.write_bytes(file)
-    [text] = read(Found(path, explicit=True), limits)
+    [text] = read(FoundFile(path, explicit=True), limits)
     return text
 
 
@@ -168,10 +168,10 @@ def test_a_file_without_a_page_is_damaged(tmp_path: Path, junk: bytes) -> None:
 
 def test_a_file_is_a_pdf_by_its_content(tmp_path: Path) -> None:
     (tmp_path / "report.txt").write_bytes(make_pdf(LEAVE))
-    [text] = read(Found(tmp_path / "report.txt", explicit=False))
+    [text] = read(FoundFile(tmp_path / "report.txt", explicit=False))
     assert (text.kind, text.title) == ("pdf", "report")
     (tmp_path / "not.pdf").write_text("Plain words.")
-    assert [text.kind for text in read(Found(tmp_path / "not.pdf", explicit=True))] == ["text"]
+    assert [text.kind for text in read(FoundFile(tmp_path / "not.pdf", explicit=True))] == ["text"]
 
 
 def test_bookmarks_are_headings_where_their_words_stand(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_a_parser_never_outlives_its_time(parser: Path, tmp_path: Path) -> None:
 def test_a_folder_or_pipe_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.pdf")
     with pytest.raises(NotText, match="not a regular file"):
-        list(read(Found(tmp_path / "pipe.pdf", explicit=True)))
+        list(read(FoundFile(tmp_path / "pipe.pdf", explicit=True)))
 
 
 def test_page_numbers_are_written_short() -> None:

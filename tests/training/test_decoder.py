@@ -13,9 +13,9 @@ from reatt.model.backbone import ChunkText
 from reatt.search.index import AttentionIndex
 from reatt.search.retriever import Retriever
 from reatt.training.decoder import (
-    USUAL,
+    RETRIEVAL_PLAN,
+    EvidenceMaterial,
     Learner,
-    Material,
     candidates,
     chunk_scores,
     drawn,
@@ -52,7 +52,7 @@ def material(library, intra, pool):
     corpus = Corpus.of(library)
     examples = evidence_examples(corpus, pool / "qa.jsonl", pool / "qrels.tsv").examples
     index = AttentionIndex(library, library.generation().id, 2048)
-    return Material(examples, corpus, index, first_round(intra, index, examples, lambda _: None))
+    return EvidenceMaterial(examples, corpus, index, first_round(intra, index, examples, lambda _: None))
 
 
 def test_the_loss_asks_for_all_of_the_evidence():
@@ -77,17 +77,12 @@ def test_what_is_learnt_from_is_what_a_search_ranks_by(library, intra, material)
     assert scores.tolist() == pytest.approx([hit.score for hit in hits], abs=1e-3)
 
 
-def test_padding_of_keys_never_wins_a_maximum():
-    asking, keys = torch.ones(1, 1, 1, 2), torch.tensor([[[-1.0, -1.0], [0.0, 0.0]]])
-    assert float(chunk_scores(asking, torch.ones(1, 1), keys, torch.tensor([[True, False]]))) == -2
-
-
 @pytest.mark.parametrize("strangers", [0, 3, 256])
 def test_a_step_tells_evidence_from_what_was_found_from_others_evidence_and_from_strangers(
     material, strangers, monkeypatch
 ):
     monkeypatch.setattr("reatt.training.decoder.STRANGERS", strangers)
-    chosen, corpus, unknown = drawn(40, USUAL, 3), material.corpus, 0
+    chosen, corpus, unknown = drawn(40, RETRIEVAL_PLAN, 3), material.corpus, 0
     others = {chunk for place in chosen for chunk in material.examples[place].close}
     for place, own in zip(chosen, candidates(material, chosen, 0, 3), strict=True):
         evidence = material.examples[place].close
@@ -99,14 +94,14 @@ def test_a_step_tells_evidence_from_what_was_found_from_others_evidence_and_from
         unknown += len(set(own) - known)
     assert (unknown > 0) == (strangers > 0)
     assert unknown <= strangers * len(chosen)
-    assert sorted(drawn(32, USUAL, 0) + drawn(32, USUAL, 1)) == list(range(32))
+    assert sorted(drawn(32, RETRIEVAL_PLAN, 0) + drawn(32, RETRIEVAL_PLAN, 1)) == list(range(32))
 
 
 def test_a_step_is_a_function_of_seed_and_number_and_touches_no_model(intra, material):
     before = {name: weight.clone() for name, weight in intra.asker.decoder.state_dict().items()}
     runs = []
     for _ in range(2):
-        learner = Learner(intra, material, USUAL)
+        learner = Learner(intra, material, RETRIEVAL_PLAN)
         runs.append((learner.step(5, 1e-3), learner.tokens))
     assert runs[0][0] == runs[1][0]
     assert torch.equal(runs[0][1].vectors, runs[1][1].vectors)
@@ -116,7 +111,7 @@ def test_a_step_is_a_function_of_seed_and_number_and_touches_no_model(intra, mat
 
 
 def test_a_run_that_goes_on_ends_where_an_undisturbed_one_does(intra, material):
-    whole, before, after = (Learner(intra, material, USUAL) for _ in range(3))
+    whole, before, after = (Learner(intra, material, RETRIEVAL_PLAN) for _ in range(3))
     for number in range(3):
         whole.step(number, 1e-2)
     for number in range(2):
@@ -129,7 +124,7 @@ def test_a_run_that_goes_on_ends_where_an_undisturbed_one_does(intra, material):
 
 
 def test_a_step_moves_what_a_head_weighs_by_its_own_measure(intra, material):
-    learner = Learner(intra, material, USUAL)
+    learner = Learner(intra, material, RETRIEVAL_PLAN)
     learner.temper()  # weights are some thousandths now, and so is the rate
     before = learner.tokens.weights
     assert before.max() < 0.1
@@ -140,7 +135,7 @@ def test_a_step_moves_what_a_head_weighs_by_its_own_measure(intra, material):
 
 def test_learning_finds_evidence(intra, material):
     few = replace(material, examples=material.examples[:3], before=material.before[:3])
-    plan = replace(USUAL, batch=3, rate=3e-2)
+    plan = replace(RETRIEVAL_PLAN, batch=3, rate=3e-2)
     learner = Learner(intra, few, plan)
     learner.temper()
     log = learn(learner, plan, Steps(20), lambda row, share: None, lambda: False)

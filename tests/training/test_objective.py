@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from reatt.search.score import maxsim
 from reatt.training import scores as scoring
 from reatt.training.objective import HeadSelector, cross_document_loss, target_matrix
 from reatt.training.scores import retrieval_scores
@@ -35,19 +36,19 @@ def test_padding_never_changes_a_score():
     found = retrieval_scores(queries, asked, keys, kept, weights)
     for q, m in enumerate(asked.sum(1)):
         for c, n in enumerate(kept.sum(1)):
-            products = torch.einsum("mhd,nhd->hmn", queries[q, :m], keys[c, :n])
-            torch.testing.assert_close(found[q, c], (products.amax(2).mean(1) * weights).sum())
+            alone = [maxsim(queries[q, :m, h], torch.ones(m) / m, keys[c : c + 1, :n, h]) for h in range(2)]
+            torch.testing.assert_close(found[q, c], (torch.cat(alone) * weights).sum())
 
 
-def test_what_learns_is_what_the_plain_formula_says():
+def test_what_learns_without_holding_products_is_plain_maxsim_and_so_are_its_gradients():
     torch.manual_seed(0)
     shapes = (3, 4, 2, 5), (6, 7, 2, 5), (2,)
     leaves = [torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
     asked = torch.arange(4) < torch.tensor([[4], [1], [2]])
     kept = torch.arange(7) < torch.tensor([[7, 1, 3, 2, 5, 6]]).T
-    products = torch.einsum("qmhd,cnhd->qchmn", *leaves[:2]).masked_fill(~kept[:, None, None], -torch.inf)
-    best = products.amax(-1).masked_fill(~asked[:, None, None], 0).sum(-1) / asked.sum(1)[:, None, None]
-    plain = (best * leaves[2]).sum(-1)
+    mean = asked / asked.sum(1, keepdim=True)
+    by_head = [maxsim(leaves[0][:, :, h], mean.double(), leaves[1][:, :, h], kept) for h in range(2)]
+    plain = (torch.stack(by_head, -1) * leaves[2]).sum(-1)
     found = retrieval_scores(leaves[0], asked, leaves[1], kept, leaves[2])
     weights = torch.randn_like(plain)
     torch.testing.assert_close(found, plain)

@@ -32,7 +32,7 @@ from reatt.training.objective import Objective
 from reatt.training.plans import Plan, Seconds, Steps, rate
 from reatt.training.ranks import Distributed
 from reatt.training.teachers import TEACHERS
-from reatt.training.trainer import Course, Trainer, train
+from reatt.training.trainer import Trainer, TrainingData, train
 from reatt.weights import models
 from reatt.weights.folder import ModelFolder
 from reatt_store.errors import DiskFull, OutOfMemory, UsageError
@@ -65,7 +65,7 @@ def examples():
 def course(model, exam=None, close=3):
     whole = corpus()
     mine = lambda round, _: close_chunks(examples(), whole, WordSearch(whole), close)  # noqa: E731
-    return Course(examples(), ChunkIds(whole, model.tokenizer), mine, WordSearch(whole).near, exam)
+    return TrainingData(examples(), ChunkIds(whole, model.tokenizer), mine, WordSearch(whole).near, exam)
 
 
 def trainer(model, plan=PLAN, freeze="none", **parts):

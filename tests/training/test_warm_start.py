@@ -10,10 +10,11 @@ from reatt.lessons.corpus import Corpus
 from reatt.lessons.evidence import evidence_examples
 from reatt.model.backbone import ChunkText
 from reatt.search.index import AttentionIndex
-from reatt.training.decoder import Material, first_round, learn
+from reatt.training.decoder import EvidenceMaterial, first_round, learn
 from reatt.training.plans import Row, Steps, TrainingLog
-from reatt.training.warm_start import USUAL, AnswerLearner, Warmed, answer_loss, answered
-from reatt.weights import intra_files, models
+from reatt.training.warm_start import ANSWER_PLAN, AnswerLearner, Warmed, answer_loss, answered
+from reatt.weights import models
+from reatt.weights.write import write_intra
 from reatt_store.errors import QueriesFormat
 from reatt_store.library import Library
 
@@ -32,12 +33,12 @@ def material(tiny, intra, write_pool, tmp_path_factory):
         corpus = Corpus.of(library)
         examples = evidence_examples(corpus, pool / "qa.jsonl", pool / "qrels.tsv").examples[:6]
         index = AttentionIndex(library, library.generation().id, 2048)
-        yield Material(examples, corpus, index, first_round(intra, index, examples, lambda _: None))
+        yield EvidenceMaterial(examples, corpus, index, first_round(intra, index, examples, lambda _: None))
 
 
 @pytest.fixture(scope="module")
 def taught(intra, material):
-    plan = replace(USUAL, batch=6, rate=1e-2)
+    plan = replace(ANSWER_PLAN, batch=6, rate=1e-2)
     learner = AnswerLearner(intra, material, plan)
     return learner, learn(learner, plan, Steps(12), lambda row, share: None, lambda: False)
 
@@ -60,7 +61,7 @@ def test_memory_keys_and_fingerprint_stay_and_the_decoder_does_not(intra, taught
 
 
 def test_what_was_warmed_comes_back_from_the_disk_as_it_was(tiny, intra, taught, tmp_path):
-    made = intra_files.write(intra.tokens, tiny, tmp_path / "made", taught[0].asker)
+    made = write_intra(intra.tokens, tiny, tmp_path / "made", taught[0].asker)
     again = models.load_intra(made, "cpu")
     assert again.fingerprint() == intra.fingerprint()
     weights = again.asker.decoder.state_dict()
@@ -69,13 +70,13 @@ def test_what_was_warmed_comes_back_from_the_disk_as_it_was(tiny, intra, taught,
 
 
 def test_a_step_is_a_function_of_seed_and_number(intra, material):
-    one, other = (AnswerLearner(intra, material, USUAL) for _ in range(2))
+    one, other = (AnswerLearner(intra, material, ANSWER_PLAN) for _ in range(2))
     assert one.step(5, 1e-3) == other.step(5, 1e-3)
     assert all(torch.equal(a, b) for a, b in zip(one.asker.parameters(), other.asker.parameters(), strict=True))
 
 
 def test_beside_its_evidence_stand_other_questions_evidence_and_the_first_rounds_in_turn(intra, material, monkeypatch):
-    read, learner = [], AnswerLearner(intra, material, replace(USUAL, batch=6))
+    read, learner = [], AnswerLearner(intra, material, replace(ANSWER_PLAN, batch=6))
     memory = material.index.memory
     monkeypatch.setattr(material.index, "memory", lambda chunks: read.append(list(chunks)) or memory(chunks))
     learner.step(0, 1e-3)

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from reatt import ingest as engine
-from reatt.ask import AskOptions, ask
+from reatt.ask import ask
 from reatt.model.backbone import ChunkText
 from reatt.search.index import AttentionIndex
+from reatt.search.query import Query
 from reatt.search.retriever import Retriever
 from reatt.weights import models
 from reatt_store.errors import ModelMismatch, StoreDamaged, UsageError
@@ -122,7 +123,7 @@ def test_asking_encodes_no_chunk(retriever, monkeypatch):
     seen = []
     encode = retriever.backbone.encode
     monkeypatch.setattr(retriever.backbone, "encode", lambda texts: seen.extend(texts) or encode(texts))
-    reply = ask(retriever, QUESTION, AskOptions(retriever="attention", abstain=0.0))
+    reply = ask(retriever, Query(QUESTION, retriever="attention", abstain=0.0))
     assert {text.ids for text in seen} == {retriever.backbone.tokenizer.question(QUESTION).ids}
     assert reply.answer
     assert sum(each.share for each in reply.evidence) == pytest.approx(1)

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from reatt.ask import AskOptions, ask
+from reatt.ask import ask
 from reatt.model import reatt
 from reatt.model.backbone import ChunkText, Limits
+from reatt.search.query import Query
 from reatt.search.retriever import Retriever
 from reatt.weights import models
 from reatt_store.errors import ModelMismatch
@@ -57,7 +58,7 @@ def kept(stacked, keeping, tmp_path):
 def test_a_store_that_keeps_states_encodes_nothing_but_the_question(kept, keeping, monkeypatch):
     rows, lower = [], reatt.lower_half
     monkeypatch.setattr(reatt, "lower_half", lambda t5, at, ids: rows.append(len(ids.values)) or lower(t5, at, ids))
-    reply = ask(Retriever(kept, keeping, kept.generation()), QUESTION, AskOptions(retriever="attention", abstain=0.0))
+    reply = ask(Retriever(kept, keeping, kept.generation()), Query(QUESTION, retriever="attention", abstain=0.0))
     assert rows == [1, 1]  # to search, and to read
     assert len(reply.evidence) == 3
 

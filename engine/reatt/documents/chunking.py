@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from reatt.documents.reader import Text
-from reatt.documents.segmentation import Unit, units
+from reatt.documents.segmentation import SPACE, Unit, units
 from reatt_store.records import Chunk
 
 WORDS = 120  # target length of a chunk
@@ -25,7 +25,6 @@ _LINED = frozenset({"code", "csv", "xlsx"})  # kinds whose lines matter more tha
 _CROSSING = 0.95  # cost of a heading inside a chunk; only sections of about a dozen words are joined
 _TITLE_LENGTH = 120  # characters
 _FIRST = re.compile(r"\S")
-_SPACE = re.compile(r"\s*+")
 _MIDDLES = tuple(map(re.compile, (r"[.!?。！？][\"'”’)\]]*+\s*+", r"(?:\r\n?+|\n)\s*+", r"\s++")))
 
 
@@ -61,7 +60,7 @@ def _ends(
     source, code, start = text.text, text.kind in _LINED, 0
     for stretch in _stretches(text):
         while start < stretch:
-            end = _SPACE.match(source, min(_first(source, start) + _WINDOW, stretch)).end()  # type: ignore[union-attr]
+            end = SPACE.match(source, min(_first(source, start) + _WINDOW, stretch)).end()  # type: ignore[union-attr]
             end = min(end, stretch)
             inside = heading_at[bisect_left(heading_at, start) : bisect_left(heading_at, end)]
             ends = _cheapest(units(source, start, end, inside, words, code), words)

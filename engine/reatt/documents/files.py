@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from reatt.documents.reader import Found, ReadLimits, Text, find, read
+from reatt.documents.reader import FoundFile, ReadLimits, Text, find, read
 from reatt_store.errors import ChangedDuringRead, DocumentError, Notice
 
 _ESCAPE = rb"\\(?=x(?:5c|[89a-f][0-9a-f]))"  # text in a name that looks like one of our escapes
@@ -32,7 +32,7 @@ def as_text(text: str) -> str:
     return _NO_TEXT.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)
 
 
-def steady(found: Found, limits: ReadLimits) -> Iterator[Text]:
+def steady(found: FoundFile, limits: ReadLimits) -> Iterator[Text]:
     """Read a file; read it again if it changed meanwhile, and give up if it changes again.
 
     The check happens with the first document. For JSON Lines that is the first record. Later records have their own
@@ -59,14 +59,17 @@ def steady(found: Found, limits: ReadLimits) -> Iterator[Text]:
 
 
 def found_in(
-    paths: Sequence[str], include: Sequence[str], exclude: Sequence[str], links: list[Path]
-) -> Iterator[Found]:
-    """Yield every file that the paths name, "-" first; symbolic links that are not followed are added to `links`."""
+    paths: Sequence[str],
+    include: Sequence[str],
+    exclude: Sequence[str],
+    on_link: Callable[[Path], None] = lambda _: None,
+) -> Iterator[FoundFile]:
+    """Yield every file that the paths name, "-" first; `on_link` gets the symbolic links that are not followed."""
     if "-" in paths:
-        yield Found(Path("-"), explicit=True)
+        yield FoundFile(Path("-"), explicit=True)
     named = [path for path in paths if path != "-"]
     if named:
-        yield from find(named, include, exclude, links.append)
+        yield from find(named, include, exclude, on_link)
 
 
 def not_followed(links: Sequence[Path]) -> list[Notice]:

@@ -23,7 +23,7 @@ _STORE_MARK = "reatt.db"
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundFile:
     """One file to read."""
 
     path: Path  # absolute, symbolic links as given
@@ -43,7 +43,7 @@ def find(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     on_link: Callable[[Path], None] = lambda _: None,
-) -> Iterator[Found]:
+) -> Iterator[FoundFile]:
     """Yield every file once. Globs match the name, or the path below the folder (`*` crosses `/`).
 
     Raises NoSuchPath before the first file, and NothingFound at the end if there was none. `on_link` is called for each
@@ -53,13 +53,13 @@ def find(
     return _find(roots, _Walk(include, exclude, on_link))
 
 
-def _roots(path: str) -> list[Found]:
+def _roots(path: str) -> list[FoundFile]:
     """Resolve one argument: a path that exists as it is, or a glob."""
     expanded = os.path.abspath(os.path.expanduser(path))
     if os.path.lexists(expanded):
-        return [Found(Path(expanded), explicit=True)]
+        return [FoundFile(Path(expanded), explicit=True)]
     if glob.has_magic(path):
-        return [Found(Path(match), explicit=False) for match in sorted(glob.glob(expanded, recursive=True))]
+        return [FoundFile(Path(match), explicit=False) for match in sorted(glob.glob(expanded, recursive=True))]
     raise NoSuchPath(f"no such file or folder: {path}", _suggest(Path(expanded)), path=path)
 
 
@@ -71,7 +71,7 @@ def _suggest(missing: Path) -> str:
     return f"did you mean {missing.parent / near[0]}?" if near else f"look at: ls {missing.parent}"
 
 
-def _find(roots: Sequence[Found], walk: _Walk) -> Iterator[Found]:
+def _find(roots: Sequence[FoundFile], walk: _Walk) -> Iterator[FoundFile]:
     seen: set[Path] = set()
     for root in roots:
         for found in _below(root.path, walk) if root.path.is_dir() else [root]:
@@ -82,7 +82,7 @@ def _find(roots: Sequence[Found], walk: _Walk) -> Iterator[Found]:
         raise _nothing(walk)
 
 
-def _below(root: Path, walk: _Walk) -> Iterator[Found]:
+def _below(root: Path, walk: _Walk) -> Iterator[FoundFile]:
     """Walk one folder: its files in order of their names, then its folders."""
     pending = [root]
     while pending:
@@ -90,7 +90,7 @@ def _below(root: Path, walk: _Walk) -> Iterator[Found]:
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError:  # no permission, a bad disk, or it was just deleted
-            yield Found(folder, explicit=True)  # reading it will report the reason
+            yield FoundFile(folder, explicit=True)  # reading it will report the reason
             continue
         if any(entry.name == _STORE_MARK for entry in entries):
             continue
@@ -102,7 +102,7 @@ def _below(root: Path, walk: _Walk) -> Iterator[Found]:
             if entry.is_dir(follow_symlinks=False):
                 folders.append(path)
             elif entry.is_file(follow_symlinks=False):
-                yield Found(path, explicit=False)
+                yield FoundFile(path, explicit=False)
         pending += reversed(folders)
 
 

@@ -7,20 +7,17 @@ eight bytes per record for a file of any length.
 
 from __future__ import annotations
 
-import gzip
 import json
-import lzma
-import zlib
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import IO, BinaryIO, cast
+from typing import BinaryIO
 
+from reatt.documents.compressed import DAMAGED, plain
 from reatt_store.errors import RecordFormat, TooBig
 
 _EXAMPLE = 'a line looks like {"_id": "d1", "title": "Leave", "text": "Parental leave is 49 weeks."}'
-_OPENERS = ((b"\x1f\x8b", gzip.open), (b"\xfd7zXZ\0", lzma.open))
 
 
 @dataclass(frozen=True)
@@ -66,12 +63,7 @@ def _repeated(file: BinaryIO, name: str, longest: int) -> dict[int, int]:
 
 def _lines(file: BinaryIO, name: str, longest: int) -> Iterator[tuple[int, bytes]]:
     """Yield the lines that hold something, with their numbers."""
-    file.seek(0)
-    magic = file.read(6)
-    file.seek(0)
-    opener = next((opener for start, opener in _OPENERS if magic.startswith(start)), None)
-    stream = cast(IO[bytes], opener(file)) if opener else file
-    number = 0
+    stream, number = plain(file), 0
     try:
         while line := stream.readline(longest + 1):
             number += 1
@@ -81,7 +73,7 @@ def _lines(file: BinaryIO, name: str, longest: int) -> Iterator[tuple[int, bytes
                 line = line.removeprefix(b"\xef\xbb\xbf")
             if not line.isspace():
                 yield number, line.strip()
-    except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile) as error:
+    except DAMAGED as error:
         raise RecordFormat(f"{name}:{number + 1}: the compressed file is cut off or damaged ({error})") from error
 
 

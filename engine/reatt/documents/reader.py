@@ -1,7 +1,7 @@
 """Files, folders, globs and standard input -> text with pages, headings and exact character offsets.
 
 `find` names the files, `read` turns one into text. Any problem with a file raises a DocumentError; the caller records
-it and continues. Binary files raise NotText; whether the user is told depends on `Found.explicit`.
+it and continues. Binary files raise NotText; whether the user is told depends on `FoundFile.explicit`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO
 
-from reatt.documents.find import Found, find
+from reatt.documents.find import FoundFile, find
 from reatt.documents.jsonl import read_records
 from reatt.parsers import formats, registry
 from reatt.parsers.formats import Headings
 from reatt.parsers.sandbox import ReadLimits
 from reatt_store.errors import DocumentError, EmptyDocument, NotText, TooBig
 
-__all__ = ["KINDS", "Found", "ReadLimits", "Text", "find", "read", "read_stdin"]
+__all__ = ["KINDS", "FoundFile", "ReadLimits", "Text", "find", "read", "read_stdin"]
 
 STDIN = "-"
 KINDS = (*registry.KINDS, "records")
@@ -45,7 +45,7 @@ class Text:
     warnings: tuple[str, ...] = ()
 
 
-def read(found: Found, limits: ReadLimits | None = None) -> Iterator[Text]:
+def read(found: FoundFile, limits: ReadLimits | None = None) -> Iterator[Text]:
     """Yield the one document of a file, or one per line for JSON Lines (an empty record has the text "").
 
     Raises a DocumentError that names the path. A file is read completely or not at all: JSON Lines are checked to the

@@ -32,9 +32,17 @@ class Unit(NamedTuple):
     heading: bool  # it starts with a heading
 
 
+class _Block(NamedTuple):
+    """A paragraph or a heading's line: text[start:end], and what ending a chunk behind it costs."""
+
+    start: int
+    end: int
+    border: float
+
+
 _BLANK_LINES = re.compile(r"(?:\r\n?+|\n)[^\S\r\n]*+(?:\r\n?+|\n)\s*+")
 _LINES = re.compile(r"(?:\r\n?+|\n)\s*+")
-_SPACE = re.compile(r"\s*+")
+SPACE = re.compile(r"\s*+")
 _CLAUSES = re.compile(r"[,;:)\]—–、，；：]\s*+")
 _WORDS = re.compile(r"\s++")
 _SENTENCES = re.compile(r"(?:[.!?…][\"'”’)\]]*+\s++|[。！？]\s*+)")
@@ -51,16 +59,16 @@ def units(text: str, start: int, end: int, headings: Sequence[int], words: int, 
     """
     found: list[Unit] = []
     starts = frozenset(headings)
-    for block_start, block_end, border in _blocks(text, start, end, headings, code):
-        is_heading = block_start in starts
-        whole = count_words(text[block_start:block_end], code)
+    for block in _blocks(text, start, end, headings, code):
+        is_heading = block.start in starts
+        whole = count_words(text[block.start : block.end], code)
         if whole <= words // 2:
-            found.append(Unit(block_end, whole, border, is_heading))
+            found.append(Unit(block.end, whole, block.border, is_heading))
             continue
-        at = block_start
-        for cut, cost in _inside(text, block_start, block_end, words, code):
-            last = border if cut == block_end else cost
-            found.append(Unit(cut, count_words(text[at:cut], code), last, is_heading and at == block_start))
+        at = block.start
+        for cut, cost in _inside(text, block.start, block.end, words, code):
+            last = block.border if cut == block.end else cost
+            found.append(Unit(cut, count_words(text[at:cut], code), last, is_heading and at == block.start))
             at = cut
     return found
 
@@ -84,8 +92,8 @@ def count_words(text: str, code: bool) -> int:
     return max(spaced + unspaced, len(text) // (7 if code else 12), 1)
 
 
-def _blocks(text: str, start: int, end: int, headings: Sequence[int], code: bool) -> Iterator[tuple[int, int, float]]:
-    """Yield paragraphs and heading lines as (start, end, border)."""
+def _blocks(text: str, start: int, end: int, headings: Sequence[int], code: bool) -> Iterator[_Block]:
+    """Yield paragraphs and heading lines."""
     borders: dict[int, float] = {}
     for match in _BLANK_LINES.finditer(text, start, end):
         inner = code and text[match.end() - 1] in " \t"
@@ -99,7 +107,7 @@ def _blocks(text: str, start: int, end: int, headings: Sequence[int], code: bool
     first = _behind_space(text, start)
     inside = sorted(at for at in borders if first < at <= end)
     for at, following in pairwise([start, *inside]):
-        yield at, following, borders[following]
+        yield _Block(at, following, borders[following])
 
 
 def _inside(text: str, start: int, end: int, words: int, code: bool) -> Iterator[tuple[int, float]]:
@@ -170,6 +178,6 @@ def _best(text: str, low: int, high: int) -> tuple[int, float]:
 
 def _behind_space(text: str, at: int) -> int:
     """Return the first position from `at` on that is not white space."""
-    found = _SPACE.match(text, at)
+    found = SPACE.match(text, at)
     assert found is not None  # it also matches the empty string
     return found.end()

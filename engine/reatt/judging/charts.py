@@ -47,8 +47,8 @@ def curve(drawn: Curve) -> str:
         parts.append(f'<circle class="dot" cx="{x}" cy="{y}" r="3"/>')
     if drawn.goal is not None:
         parts.append(_goal(drawn.goal, drawn.goal_name, low, high))
-    told = f"{drawn.title}: {number(points[0][1])} at first, {number(points[-1][1])} in the end"
-    return _svg(told, WIDTH, HEIGHT, parts)
+    label = f"{drawn.title}: {number(points[0][1])} at first, {number(points[-1][1])} in the end"
+    return _svg(label, WIDTH, HEIGHT, parts)
 
 
 def interval(name: str, low: float, middle: float, high: float, reach: float) -> str:
@@ -109,6 +109,6 @@ def _widened(low: float, high: float) -> Point:
     return (low, high) if high > low else (low - max(abs(low), 1e-3) / 2, high + max(abs(high), 1e-3) / 2)
 
 
-def _svg(told: str, width: int, height: int, parts: Sequence[str]) -> str:
-    title = f"<title>{escape(told)}</title>"
+def _svg(label: str, width: int, height: int, parts: Sequence[str]) -> str:
+    title = f"<title>{escape(label)}</title>"
     return f'<svg role="img" viewBox="0 0 {width} {height}" width="{width}">{title}{"".join(parts)}</svg>'

@@ -125,9 +125,9 @@ def compare(
     objection = _objection(figures, primary, paired, seed)
     how = POLICIES[policy]
     better = objection is None
-    told = f"{NAMES[primary]} rose {figures[primary]}" if better else str(objection)
+    reason = f"{NAMES[primary]} rose {figures[primary]}" if better else str(objection)
     says = how.says if how.accepts(better) != better else "{}"
-    return Verdict(how.accepts(better), better, says.format(told), primary, len(before), groups, figures)
+    return Verdict(how.accepts(better), better, says.format(reason), primary, len(before), groups, figures)
 
 
 def moved(before: Sequence[Asked], after: Sequence[Asked], primary: str, most: int) -> list[tuple[Asked, Asked]]:

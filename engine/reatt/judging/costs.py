@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reatt.judging.measuring import measure
-from reatt.lessons.close_chunks import Search
+from reatt.lessons.close_chunks import CorpusSearch
 from reatt.lessons.corpus import Corpus
 from reatt.lessons.examples import Example
 from reatt.model.reatt import ReAtt
@@ -38,7 +38,7 @@ class Costs:
         return 2 * (self.find + read * self.read) + self.encode
 
 
-def estimate(model: ReAtt, corpus: Corpus, search: Search, held: Sequence[Example], encodes: bool) -> Costs:
+def estimate(model: ReAtt, corpus: Corpus, search: CorpusSearch, held: Sequence[Example], encodes: bool) -> Costs:
     """Time a few held-out questions and, if the run `encodes` the corpus, some texts."""
     some = held[:: max(1, len(held) // FEW)]
     measure(model, corpus, search, some[:1], read=1)  # the first call is slower
@@ -48,7 +48,7 @@ def estimate(model: ReAtt, corpus: Corpus, search: Search, held: Sequence[Exampl
     return Costs(find * len(held) / len(some), max(read / len(some), 1e-6), encode)
 
 
-def _seconds(model: ReAtt, corpus: Corpus, search: Search, some: Sequence[Example], read: int) -> float:
+def _seconds(model: ReAtt, corpus: Corpus, search: CorpusSearch, some: Sequence[Example], read: int) -> float:
     started = time.monotonic()
     measure(model, corpus, search, some, read)
     return time.monotonic() - started

@@ -23,16 +23,17 @@ from dataclasses import replace
 from reatt.judging import metrics
 from reatt.judging.comparison import Asked
 from reatt.lessons import cloze
-from reatt.lessons.close_chunks import Search, close_chunks
+from reatt.lessons.close_chunks import CorpusSearch, close_chunks
 from reatt.lessons.corpus import Corpus
 from reatt.lessons.examples import Example
 from reatt.model.reatt import ReAtt
-from reatt.progress import Progress
+from reatt.progress import OnProgress, Progress
 from reatt.search.index import AttentionIndex
-from reatt.search.retriever import TOKEN_CANDIDATES, TOP
+from reatt.search.query import TOP
+from reatt.search.retriever import TOKEN_CANDIDATES
 from reatt_store.library import Library
 
-DEPTH = 50  # chunks per question; enough for ten different documents
+FOUND_CHUNKS = 50  # per question; enough for ten different documents
 FOUND = 10  # texts or documents that the figures use
 
 
@@ -68,10 +69,10 @@ def as_asked(example: Example) -> Example:
 def measure(
     model: ReAtt,
     corpus: Corpus,
-    search: Search,
+    search: CorpusSearch,
     held: Sequence[Example],
     read: int | None = None,
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_progress: OnProgress = lambda _: None,
 ) -> list[Asked]:
     """Ask a model all held-out questions, and let it answer the first `read` of them.
 
@@ -81,7 +82,7 @@ def measure(
     alone = [
         replace(example, close=()) for example in held
     ]  # documents that came with the question file do not count as found
-    found = close_chunks(alone, corpus, search, DEPTH)
+    found = close_chunks(alone, corpus, search, FOUND_CHUNKS)
     asked = []
     for number, (example, ids) in enumerate(zip(held, found, strict=True)):
         on_progress(Progress("compare", number, len(held)))

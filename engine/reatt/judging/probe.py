@@ -11,7 +11,7 @@ import json
 import os
 import random
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,7 +21,8 @@ from torch.nn import functional as F
 from reatt.model.backbone import ChunkText
 from reatt.model.reatt import Padded, pad
 from reatt.model.t5 import T5
-from reatt.progress import Progress
+from reatt.progress import OnProgress, Progress
+from reatt.search.score import maxima, mean_by_question
 from reatt.weights.folder import ModelFolder
 from reatt.weights.models import choose_device, read_tokenizer
 from reatt.weights.stacks import load_stack
@@ -30,7 +31,7 @@ from reatt_store.errors import NothingFound, UsageError
 from reatt_store.library import Chunk, Library
 
 CHUNKS = 500  # chunks to choose from; more are harder and take longer
-TOGETHER = 16  # chunks encoded at once
+BATCH = 16  # chunks encoded at once
 FEWEST = 10  # minimum number of sentences for a meaningful result
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _SALIENT = re.compile(r"\d|^[^a-z]*[A-Z]")
@@ -56,8 +57,8 @@ class ProbeReport:
 
 
 @dataclass(frozen=True)
-class Masked:
-    """What is left of a sentence before and after a few masked words, and the number of its chunk."""
+class MaskedSentence:
+    """The parts of a sentence before and after a few masked words, and the number of its chunk."""
 
     parts: tuple[str, str]
     chunk: int
@@ -67,7 +68,7 @@ class Masked:
 def probe(
     library: Library,
     folder: ModelFolder,
-    on_progress: Callable[[Progress], None],
+    on_progress: OnProgress,
     *,
     sentences: int = 200,
     chunks: int = CHUNKS,
@@ -86,7 +87,7 @@ def probe(
     where = t5.shared.weight.device
     order = sorted(range(len(sample)), key=lambda number: len(sample[number].text))
     tokens = tokenizer.chunks([ChunkText(sample[number].title, sample[number].text) for number in order])
-    groups = [embed(t5, [t.ids for t in tokens[at : at + TOGETHER]], where) for at in range(0, len(tokens), TOGETHER)]
+    groups = [embed(t5, [t.ids for t in tokens[at : at + BATCH]], where) for at in range(0, len(tokens), BATCH)]
     questions = embed(t5, [tokenizer.masked(sentence.parts).ids for sentence in asked], where)
     own = torch.tensor([order.index(sentence.chunk) for sentence in asked], device=where)  # (S,)
     heads: list[HeadScore] = []
@@ -132,13 +133,13 @@ def draw_chunks(library: Library, most: int, draw: random.Random) -> list[Chunk]
     return list({chunk.digest: chunk for chunk in found}.values())
 
 
-def mask_sentences(texts: Sequence[str], most: int, draw: random.Random) -> list[Masked]:
+def mask_sentences(texts: Sequence[str], most: int, draw: random.Random) -> list[MaskedSentence]:
     """Take a sentence from each of some texts and mask one to three of its words, a name or number if it has one."""
-    found: list[Masked] = []
+    found: list[MaskedSentence] = []
     for number in draw.sample(range(len(texts)), len(texts)):
         sentences = [words for words in _sentences(texts[number]) if 6 <= len(words) <= 40]
         if sentences and len(found) < most:
-            found.append(Masked(_mask(draw.choice(sentences), draw), number))
+            found.append(MaskedSentence(_mask(draw.choice(sentences), draw), number))
     return found
 
 
@@ -156,15 +157,13 @@ def advance(t5: T5, layer: int, states: Padded) -> Padded:
 def score(t5: T5, layer: int, questions: Padded, chunks: Padded) -> Tensor:
     """Score chunks for questions by every head of a block: (h, S, b)."""
     queries, keys = (_heads(t5, layer, side, each.values) for side, each in (("q", questions), ("k", chunks)))
-    owner = questions.keep.nonzero()[:, 0]  # (M,) which question each token that is not padding belongs to
     kept = [row[:, keep] for row, keep in zip(keys, chunks.keep, strict=True)]  # (b) of (h, n, d)
     heads = []
     for number in range(t5.encoder.head_count):
         asked = queries[:, number][questions.keep]  # (M, d)
         # One chunk at a time, so that its products stay in the processor's cache.
-        best = torch.stack([(asked @ chunk[number].T).amax(1) for chunk in kept], 1)  # (M, b)
-        total = best.new_zeros(len(questions.keep), len(kept)).index_add(0, owner, best)  # (S, b)
-        heads.append(total / questions.keep.sum(1, keepdim=True))
+        best = torch.cat([maxima(asked, chunk[None, number]) for chunk in kept], 1)  # (M, b)
+        heads.append(mean_by_question(best, questions.keep))
     return torch.stack(heads)
 
 

@@ -5,7 +5,6 @@ The page is self-contained: no script, nothing fetched, every text escaped, beca
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,9 +15,10 @@ from typing import Any
 
 from reatt.judging import charts
 from reatt.judging.comparison import NAMES, Asked, Change, Verdict, moved
+from reatt.judging.page import page
 from reatt.model.tokens import MASK
 from reatt.training.plans import Row, TrainingLog
-from reatt_store.connection import translated
+from reatt_store.connection import replace_text, translated
 from reatt_store.errors import ReattError
 
 EXAMPLES = 10  # examples shown that got better, and as many that got worse
@@ -124,24 +124,14 @@ def html(report: Report) -> str:
         _examples("Got worse", _moved(report, worse=True)),
         _table("Settings", sorted(report.settings.items())),
     ]
-    policy = "default-src 'none'; style-src 'unsafe-inline'"
-    head = (
-        f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">'
-        f'<meta name="viewport" content="width=device-width"><title>{_safe(title)}</title><style>{_STYLE}</style>'
-    )
-    return "\n".join(["<!doctype html>", f'<html lang="en"><head>{head}</head><body>', *body, "</body></html>", ""])
+    return page(_safe(title), _STYLE, body)
 
 
 def save(report: Report, file: Path) -> None:
     """Write the page so that a kill leaves the old one or the new one, for the owner alone to read."""
-    part = file.with_name(file.name + ".part")
     with translated(file):
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(part, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as stream:
-            stream.write(html(report))
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(file)
+    replace_text(file, html(report))
 
 
 def saved(report: Report, file: Path) -> Report:
@@ -230,14 +220,14 @@ def _examples(title: str, pairs: Sequence[tuple[Asked, Asked]]) -> str:
         return f"<h2>{_safe(title)}</h2><p class='soft'>No held-out question.</p>"
     rows = "".join(
         f"<tr><td>{_quoted(before.question)}<br><small>{_quoted(before.group)}</small></td>"
-        f"<td>{_quoted(' | '.join(before.answers[:3]))}</td><td>{_told(before)}</td><td>{_told(after)}</td></tr>"
+        f"<td>{_quoted(' | '.join(before.answers[:3]))}</td><td>{_outcome(before)}</td><td>{_outcome(after)}</td></tr>"
         for before, after in pairs
     )
     head = "<tr><th>question</th><th>expected</th><th>before</th><th>after</th></tr>"
     return f"<h2>{_safe(title)}</h2><table class='wide'>{head}{rows}</table>"
 
 
-def _told(asked: Asked) -> str:
+def _outcome(asked: Asked) -> str:
     place = f"found at {asked.rank}" if asked.rank else "not found"
     return place if asked.answer is None else f"{place}<br>{_quoted(asked.answer or 'no answer')}"
 
@@ -263,8 +253,8 @@ def _measured(report: Report) -> dict[str, Any]:
 def _pair(pair: tuple[Asked, Asked]) -> dict[str, Any]:
     before, after = pair
     sides = {"before": before, "after": after}
-    told = {name: {"rank": asked.rank, "answer": asked.answer} for name, asked in sides.items()}
-    return {"question": before.question, "expected": list(before.answers), "group": before.group, **told}
+    outcomes = {name: {"rank": asked.rank, "answer": asked.answer} for name, asked in sides.items()}
+    return {"question": before.question, "expected": list(before.answers), "group": before.group, **outcomes}
 
 
 def _teacher(log: TrainingLog) -> dict[str, float | str | None] | None:

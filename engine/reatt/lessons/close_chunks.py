@@ -22,8 +22,9 @@ from reatt.lessons.corpus import Corpus
 from reatt.lessons.entities import tokens
 from reatt.lessons.examples import Example
 from reatt.lessons.labels import CloseLine, read_close
+from reatt.model.backbone import Queries
 from reatt.model.reatt import ReAtt, head_queries, lower_half, pad
-from reatt.progress import Progress
+from reatt.progress import OnProgress, Progress
 from reatt.search import maxsim
 from reatt_store.errors import QueriesFormat
 from reatt_store.segments import quantise
@@ -33,18 +34,17 @@ K1, B = 0.9, 0.4  # Pyserini's
 SHARD_CHUNKS = 4096
 TOGETHER = {"cpu": 16, "cuda": 256}  # texts encoded at once
 
-Tell = Callable[[Progress], None]
 Item = TypeVar("Item")
 
 
-class Search(Protocol):
+class CorpusSearch(Protocol):
     """Finds chunks: for each example the numbers of the best `k` in the corpus, best first."""
 
     def __call__(self, examples: Sequence[Example], k: int) -> list[list[int]]:
         """Search for several examples at once."""
 
 
-def close_chunks(examples: Sequence[Example], corpus: Corpus, search: Search, k: int) -> list[list[int]]:
+def close_chunks(examples: Sequence[Example], corpus: Corpus, search: CorpusSearch, k: int) -> list[list[int]]:
     """Return the store ids of `k` close chunks for each example, best first; fewer if the corpus has no more.
 
     Chunks that an example comes with are first; those that it must not read are left out.
@@ -116,7 +116,7 @@ class AttentionSearch:
     Keys stay in memory, 196 bytes per token of a 64-wide head. Later training steps do not change them.
     """
 
-    def __init__(self, corpus: Corpus, model: ReAtt, tell: Tell = lambda _: None) -> None:
+    def __init__(self, corpus: Corpus, model: ReAtt, tell: OnProgress = lambda _: None) -> None:
         first = [number for number, first in enumerate(corpus.equal) if number == first]
         self._order = sorted(first, key=lambda number: len(corpus.passages[number].text))  # batches of similar length
         self._model = model
@@ -138,13 +138,11 @@ class AttentionSearch:
         lower = lower_half(model.t5, model.head.layer, asked)
         queries = head_queries(model.t5, model.head, lower.values).float()  # (B, m, d)
         for row, keep in zip(queries, asked.keep, strict=True):
-            vectors = row[keep]
-            weights = torch.full((len(vectors),), 1 / len(vectors), device=vectors.device)
-            places = maxsim.fast(vectors, weights, self._shards, k)
+            places = maxsim.fast(Queries.mean(row[keep]), self._shards, k)
             found.append([self._order[place.segment + place.position] for place in places])
         return found
 
-    def _shard(self, corpus: Corpus, start: int, tell: Tell) -> maxsim.Shard:
+    def _shard(self, corpus: Corpus, start: int, tell: OnProgress) -> maxsim.Shard:
         """Encode the chunks of one shard; its id is where it starts."""
         device = self._model.device
         keys: list[NDArray[np.float32]] = []
@@ -185,13 +183,13 @@ class FileSearch:
         return list(dict.fromkeys(self._corpus.equal[number] for number in (*chunks, *documents)))
 
 
-CLOSE_FROM: Mapping[str, Callable[[Corpus, ReAtt, Tell], Search]] = {
+CLOSE_FROM: Mapping[str, Callable[[Corpus, ReAtt, OnProgress], CorpusSearch]] = {
     "words": lambda corpus, model, tell: WordSearch(corpus),
     "attention": AttentionSearch,
 }
 
 
-def search_from(how: str, corpus: Corpus, model: ReAtt, tell: Tell = lambda _: None) -> Search:
+def search_from(how: str, corpus: Corpus, model: ReAtt, tell: OnProgress = lambda _: None) -> CorpusSearch:
     """Choose the search for `--close-from`: a name of `CLOSE_FROM`, or else a file of results."""
     return CLOSE_FROM[how](corpus, model, tell) if how in CLOSE_FROM else FileSearch(Path(how), corpus)
 

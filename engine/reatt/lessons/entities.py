@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from reatt_store.stopwords import STOP_WORDS
 
 
-class Token(NamedTuple):
+class WordToken(NamedTuple):
     """A word of a text, or one character of a script without spaces."""
 
     start: int
@@ -35,7 +35,7 @@ class Salient(NamedTuple):
 
 
 Texts = Sequence[str]
-IsName = Callable[[Token], bool]
+IsName = Callable[[WordToken], bool]
 NameFinder = Callable[[Texts, IsName], Iterator[list[Salient]]]
 
 UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
@@ -74,20 +74,20 @@ _SPACY_KINDS = dict.fromkeys(("DATE", "TIME"), "date") | dict.fromkeys(
 )
 
 
-def tokens(text: str) -> list[Token]:
+def tokens(text: str) -> list[WordToken]:
     """Cut a text into words."""
-    found: list[Token] = []
+    found: list[WordToken] = []
     before = 0
     for match in _TOKEN.finditer(text):
         start, end = match.span()
         word = match.group()
         opens = before == 0 or _OPENS.search(text, before, start) is not None
-        found.append(Token(start, end, word.lower(), word[0].isupper(), opens))
+        found.append(WordToken(start, end, word.lower(), word[0].isupper(), opens))
         before = end
     return found
 
 
-def unspaced(token: Token) -> bool:
+def unspaced(token: WordToken) -> bool:
     """Return whether a token is a character of a script without spaces."""
     return _UNSPACED.match(token.word) is not None
 
@@ -133,7 +133,7 @@ class _Spacy:
             yield [Salient(e.start_char, e.end_char, _SPACY_KINDS.get(e.label_, "name")) for e in document.ents]
 
 
-def _runs(text: str, words: Sequence[Token], is_name: IsName) -> Iterator[Salient]:
+def _runs(text: str, words: Sequence[WordToken], is_name: IsName) -> Iterator[Salient]:
     """Yield runs of words with capitals; a single word, or the first of a sentence, must be a name by itself."""
     at = 0
     while at < len(words):
@@ -146,7 +146,7 @@ def _runs(text: str, words: Sequence[Token], is_name: IsName) -> Iterator[Salien
         at = last + 1
 
 
-def _continued(text: str, words: Sequence[Token], last: int) -> int | None:
+def _continued(text: str, words: Sequence[WordToken], last: int) -> int | None:
     """Return the next word of the name that ends at `last` so far, possibly after one or two small words."""
     for following in range(last + 1, min(last + 4, len(words))):
         gap = text[words[following - 1].end : words[following].start]
@@ -159,11 +159,11 @@ def _continued(text: str, words: Sequence[Token], last: int) -> int | None:
     return None
 
 
-def _short_number(token: Token) -> bool:
+def _short_number(token: WordToken) -> bool:
     """Return whether a token may end a name: Apollo 11, Super Bowl 50."""
     return token.word.isdecimal() and len(token.word) <= 3
 
 
-def may_name(token: Token) -> bool:
+def may_name(token: WordToken) -> bool:
     """Return whether a word could be a name by itself: it has a capital and is not a function word."""
     return token.capital and token.word not in STOP_WORDS

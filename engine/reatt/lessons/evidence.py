@@ -48,9 +48,9 @@ def _warnings(
 ) -> tuple[str, ...]:
     alone = sum(not any(grade > 0 for grade in judged.get(question.id, {}).values()) for question in questions)
     strange = len(judged.keys() - {question.id for question in questions})
-    told = (
+    counts = (
         (lost, f"questions of {qa} have evidence that is not in the store: left out"),
         (alone, f"questions of {qa} have no evidence in {qrels}: left out"),
         (strange, f"judged questions of {qrels} are not asked"),
     )
-    return tuple(f"{count:,} {what}" for count, what in told if count)
+    return tuple(f"{count:,} {what}" for count, what in counts if count)

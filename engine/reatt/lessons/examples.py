@@ -124,13 +124,13 @@ def qa_examples(corpus: Corpus, path: Path) -> Labelled:
             str(path),
         )
     known = [row.document is None or row.document in corpus.by_name for row in rows]
-    told = (
+    counts = (
         (nowhere, "questions have answers that do not occur in the documents"),
         (known.count(False), "questions name documents that are not in the store"),
     )
     nearest = Nearest(corpus)
     examples = tuple(_question(corpus, nearest, row, chunks) for row, chunks in zip(rows, standing, strict=True))
-    return Labelled(examples, tuple(f"{path}: {count:,} of {len(rows):,} {what}" for count, what in told if count))
+    return Labelled(examples, tuple(f"{path}: {count:,} of {len(rows):,} {what}" for count, what in counts if count))
 
 
 def judged_examples(corpus: Corpus, path: Path) -> Labelled:

@@ -7,27 +7,22 @@ named by its `_id` in a file of records, or by its path or file name.
 
 from __future__ import annotations
 
-import gzip
 import json
-import lzma
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar, cast
+from typing import Any, TypeVar
 
+from reatt.lessons.lines import numbered_lines, wrong_lines
 from reatt_store.errors import QueriesFormat
 
-SHOWN = 5  # wrong lines named in an error
-
-_OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
 _QA_EXAMPLE = 'a line looks like {"question": "How long is parental leave?", "answers": ["49 weeks"]}'
 _JUDGED_EXAMPLE = (
     'a line looks like {"question": "How long is parental leave?", "document": "leave.md", "relevance": 1}'
 )
 _CLOSE_EXAMPLE = 'a line looks like {"question": "How long is parental leave?", "documents": ["leave.md", "d7"]}'
 
-Row = TypeVar("Row")
+Parsed = TypeVar("Parsed")
 Fields = Mapping[str, Any]
 
 
@@ -92,8 +87,8 @@ def _answered(fields: Fields) -> Answered:
     if "answers" not in fields:
         raise WrongField("answers: missing")
     document = _optional(fields, "document", "doc_id")
-    told = tuple(dict.fromkeys(answer.strip() for answer in answers if answer.strip()))
-    return Answered(_text(fields, "question", "text"), told, document, _optional(fields, "_id"))
+    accepted = tuple(dict.fromkeys(answer.strip() for answer in answers if answer.strip()))
+    return Answered(_text(fields, "question", "text"), accepted, document, _optional(fields, "_id"))
 
 
 def _judged(fields: Fields) -> Judged:
@@ -132,10 +127,10 @@ def _optional(fields: Fields, *names: str) -> str | None:
     return _text(fields, *names) if any(fields.get(name) is not None for name in names) else None
 
 
-def _read(path: Path, parse: Callable[[Fields], Row], example: str) -> list[Row]:
+def _read(path: Path, parse: Callable[[Fields], Parsed], example: str) -> list[Parsed]:
     wrong: list[str] = []
-    rows: list[Row] = []
-    for number, line in _lines(path, example):
+    rows: list[Parsed] = []
+    for number, line in numbered_lines(path, example):
         try:
             fields = json.loads(line)
             if not isinstance(fields, dict):
@@ -146,16 +141,5 @@ def _read(path: Path, parse: Callable[[Fields], Row], example: str) -> list[Row]
         except (ValueError, RecursionError) as error:
             wrong.append(f"{path}:{number}: not JSON: {error}")
     if wrong or not rows:
-        more = f"\n… and {len(wrong) - SHOWN:,} more wrong lines" if len(wrong) > SHOWN else ""
-        raise QueriesFormat("\n".join(wrong[:SHOWN]) + more or f"{path} is empty", example, str(path))
+        raise wrong_lines(path, wrong or [f"{path} is empty"], example)
     return rows
-
-
-def _lines(path: Path, example: str) -> Iterator[tuple[int, str]]:
-    """Yield the non-empty lines with their numbers."""
-    try:
-        with cast(IO[str], _OPENERS.get(path.suffix, open)(path, "rt", encoding="utf-8-sig")) as file:
-            yield from ((number, line) for number, line in enumerate(file, 1) if line.strip())
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise QueriesFormat(f"{path} cannot be read: {reason}", example, str(path)) from error

@@ -18,7 +18,7 @@ from pathlib import Path
 from reatt.lessons.entities import (
     NameFinder,
     Salient,
-    Token,
+    WordToken,
     by_rules,
     may_name,
     name_finder,
@@ -55,20 +55,20 @@ class Statistics:
             phrases.extend({_key(words[start:end]) for start, end in _phrases(text, words)})
         self._recurring = _repeated(phrases)
 
-    def is_name(self, token: Token) -> bool:
+    def is_name(self, token: WordToken) -> bool:
         """Return whether a word with a capital is a name here; True if it never occurs inside a sentence."""
         small, capital = self._small[token.word], self._capital[token.word]
         return may_name(token) and (capital > small if token.opens else capital >= small)
 
-    def idf(self, words: Sequence[Token]) -> float:
+    def idf(self, words: Sequence[WordToken]) -> float:
         """Return the rarity of some words together: the sum of ln(chunks / chunks that hold the word)."""
         return sum(math.log((self.chunks + 1) / (self._holding[token.word] + 0.5)) for token in words)
 
-    def recurs(self, words: Sequence[Token]) -> int:
+    def recurs(self, words: Sequence[WordToken]) -> int:
         """Return how many chunks contain these consecutive words; 0 if there is at most one."""
         return self._recurring.get(_key(words), 0)
 
-    def phrases(self, text: str, words: Sequence[Token]) -> Iterator[Salient]:
+    def phrases(self, text: str, words: Sequence[WordToken]) -> Iterator[Salient]:
         """Find the recurring phrases of a text that are not too common."""
         for start, end in _phrases(text, words):
             part = words[start:end]
@@ -92,7 +92,7 @@ class PhraseBook:
     def __len__(self) -> int:
         return len(self._known)
 
-    def find(self, words: Sequence[Token]) -> Iterator[tuple[int, int]]:
+    def find(self, words: Sequence[WordToken]) -> Iterator[tuple[int, int]]:
         """Yield the positions of known phrases, as [start, end) in words."""
         for start, token in enumerate(words):
             for length in self._lengths.get(token.word, ()):
@@ -140,7 +140,7 @@ class Sampler:
             chosen = (self._one(sentence, words, tier) for tier in tiers)
             yield next((span for span in chosen if span is not None), None)
 
-    def _one(self, sentence: str, words: Sequence[Token], tier: Sequence[Salient]) -> Salient | None:
+    def _one(self, sentence: str, words: Sequence[WordToken], tier: Sequence[Salient]) -> Salient | None:
         weights = [self._weight(sentence, words, span) for span in tier]
         if not sum(weights):
             return None
@@ -148,7 +148,7 @@ class Sampler:
         self._used[sentence[span.start : span.end].lower()] += 1
         return span
 
-    def _weight(self, sentence: str, words: Sequence[Token], span: Salient) -> float:
+    def _weight(self, sentence: str, words: Sequence[WordToken], span: Salient) -> float:
         if self._used[sentence[span.start : span.end].lower()] >= CAP:
             return 0.0
         inside = [token for token in words if span.start <= token.start and token.end <= span.end]
@@ -158,7 +158,7 @@ class Sampler:
         return max(self._statistics.idf(inside), 0.01) * (RECURRING if recurs else 1.0)
 
 
-def _phrases(text: str, words: Sequence[Token]) -> Iterator[tuple[int, int]]:
+def _phrases(text: str, words: Sequence[WordToken]) -> Iterator[tuple[int, int]]:
     """Yield [start, end) of possible phrases: no stop word at either end, only spaces between words."""
     joined = [text[a.end : b.start] in ("", " ", "\n", "-") for a, b in pairwise(words)]
     for start, token in enumerate(words):
@@ -171,18 +171,18 @@ def _phrases(text: str, words: Sequence[Token]) -> Iterator[tuple[int, int]]:
                 yield start, end
 
 
-def _empty(token: Token) -> bool:
+def _empty(token: WordToken) -> bool:
     """Return whether a word may not begin or end a phrase: stop words, and letters after an apostrophe."""
     return token.word in STOP_WORDS or (len(token.word) == 1 and not unspaced(token))
 
 
-def _telling(words: Sequence[Token]) -> bool:
+def _telling(words: Sequence[WordToken]) -> bool:
     """Return whether a phrase is more than a number, a letter or a short word."""
     letters = sum(len(token.word) for token in words if not token.word.isdecimal())
     return letters >= (2 if unspaced(words[0]) else 4)
 
 
-def _key(words: Sequence[Token]) -> int:
+def _key(words: Sequence[WordToken]) -> int:
     return hash(
         " ".join([token.word for token in words])
     )  # 64 bits, so that collisions among millions of phrases are unlikely

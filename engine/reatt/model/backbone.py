@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from reatt.model.confidence import Signs
 
 Span = tuple[int, int]  # [start, end) in characters
-Head = tuple[int, int]  # layer and head of the decoder, both from 0
+DecoderHead = tuple[int, int]  # layer and head of the decoder, both from 0
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,13 @@ class Queries:
     vectors: Tensor  # (m, d) float32
     weights: Tensor  # (m,) float32; the score is the weighted sum of maxima
     spans: tuple[Span, ...]  # (m) where in the question each vector comes from; (0, 0) for prefix and end marks
-    heads: tuple[Head, ...] = ()  # (m) which head of the decoder asks; () where the question's tokens do
+    heads: tuple[DecoderHead, ...] = ()  # (m) which head of the decoder asks; () where the question's tokens do
     scaled_by: Tensor | None = None  # (m,) which entry of a key scales this vector's products with it; None: none does
+
+    @classmethod
+    def mean(cls, vectors: Tensor, spans: tuple[Span, ...] = ()) -> Queries:
+        """Ask with vectors (m, d) that all weigh alike: equation 1."""
+        return cls(vectors, vectors.new_full((len(vectors),), 1 / len(vectors)), spans)
 
     @property
     def runs(self) -> tuple[int, ...]:

@@ -26,7 +26,7 @@ YES_NO = frozenset(
 NEVER = 1 << 30  # tokens until the end of a word that was cut off with its text
 
 
-class Marks(Protocol):
+class SpecialIds(Protocol):
     """The ids that begin an answer, end it, and fill up."""
 
     @property
@@ -41,7 +41,7 @@ class Decoder(Protocol):
     """What writes: a decoder with a head for the vocabulary."""
 
     @property
-    def config(self) -> Marks:
+    def config(self) -> SpecialIds:
         """Which ids are marks."""
 
     def decode(self, ids: Tensor, cache: Cache) -> Tensor:
@@ -101,7 +101,7 @@ class Source:
         return {token: tuple(at) for token, at in found.items()}
 
 
-class Step(NamedTuple):
+class SourceToken(NamedTuple):
     """A token that an answer can be cut from."""
 
     token: int
@@ -136,22 +136,24 @@ def source_of(
     )
 
 
-def _steps(tokens: Sequence[int], spans: Sequence[Span], text: str) -> list[Step]:
+def _steps(tokens: Sequence[int], spans: Sequence[Span], text: str) -> list[SourceToken]:
     """Mark where words begin and end; a character that is spelt by several tokens is not torn apart."""
     inside = [(token, span) for token, span in zip(tokens, spans, strict=True) if span[1] > span[0]]
     before = [0, *(end for _, (_, end) in inside)]
     after = [*(start for _, (start, _) in inside[1:]), len(text)]
     return [
-        Step(token, (start, end), last <= start and not _in_word(text, start), end <= next and not _in_word(text, end))
+        SourceToken(
+            token, (start, end), last <= start and not _in_word(text, start), end <= next and not _in_word(text, end)
+        )
         for (token, (start, end)), last, next in zip(inside, before, after, strict=False)
     ]
 
 
-def _whole(answer: Sequence[int]) -> list[Step]:
-    return [Step(token, (0, 0), i == 0, i + 1 == len(answer)) for i, token in enumerate(answer)]
+def _whole(answer: Sequence[int]) -> list[SourceToken]:
+    return [SourceToken(token, (0, 0), i == 0, i + 1 == len(answer)) for i, token in enumerate(answer)]
 
 
-def _until_end(steps: Sequence[Step]) -> list[int]:
+def _until_end(steps: Sequence[SourceToken]) -> list[int]:
     distance, found = NEVER, []
     for step in reversed(steps):
         distance = 0 if step.ends else distance + 1
@@ -206,7 +208,7 @@ def _options(
     scores: Tensor,
     limits: Limits,
     source: Source | None,
-    marks: Marks,
+    marks: SpecialIds,
     must_end: bool,
 ) -> list[tuple[Hypothesis, bool]]:
     """List the best ways on from a hypothesis, and whether each ends it."""

@@ -25,7 +25,7 @@ from reatt.model.pooling import pooled, pooled_spans
 from reatt.model.reatt import pad, target_attention
 from reatt.model.retrieval_tokens import RetrievalTokens
 from reatt.model.tokens import TextTokenizer, Tokens
-from reatt.model.writer import Reading, Writer
+from reatt.model.writer import AnswerWriter, Reading
 from reatt_store.errors import StoreDamaged
 
 PARTS = 7  # L_p: keys of a chunk; 1 costs the paper 11 to 14 points of recall
@@ -99,7 +99,7 @@ class Intra:
         """Answer from the kept states of the first `reads` of the evidence (C), whose retrieval scores are `scores`."""
         read = evidence[: self.reads]
         reading = self.read(question, read)
-        writer = Writer(self.asker.decoder, self.tokenizer, None)
+        writer = AnswerWriter(self.asker.decoder, self.tokenizer, None)
         return writer.answer(question, evidence, reading, self.shares(reading).tolist(), scores, limits)
 
     @torch.inference_mode()
@@ -126,7 +126,7 @@ class Intra:
         asked = self.tokenizer.question(question)
         states = self.encode([asked])[0]
         vectors = F.pad(states, (0, self.key_width - self.asker.width))
-        return Queries(vectors, torch.full((len(states),), 1 / len(states), device=self.device), asked.spans)
+        return Queries.mean(vectors, asked.spans)
 
     @torch.inference_mode()
     def _decoder_asks(self, question: str, found: Sequence[ChunkText]) -> Queries:

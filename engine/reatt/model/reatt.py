@@ -26,7 +26,7 @@ from reatt.model.decoding import Source
 from reatt.model.projections import Projections
 from reatt.model.t5 import T5
 from reatt.model.tokens import TextTokenizer, Tokens
-from reatt.model.writer import Chooser, Reading, Writer, written
+from reatt.model.writer import AnswerWriter, Chooser, Reading, written
 
 EVERYTHING = 1 << 30  # passages read together where a model does not say
 PLAIN, KEEPING = "reatt", "reatt-states"  # the method's names, where states are kept and where not
@@ -161,12 +161,14 @@ class ReAtt:
         reads: int = EVERYTHING,
         prior: float = 0.0,
         chooser: Chooser = written,
+        *,
+        keeps_states: bool = False,
     ) -> None:
         self.t5, self.tokenizer, self.head, self.device = t5.to(device), tokenizer, head, device
         self.calibration, self.chooser = calibration, chooser
         self.reads = reads  # how many passages, the best first, it was found to read well together
         self.prior = prior  # of retrieval's score of a passage, beside the decoder's attention to its tokens
-        self.keeps_states = False  # whether a store is to keep the lower half's states, so that reading starts there
+        self.keeps_states = keeps_states  # whether a store keeps the lower half's states, so that reading starts there
         self.key_width = len(projection(t5, head, "k"))
         self.max_chunk_tokens = tokenizer.chunk_limit
 
@@ -207,14 +209,17 @@ class ReAtt:
         """Encode a question that is tokens already, such as a sentence with a mask."""
         lower = lower_half(self.t5, self.head.layer, pad([asked.ids], self.device))
         vectors = head_queries(self.t5, self.head, lower.values[0]).float()  # (m, d)
-        return Queries(vectors, torch.full((len(vectors),), 1 / len(vectors), device=self.device), asked.spans)
+        return Queries.mean(vectors, asked.spans)
 
     @torch.inference_mode()
-    def read(self, question: str | Tokens, evidence: Sequence[ChunkText]) -> Reading:
+    def read(
+        self, question: str | Tokens, evidence: Sequence[ChunkText], scores: Sequence[float] | None = None
+    ) -> Reading:
         """Encode each question-chunk pair jointly and fuse them as one memory (section 2.2).
 
         Of the question the joint input has what the encoder pairs. A chunk whose states were kept is not encoded again:
-        they are what the lower half would give.
+        they are what the lower half would give. `scores` (C) are the evidence's retrieval scores, for a model with a
+        prior.
         """
         asked = self.tokenizer.question(question) if isinstance(question, str) else question
         chunks = self.tokenizer.chunks(evidence)
@@ -226,7 +231,8 @@ class ReAtt:
         joined = side_by_side([torch.cat((first, states)) for states in lower])
         memory = upper_half(self.t5, self.head.layer, joined)[joined.keep]  # (t, D)
         owner = torch.arange(len(chunks), device=self.device)[:, None].expand_as(joined.keep)[joined.keep]
-        cache = self.t5.remember(memory[None])
+        prior = self._prior(scores, owner)[None] if self.prior and scores is not None else None
+        cache = self.t5.remember(memory[None], prior=prior)
         tokens, spans = tuple(c.ids for c in chunks), tuple(c.spans for c in chunks)
         return Reading(cache, owner, tokens, spans, marks=self.t5.points(memory))
 
@@ -242,20 +248,18 @@ class ReAtt:
         Empty text: nothing to say. What was not read has no share.
         """
         read = evidence[: self.reads]
-        reading = self.read(question, read)
-        if self.prior:
-            reading.cache.memory_bias = self._prior(reading, scores[: len(read)])
+        reading = self.read(question, read, scores[: len(read)])
         attended = self.shares(reading).tolist()
         return self._writer().answer(question, evidence, reading, attended, scores, limits)
 
-    def _prior(self, reading: Reading, scores: Sequence[float]) -> Tensor:
-        """Lay retrieval's scores over the tokens of each passage, as a bias of every cross-attention: (1, 1, 1, t).
+    def _prior(self, scores: Sequence[float], owner: Tensor) -> Tensor:
+        """Lay retrieval's scores (C) over the tokens that `owner` (t,) gives to passages, as a bias of attention: (t,).
 
         Not in the paper: the attention to a token is then its passage's probability times that of the token in it, and
         a small model, which finds a place in a passage better than a passage, gains by reading several.
         """
-        told = torch.tensor(scores, device=self.device, dtype=self.t5.shared.weight.dtype) * self.prior
-        return (told - told.max())[reading.owner][None, None, None]
+        weighted = torch.tensor(scores, device=self.device, dtype=self.t5.shared.weight.dtype) * self.prior
+        return (weighted - weighted.max())[owner]
 
     def source(self, question: str, evidence: Sequence[ChunkText], reading: Reading) -> Source:
         """Say what a grounded answer may be made of: runs of the evidence's tokens, and yes or no where asked for."""
@@ -266,8 +270,8 @@ class ReAtt:
         """Answer from what was read, in words alone; empty where there is nothing to say."""
         return self._writer().says(question, evidence, reading)
 
-    def _writer(self) -> Writer:
-        return Writer(self.t5, self.tokenizer, self.calibration, self.chooser)
+    def _writer(self) -> AnswerWriter:
+        return AnswerWriter(self.t5, self.tokenizer, self.calibration, self.chooser)
 
     def fingerprint(self) -> str:
         """Hash what stored keys depend on: lower half, retrieval's key projection, their form, tokenizer, limits."""

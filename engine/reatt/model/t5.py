@@ -218,10 +218,12 @@ class T5(nn.Module):
         """Score a memory (t, D) as starts and ends of an answer: (2, t); None from a model that has no pointer."""
         return None if self.pointer is None else self.pointer(memory)
 
-    def remember(self, memory: Tensor, keep: Tensor | None = None) -> Cache:
-        """Project a memory (B, t, D) once for all decoding steps."""
+    def remember(self, memory: Tensor, keep: Tensor | None = None, prior: Tensor | None = None) -> Cache:
+        """Project a memory (B, t, D) once for all decoding steps; `prior` (B, t) is added to every attention to it."""
         projected = [block.cross.keys_values(memory) for block in self.decoder.layers()]
-        return Cache(projected, None if keep is None else hide(keep, memory.dtype))
+        biases = [] if keep is None else [hide(keep, memory.dtype)]
+        biases += [] if prior is None else [prior[:, None, None].to(memory.dtype)]
+        return Cache(projected, sum(biases[1:], biases[0]) if biases else None)
 
     def decode(self, ids: Tensor, cache: Cache) -> Tensor:
         """Run the decoder on the next tokens (B*beams, m) after what `cache` holds, extending it -> (B*beams, m, D).

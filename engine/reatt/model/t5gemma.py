@@ -31,7 +31,7 @@ Pair = tuple[Tensor, Tensor]  # keys and values, (B, key heads, n, w) each
 
 
 @dataclass(frozen=True)
-class Marks:
+class T5GemmaIds:
     """The ids that begin an answer, end it, and fill up."""
 
     decoder_start_token_id: int
@@ -47,7 +47,7 @@ class T5Gemma(nn.Module):
 
     hears_question = False
 
-    def __init__(self, encoder: Any, decoder: Any, marks: Marks) -> None:
+    def __init__(self, encoder: Any, decoder: Any, marks: T5GemmaIds) -> None:
         super().__init__()
         self.encoder, self.stack, self.config = encoder, decoder, marks
         self.head = nn.Parameter(decoder.embed_tokens.weight)

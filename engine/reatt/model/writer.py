@@ -36,7 +36,7 @@ def written(decoder: Decoder, reading: Reading, limits: Limits, source: Source |
 
 
 @dataclass(frozen=True)
-class Writer:
+class AnswerWriter:
     """A decoder with what it needs to put an answer into words and to say how sure it is."""
 
     decoder: Decoder

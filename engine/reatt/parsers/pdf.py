@@ -29,7 +29,7 @@ _CUT_WORD = re.compile(r"([^\W\d_]+)(?:[-\u00ad\u2010](?P<line>\n)|[\ufffe\x02])
 
 
 @dataclass
-class _Told:
+class _Seen:
     """Everything that the child reported about one file."""
 
     pages: dict[int, str] = field(default_factory=dict)  # number from 1 -> text
@@ -48,22 +48,22 @@ def read_pdf(file: int, limits: ReadLimits) -> Content:
     whole file; it grows by a quarter of a second per page, at most tenfold.
     """
     request = {"passwords": ["", *limits.passwords], "memory": limits.memory}
-    told = _Told()
+    seen = _Seen()
     try:
         with Child(SCRIPT, file, request, seconds=limits.seconds, output=limits.output) as child:
             for message in child.messages():
-                _hear(told, message)
+                _hear(seen, message)
                 if "pages" in message:
-                    child.allow(SECONDS_A_PAGE * told.count)
+                    child.allow(SECONDS_A_PAGE * seen.count)
     except Crashed as error:
         raise PdfDamaged(f"the PDF parser crashed ({error})", "open it and print it to a new PDF") from error
     except ParseLimit as error:
-        done = f"; {len(told.pages)} of {told.count} pages were read" if told.count else ""
+        done = f"; {len(seen.pages)} of {seen.count} pages were read" if seen.count else ""
         raise ParseLimit(error.message + done, "--timeout, or split the file") from error
-    return _judge(told)
+    return _judge(seen)
 
 
-def _hear(told: _Told, message: Message) -> None:
+def _hear(seen: _Seen, message: Message) -> None:
     match message:
         case {"error": "password"}:
             raise PdfPassword("needs a password", "--password-file FILE")
@@ -72,15 +72,15 @@ def _hear(told: _Told, message: Message) -> None:
         case {"error": _, "detail": detail}:
             raise PdfDamaged(f"is damaged: {detail}", "open it and print it to a new PDF")
         case {"pages": count, "title": title, "found": found}:
-            told.count, told.title, told.found = count, title, found
+            seen.count, seen.title, seen.found = count, title, found
         case {"page": number, "text": text, "image": image}:
-            told.pages[number] = _clean(text)
+            seen.pages[number] = _clean(text)
             if image:
-                told.pictures.append(number)
+                seen.pictures.append(number)
         case {"page": number}:
-            told.broken.append(number)
+            seen.broken.append(number)
         case {"outline": outline}:
-            told.outline = [(page, _one_line(heading)) for page, heading in outline]
+            seen.outline = [(page, _one_line(heading)) for page, heading in outline]
 
 
 def _clean(text: str) -> str:
@@ -93,32 +93,32 @@ def _one_line(text: str) -> str:
     return " ".join(_clean(text).split())
 
 
-def _judge(told: _Told) -> Content:
-    if not told.pages:
-        which = f"none of its {told.count} pages" if told.count else "no page of it"
+def _judge(seen: _Seen) -> Content:
+    if not seen.pages:
+        which = f"none of its {seen.count} pages" if seen.count else "no page of it"
         raise PdfDamaged(f"{which} can be read", "open it and print it to a new PDF")
-    if len(told.pictures) > MOSTLY_PICTURES * len(told.pages):
-        raise PdfNoText(f"no text layer ({len(told.pictures)} of {told.count} pages are pictures)", OCR)
-    if not any(page.strip() for page in told.pages.values()):
-        raise PdfNoText(f"no text on its {told.count} pages", OCR)
-    joined = _join_cut_words([told.pages.get(number, "") for number in range(1, told.count + 1)])
+    if len(seen.pictures) > MOSTLY_PICTURES * len(seen.pages):
+        raise PdfNoText(f"no text layer ({len(seen.pictures)} of {seen.count} pages are pictures)", OCR)
+    if not any(page.strip() for page in seen.pages.values()):
+        raise PdfNoText(f"no text on its {seen.count} pages", OCR)
+    joined = _join_cut_words([seen.pages.get(number, "") for number in range(1, seen.count + 1)])
     starts = _starts(joined)
     return Content(
-        title="" if _NO_TITLE.match(title := _one_line(told.title)) else title,
+        title="" if _NO_TITLE.match(title := _one_line(seen.title)) else title,
         text=BETWEEN_PAGES.join(joined),
         pages=starts,
-        headings=_place(told.outline, joined, starts),
-        warnings=tuple(_warnings(told)),
+        headings=_place(seen.outline, joined, starts),
+        warnings=tuple(_warnings(seen)),
     )
 
 
-def _warnings(told: _Told) -> Iterable[str]:
-    if told.found:
-        yield f"cut off or damaged: {len(told.pages)} pages were found, their order may be wrong"
-    if told.broken:
-        yield f"{len(told.pages)} of {told.count} pages read; damaged: {ranges(told.broken)}"
-    if told.pictures:
-        yield f"pages without a text layer: {ranges(told.pictures)}"
+def _warnings(seen: _Seen) -> Iterable[str]:
+    if seen.found:
+        yield f"cut off or damaged: {len(seen.pages)} pages were found, their order may be wrong"
+    if seen.broken:
+        yield f"{len(seen.pages)} of {seen.count} pages read; damaged: {ranges(seen.broken)}"
+    if seen.pictures:
+        yield f"pages without a text layer: {ranges(seen.pictures)}"
 
 
 def ranges(numbers: Sequence[int]) -> str:

@@ -20,6 +20,7 @@ from reatt.model.backbone import Queries
 from reatt.search import maxsim
 from reatt.search.maxsim import Live, Place
 from reatt.search.query_runs import alike, gathered
+from reatt.search.score import pairs
 from reatt_store.library import Library, Segment
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class AttentionIndex:
         """Score given chunks; those without vectors are left out."""
         where = self._places(chunks)
         segments, positions = (np.array([place[axis] for place in where.values()], np.int64) for axis in (0, 1))
-        scores = self._rescored(queries, segments, positions)
+        scores = maxsim.rescore(queries, self._shards(queries), segments, positions)
         return dict(zip(where, scores.tolist(), strict=True))
 
     def memory(self, chunks: Sequence[int]) -> dict[int, Tensor]:
@@ -95,9 +96,8 @@ class AttentionIndex:
         keys = self.keys([chunk]).get(chunk)
         if keys is None:
             return None
-        best, weights = maxsim.pairs(
-            queries.vectors, queries.weights, keys.to(queries.vectors.device), queries.scaled_by
-        )
+        keys = keys.to(queries.vectors.device)
+        best, weights = pairs(queries.vectors, queries.weights, keys, queries.scaled_by)
         return BestKeys(best.tolist(), weights.tolist())
 
     def _places(self, chunks: Sequence[int]) -> dict[int, tuple[int, int]]:
@@ -124,23 +124,15 @@ class AttentionIndex:
         gone = {id: np.zeros(len(s.digests), np.bool_) for id, s in self._segments.items() if id not in live}
         return {**live, **gone}
 
-    def _rescored(self, queries: Queries, segments: maxsim.Integers, positions: maxsim.Integers) -> maxsim.Floats:
-        shards = self._shards(queries)
-        return maxsim.rescore(queries.vectors, queries.weights, shards, segments, positions, queries.scaled_by)
-
     def _exact(self, queries: Queries, k: int, live: Live) -> list[Place]:
-        shards = self._shards(queries)
-        return maxsim.top(maxsim.exact(queries.vectors, queries.weights, shards, live, queries.scaled_by), k)
+        return maxsim.top(maxsim.exact(queries, self._shards(queries), live), k)
 
     def _fast(self, queries: Queries, k: int, live: Live) -> list[Place]:
-        shards = self._shards(queries)
-        return maxsim.fast(queries.vectors, queries.weights, shards, k, live, queries.scaled_by, queries.runs)
+        return maxsim.fast(queries, self._shards(queries), k, live)
 
     def _two_stage(self, queries: Queries, k: int, live: Live) -> list[Place]:
         """Take the chunks that own a key near any query, or near the sum of a head's, then the best of them."""
-        vectors, weights, runs = queries.vectors, queries.weights, queries.runs
-        asking = gathered(vectors, weights, runs)[0] if alike(vectors, weights, runs) else vectors
-        _, rows = self._tokens.search(asking.cpu().numpy(), self._token_candidates, live)
+        asking = gathered(queries) if alike(queries) else queries
+        _, rows = self._tokens.search(asking.vectors.cpu().numpy(), self._token_candidates, live)
         candidates = np.unique(np.stack(self._tokens.chunk_of(np.unique(rows[rows >= 0])), 1), axis=0)  # (c, 2)
-        segments, positions = candidates[:, 0], candidates[:, 1]
-        return maxsim.among(vectors, weights, self._shards(queries), segments, positions, k, queries.scaled_by, runs)
+        return maxsim.among(queries, self._shards(queries), candidates[:, 0], candidates[:, 1], k)

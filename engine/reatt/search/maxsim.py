@@ -1,4 +1,4 @@
-"""Weighted MaxSim over sealed segments: `score(chunk) = sum_i w_i * max_j <q_i, k_j>` (ReAtt section 2.2, equation 1).
+"""MaxSim (`score.maxsim`) over sealed segments, fast: in blocks, in threads, and in int8 before float32.
 
 Keys are not unit length and products may be negative, so nothing here normalises, and what must not win is -inf before
 a maximum, never multiplied by 0.
@@ -7,7 +7,7 @@ Both searches scan blocks of tokens that stay in the cache. `exact` multiplies f
 scores its best chunks again as `exact` does. Where the processor has no dot products of int8, `fast` multiplies
 float32, too. The maximum runs over each chunk's stretch of a contiguous (m, n) row.
 
-Where vectors form runs (`gathering`), `fast` scans by the sum of each, and goes on with all of them among what that
+Where vectors form runs (`query_runs`), `fast` scans by the sum of each, and goes on with all of them among what that
 finds.
 """
 
@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from reatt.model.backbone import Queries
 from reatt.model.processor import multiplies_int8
 from reatt.search.query_runs import GATHERED, alike, gathered
 
@@ -36,10 +37,10 @@ Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Live = Mapping[int, Mask] | None  # segment id -> (c,) which chunks may be found; None where all may
-Scores = Mapping[int, Floats]  # segment id -> (c,)
+ShardScores = Mapping[int, Floats]  # segment id -> (c,)
 Item = TypeVar("Item")
 Dots = Callable[["Shard", int, int], Tensor]  # (shard, first token, last token + 1) -> (m, n) float32
-Step = tuple[tuple[Dots, Tensor], int]  # what scores chunks, and how many of them it leaves over
+Prepare = Callable[[Tensor, Tensor], "Prepared"]  # of vectors (m, d) and weights (m,)
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,20 @@ class Place(NamedTuple):
     score: float
 
 
+class Prepared(NamedTuple):
+    """A question made ready for one way of multiplying."""
+
+    dots: Dots
+    weights: Tensor  # (m,) of the maxima of those products
+
+
+class _Step(NamedTuple):
+    """What scores chunks, and how many of them it leaves over."""
+
+    prepared: Prepared
+    leaves: int
+
+
 def load(segment: Segment, device: str = "cpu") -> Shard:
     """Make a segment ready to be scored; a GPU receives a copy, of the keys alone since it needs no codes."""
     with warnings.catch_warnings():
@@ -80,63 +95,34 @@ def load(segment: Segment, device: str = "cpu") -> Shard:
     return Shard(segment.id, keys, codes, scales, np.asarray(segment.offsets))
 
 
-def exact(
-    vectors: Tensor, weights: Tensor, shards: Sequence[Shard], live: Live = None, scaled_by: Tensor | None = None
-) -> Scores:
-    """Score every chunk in float32: (m, d), (m,) -> segment id -> (c,); -inf where a chunk is dead or has no keys.
-
-    Here as below, `scaled_by` (m,) names the entry of a key that scales its product with each vector.
-    """
-    return _scan(*_scaled(_float32(vectors, weights), scaled_by), shards, live)
+def exact(queries: Queries, shards: Sequence[Shard], live: Live = None) -> ShardScores:
+    """Score every chunk in float32 -> segment id -> (c,); -inf where a chunk is dead or has no keys."""
+    return _scan(_prepared(_float32, queries), shards, live)
 
 
-def fast(
-    vectors: Tensor,
-    weights: Tensor,
-    shards: Sequence[Shard],
-    k: int,
-    live: Live = None,
-    scaled_by: Tensor | None = None,
-    runs: Sequence[int] = (),
-) -> list[Place]:
-    """Find the best k chunks: score all of them the cheapest way, by the sums of `runs` where those are alike.
+def fast(queries: Queries, shards: Sequence[Shard], k: int, live: Live = None) -> list[Place]:
+    """Find the best k chunks: score all of them the cheapest way, by the sums of runs where those are alike.
 
     What that leaves over is scored again until float32 has had the last word; where float32 is the cheapest way, once.
     """
-    (cheapest, count), *steps = _steps(vectors, weights, scaled_by, runs, k)
-    places = top(_scan(*cheapest, shards, live), count)
+    cheapest, *steps = _steps(queries, k)
+    places = top(_scan(cheapest.prepared, shards, live), cheapest.leaves)
     segments, positions = (np.array([p[axis] for p in places], np.int64) for axis in (0, 1))
     return _narrowed(steps, shards, segments, positions) if steps else places
 
 
-def among(
-    vectors: Tensor,
-    weights: Tensor,
-    shards: Sequence[Shard],
-    segments: Integers,
-    positions: Integers,
-    k: int,
-    scaled_by: Tensor | None = None,
-    runs: Sequence[int] = (),
-) -> list[Place]:
-    """Find the best k of chosen chunks: score them in float32; where `runs` ask, narrow them down as `fast` does."""
-    steps = _steps(vectors, weights, scaled_by, runs, k)
-    return _narrowed(steps if runs else steps[-1:], shards, segments, positions)
+def among(queries: Queries, shards: Sequence[Shard], segments: Integers, positions: Integers, k: int) -> list[Place]:
+    """Find the best k of chosen chunks: score them in float32; where heads ask, narrow them down as `fast` does."""
+    steps = _steps(queries, k)
+    return _narrowed(steps if queries.runs else steps[-1:], shards, segments, positions)
 
 
-def rescore(
-    vectors: Tensor,
-    weights: Tensor,
-    shards: Sequence[Shard],
-    segments: Integers,
-    positions: Integers,
-    scaled_by: Tensor | None = None,
-) -> Floats:
+def rescore(queries: Queries, shards: Sequence[Shard], segments: Integers, positions: Integers) -> Floats:
     """Score chosen chunks as `exact` does: the i-th is chunk `positions[i]` of the segment with id `segments[i]`."""
-    return _chosen(*_scaled(_float32(vectors, weights), scaled_by), shards, segments, positions)
+    return _chosen(_prepared(_float32, queries), shards, segments, positions)
 
 
-def top(scores: Scores, k: int) -> list[Place]:
+def top(scores: ShardScores, k: int) -> list[Place]:
     """Pick the best k finite scores; equal ones by segment, then position, so that two runs always agree."""
     ids = sorted(scores)
     flat = np.concatenate([*(scores[id] for id in ids), np.empty(0, np.float32)])
@@ -151,67 +137,55 @@ def top(scores: Scores, k: int) -> list[Place]:
     return [Place(ids[s], int(i - starts[s]), float(flat[i])) for s, i in zip(owners, best, strict=True)]
 
 
-def pairs(vectors: Tensor, weights: Tensor, keys: Tensor, scaled_by: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Explain one chunk's score: each query vector's best key (m,) and its share of the score (m,), which sum to it.
-
-    >>> pairs(torch.eye(2), torch.tensor([0.5, 0.5]), torch.tensor([[4.0, 1.0], [2.0, 3.0]]))
-    (tensor([0, 1]), tensor([2.0000, 1.5000]))
-    """
-    products = vectors @ keys.float().T  # (m, n)
-    best = (products if scaled_by is None else products * keys.float().T[scaled_by]).max(dim=1)  # (m,)
-    return best.indices, best.values * weights
-
-
-def _narrowed(steps: Sequence[Step], shards: Sequence[Shard], segments: Integers, positions: Integers) -> list[Place]:
+def _narrowed(steps: Sequence[_Step], shards: Sequence[Shard], segments: Integers, positions: Integers) -> list[Place]:
     """Keep the best chunks of each step, and return those of the last; equal ones by segment, then position."""
-    for prepared, count in steps:
-        scores = _chosen(*prepared, shards, segments, positions)
-        best = np.lexsort((positions, segments, -scores))[:count]
+    for step in steps:
+        scores = _chosen(step.prepared, shards, segments, positions)
+        best = np.lexsort((positions, segments, -scores))[: step.leaves]
         segments, positions, scores = segments[best], positions[best], scores[best]
     return [Place(int(s), int(p), float(score)) for s, p, score in zip(segments, positions, scores, strict=True)]
 
 
-def _steps(vectors: Tensor, weights: Tensor, scaled_by: Tensor | None, runs: Sequence[int], k: int) -> list[Step]:
+def _steps(queries: Queries, k: int) -> list[_Step]:
     """Name what scores chunks, cheapest first; the last step leaves the best k by float32."""
-    prepare, count = _ENGINES[vectors.device.type].fast, max(RESCORE, 10 * k)
-    steps = [(_scaled(_float32(vectors, weights), scaled_by), k)]
+    prepare, count = _ENGINES[queries.vectors.device.type].fast, max(RESCORE, 10 * k)
+    steps = [_Step(_prepared(_float32, queries), k)]
     if prepare is not _float32:
-        steps.insert(0, (_scaled(prepare(vectors, weights), scaled_by), count))
-    if alike(vectors, weights, runs):
-        sums, shared, scales = gathered(vectors, weights, runs, scaled_by)
-        steps.insert(0, (_scaled(prepare(sums, shared), scales), max(GATHERED, 3 * count)))
+        steps.insert(0, _Step(_prepared(prepare, queries), count))
+    if alike(queries):
+        steps.insert(0, _Step(_prepared(prepare, gathered(queries)), max(GATHERED, 3 * count)))
     return steps
 
 
-def _scaled(prepared: tuple[Dots, Tensor], scaled_by: Tensor | None) -> tuple[Dots, Tensor]:
-    """Multiply products by the scales that keys end in: before the maximum, for each key has its own."""
+def _prepared(prepare: Prepare, queries: Queries) -> Prepared:
+    """Prepare queries; where keys end in scales, products are multiplied by them before the maximum."""
+    prepared, scaled_by = prepare(queries.vectors, queries.weights), queries.scaled_by
     if scaled_by is None:
         return prepared
-    dots, weights = prepared
     columns, counts = torch.unique_consecutive(scaled_by, return_counts=True)
     ends = counts.cumsum(0).tolist()
     runs = list(zip(columns.tolist(), [0, *ends], ends, strict=False))  # vectors that ask together, by their column
 
     def scaled(shard: Shard, start: int, end: int) -> Tensor:
-        products = dots(shard, start, end)  # (m, n)
+        products = prepared.dots(shard, start, end)  # (m, n)
         for column, first, last in runs:
             products[first:last] *= shard.keys[start:end, column]
         return products
 
-    return scaled, weights
+    return Prepared(scaled, prepared.weights)
 
 
-def _float32(vectors: Tensor, weights: Tensor) -> tuple[Dots, Tensor]:
-    return lambda shard, start, end: vectors @ shard.keys[start:end].float().T, weights  # (m, n)
+def _float32(vectors: Tensor, weights: Tensor) -> Prepared:
+    return Prepared(lambda shard, start, end: vectors @ shard.keys[start:end].float().T, weights)  # (m, n)
 
 
-def _float16(vectors: Tensor, weights: Tensor) -> tuple[Dots, Tensor]:
+def _float16(vectors: Tensor, weights: Tensor) -> Prepared:
     factors = vectors.abs().amax(dim=1).clamp_min(1e-30)  # (m,); keeps long vectors' products below 65504
     half = (vectors / factors[:, None]).half()
-    return lambda shard, start, end: (half @ shard.keys[start:end].T).float(), weights * factors  # (m, n)
+    return Prepared(lambda shard, start, end: (half @ shard.keys[start:end].T).float(), weights * factors)  # (m, n)
 
 
-def _int8(vectors: Tensor, weights: Tensor) -> tuple[Dots, Tensor]:
+def _int8(vectors: Tensor, weights: Tensor) -> Prepared:
     """Quantise each query vector by its own largest entry; that factor is positive, so it can wait until after max."""
     factors = vectors.abs().amax(dim=1).clamp_min(1e-30) / 127  # (m,)
     codes = (vectors / factors[:, None]).round().to(torch.int8)
@@ -222,7 +196,7 @@ def _int8(vectors: Tensor, weights: Tensor) -> tuple[Dots, Tensor]:
         products: Tensor = torch._int_mm(codes, keys.T)  # (m, n) int32
         return products.float().mul_(shard.scales[start:end])
 
-    return dots, weights * factors
+    return Prepared(dots, weights * factors)
 
 
 def _reduceat(dots: Tensor, starts: Integers) -> Tensor:
@@ -251,7 +225,7 @@ def _int8_works() -> bool:
 
 @dataclass(frozen=True)
 class _Engine:
-    fast: Callable[[Tensor, Tensor], tuple[Dots, Tensor]]
+    fast: Prepare
     maxima: Callable[[Tensor, Integers], Tensor]
     block: int  # tokens; their products (m, n) should stay in the processor's cache
     workers: Callable[[], int]  # threads, each on its own blocks
@@ -263,9 +237,9 @@ _ENGINES: dict[str, _Engine] = {
 }
 
 
-def _scan(dots: Dots, weights: Tensor, shards: Sequence[Shard], live: Live) -> Scores:
+def _scan(prepared: Prepared, shards: Sequence[Shard], live: Live) -> ShardScores:
     """Score every chunk of every shard, block by block; blocks without a live chunk are never read."""
-    block = _ENGINES[weights.device.type].block
+    block = _ENGINES[prepared.weights.device.type].block
     scores = {shard.id: np.full(len(shard.offsets) - 1, -np.inf, np.float32) for shard in shards}
     work = [
         (shard, chunks)
@@ -276,39 +250,39 @@ def _scan(dots: Dots, weights: Tensor, shards: Sequence[Shard], live: Live) -> S
 
     def score(item: tuple[Shard, slice]) -> None:
         shard, chunks = item
-        scores[shard.id][chunks] = _score(dots, weights, shard, chunks)
+        scores[shard.id][chunks] = _score(prepared, shard, chunks)
 
-    _in_parallel(score, work, weights.device)
+    _in_parallel(score, work, prepared.weights.device)
     for id, mask in (live or {}).items():
         if id in scores:
             scores[id][~mask] = -np.inf
     return scores
 
 
-def _chosen(dots: Dots, weights: Tensor, shards: Sequence[Shard], segments: Integers, positions: Integers) -> Floats:
+def _chosen(prepared: Prepared, shards: Sequence[Shard], segments: Integers, positions: Integers) -> Floats:
     """Score chosen chunks: the i-th is chunk `positions[i]` of the segment with id `segments[i]`."""
     scores = np.full(len(positions), -np.inf, np.float32)
-    size = _ENGINES[weights.device.type].block // 128  # chunks gathered together; about a block of tokens
+    size = _ENGINES[prepared.weights.device.type].block // 128  # chunks gathered together; about a block of tokens
     mine = [(shard, np.flatnonzero(segments == shard.id)) for shard in shards]
     work = [(shard, chosen[i : i + size]) for shard, chosen in mine for i in range(0, len(chosen), size)]
 
     def score(item: tuple[Shard, Integers]) -> None:
         shard, chosen = item
-        scores[chosen] = _score(dots, weights, shard.take(positions[chosen]), slice(0, len(chosen)))
+        scores[chosen] = _score(prepared, shard.take(positions[chosen]), slice(0, len(chosen)))
 
-    _in_parallel(score, work, weights.device)
+    _in_parallel(score, work, prepared.weights.device)
     return scores
 
 
-def _score(dots: Dots, weights: Tensor, shard: Shard, chunks: slice) -> Floats:
+def _score(prepared: Prepared, shard: Shard, chunks: slice) -> Floats:
     """Score a run of chunks; -inf where one has no keys."""
     offsets = shard.offsets[chunks.start : chunks.stop + 1]
     filled = np.diff(offsets) > 0  # an empty stretch would be given its successor's first key
     scores = np.full(len(filled), -np.inf, np.float32)
     if filled.any():
-        products = dots(shard, int(offsets[0]), int(offsets[-1]))  # (m, n)
-        maxima = _ENGINES[weights.device.type].maxima(products, offsets[:-1][filled] - offsets[0])  # (m, c)
-        scores[filled] = (weights @ maxima).cpu().numpy()
+        products = prepared.dots(shard, int(offsets[0]), int(offsets[-1]))  # (m, n)
+        maxima = _ENGINES[prepared.weights.device.type].maxima(products, offsets[:-1][filled] - offsets[0])  # (m, c)
+        scores[filled] = (prepared.weights @ maxima).cpu().numpy()
     return scores
 
 

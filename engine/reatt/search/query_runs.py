@@ -6,12 +6,13 @@ point much the same way, and costs a vector instead of many: it says which chunk
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import torch
-from torch import Tensor
+
+from reatt.model.backbone import Queries
 
 # Chunks that sums leave over. Of 136,309 by 18 heads of 64 tokens the ten best were found so for each of 363 questions,
 # of the best 50 0.998 (docs/intra.md); with 150 left over, of the best 5 and 50 0.98 and 0.85 (24 questions).
@@ -21,29 +22,31 @@ GATHERED = 1500
 ALIKE = 0.1
 
 
-def gathered(
-    vectors: Tensor, weights: Tensor, runs: Sequence[int], scaled_by: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Sum each run of vectors: (m, d) -> (g, d), with the weights and the scales (g,) that its vectors share.
+def gathered(queries: Queries) -> Queries:
+    """Sum each run of vectors, with the weight, the scale, the head and the span that its vectors share.
 
-    >>> gathered(torch.tensor([[1.0], [2.0], [4.0]]), torch.tensor([0.5, 0.5, 1.0]), [2, 1])
+    >>> vectors, weights = torch.tensor([[1.0], [2.0], [4.0]]), torch.tensor([0.5, 0.5, 1.0])
+    >>> one = Queries(vectors, weights, ((0, 9),) * 3, ((0, 0), (0, 0), (0, 1)))
+    >>> gathered(one).vectors, gathered(one).weights
     (tensor([[3.],
-            [4.]]), tensor([0.5000, 1.0000]), None)
+            [4.]]), tensor([0.5000, 1.0000]))
     """
-    ends = np.cumsum([0, *runs]).tolist()
-    sums = torch.stack([vectors[start:end].sum(0) for start, end in pairwise(ends)])
-    return sums, weights[ends[:-1]], None if scaled_by is None else scaled_by[ends[:-1]]
+    ends = np.cumsum([0, *queries.runs]).tolist()
+    first, scales = ends[:-1], queries.scaled_by
+    sums = torch.stack([queries.vectors[start:end].sum(0) for start, end in pairwise(ends)])
+    spans, heads = tuple(queries.spans[i] for i in first), tuple(queries.heads[i] for i in first)
+    return Queries(sums, queries.weights[first], spans, heads, None if scales is None else scales[first])
 
 
-def alike(vectors: Tensor, weights: Tensor, runs: Sequence[int]) -> bool:
+def alike(queries: Queries) -> bool:
     """Say whether runs have so much in common that their sums may ask first.
 
     That is `sum_g |sum_r w q_r|^2 / sum_g R_g sum_r |w q_r|^2`: 1 for equal vectors, 1 / R for R unrelated ones.
     """
+    runs = queries.runs
     if max(runs, default=1) == 1:
         return False
-    lengths = torch.tensor(runs, device=vectors.device)
-    weighted = vectors * weights[:, None]
-    sums, _, _ = gathered(weighted, weights, runs)
-    most = (weighted.square().sum(1) * lengths.repeat_interleave(lengths)).sum()
-    return bool(sums.square().sum() >= ALIKE * most)
+    lengths = torch.tensor(runs, device=queries.vectors.device)
+    weighted = replace(queries, vectors=queries.vectors * queries.weights[:, None])
+    most = (weighted.vectors.square().sum(1) * lengths.repeat_interleave(lengths)).sum()
+    return bool(gathered(weighted).vectors.square().sum() >= ALIKE * most)

@@ -8,12 +8,12 @@ rank fusion with a weaker list lowers the better one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from reatt.model.backbone import Backbone, ChunkText, Queries
-from reatt.search.rounds import Heard, TokenPair, by_head, carried, listen
+from reatt.model.backbone import Backbone, ChunkText, Queries, Span
+from reatt.search.query import TOP, Query
+from reatt.search.rounds import Heard, TokenPair, by_head, carried
 from reatt.weights.folder import FUSION_WEIGHT
 from reatt_store.errors import BadQuestion, ModelMismatch, UsageError
 from reatt_store.library import Generation, Library, StoredChunk
@@ -22,41 +22,65 @@ if TYPE_CHECKING:
     from reatt.search.index import AttentionIndex
 
 TOKEN_CANDIDATES = 2048  # K' of section 2.4: nearest tokens per question token
-TOP = 8  # chunks read jointly
-DEPTH = 100  # candidates that hybrid takes from each side
+CANDIDATES = 100  # candidates that hybrid takes from each side
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A chunk that was found, with what found it."""
+    """A chunk that was found: what found it, and what it gave to an answer."""
 
     chunk: StoredChunk
     score: float
     rank: int  # 1 is best
     words_score: float | None
     attention_score: float | None
+    tokens: tuple[TokenPair, ...] = ()  # whose weights sum to the attention score; () where it was not explained
+    share: float = 0.0  # of the attention while the answer was written; the shares of all evidence sum to 1
+    read: bool = False  # whether the model read it; it reads only as many as it reads well together
+
+    @property
+    def path(self) -> str:
+        """The document's absolute path."""
+        return self.chunk.path
+
+    @property
+    def external_id(self) -> str | None:
+        """The `_id` of a record in a JSON Lines file."""
+        return self.chunk.external_id
+
+    @property
+    def title(self) -> str:
+        """The document's title and the headings that the chunk stands under."""
+        return self.chunk.chunk.title
+
+    @property
+    def text(self) -> str:
+        """The chunk's own text."""
+        return self.chunk.chunk.text
+
+    @property
+    def page(self) -> int | None:
+        """The page that the chunk begins on, from 1; None where the document has no pages."""
+        return self.chunk.chunk.page
+
+    @property
+    def line(self) -> int:
+        """The line that the chunk begins on, from 1."""
+        return self.chunk.chunk.line
+
+    @property
+    def span(self) -> Span:
+        """Where the chunk stands in its document: [start, end) in characters."""
+        return self.chunk.chunk.char_start, self.chunk.chunk.char_end
 
 
 @dataclass(frozen=True)
-class Scored:
-    """A chunk id with its scores."""
+class Scores:
+    """What a search gives to chunks, by their ids; `total` has the best first."""
 
-    chunk: int
-    score: float
-    words: float | None = None
-    attention: float | None = None
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A question as searches need it."""
-
-    question: str
-    k: int
-    search: str
-    only: str | None
-    rounds: int | None = None  # None: all that the method has
-    rerank: bool = False  # let the last round order what the one before has found, and find nothing itself
+    total: Mapping[int, float]
+    words: Mapping[int, float] = field(default_factory=dict)
+    attention: Mapping[int, float] = field(default_factory=dict)
 
 
 class Retriever:
@@ -78,8 +102,8 @@ class Retriever:
         self.token_candidates = token_candidates
         self._backbone = backbone
         self._version: int | None = None  # of the store when it was last looked at
-        self._latest: tuple[str, Queries] | None = None  # what was asked last, for its explanations
-        self._heard = lru_cache(maxsize=8)(self._listen)  # hybrid, and a deeper search, ask for the same
+        self._latest: tuple[Query, Heard] | None = None  # explanations, and a deeper search, ask for the same
+        self._opened: AttentionIndex | None = None
 
     @property
     def backbone(self) -> Backbone:
@@ -88,46 +112,52 @@ class Retriever:
             raise ModelMismatch("the store has no vectors to search by attention", "reatt ingest, or --retriever words")
         return self._backbone
 
+    def find(self, query: Query) -> list[Hit]:
+        """Return the best chunks, best first; raises `BadQuestion` if the question is blank.
+
+        `rounds` and `rerank` are for a method that asks more than once: others raise `ModelMismatch`.
+        """
+        if not query.question.strip():
+            raise BadQuestion("the question is empty", 'reatt ask "What …?"')
+        ways = {"attention": self._attention, "words": self._words, "hybrid": self._hybrid}
+        self._check(query, list(ways))
+        asks = query.retriever == "attention" or (query.retriever == "hybrid" and self.fusion != 0)
+        while True:
+            self._catch_up()
+            scores = ways[query.retriever](query, self._hear(query) if asks else None)
+            if not self._overtaken():
+                break
+        chunks = {stored.id: stored for stored in self.library.chunks(list(scores.total)[: query.top])}
+        rows = ((each, chunks[each], score) for each, score in scores.total.items() if each in chunks)
+        return [
+            Hit(chunk, score, rank, scores.words.get(each), scores.attention.get(each))
+            for rank, (each, chunk, score) in enumerate(rows, 1)
+        ]
+
     def search(
         self,
         question: str,
-        k: int = 8,
+        k: int = TOP,
         retriever: str = "hybrid",
         search: str = "auto",
         only: str | None = None,
         rounds: int | None = None,
         rerank: bool = False,
     ) -> list[Hit]:
-        """Return the best k chunks, best first; raises `BadQuestion` if the question is blank.
-
-        `rounds` and `rerank` are for a method that asks more than once: others raise `ModelMismatch`.
-        """
-        if not question.strip():
-            raise BadQuestion("the question is empty", 'reatt ask "What …?"')
-        ways = {"attention": self._attention, "words": self._words, "hybrid": self._hybrid}
-        asked = Asked(question, k, search, only, rounds, rerank)
-        self._check(asked, retriever)
-        while True:
-            self._catch_up()
-            found = ways[retriever](asked)[:k]
-            if not self._overtaken():
-                break
-        chunks = {stored.id: stored for stored in self.library.chunks([each.chunk for each in found])}
-        present = [each for each in found if each.chunk in chunks]
-        return [Hit(chunks[s.chunk], s.score, rank, s.words, s.attention) for rank, s in enumerate(present, 1)]
+        """Find the best k chunks for a question; as `find`, for callers that have no `Query`."""
+        return self.find(Query(question, k, retriever, search, only, rounds, rerank))
 
     def explain(self, question: str, hit: Hit) -> list[TokenPair]:
         """Name the token pairs whose weights sum to the hit's attention score; none where it has no vectors."""
         if self._backbone is None or self.generation is None:
             return []
-        if self._latest is None or self._latest[0] != question:
-            self._hear(Asked(question, 0, "auto", None))
-        assert self._latest is not None
-        queries = self._latest[1]
+        latest = self._latest
+        heard = latest[1] if latest and latest[0].question == question else self._hear(Query(question))
+        queries = heard.queries
         best = self._index.best_keys(queries, hit.chunk.id)
         if best is None:
             return []
-        spans = self._backbone.key_spans(ChunkText(hit.chunk.chunk.title, hit.chunk.chunk.text))
+        spans = self._backbone.key_spans(ChunkText(hit.title, hit.text))
         rows = zip(queries.spans, best.keys, best.weights, strict=True)
         pairs = [TokenPair(span, spans[key], weight) for span, key, weight in rows]
         return by_head(pairs, queries.heads) if queries.heads else pairs
@@ -137,16 +167,18 @@ class Retriever:
         kept = self._index.memory([stored.id for stored in chunks])
         return [ChunkText(stored.chunk.title, stored.chunk.text, kept.get(stored.id)) for stored in chunks]
 
-    def _check(self, asked: Asked, retriever: str) -> None:
-        if asked.rounds is None and not asked.rerank:
+    def _check(self, query: Query, ways: Sequence[str]) -> None:
+        if query.retriever not in ways:
+            raise UsageError(f"no retriever is called {query.retriever}; there are: {', '.join(ways)}")
+        if query.rounds is None and not query.rerank:
             return
-        if retriever != "attention":
-            message = f"--rounds and --rerank-only are about attention, and --retriever is {retriever}"
+        if query.retriever != "attention":
+            message = f"--rounds and --rerank-only are about attention, and --retriever is {query.retriever}"
             raise UsageError(message, "--retriever attention")
         if len(self.backbone.rounds) < 2:
             message = f"the store was encoded for {self.backbone.method}, which asks in one round"
             raise ModelMismatch(message, "to move it over: reatt ingest --reencode --method intra PATH")
-        if asked.rerank and asked.rounds == 1:
+        if query.rerank and query.rounds == 1:
             raise UsageError("--rerank-only needs the second round", "leave out --rounds 1")
 
     def _catch_up(self) -> None:
@@ -157,9 +189,7 @@ class Retriever:
         version = self.library.version()
         if version == self._version:
             return
-        self.__dict__.pop("_index", None)
-        self._latest = None
-        self._heard.cache_clear()
+        self._latest = self._opened = None
         self._version = version
         if self._backbone is not None and self.generation not in (None, self.library.generation()):
             self._version = None
@@ -167,71 +197,80 @@ class Retriever:
 
     def _overtaken(self) -> bool:
         """Say whether a writer has dropped a segment during a search: places in it name no chunk any more."""
-        if "_index" not in self.__dict__ or self.library.version() == self._version:
+        if self._opened is None or self.library.version() == self._version:
             return False
-        return not self._index.whole()
+        return not self._opened.whole()
 
-    @cached_property
+    @property
     def _index(self) -> AttentionIndex:
+        """The keys, opened when they are first needed after each change."""
         from reatt.search.index import AttentionIndex
 
-        assert self.generation is not None
-        return AttentionIndex(self.library, self.generation.id, self.token_candidates)
+        if self._opened is None:
+            assert self.generation is not None
+            self._opened = AttentionIndex(self.library, self.generation.id, self.token_candidates)
+        return self._opened
 
-    def _hear(self, asked: Asked) -> Heard:
-        heard = self._heard(replace(asked, k=0))
-        self._latest = asked.question, heard.queries
-        return heard
+    def _hear(self, query: Query) -> Heard:
+        """Go through the rounds of the method up to what the last one asks: question -> `Queries`."""
+        asked = Query(query.question, 0, "attention", query.search, query.only, query.rounds, query.rerank)
+        if self._latest is None or self._latest[0] != asked:
+            first, *later = self.backbone.rounds[: query.rounds]
+            heard = Heard(first.ask(query.question, ()), first)
+            for round in later:
+                before = self._nearest(heard.queries, round.feed, query)
+                passages = self.passages(self.library.chunks(before))
+                heard = Heard(round.ask(query.question, passages), round, tuple(before))
+            self._latest = asked, heard
+        return self._latest[1]
 
-    def _listen(self, asked: Asked) -> Heard:
-        def find(queries: Queries, k: int) -> list[int]:
-            return [chunk for chunk, _ in self._index.search(queries, k, asked.search, asked.only)][:k]
+    def _nearest(self, queries: Queries, k: int, query: Query) -> list[int]:
+        return [chunk for chunk, _ in self._index.search(queries, k, query.search, query.only)][:k]
 
-        def recall(chunks: Sequence[int]) -> list[ChunkText]:
-            return self.passages(self.library.chunks(chunks))
+    def _words(self, query: Query, heard: Heard | None) -> Scores:
+        found = dict(self.library.words(query.question, query.top, query.only))
+        return Scores(found, found)
 
-        return listen(self.backbone.rounds[: asked.rounds], asked.question, find, recall)
+    def _attention(self, query: Query, heard: Heard | None) -> Scores:
+        assert heard is not None, "attention asks"
+        found = self._attended(query, query.top, heard)
+        return Scores(found, attention=found)
 
-    def _words(self, asked: Asked) -> list[Scored]:
-        found = self.library.words(asked.question, asked.k, asked.only)
-        return [Scored(chunk, score, words=score) for chunk, score in found]
+    def _hybrid(self, query: Query, heard: Heard | None) -> Scores:
+        deep = max(CANDIDATES, query.top)
+        words = dict(self.library.words(query.question, deep, query.only))
+        if heard is None:
+            return Scores(fuse({}, words, 0.0), words)
+        attention = self._attended(query, deep, heard)
+        attention |= self._index.scores(heard.queries, [chunk for chunk in words if chunk not in attention])
+        return Scores(fuse(attention, words, self.fusion), words, attention)
 
-    def _attention(self, asked: Asked) -> list[Scored]:
-        heard = self._hear(asked)
-        if asked.rerank:
+    def _attended(self, query: Query, k: int, heard: Heard) -> dict[int, float]:
+        """Return chunk id -> score by attention, best first."""
+        if query.rerank:
             found = self._index.scores(heard.queries, heard.before)
             order = sorted(found, key=lambda chunk: (-found[chunk], chunk))
         else:
-            found = dict(self._index.search(heard.queries, asked.k, asked.search, asked.only))
+            found = dict(self._index.search(heard.queries, k, query.search, query.only))
             order = carried(list(found), heard.before, heard.round)
             found |= self._index.scores(heard.queries, [chunk for chunk in order if chunk not in found])
-        return [Scored(chunk, found[chunk], attention=found[chunk]) for chunk in order if chunk in found]
-
-    def _hybrid(self, asked: Asked) -> list[Scored]:
-        deep = replace(asked, k=max(DEPTH, asked.k))
-        words = {each.chunk: each.score for each in self._words(deep)}
-        if self.fusion == 0:
-            return fuse({}, words, 0.0)
-        attention = {each.chunk: each.score for each in self._attention(deep)}
-        unscored = [chunk for chunk in words if chunk not in attention]
-        attention |= self._index.scores(self._hear(asked).queries, unscored)
-        return fuse(attention, words, self.fusion)
+        return {chunk: found[chunk] for chunk in order if chunk in found}
 
 
-def fuse(attention: Mapping[int, float], words: Mapping[int, float], weight: float) -> list[Scored]:
+def fuse(attention: Mapping[int, float], words: Mapping[int, float], weight: float) -> dict[int, float]:
     """Combine scores per question: `weight` of attention scaled to [0, 1], the rest of BM25 as a share of its best.
 
-    BM25 has a natural zero, no shared word; attention has none, so its lowest candidate is taken.
+    Returns chunk id -> score, best first. BM25 has a natural zero, no shared word; attention has none, so its lowest
+    candidate is taken.
 
-    >>> [(each.chunk, each.score) for each in fuse({1: 4.0, 2: 2.0}, {2: 3.0}, 0.25)]
-    [(2, 0.75), (1, 0.25)]
+    >>> fuse({1: 4.0, 2: 2.0}, {2: 3.0}, 0.25)
+    {2: 0.75, 1: 0.25}
     """
     low, high = min(attention.values(), default=0.0), max(attention.values(), default=0.0)
     most = max(words.values(), default=0.0)
-    found = []
+    found = {}
     for chunk in {**attention, **words}:
         near = (attention[chunk] - low) / (high - low) if chunk in attention and high > low else 0.0
         same = words.get(chunk, 0.0) / most if most > 0 else 0.0
-        score = weight * near + (1 - weight) * same
-        found.append(Scored(chunk, score, words.get(chunk), attention.get(chunk)))
-    return sorted(found, key=lambda each: (-each.score, each.chunk))
+        found[chunk] = weight * near + (1 - weight) * same
+    return dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reatt.model.backbone import ChunkText, Head, Queries, Round, Span
-
-Find = Callable[[Queries, int], Sequence[int]]  # queries, how many -> chunk ids, best first
-Recall = Callable[[Sequence[int]], Sequence[ChunkText]]  # chunk ids -> their texts and memory
+from reatt.model.backbone import DecoderHead, Queries, Round, Span
 
 
 @dataclass(frozen=True)
@@ -27,17 +24,7 @@ class TokenPair:
     question_span: Span
     chunk_span: Span
     weight: float
-    head: Head | None = None  # of the decoder, where it asks after reading the whole question
-
-
-def listen(rounds: Sequence[Round], question: str, find: Find, recall: Recall) -> Heard:
-    """Go through the rounds up to what the last one asks."""
-    first, *later = rounds
-    heard = Heard(first.ask(question, ()), first)
-    for round in later:
-        before = tuple(find(heard.queries, round.feed))
-        heard = Heard(round.ask(question, recall(before)), round, before)
-    return heard
+    head: DecoderHead | None = None  # of the decoder, where it asks after reading the whole question
 
 
 def carried(found: Sequence[int], before: Sequence[int], round: Round) -> list[int]:
@@ -51,9 +38,9 @@ def carried(found: Sequence[int], before: Sequence[int], round: Round) -> list[i
     return [*first, *(chunk for chunk in found if chunk not in first)]
 
 
-def by_head(pairs: Sequence[TokenPair], heads: Sequence[Head]) -> list[TokenPair]:
+def by_head(pairs: Sequence[TokenPair], heads: Sequence[DecoderHead]) -> list[TokenPair]:
     """Add up what a head's queries give to one part of a chunk: a score has hundreds of terms, a person reads ten."""
-    sums: dict[tuple[Head, Span, Span], float] = {}
+    sums: dict[tuple[DecoderHead, Span, Span], float] = {}
     for pair, head in zip(pairs, heads, strict=True):
         key = head, pair.question_span, pair.chunk_span
         sums[key] = sums.get(key, 0.0) + pair.weight

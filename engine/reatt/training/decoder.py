@@ -25,24 +25,23 @@ from reatt.model.backbone import ChunkText
 from reatt.model.intra import FEED, Intra
 from reatt.model.retrieval_tokens import RetrievalTokens
 from reatt.search.index import AttentionIndex
-from reatt.training.plans import Budget, Plan, Row, TrainingLog, rate
+from reatt.search.score import maxsim
+from reatt.training.plans import SEEDS, Budget, Plan, Row, TrainingLog, rate
 
 STRANGERS = 256  # chunks by chance that a step's questions are to tell from their evidence
 CLIP = 1.0  # norm of the gradient
-SEEDS = 1 << 20  # more than any run has steps
-USUAL = Plan(batch=16, rate=3e-3, rounds=1, learn_head=False, half=False, recompute=False)
+RETRIEVAL_PLAN = Plan(batch=16, rate=3e-3, rounds=1, learn_head=False, half=False, recompute=False)
 
 
 def chunk_scores(asking: Tensor, weights: Tensor, keys: Tensor, keep: Tensor, columns: Tensor | None = None) -> Tensor:
     """Score chunks (C,): queries (L, h, R, d), weights (L, h), keys (C, n, d) where `keep` (C, n) says there is one.
 
-    `columns` (L, h) says which entry of a key scales its products with a head's queries.
+    `sum_{l,h} w_lh * sum_r max_j <q_lhr, k_j>`; `columns` (L, h) says which entry of a key scales its products with a
+    head's queries.
     """
-    products = torch.einsum("lhrd,cnd->lhrcn", asking, keys)
-    if columns is not None:
-        products = products * keys[..., columns].permute(2, 3, 0, 1)[:, :, None]  # (L, h, 1, C, n)
-    best = products.masked_fill(~keep, -torch.inf).amax(-1)  # (L, h, R, C)
-    return torch.einsum("lh,lhc->c", weights, best.sum(2))
+    scales = None if columns is None else columns[..., None]  # (L, h, 1)
+    by_head = maxsim(asking, torch.ones_like(asking[..., 0]), keys, keep, scales)  # (L, h, C)
+    return (weights[..., None] * by_head).sum((0, 1))
 
 
 def evidence_loss(scores: Tensor, evidence: Tensor) -> Tensor:
@@ -69,7 +68,7 @@ class Learns(Protocol):
 
 
 @dataclass(frozen=True)
-class Material:
+class EvidenceMaterial:
     """Examples with their evidence, the store that holds the states, and what the first round found for each."""
 
     examples: Sequence[Example]
@@ -101,7 +100,7 @@ def drawn(count: int, plan: Plan, number: int) -> list[int]:
     return [_order(count, plan.seed, place // count)[place % count] for place in places]
 
 
-def candidates(material: Material, chosen: Sequence[int], seed: int, number: int) -> list[list[int]]:
+def candidates(material: EvidenceMaterial, chosen: Sequence[int], seed: int, number: int) -> list[list[int]]:
     """Say for each question of a step which chunks to tell apart: store ids, its evidence first, no text twice."""
     corpus, draw = material.corpus, random.Random(seed * SEEDS + number)  # noqa: S311
     strangers = draw.sample(corpus.ids, min(STRANGERS, len(corpus.ids)))
@@ -116,7 +115,7 @@ def candidates(material: Material, chosen: Sequence[int], seed: int, number: int
 class Learner:
     """Retrieval tokens that learn, beside a model that does not."""
 
-    def __init__(self, model: Intra, material: Material, plan: Plan) -> None:
+    def __init__(self, model: Intra, material: EvidenceMaterial, plan: Plan) -> None:
         self._model, self._material, self._plan = model, material, plan
         self._vectors = model.tokens.vectors.clone().requires_grad_()
         self._unit = model.tokens.weights.abs().mean().clamp_min(1e-12)
@@ -213,10 +212,13 @@ def learn(
     started, stopped = time.monotonic(), False
     while (share := budget.share(len(rows), time.monotonic() - started)) < 1:
         read, now = learner.read, time.monotonic()
-        told = learner.step(len(rows), pace := rate(plan, share))
+        taken = learner.step(len(rows), pace := rate(plan, share))
         tokens, end = learner.read - read, time.monotonic()
-        figures = (told.answer, told.cross_document, told.agreement, None)
-        rows.append(Row(len(rows) + 1, end - started, pace, tokens, tokens / (end - now), *figures))
+        row = Row(
+            len(rows) + 1, end - started, pace, tokens, tokens / (end - now), taken.answer, taken.cross_document,
+            taken.agreement, teacher_hit=None,
+        )  # fmt: skip
+        rows.append(row)
         on_row(rows[-1], share)
         if stopped := stop():
             break

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from reatt.lessons.batches import ChunkIds, TrainingBatch, gather, short
-from reatt.lessons.close_chunks import Search, close_chunks, with_gold
+from reatt.lessons.close_chunks import CorpusSearch, close_chunks, with_gold
 from reatt.lessons.corpus import Corpus
 from reatt.lessons.examples import Example
 from reatt.model.reatt import ReAtt
@@ -50,7 +50,9 @@ class Exam:
         return next(passed, max(hits, key=hits.__getitem__))
 
 
-def exam(examples: Sequence[Example], corpus: Corpus, chunks: ChunkIds, search: Search, model: ReAtt) -> Exam | None:
+def exam(
+    examples: Sequence[Example], corpus: Corpus, chunks: ChunkIds, search: CorpusSearch, model: ReAtt
+) -> Exam | None:
     """Set an exam from the first examples whose gold chunk is known; None where there is no such example."""
     known = [example for example in examples if example.chunk is not None][:QUESTIONS]
     if not known:

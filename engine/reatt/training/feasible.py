@@ -53,6 +53,7 @@ def in_force(library: Library) -> Generation:
 def read_by(library: Library, model: ReAtt) -> Generation:
     """Name the generation in force; raises ModelMismatch where its keys are not the model's."""
     made = in_force(library)
+    assert made.method == model.method, "a model is loaded for the method of its store"
     if made.fingerprint != model.fingerprint():
         message = f"the store's vectors were made by {made.model_name}, not by this model"
         raise ModelMismatch(message, "leave out --model, or move the store over first: reatt ingest --reencode")

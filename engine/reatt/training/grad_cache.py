@@ -30,7 +30,7 @@ from reatt.training.objective import HeadSelector, Learned, Objective, cross_doc
 from reatt.training.pools import ChunkStates, pick, without_dropout
 from reatt.training.ranks import ALONE, Ranks, add_gradients
 from reatt.training.scores import retrieval_scores
-from reatt.training.step import Group, Lower, Step, groups_of, seeded
+from reatt.training.step import Group, Lower, TrainingStep, groups_of, seeded
 from reatt.training.teachers import shares
 
 
@@ -42,7 +42,7 @@ def at_once(
     `micro` questions (None: all) share their seeds of dropout; without dropout it changes nothing.
     """
     batch = _asked(batch, objective)
-    step = Step(t5, selector, layer, batch, objective, objective.cross_document or bool(batch.cloze))
+    step = TrainingStep(t5, selector, layer, batch, objective, objective.cross_document or bool(batch.cloze))
     groups, lowers = groups_of(batch, micro or len(batch.questions)), []
     for group in groups:
         with seeded(group.below, t5):
@@ -57,8 +57,8 @@ def at_once(
         queries = [step.vectors("q", states, heads) for states in [*asked, *(cloze[c] for c in sorted(cloze))]]
         keys = [step.vectors("k", whole[c], heads) for c in range(len(batch.chunks))]
         pooled = _pooled(ALONE, keys, batch.chunks)
-        told = shares(t5, layer, batch, objective.teacher) if objective.cross_document else []
-        found = _retrieval(step, queries, pooled, told, heads)
+        targets = shares(t5, layer, batch, objective.teacher) if objective.cross_document else []
+        found = _retrieval(step, queries, pooled, targets, heads)
         loss = loss + objective.alpha * found.cross_document / len(batch.questions)
         loss = loss + objective.alpha * found.cloze / max(1, len(batch.cloze))
     if objective.answers:
@@ -88,7 +88,7 @@ def accumulate(
     total = torch.tensor([sum(map(len, batch.answers)), len(batch.questions), len(batch.cloze)], device=device)
     ranks.add(total)
     tokens, *asked = total.tolist()
-    step = Step(t5, selector, layer, batch, objective, objective.cross_document or asked[1] > 0, known)
+    step = TrainingStep(t5, selector, layer, batch, objective, objective.cross_document or asked[1] > 0, known)
     groups = groups_of(batch, micro)
     kept = _first_pass(step, groups)
     learned = torch.zeros(4, device=device)
@@ -113,18 +113,18 @@ class Kept:
     heads: list[int]
     queries: list[Tensor]  # per question, then per cloze question (m, h, d), then their gradients
     keys: list[Tensor]  # per chunk (n, h, d), then their gradients
-    told: list[Tensor]  # per question (K,) what the teacher gives its close chunks
+    targets: list[Tensor]  # per question (K,) what the teacher gives its close chunks
     lent: dict[int, Tensor] = field(default_factory=dict)  # (n, D) states of chunks that several groups read
 
 
-def _first_pass(step: Step, groups: Sequence[Group]) -> Kept:
+def _first_pass(step: TrainingStep, groups: Sequence[Group]) -> Kept:
     """Encode without gradients: from the last group on, whose chunks the ones before borrow."""
     empty = torch.empty(0)
     asked = len(step.batch.questions) + len(step.batch.cloze)
     kept = Kept(step.selector.kept(), [empty] * asked, [empty] * len(step.batch.chunks), [])
     borrowed = {c for group in groups for c in group.borrowed}
     clean: dict[int, Tensor] = {}
-    told: dict[int, Tensor] = {}
+    targets: dict[int, Tensor] = {}
     drops = step.t5.training and step.t5.config.dropout_rate > 0
     for group in reversed(groups):
         lends = borrowed.intersection(group.own)
@@ -139,12 +139,12 @@ def _first_pass(step: Step, groups: Sequence[Group]) -> Kept:
             with without_dropout(step.t5):
                 lower = step.lower(group) if drops else lower
                 clean |= {c: pick(lower.states, [lower.chunks[c]]) for c in lends}
-                told |= dict(zip(group.questions, step.shares(group, lower, clean), strict=True))
-    kept.told = [told[q] for q in sorted(told)]
+                targets |= dict(zip(group.questions, step.shares(group, lower, clean), strict=True))
+    kept.targets = [targets[q] for q in sorted(targets)]
     return kept
 
 
-def _keep_vectors(step: Step, group: Group, lower: Lower, kept: Kept) -> None:
+def _keep_vectors(step: TrainingStep, group: Group, lower: Lower, kept: Kept) -> None:
     with torch.no_grad():
         for q, row in zip(_askers(step, group), [*lower.asked, *lower.cloze], strict=True):
             kept.queries[q] = step.vectors("q", pick(lower.states, [row]), kept.heads)
@@ -152,12 +152,12 @@ def _keep_vectors(step: Step, group: Group, lower: Lower, kept: Kept) -> None:
             kept.keys[c] = step.vectors("k", pick(lower.states, [row]), kept.heads)
 
 
-def _askers(step: Step, group: Group) -> list[int]:
+def _askers(step: TrainingStep, group: Group) -> list[int]:
     """Number a group's questions of both kinds, as `Kept.queries` does."""
     return [*group.questions, *(len(step.batch.questions) + c for c in group.cloze)]
 
 
-def _cache_gradients(step: Step, kept: Kept, ranks: Ranks, asked: Sequence[int]) -> Tensor:
+def _cache_gradients(step: TrainingStep, kept: Kept, ranks: Ranks, asked: Sequence[int]) -> Tensor:
     """Replace the kept vectors by the gradients of the retrieval losses -> (3,), this process's part of `Learned`.
 
     `asked` counts the questions of all processes: those that are read for, and cloze questions.
@@ -165,15 +165,15 @@ def _cache_gradients(step: Step, kept: Kept, ranks: Ranks, asked: Sequence[int])
     queries = [each.requires_grad_() for each in kept.queries]
     pooled = _pooled(ranks, kept.keys, step.batch.chunks)
     pooled.keys.requires_grad_()
-    found = _retrieval(step, queries, pooled, kept.told, kept.heads)
+    found = _retrieval(step, queries, pooled, kept.targets, kept.heads)
     losses = found.cross_document / asked[0], found.cloze / max(1, asked[1])
     torch.autograd.backward(step.objective.alpha * (losses[0] + losses[1]))
     gradients = _gradient(pooled.keys)
     ranks.add(gradients)  # others' questions have been scored with this one's chunks
     kept.queries = [_gradient(each) for each in queries]
     kept.keys = [row[: len(k)] for row, k in zip(gradients[pooled.own], kept.keys, strict=True)]
-    told = asked[0] * step.objective.cross_document + asked[1]
-    return torch.stack([*(loss.detach() for loss in losses), found.hits / told])
+    counted = asked[0] * step.objective.cross_document + asked[1]
+    return torch.stack([*(loss.detach() for loss in losses), found.hits / counted])
 
 
 def _gradient(leaf: Tensor) -> Tensor:
@@ -181,7 +181,7 @@ def _gradient(leaf: Tensor) -> Tensor:
     return leaf.grad
 
 
-def _second_pass(step: Step, group: Group, kept: Kept, tokens: int) -> Tensor:
+def _second_pass(step: TrainingStep, group: Group, kept: Kept, tokens: int) -> Tensor:
     """Encode a group with gradients, read it, and send everything back -> its part of the answer loss."""
     with seeded(group.below, step.t5):
         lower = step.lower(group)
@@ -201,7 +201,7 @@ def _second_pass(step: Step, group: Group, kept: Kept, tokens: int) -> Tensor:
     return answer.detach()
 
 
-def _surrogate(step: Step, group: Group, lower: Lower, kept: Kept) -> Tensor:
+def _surrogate(step: TrainingStep, group: Group, lower: Lower, kept: Kept) -> Tensor:
     """Multiply live vectors by their cached gradients: a loss whose gradient is that of the retrieval loss."""
     queries = step.vectors("q", pick(lower.states, [*lower.asked, *lower.cloze]), kept.heads)
     total = (queries * torch.cat([kept.queries[q] for q in _askers(step, group)])).sum()
@@ -242,17 +242,17 @@ def _name(ids: Ids) -> int:
 
 
 @dataclass(frozen=True)
-class Retrieval:
+class RetrievalLosses:
     """The retrieval losses of one process's questions, summed over them; 0 where there is none to learn from."""
 
     cross_document: Tensor  # KL
     cloze: Tensor  # KL
-    hits: Tensor  # questions whose best chunk is the one that they are told
+    hits: Tensor  # questions whose best chunk is the one that they are to find
 
 
 def _retrieval(
-    step: Step, queries: Sequence[Tensor], pooled: Pooled, told: Sequence[Tensor], heads: list[int]
-) -> Retrieval:
+    step: TrainingStep, queries: Sequence[Tensor], pooled: Pooled, targets: Sequence[Tensor], heads: list[int]
+) -> RetrievalLosses:
     """Compare what retrieval thinks of all chunks, each counted once, with what the teacher thinks, or words do.
 
     `queries` are those of the questions, then of the cloze questions.
@@ -270,15 +270,15 @@ def _retrieval(
     by_question, by_cloze = torch.split(scores, [len(step.batch.questions), len(step.batch.cloze)])
     lost = missed = hits = scores.new_zeros(())
     if step.objective.cross_document:
-        target = target_matrix(told, close, len(firsts))
+        target = target_matrix(targets, close, len(firsts))
         if not step.objective.in_batch:
             allowed = target_matrix([torch.ones(len(numbers)) for numbers in close], close, len(firsts)) > 0
             by_question = by_question.masked_fill(~allowed.to(scores.device), -torch.inf)
-        lost = cross_document_loss(by_question, target) * len(told)
+        lost = cross_document_loss(by_question, target) * len(targets)
         hits = hits + (by_question.argmax(1) == target.argmax(1)).sum()
     if cloze := step.batch.cloze:
         worth = [scores.new_tensor(each.shares) for each in cloze]
         target = target_matrix(worth, [[own[c] for c in each.close] for each in cloze], len(firsts))
         missed = cross_document_loss(by_cloze, target) * len(cloze)
         hits = hits + (by_cloze.argmax(1) == target.argmax(1)).sum()
-    return Retrieval(lost, missed, hits)
+    return RetrievalLosses(lost, missed, hits)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from reatt.training.teachers import TEACHERS, Teacher
 
 TAU = 0.001  # temperature of the head weights, section 3.2
-NEGLIGIBLE = 0.01  # of the best head's weight: a head that weighs less is out
+LEAST_HEAD_WEIGHT = 0.01  # of the best head's weight: a head that weighs less is out
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class HeadSelector(nn.Module):
     def kept(self) -> list[int]:
         """Name the heads that are still in the running: soon a single one, and only its keys are computed."""
         weights = self.weights().detach()
-        return (weights >= NEGLIGIBLE * weights.max()).nonzero().flatten().tolist()
+        return (weights >= LEAST_HEAD_WEIGHT * weights.max()).nonzero().flatten().tolist()
 
     def best(self) -> int | None:
         """Name the head to export as `retrieval_head`; None while none is ahead, since nothing has taught which."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 LEAD = 0.05  # of a teacher over words
+SEEDS = 1 << 20  # between the seeds of two runs: more than any run has steps
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from reatt.model.t5 import T5
 from reatt.weights.memory import free_memory
+from reatt.weights.needs import FLOAT
 from reatt_store.errors import DiskFull, OutOfMemory
-
-FLOAT = 4  # bytes
 
 
 def on_disk(t5: T5, learning: Sequence[Tensor], keys: int) -> int:

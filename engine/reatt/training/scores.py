@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from reatt.search.score import mean_by_question
 from reatt.training.pools import at_least_float
 
 BLOCK = 1 << 23  # products <q, k> held at once
@@ -25,10 +26,7 @@ def retrieval_scores(queries: Tensor, asked: Tensor, keys: Tensor, kept: Tensor,
     """
     with torch.autocast(queries.device.type, enabled=False):  # half precision would blur a softmax over scores
         best: Tensor = _Best.apply(at_least_float(queries)[asked], at_least_float(keys), kept.sum(1))  # type: ignore[no-untyped-call]
-        per_token = (best * head_weights).sum(-1)  # (t, C)
-        owner = torch.arange(len(asked), device=asked.device)[:, None].expand_as(asked)[asked]  # (t,)
-        total = per_token.new_zeros(len(asked), len(keys)).index_add(0, owner, per_token)
-        return total / asked.sum(1)[:, None]
+        return mean_by_question((best * head_weights).sum(-1), asked)
 
 
 class _Best(torch.autograd.Function):

@@ -16,6 +16,7 @@ import torch
 
 from reatt.model.backbone import ChunkText
 from reatt.model.reatt import ReAtt, loudness, projection
+from reatt.search.score import maxsim
 
 PROBES = 32  # questions, and as many passages
 SHARE = 0.6  # of the way from what the projections were to what they became
@@ -33,7 +34,7 @@ def spread(model: ReAtt, questions: Sequence[Sequence[str]], passages: Sequence[
     """Return the standard deviation of a question's scores over passages, in the mean of the questions."""
     keys = [code.keys for code in model.encode_chunks(passages)]
     asked = [model.queries(model.tokenizer.masked(question)) for question in questions]
-    scores = [[float((each.vectors @ key.T).amax(1) @ each.weights) for key in keys] for each in asked]  # (Q, C)
+    scores = [[float(maxsim(each.vectors, each.weights, key[None])) for key in keys] for each in asked]  # (Q, C)
     return float(torch.tensor(scores).std(1).mean())
 
 

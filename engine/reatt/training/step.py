@@ -46,7 +46,7 @@ class Lower:
 
 
 @dataclass(frozen=True)
-class Step:
+class TrainingStep:
     """One batch, the model that learns from it, and what is to be learnt."""
 
     t5: T5

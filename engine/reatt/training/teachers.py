@@ -88,8 +88,8 @@ def shares(t5: T5, layer: int, batch: TrainingBatch, teacher: Teacher) -> list[T
 
 def teacher_hit(t5: T5, layer: int, batch: TrainingBatch, gold: Sequence[int], teacher: Teacher) -> float:
     """Measure a teacher: how often the gold chunk (`gold` numbers it in the pool) gets the most of all close ones."""
-    told = shares(t5, layer, batch, teacher)
-    return sum(map(first, told, [close.index(g) for close, g in zip(batch.close, gold, strict=True)])) / len(gold)
+    found = shares(t5, layer, batch, teacher)
+    return sum(map(first, found, [close.index(g) for close, g in zip(batch.close, gold, strict=True)])) / len(gold)
 
 
 def first(values: Tensor, number: int) -> float:

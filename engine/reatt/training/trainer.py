@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -26,16 +27,15 @@ from reatt.training.exams import Exam
 from reatt.training.freezing import Freeze
 from reatt.training.grad_cache import accumulate
 from reatt.training.objective import HeadSelector, Learned, Objective
-from reatt.training.plans import PRESETS, Budget, Plan, Row, Seconds, Steps, TrainingLog, rate
+from reatt.training.plans import PRESETS, SEEDS, Budget, Plan, Row, Seconds, Steps, TrainingLog, rate
 from reatt.training.pools import ChunkStates
 from reatt.training.ranks import ALONE, Ranks
 from reatt_store.errors import OutOfMemory, TooFewSpans, UsageError
 
-__all__ = ["PRESETS", "Course", "Plan", "Seconds", "Steps", "Trainer", "TrainingLog", "train"]
+__all__ = ["PRESETS", "Plan", "Seconds", "Steps", "Trainer", "TrainingData", "TrainingLog", "train"]
 
 SAVE_EVERY = 120.0  # seconds between two checkpoints: what a kill can cost
 EXAM_EVERY = 50  # steps between two looks at the teacher; a quarter as often once it teaches
-SEEDS = 1 << 20  # more than any run has steps
 STRANGER = 1 << 44  # between the seeds of two processes
 
 
@@ -91,14 +91,15 @@ class Trainer:
         self._model.t5.eval()
         return self._model
 
-    def lessons(self, course: Course, close: Sequence[Sequence[int]]) -> Lessons:
+    def lessons(self, data: TrainingData, close: Sequence[Sequence[int]]) -> Lessons:
         """Put together what is learnt from, by the close chunks of each example; TooFewSpans where there are none."""
-        usable = [(example, chunks) for example, chunks in zip(course.examples, close, strict=True) if chunks]
+        usable = [(example, chunks) for example, chunks in zip(data.examples, close, strict=True) if chunks]
         if not usable:
             raise TooFewSpans("no question has a passage that may be read for it", "ingest more documents")
         examples, found = zip(*usable, strict=True)
-        parts = (course.chunks, self._model.tokenizer, self.plan.batch, self.plan.seed)
-        return Lessons(examples, found, *parts, by_chunk(examples), course.near, widens=self.freeze.apart)
+        chunks, tokenizer = data.chunks, self._model.tokenizer
+        batch, seed, widens = self.plan.batch, self.plan.seed, self.freeze.apart
+        return Lessons(examples, found, chunks, tokenizer, batch, seed, by_chunk(examples), data.near, widens=widens)
 
     def step(self, batch: TrainingBatch, rate: float) -> Learned:
         """Take one step at a learning rate."""
@@ -118,15 +119,15 @@ class Trainer:
     def _gradients(self, batch: TrainingBatch, ranks: Ranks) -> Learned:
         """Leave the batch's gradients in the weights; where memory runs out, with half as many questions at a time."""
         objective = replace(self.objective, cross_document=self.objective.cross_document and self.teaching)
-        t5, device = self._model.t5.train(), self._model.device
+        t5, layer, device = self._model.t5.train(), self._model.head.layer, self._model.device
         while True:
             self.optimizer.zero_grad(set_to_none=True)
             torch.manual_seed(self.plan.seed * SEEDS + self.done + ranks.number * STRANGER)
             try:
                 # No cache: what a pass without gradients casts would serve the one that needs them.
                 with torch.autocast(device.type, torch.bfloat16, enabled=self.half, cache_enabled=False):
-                    parts = (t5, self.selector, self._model.head.layer, batch, objective)
-                    return accumulate(*parts, micro=self.micro, ranks=ranks, known=self._known)
+                    learn = partial(accumulate, micro=self.micro, ranks=ranks, known=self._known)
+                    return learn(t5, self.selector, layer, batch, objective)
             except (MemoryError, RuntimeError) as error:
                 self._halve(error)
 
@@ -188,7 +189,7 @@ class Trainer:
 
 
 @dataclass(frozen=True)
-class Course:
+class TrainingData:
     """What is learnt from, and who is asked about it."""
 
     examples: Sequence[Example]
@@ -200,7 +201,7 @@ class Course:
 
 def train(
     trainer: Trainer,
-    course: Course,
+    data: TrainingData,
     budget: Budget,
     folder: Path,
     on_row: Callable[[Row, float], None],
@@ -212,13 +213,13 @@ def train(
     `on_row` hears of every step, and what share of the run is done.
     """
     began, saved = time.monotonic() - trainer.spent, time.monotonic()
-    lessons = trainer.lessons(course, trainer.close) if trainer.close else None
+    lessons = trainer.lessons(data, trainer.close) if trainer.close else None
     while (share := _share(trainer, budget, stop)) < 1:
         now = min(int(share * trainer.plan.rounds), trainer.plan.rounds - 1)
         if lessons is None or now > trainer.round:
-            trainer.close, trainer.round = course.mine(now, trainer.current()), now
-            lessons = trainer.lessons(course, trainer.close)
-        row = _next(trainer, course, lessons, trainer.freeze.pace * rate(trainer.plan, share))
+            trainer.close, trainer.round = data.mine(now, trainer.current()), now
+            lessons = trainer.lessons(data, trainer.close)
+        row = _next(trainer, data, lessons, trainer.freeze.pace * rate(trainer.plan, share))
         trainer.spent = time.monotonic() - began
         trainer.rows.append(replace(row, seconds=trainer.spent))
         on_row(trainer.rows[-1], share)
@@ -227,7 +228,7 @@ def train(
             saved = time.monotonic()
     trainer.save(folder)
     stopped = budget.share(trainer.done, trainer.spent) < 1
-    return TrainingLog(tuple(trainer.rows), course.exam.words_hit if course.exam else None, stopped)
+    return TrainingLog(tuple(trainer.rows), data.exam.words_hit if data.exam else None, stopped)
 
 
 def _share(trainer: Trainer, budget: Budget, stop: Callable[[], bool]) -> float:
@@ -235,20 +236,20 @@ def _share(trainer: Trainer, budget: Budget, stop: Callable[[], bool]) -> float:
     return trainer.ranks.same(math.inf if stop() else budget.share(trainer.done, trainer.spent))
 
 
-def _next(trainer: Trainer, course: Course, lessons: Lessons, rate: float) -> Row:
+def _next(trainer: Trainer, data: TrainingData, lessons: Lessons, rate: float) -> Row:
     """Look at the teacher where it is time, then take a step."""
     hit = trainer.rows[-1].teacher_hit if trainer.rows else None
-    if course.exam and _due(trainer):
-        hit = trainer.ranks.same(course.exam.ask(trainer.current(), trainer.objective.teacher))
-        trainer.teaching |= trainer.plan.lead is not None and course.exam.passed(hit, trainer.plan.lead)
+    if data.exam and _due(trainer):
+        hit = trainer.ranks.same(data.exam.ask(trainer.current(), trainer.objective.teacher))
+        trainer.teaching |= trainer.plan.lead is not None and data.exam.passed(hit, trainer.plan.lead)
     started, batch = time.monotonic(), lessons.batch(trainer.done, trainer.ranks.number, trainer.ranks.count)
     learned = trainer.step(batch, rate)
     tokens = _tokens(batch, trainer.objective.answers)
     speed = tokens / (time.monotonic() - started)
-    told = learned.cross_document if trainer.teaching and trainer.objective.cross_document else None
+    cross_document = learned.cross_document if trainer.teaching and trainer.objective.cross_document else None
     cloze = learned.cloze if batch.cloze and trainer.objective.cloze else None
     answer = learned.answer if trainer.objective.answers else None
-    return Row(trainer.done, 0.0, rate, tokens, speed, answer, told, learned.agreement, hit, cloze)
+    return Row(trainer.done, 0.0, rate, tokens, speed, answer, cross_document, learned.agreement, hit, cloze)
 
 
 def _due(trainer: Trainer) -> bool:

@@ -25,11 +25,11 @@ from reatt.model.backbone import ChunkText
 from reatt.model.decoding import Decoder
 from reatt.model.intra import Intra
 from reatt.model.t5 import Cache
-from reatt.training.decoder import CLIP, Material, Taken, drawn
+from reatt.training.decoder import CLIP, EvidenceMaterial, Taken, drawn
 from reatt.training.plans import Plan, TrainingLog
 from reatt_store.errors import QueriesFormat
 
-USUAL = Plan(batch=16, rate=3e-4, rounds=1, learn_head=False, half=False, recompute=False)
+ANSWER_PLAN = Plan(batch=16, rate=3e-4, rounds=1, learn_head=False, half=False, recompute=False)
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Warmed:
 class AnswerLearner:
     """A copy of a model whose decoder learns to answer."""
 
-    def __init__(self, model: Intra, material: Material, plan: Plan) -> None:
+    def __init__(self, model: Intra, material: EvidenceMaterial, plan: Plan) -> None:
         self.asker = copy.deepcopy(model.asker)
         self.model = Intra(self.asker, model.tokenizer, model.tokens, model.device, model.parts)
         self._material, self._plan = answered(material), plan
@@ -115,7 +115,7 @@ def learning(asker: Asker) -> list[Tensor]:
     return [weight for weight in asker.parameters() if id(weight) not in frozen]
 
 
-def answered(material: Material) -> Material:
+def answered(material: EvidenceMaterial) -> EvidenceMaterial:
     """Keep the questions whose answers are known; raises QueriesFormat where none is."""
     rows = zip(material.examples, material.before, strict=True)
     pairs = [(example, before) for example, before in rows if example.answers]

@@ -1,4 +1,4 @@
-"""A BERT encoder with a T5 decoder on disk: `config.json`, `model.safetensors`, `tokenizer.json` (docs/model-format.md).
+"""A BERT encoder with a T5 decoder on disk (docs/model-format.md).
 
 The encoder's weights have BERT's published names, the decoder's T5's; the words' embeddings serve both, and may lie
 apart in 8 bits, in `embeddings.safetensors`. Every missing, unknown or ill-shaped weight is named.

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from torch import Tensor
 
 from reatt.model.t5 import T5
 from reatt.model.t5_names import published_weights
-from reatt.progress import Progress
+from reatt.progress import OnProgress, Progress
 from reatt.weights.folder import INDEX, ModelFolder, place, read_config, shards, weight_files
 from reatt.weights.memory import check_to_load
 from reatt.weights.models import BUNDLED, load_asker
@@ -38,7 +38,6 @@ HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w./-]+)?", re.ASCII)
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 INSTALL = "pip install 'reatt[hub]'"
-OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)

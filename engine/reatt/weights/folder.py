@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reatt_store.errors import ModelError, ModelUnsafe
+from reatt_store.opening import private
 
+WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 FUSION_WEIGHT = 0.5  # of attention in hybrid search, where a config has no fitted one
 SUFFIX = "-adapted"  # of the name of a model that has learnt
@@ -123,8 +125,8 @@ def number(folder: ModelFolder, key: str, value: object, least: int, most: int) 
 
 def weight_files(folder: Path) -> list[Path]:
     """Name the safetensors files of a folder: one, or the shards that its index lists."""
-    if (folder / "model.safetensors").is_file():
-        return [folder / "model.safetensors"]
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
     if (folder / INDEX).is_file():
         return shards(folder / INDEX)
     if list(folder.glob("pytorch_model*.bin")):
@@ -149,7 +151,7 @@ def place(file: Path, target: Path, *, link: bool = False) -> None:
         with suppress(OSError):  # another file system, or one without links
             os.link(file.resolve(), target)
             return
-    with open(file, "rb") as source, open(target, "xb", opener=_private) as copy:
+    with open(file, "rb") as source, open(target, "xb", opener=private) as copy:
         shutil.copyfileobj(source, copy, 1 << 20)
         copy.flush()
         os.fsync(copy.fileno())
@@ -164,7 +166,3 @@ def read_json(file: Path) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise ModelError(f"{file} holds no JSON object", "copy the model again", str(file))
     return raw
-
-
-def _private(name: str, flags: int) -> int:
-    return os.open(name, flags, 0o600)

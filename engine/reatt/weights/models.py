@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -136,7 +137,9 @@ def has_hash(folder: ModelFolder, sha256: str) -> bool:
         return False
 
 
-def load(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = None) -> ReAtt:
+def load(
+    folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = None, *, keeps_states: bool = False
+) -> ReAtt:
     """Load a model with its tokenizer onto a device, in float32 unless told otherwise.
 
     Bfloat16 would make other keys than those that a store holds, and a store may be carried to a machine without it.
@@ -150,7 +153,8 @@ def load(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = 
     t5 = load_stack(folder.path, dtype or torch.float32)
     reads = number(folder, "reads", folder.settings.get("reads", EVERYTHING), 1, EVERYTHING)
     prior = _weight(folder, "prior", 0.0, STRONGEST)
-    return ReAtt(t5, read_tokenizer(folder), head, where, _calibration(folder), reads, prior, _chooser(folder))
+    how = (_calibration(folder), reads, prior, _chooser(folder))
+    return ReAtt(t5, read_tokenizer(folder), head, where, *how, keeps_states=keeps_states)
 
 
 def _chooser(folder: ModelFolder) -> Chooser:
@@ -202,15 +206,9 @@ ASKERS: dict[str, Callable[[ModelFolder, torch.dtype], Asker]] = {
 }
 
 
-def _load_keeping(folder: ModelFolder, device: str) -> ReAtt:
-    model = load(folder, device)
-    model.keeps_states = True
-    return model
-
-
 METHODS: dict[str, Callable[[ModelFolder, str], Backbone]] = {
     "reatt": load,
-    "reatt-states": _load_keeping,
+    "reatt-states": partial(load, keeps_states=True),
     "intra": load_intra,
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 FLOAT = 4  # bytes of a weight in memory, whatever the file has
 STORED = {"bfloat16": 2, "float16": 2}  # bytes of a weight in a file, by the config's `dtype`
 
-Config = Mapping[str, Any]
+RawConfig = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Needs:
         return self.stored * (self.weights + self.unread)
 
 
-def needs(config: Config) -> Needs | None:
+def needs(config: RawConfig) -> Needs | None:
     """Compute what the model of a published config needs; None where the config leaves out what that depends on."""
     try:
         weights, unread = COUNTS[config["model_type"]](config)
@@ -40,7 +40,7 @@ def needs(config: Config) -> Needs | None:
         return None
 
 
-def _t5(config: Config) -> tuple[int, int]:
+def _t5(config: RawConfig) -> tuple[int, int]:
     """Count a T5: attention has four maps, a gated feed-forward layer three."""
     width, inner = config["d_model"], config["num_heads"] * config["d_kv"]
     gated = str(config.get("feed_forward_proj", "relu")).startswith("gated")
@@ -52,7 +52,7 @@ def _t5(config: Config) -> tuple[int, int]:
     return heads * config["vocab_size"] * width + encoder + decoder + positions + 2 * width, 0
 
 
-def _t5gemma(config: Config) -> tuple[int, int]:
+def _t5gemma(config: RawConfig) -> tuple[int, int]:
     """Count a T5Gemma2: one embedding for both sides and the head; unread, a vision tower and its way into the text."""
     text, eyes = config["encoder"]["text_config"], config["encoder"]["vision_config"]
     width = text["hidden_size"]
@@ -60,7 +60,7 @@ def _t5gemma(config: Config) -> tuple[int, int]:
     return read, _tower(eyes) + (width + 1) * eyes["hidden_size"]
 
 
-def _gemmas_stack(side: Config) -> int:
+def _gemmas_stack(side: RawConfig) -> int:
     """Count the layers of a side: merged attention has no more maps than the encoder's."""
     width, head = side["hidden_size"], side["head_dim"]
     attention = 2 * width * head * (side["num_attention_heads"] + side["num_key_value_heads"]) + 2 * head
@@ -68,7 +68,7 @@ def _gemmas_stack(side: Config) -> int:
     return int(side["num_hidden_layers"] * layer + width)
 
 
-def _tower(eyes: Config) -> int:
+def _tower(eyes: RawConfig) -> int:
     """Count a SigLIP tower: layers with offsets, patches and their places, and the head that some have."""
     width, inner = eyes["hidden_size"], eyes["intermediate_size"]
     layer = 4 * width * (width + 1) + 2 * width * inner + inner + width + 4 * width
@@ -78,7 +78,7 @@ def _tower(eyes: Config) -> int:
     return int(eyes["num_hidden_layers"] * layer + seen + 2 * width + head)
 
 
-def _bert(config: Config) -> tuple[int, int]:
+def _bert(config: RawConfig) -> tuple[int, int]:
     """Count a BERT encoder, whose maps have offsets, a T5 decoder, and what finds and points."""
     width, above, shape = config["hidden_size"], config["decoder"], config["encoder"]
     inner = shape["intermediate_size"]
@@ -91,8 +91,8 @@ def _bert(config: Config) -> tuple[int, int]:
     return shape["num_hidden_layers"] * block + texts + decoder - unread + found * width, 0
 
 
-def _projections(decoder: Config) -> str:
+def _projections(decoder: RawConfig) -> str:
     return str(decoder.get("feed_forward_proj", "gated-gelu"))
 
 
-COUNTS: dict[str, Callable[[Config], tuple[int, int]]] = {"t5": _t5, "bert-t5": _bert, "t5gemma2": _t5gemma}
+COUNTS: dict[str, Callable[[RawConfig], tuple[int, int]]] = {"t5": _t5, "bert-t5": _bert, "t5gemma2": _t5gemma}

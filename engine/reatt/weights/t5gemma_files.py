@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reatt.model.t5gemma import Marks, Reparameterised, T5Gemma
+from reatt.model.t5gemma import Reparameterised, T5Gemma, T5GemmaIds
 from reatt.weights.folder import ModelFolder
 from reatt.weights.t5_files import complain, read_weights
 from reatt_store.errors import ModelError
@@ -71,7 +71,7 @@ def _unfilled(folder: ModelFolder) -> T5Gemma:
     wrong = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
     try:
         config: Any = T5Gemma2Config.from_dict({k: v for k, v in folder.config.items() if k != "reatt"})
-        marks = Marks(*(_id(config.decoder, key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")))
+        marks = T5GemmaIds(*(_id(config.decoder, key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")))
         return form(*_stacks(config), marks)
     except (StrictDataclassError, *wrong) as error:  # whatever transformers makes of a number that cannot be
         message = f"{file} does not describe a T5Gemma2: {' '.join(str(error).split()):.200}"

@@ -1,0 +1,333 @@
+"""The library's one class: a store of documents that can be filled, searched, asked, measured and adapted.
+
+A `Store` opens its database and loads its model when they are first needed, and keeps them. Other processes may write
+to the store meanwhile, and even move it to another model: what is found is always of one generation, the one that was
+in force when the try began. Importing this module loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reatt.places import registry, store_folder
+from reatt.progress import OnProgress
+from reatt.search.query import TOP, Query
+
+if TYPE_CHECKING:
+    from reatt.ask import Hits, Reply
+    from reatt.evaluate import Evaluation
+    from reatt.ingest import IngestOptions, IngestReport
+    from reatt.model.backbone import Backbone, Encoder
+    from reatt.search.retriever import Hit, Retriever
+    from reatt.weights.folder import ModelFolder
+    from reatt_store.errors import Notice
+    from reatt_store.library import Generation, Library
+
+TRIES = 2  # per question; one more holds a store still that keeps moving to other models
+
+Name = str | os.PathLike[str]
+
+
+def open(path: Name | None = None, *, model: Name | None = None, device: str = "auto") -> Store:
+    """Open a store, made now if there is none.
+
+    `path` is its folder; None is the store that the command line would find: `$REATT_STORE`, the nearest `.reatt/`
+    upwards, or your own. `model` is a name or a folder; None is the store's own model, or the bundled one. `device` is
+    "auto", "cpu" or "cuda[:N]". Raises `ReattError`, as everything here does, with what to do in `fix`.
+    """
+    store = Store(store_folder(path), None if model is None else os.fspath(model), device)
+    store.make()
+    return store
+
+
+@dataclass
+class _Attempt:
+    """One try at a question."""
+
+    generation: Generation | None = None  # whose vectors were searched; None where words alone were
+    counts: bool = False  # whether these are still in the store: else some may have been missed
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A retriever limited to one way of looking."""
+
+    finder: Retriever
+    how: Query
+
+    def search(
+        self, question: str, k: int = TOP, retriever: str = "", search: str = "", only: str | None = None
+    ) -> list[Hit]:
+        """Return the best k chunks, best first."""
+        return self.finder.find(replace(self.how, question=question, top=k))
+
+
+class Store:
+    """One store of documents, and the model that searches and reads it; a context manager that closes it."""
+
+    def __init__(self, folder: Path, model: str | None = None, device: str = "auto") -> None:
+        self.folder, self.device = folder, device
+        self._named = model
+        self._library: Library | None = None
+        self._model: ModelFolder | None = None
+        self._settled: Generation | None = None  # what model and retrievers are for
+        self._retrievers: dict[bool, Retriever] = {}  # by whether they have a model
+        self._loaded: dict[tuple[str, str], Backbone] = {}  # by method and a name: the latest one alone
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database and let go of the model."""
+        if self._library is not None:
+            self._library.close()
+        self._library = None
+        self._retrievers.clear()
+        self._loaded.clear()
+
+    # What there is.
+
+    @property
+    def library(self) -> Library:
+        """What the store holds: documents, chunks, generations, runs. Raises `NoStore` where there is none."""
+        if self._library is None:
+            from reatt_store.library import Library
+
+            self._library = Library.open(self.folder)
+        return self._library
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a store. One whose creation was interrupted does not count."""
+        from reatt_store.errors import NoStore, ReattError, StoreLocked
+
+        try:
+            _ = self.library
+        except NoStore:
+            return False
+        except StoreLocked:  # waiting did not help; once is enough
+            raise
+        except ReattError:  # damaged, or of a newer version: whoever opens it gets the error
+            return True
+        return True
+
+    def make(self) -> Library:
+        """Make the store if there is none, and open it."""
+        if not self.exists:
+            from reatt_store.library import Library
+
+            self._library = Library.create(self.folder)
+        return self.library
+
+    @property
+    def model(self) -> ModelFolder:
+        """The requested model, else the store's own, else the bundled one; not loaded."""
+        if self._model is None:
+            from reatt.weights import models
+
+            self._model = models.find(self._named, registry(), self.library if self.exists else None)
+        return self._model
+
+    # What it does.
+
+    def ingest(
+        self,
+        paths: Name | Iterable[Name],
+        options: IngestOptions | None = None,
+        *,
+        method: str | None = None,
+        progress: OnProgress | None = None,
+        warn: Callable[[str], None] | None = None,
+    ) -> IngestReport:
+        """Read files, folders and globs into the store. Unchanged files are skipped; a killed run continues.
+
+        `method` is "reatt", "reatt-states" or "intra"; None is the store's own, else "reatt". `warn` hears at once what
+        is worth knowing before anything is encoded; without it, the report's warnings begin with that.
+        """
+        from reatt import ingest as verb
+
+        told = options or verb.IngestOptions()
+        named = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+        verb.preflight(named, told)
+        model = self._model_to_ingest_with(told.reencode)
+        early = self._untaught(model, method, told.reencode)
+        if warn:
+            for warning in early:
+                warn(warning)
+        backbone = self._encoder(model, method, told.reencode)
+        library = self.make()  # last, so that no mistake leaves an empty one
+        report = verb.ingest(library, backbone, model, named, told, progress or (lambda _: None))
+        report.warnings[:0] = [] if warn else early
+        return report
+
+    def search(self, question: str | Query, k: int = TOP, retriever: str = "hybrid") -> Hits:
+        """Find the passages that match a question best; `retriever` is "hybrid", "attention" or "words".
+
+        A `Query` says more, and then says it all: `k` and `retriever` are for a question in words.
+        """
+        query = question if isinstance(question, Query) else Query(question, k, retriever)
+        _ = self.library  # before torch is loaded, so that a missing store is reported at once
+        from reatt import ask as verb
+
+        for last in (*TRIES * [False], True):
+            with self._attempt(last) as attempt:
+                known, warnings = self._known(query)
+                hits = verb.search(self.retriever(known.retriever != "words"), known)
+                attempt.generation = hits.generation
+            if attempt.counts:
+                break
+        return replace(hits, warnings=[*warnings, *hits.warnings])
+
+    def ask(self, question: str | Query) -> Reply:
+        """Answer a question from the documents; a `Query` says more than the question."""
+        query = question if isinstance(question, Query) else Query(question)
+        _ = self.library
+        from reatt import ask as verb
+
+        for last in (*TRIES * [False], True):
+            with self._attempt(last) as attempt:
+                known, warnings = self._known(query)
+                reply = verb.ask(self.retriever(), known)
+                attempt.generation = reply.generation
+            if attempt.counts:
+                break
+        return replace(reply, warnings=[*warnings, *reply.warnings])
+
+    def evaluate(
+        self,
+        queries: Name,
+        qrels: Name | None = None,
+        how: Query = Query(""),  # noqa: B008  (frozen)
+        *,
+        read: bool = False,
+        limit: int | None = None,
+        progress: OnProgress | None = None,
+    ) -> Evaluation:
+        """Measure how well the store finds, and with `read` answers, on questions and judgements in BEIR's form.
+
+        `how` says which way to look; its question and its `abstain` do not matter, for every question is answered.
+        """
+        from reatt import ask, evaluate
+
+        _ = self.library
+        finder = self.retriever(read or how.retriever != "words")
+        every = replace(how, abstain=0.0)
+        return evaluate.evaluate(
+            _Held(finder, how), Path(queries), Path(qrels) if qrels else None, limit=limit,
+            read=(lambda question: ask.ask(finder, replace(every, question=question)).answer) if read else None,
+            on_progress=progress or (lambda _: None),
+        )  # fmt: skip
+
+    def retriever(self, with_model: bool = True) -> Retriever:
+        """Return the retriever, made once for each generation; search by words alone needs no model."""
+        generation = self._settle()
+        loaded = generation is not None and (with_model or True in self._retrievers)
+        if loaded not in self._retrievers:
+            from reatt.search.retriever import Retriever
+            from reatt.weights import models
+            from reatt.weights.folder import FUSION_WEIGHT
+
+            weight = models.fusion(self.model, FUSION_WEIGHT, generation.method) if generation and loaded else 0.0
+            backbone = self._reader(generation) if generation and loaded else None
+            self._retrievers[loaded] = Retriever(self.library, backbone, generation, weight)
+        return self._retrievers[loaded]
+
+    # How.
+
+    def _settle(self) -> Generation | None:
+        """Return the current generation; drop what was opened for another one."""
+        now = self.library.generation()
+        if now != self._settled:
+            self._retrievers.clear()
+            self._model = None
+            self._settled = now
+        return now
+
+    @contextmanager
+    def _attempt(self, last: bool) -> Iterator[_Attempt]:
+        """Try for the length of a block; one that failed as the store moved to other vectors does not count.
+
+        The last one holds the store still and counts whatever happens.
+        """
+        from reatt_store.errors import ReattError
+
+        attempt = _Attempt()
+        with self.library.still() if last else nullcontext():
+            asked = self._settle()
+            try:
+                yield attempt
+            except (ReattError, OSError):
+                if last or self.library.generation() == asked:
+                    raise
+                return
+            used = attempt.generation
+            attempt.counts = last or used is None or used.id in {made.id for made in self.library.generations()}
+
+    def _backbone(self, method: str, model: ModelFolder, *known_as: str) -> Backbone:
+        """Load a model onto the store's device, for a method; what was loaded last is kept under its path and hash.
+
+        A question knows one of the two: to hash the files of a large model takes longer than to ask it.
+        """
+        from reatt.weights import models
+
+        keys = [(method, name) for name in known_as]
+        loaded = next((self._loaded[key] for key in keys if key in self._loaded), None)
+        if loaded is None:
+            self._loaded.clear()
+            loaded = models.load_for(method, model, self.device)
+        self._loaded.update(dict.fromkeys(keys, loaded))
+        return loaded
+
+    def _reader(self, made: Generation) -> Backbone:
+        """Load the model for a generation; the store's own is known by the hash that the generation names."""
+        name = made.model_sha256 if self.model.origin == "store" else str(self.model.path)
+        return self._backbone(made.method, self.model, name)
+
+    def _known(self, query: Query) -> tuple[Query, list[Notice]]:
+        """Search by words alone if the model does not know the language of the question, and say so."""
+        from reatt.documents.languages import foreign, known_to
+        from reatt_store.errors import Notice
+
+        language = foreign(query.question, known_to(self.model.settings)) if query.retriever == "hybrid" else None
+        if language is None:
+            return query, []
+        told = f"{self.model.name} does not know {language}; searched by words (--retriever attention overrides this)"
+        return replace(query, retriever="words"), [Notice("LANGUAGE", told)]
+
+    def _model_to_ingest_with(self, reencode: bool) -> ModelFolder:
+        from reatt.weights import models
+
+        return models.bundled() if reencode and self._named is None else self.model
+
+    def _encoder(self, model: ModelFolder, method: str | None, reencode: bool) -> Encoder:
+        """Return the model. The one that encoded the store is loaded only when there is something to encode."""
+        from reatt.model.deferred import Deferred
+
+        made, names = self.library.generation() if self.exists else None, (model.sha256, str(model.path))
+        if made is None or reencode or made.model_sha256 != model.sha256 or method not in (None, made.method):
+            return self._backbone(method or (made.method if made else "reatt"), model, *names)
+        return Deferred(made, lambda: self._backbone(made.method, model, *names))
+
+    def _untaught(self, model: ModelFolder, method: str | None, reencode: bool) -> list[Notice]:
+        """Warn, before anything is encoded, that the decoder was never trained to retrieve."""
+        from reatt_store.errors import Notice
+
+        made = self.library.generation() if self.exists and reencode else None
+        if (method or (made and made.method)) != "intra" or model.retrieval_tokens.is_file():
+            return []
+        told = f"{model.name}'s decoder was never trained to retrieve, so attention finds next to nothing"
+        teach = f"reatt adapt {self._option()}--qa queries.jsonl --qrels qrels.tsv"
+        return [Notice("UNTAUGHT", f"{told}; {teach} trains it, with little effect on reatt-mini (docs/intra.md)")]
+
+    def _option(self) -> str:
+        """Write `--store` for a command to type next, unless the store is found without it."""
+        return "" if self.folder == store_folder() else f"--store {shlex.quote(str(self.folder))} "

@@ -1,0 +1,87 @@
+"""A model that has learnt, as a folder in the published layout; what it was before stays on record in its config."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+
+from reatt.model.asker import Asker
+from reatt.model.reatt import ReAtt
+from reatt.model.retrieval_tokens import RetrievalTokens
+from reatt.model.stacks.names import published
+from reatt.weights.folder import FUSION_WEIGHT, INDEX, SUFFIX, WEIGHTS, ModelFolder, place, weight_files
+from reatt_store.connection import translated
+from reatt_store.errors import DiskFull
+
+FUSION = 0.55  # least weight of attention in hybrid search where retrieval has learnt apart
+
+WeightFiles = Mapping[str, Mapping[str, Tensor]]  # file name -> weight name -> weight
+
+
+def write_reatt(model: ReAtt, parent: ModelFolder, folder: Path) -> ModelFolder:
+    """Write a ReAtt that began as `parent`.
+
+    Calibration stays the parent's, and so does the weight of attention in hybrid search, unless retrieval has learnt
+    apart: it then knows which words count in this corpus, and what it says is worth more beside them.
+    """
+    settings = {}
+    if model.t5.retrieval is not None:
+        settings["fusion"] = max(FUSION, float(parent.settings.get("fusion", FUSION_WEIGHT)))
+    files = {WEIGHTS: published(model.t5)}
+    return write_folder(parent, folder, files, {"retrieval_head": model.head.number}, settings)
+
+
+def write_intra(tokens: RetrievalTokens, parent: ModelFolder, folder: Path, warmed: Asker | None = None) -> ModelFolder:
+    """Write an INTRA that began as `parent` and differs from it in retrieval tokens, and where `warmed`, decoder."""
+    files = {parent.retrieval_tokens.name: {"vectors": tokens.vectors, "weights": tokens.weights}}
+    learnt = {} if warmed is None else {WEIGHTS: warmed.published()}
+    return write_folder(parent, folder, {**learnt, **files}, {}, {})
+
+
+def write_folder(
+    parent: ModelFolder, folder: Path, files: WeightFiles, config: Mapping[str, Any], settings: Mapping[str, Any]
+) -> ModelFolder:
+    """Write a model that began as `parent` and differs from it in `files`, in place of what `folder` held.
+
+    `config` and `settings`, our own part of it, replace what the parent's config says. Where the model's own weights
+    are among the files, they are float32: rounding could undo what a low learning rate has done. Raises DiskFull.
+    """
+    name = parent.name.removesuffix(SUFFIX) + SUFFIX
+    whole = {**parent.config, **config}
+    whole["reatt"] = {**parent.settings, "name": name, "parent": parent.sha256, **settings}
+    if WEIGHTS in files:
+        whole = {**{key: value for key, value in whole.items() if key != "torch_dtype"}, "dtype": "float32"}
+    shutil.rmtree(folder, ignore_errors=True)
+    with translated(folder):
+        folder.mkdir(parents=True, mode=0o700)
+        (folder / "config.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+        kept = [parent.path / "tokenizer.json", *parent.apart]
+        for file in kept if WEIGHTS in files else [*kept, *_weights(parent)]:
+            place(file, folder / file.name)
+        for file_name, tensors in files.items():
+            _save(folder / file_name, tensors)
+        for written in folder.iterdir():
+            os.chmod(written, 0o600)
+    return ModelFolder(folder, "folder", name)
+
+
+def _save(file: Path, tensors: Mapping[str, Tensor]) -> None:
+    ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    try:
+        save_file(ready, file, {"format": "pt"})
+    except SafetensorError as error:
+        message = f"the model cannot be written to {file.parent}: {error}"
+        raise DiskFull(message, "free some space") from None
+
+
+def _weights(folder: ModelFolder) -> list[Path]:
+    index = folder.path / INDEX
+    return [*weight_files(folder.path), *([index] if index.is_file() else [])]
