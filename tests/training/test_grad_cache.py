@@ -13,7 +13,7 @@ import torch.multiprocessing as mp
 from torch.nn import functional as F
 
 from reatt.lessons.batches import Cloze, TrainingBatch
-from reatt.model.projections import Form, Projections
+from reatt.model.projections import Form, Pointer, Projections
 from reatt.model.stacks.bert import BertConfig, BertStack
 from reatt.model.t5 import T5, T5Config
 from reatt.training import grad_cache, pools
@@ -49,7 +49,15 @@ def unit_stack(config):
     return t5
 
 
-STACKS = {"t5": t5_stack, "bert": bert_stack, "unit": unit_stack}
+def pointed_stack(config):
+    """Make a BERT that points, too."""
+    t5 = unit_stack(config)
+    t5.pointer = Pointer(18, 5)
+    t5.pointer.weight.data.normal_()
+    return t5
+
+
+STACKS = {"t5": t5_stack, "bert": bert_stack, "unit": unit_stack, "pointed": pointed_stack}
 every_stack = pytest.mark.parametrize("stack", STACKS)
 
 
@@ -68,7 +76,9 @@ def batch(close=CLOSE):
     ids = lambda low, high: (*draw.choices(range(3, 40), k=draw.randint(low, high)), 1)  # noqa: E731
     chunks = tuple(ids(4, 30) for _ in range(1 + max(map(max, close))))
     cloze = tuple(Cloze(ids(2, 5), *near) for near in NEAR)
-    return TrainingBatch(tuple(ids(2, 6) for _ in close), tuple(ids(1, 3) for _ in close), chunks, close, cloze)
+    questions, answers = tuple(ids(2, 6) for _ in close), [ids(1, 3) for _ in close]
+    answers[0] = (*chunks[close[0][0]][2:4], 1)  # one that stands in a chunk word for word
+    return TrainingBatch(questions, tuple(answers), chunks, close, cloze)
 
 
 def gradients(t5, selector):
@@ -117,7 +127,7 @@ def test_the_gradient_cache_is_the_whole_batch_at_once_with_dropout(name, micro)
 
 
 @pytest.mark.parametrize("name", ["all", "retrieval", "answers"])
-@pytest.mark.parametrize("stack", ["bert", "unit"])
+@pytest.mark.parametrize("stack", ["bert", "unit", "pointed"])
 def test_the_gradient_cache_is_the_whole_batch_at_once_with_dropout_for_every_stack(stack, name):
     t5, selector = learner(stack=stack)
     assert_same(*(run(t5, selector, batch(), OBJECTIVES[name], 2) for run in (cached, whole)))
@@ -188,12 +198,28 @@ def naive(t5, selector, given, objective):
         """A T5 pairs a question without its end mark, a BERT with it."""
         return alone(question[:-1] if t5.encoder.kind == "t5" else question)
 
+    def pointed(read, question, wanted, close):
+        """Score every place of every chunk, and the first token of each question, and look which hold the answer."""
+        asked, where = len(question), [(c, None) for c in range(len(close))]
+        where += [(c, n) for c, ids in enumerate(close) for n in range(len(ids))]
+        both = [[t5.pointer.weight[side] @ read[c][0 if n is None else asked + n] for c, n in where] for side in (0, 1)]
+        logs = [torch.stack(row).log_softmax(0) for row in both]
+        right = [
+            logs[0][where.index((c, n))] + logs[1][where.index((c, n + len(wanted) - 1))]
+            for c, ids in enumerate(close)
+            for n in range(ids.index(5) + 1 if 5 in ids else 0, len(ids))
+            if ids[n : n + len(wanted)] == wanted
+        ]
+        return -torch.stack(right).logsumexp(0) if right else 0.0
+
     for question, wanted, close in zip(given.questions, given.answers, given.close, strict=True):
         pairs = [torch.cat((before(question), alone(given.chunks[c]))) for c in close]
         read = [t5.finish(encode(x, slice(LAYER, None)))[0] for x in pairs]
         cache = t5.remember(torch.cat(read)[None])
         logits = t5.logits(t5.decode(torch.tensor([[0, *wanted[:-1]]]), cache))[0]
         answer = answer + F.cross_entropy(logits, torch.tensor(wanted), reduction="sum")
+        if t5.pointer is not None:
+            answer = answer + pointed(read, question, wanted[:-1], [given.chunks[c] for c in close])
         weights = t5.target_scores(cache)[0].softmax(-1).mean(0).detach().split([len(x) for x in pairs])
         target = torch.zeros(len(given.chunks), dtype=torch.float64)
         target[list(close)] = torch.stack([part.sum() for part in weights])
@@ -213,6 +239,7 @@ def test_the_loss_is_the_papers_pair_by_pair(stack):
     loss = naive(t5, selector, batch(), Objective())
     loss.backward()
     assert_same((loss.item(), gradients(t5, selector)), found, 2e-6)
+    assert stack != "pointed" or found[1]["pointer.weight"].any()
 
 
 def test_a_shared_chunk_counts_once():

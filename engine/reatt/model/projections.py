@@ -49,10 +49,12 @@ class Projections(nn.Module):
 class Pointer(nn.Module):
     """Two vectors whose products with a joint state say how well an answer would start there, and end there."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, separator: int) -> None:
         super().__init__()
+        self.separator = separator  # after a chunk's title: answers stand behind it
         self.weight = nn.Parameter(torch.zeros(2, width))
 
     def forward(self, states: Tensor) -> Tensor:
-        """Score states (..., t, D) as starts and ends: (..., 2, t) in float32."""
-        return F.linear(states, self.weight).float().transpose(-1, -2)
+        """Score states (..., t, D) as starts and ends: (..., 2, t), in float32 at least."""
+        scores = F.linear(states, self.weight)
+        return scores.to(torch.promote_types(scores.dtype, torch.float32)).transpose(-1, -2)

@@ -18,6 +18,7 @@ from reatt.lessons.batches import TrainingBatch
 from reatt.model.reatt import Head, formed, projection
 from reatt.model.t5 import T5
 from reatt.training.objective import HeadSelector, Objective
+from reatt.training.pointing import pointer_losses
 from reatt.training.pools import ChunkStates, Pool, answer_losses, apart, fuse, together
 from reatt.training.teachers import teach
 
@@ -80,10 +81,13 @@ class TrainingStep:
         return together(self.t5, self.layer, torch.cat(states), pairs)
 
     def answers(self, group: Group, lower: Lower, lent: Mapping[int, Tensor]) -> Tensor:
-        """Sum the answers' negative log likelihood over a group."""
+        """Sum the answers' negative log likelihood over a group, and that of where they stand for a pointer."""
         fused = fuse(self.read(group, lower, lent), [len(self.batch.close[q]) for q in group.questions])
         cache = self.t5.remember(fused.values, fused.keep)
-        return answer_losses(self.t5, cache, [self.batch.answers[q] for q in group.questions]).sum()
+        questions, answers = ([row[q] for q in group.questions] for row in (self.batch.questions, self.batch.answers))
+        chunks = [[self.batch.chunks[c] for c in self.batch.close[q]] for q in group.questions]
+        pointed = pointer_losses(self.t5, fused, questions, chunks, answers)
+        return (answer_losses(self.t5, cache, answers) + pointed).sum()
 
     def shares(self, group: Group, lower: Lower, lent: Mapping[int, Tensor]) -> list[Tensor]:
         """Ask the teacher what a group's close chunks are worth."""

@@ -1,4 +1,4 @@
-"""A BERT encoder with a T5 decoder on disk (docs/model-format.md).
+"""A BERT encoder with a T5 decoder on disk, as docs/model-format.md describes it.
 
 The encoder's weights have BERT's published names, the decoder's T5's; the words' embeddings serve both, and may lie
 apart in 8 bits, in `embeddings.safetensors`. Every missing, unknown or ill-shaped weight is named.
@@ -51,7 +51,7 @@ def unfilled(shape: Shape) -> T5:
         if shape.width is not None:
             model.retrieval = Projections(shape.encoder.hidden_size, shape.width, shape.form)
         if shape.points:
-            model.pointer = Pointer(shape.encoder.hidden_size)
+            model.pointer = Pointer(shape.encoder.hidden_size, shape.encoder.sep_token_id)
     return model
 
 

@@ -1,0 +1,64 @@
+"""Teaching a pointer where answers stand, beside the decoder that learns to write them.
+
+`L_pointer = -log of the sum over places where the answer stands of P(start) P(end)`: start and end are each a softmax
+over the null places and all chunk tokens read for a question, as `model.pointing` has them. An answer that stands
+nowhere word for word teaches nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from reatt.lessons.batches import Ids
+from reatt.model.reatt import Padded
+from reatt.model.t5 import T5
+
+
+def pointer_losses(
+    t5: T5, fused: Padded, questions: Sequence[Ids], chunks: Sequence[Sequence[Ids]], answers: Sequence[Ids]
+) -> Tensor:
+    """Compute the loss of each question (B,) over its memory, a row of `fused` (B, t, D); 0 where there is no pointer.
+
+    A memory is pairs, one after another: of a question as it is paired, and each of its chunks.
+    """
+    if t5.pointer is None:
+        return fused.values.new_zeros(len(answers))
+    with torch.autocast(fused.values.device.type, enabled=False):
+        scores = t5.pointer(fused.values.to(t5.pointer.weight.dtype))  # (B, 2, t)
+    rows = zip(scores, questions, chunks, answers, strict=True)
+    before = t5.encoder.paired
+    return torch.stack(
+        [_loss(row, len(before(asked)), close, answer, t5.pointer.separator) for row, asked, close, answer in rows]
+    )
+
+
+def _loss(scores: Tensor, asked: int, close: Sequence[Ids], answer: Ids, separator: int) -> Tensor:
+    """Compute the loss of one question of `asked` ids from its scores (2, t)."""
+    seen: list[int] = []
+    stands: list[tuple[int, int]] = []
+    at = 0
+    for ids in close:
+        first = at + asked
+        seen += [at, *range(first, first + len(ids))]
+        stands += [(first + start, first + end) for start, end in occurrences(answer[:-1], ids, separator)]
+        at = first + len(ids)
+    if not stands:
+        return scores.new_zeros(())
+    starts, ends = zip(*stands, strict=True)
+    found = (scores[0, list(starts)] + scores[1, list(ends)]).logsumexp(0)
+    return scores[:, seen].logsumexp(1).sum() - found
+
+
+def occurrences(answer: Ids, chunk: Ids, separator: int) -> Iterator[tuple[int, int]]:
+    """Find where an answer stands in a chunk's text, which begins after the title's separator: first and last token.
+
+    >>> list(occurrences((7, 8), (2, 7, 8, 3, 7, 8, 9, 7, 8, 3), 3))
+    [(4, 5), (7, 8)]
+    """
+    begins = chunk.index(separator) + 1 if separator in chunk else 0
+    for start in range(begins, len(chunk) - len(answer) + 1):
+        if answer and chunk[start : start + len(answer)] == answer:
+            yield start, start + len(answer) - 1
