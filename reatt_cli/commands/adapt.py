@@ -146,7 +146,7 @@ def _encoder(session: Session, given: Arguments, began: float) -> int:
     """Train with ReAtt's losses."""
     from reatt import adapt
     from reatt.adapt_encoder import EncoderCourse, EncoderOptions, Sources, gather
-    from reatt.model.reatt import KEEPING
+    from reatt.model.backbone import KEEPING
     from reatt.training import feasible, freezing, ranks
     from reatt.weights import models
 

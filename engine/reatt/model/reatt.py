@@ -11,6 +11,7 @@ together at block B, are exactly what a joint encoding under a block mask would 
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from reatt.model.backbone import Answer, ChunkCode, ChunkText, Limits, Queries, Round, Span
+from reatt.model.backbone import KEEPING, PLAIN, Answer, ChunkCode, ChunkText, Limits, Queries, Round, Span
 from reatt.model.confidence import Calibration
 from reatt.model.decoding import Source
 from reatt.model.projections import Projections
@@ -29,7 +30,6 @@ from reatt.model.tokens import TextTokenizer, Tokens
 from reatt.model.writer import AnswerWriter, Chooser, Reading, written
 
 EVERYTHING = 1 << 30  # passages read together where a model does not say
-PLAIN, KEEPING = "reatt", "reatt-states"  # the method's names, where states are kept and where not
 KEYS_VERSION = b"1"  # to be raised when the same weights come to give other keys
 
 
@@ -171,6 +171,12 @@ class ReAtt:
         self.keeps_states = keeps_states  # whether a store keeps the lower half's states, so that reading starts there
         self.key_width = len(projection(t5, head, "k"))
         self.max_chunk_tokens = tokenizer.chunk_limit
+
+    def with_head(self, number: int) -> ReAtt:
+        """Return the same model, its weights shared, with another head of block B as the retrieval head."""
+        other = copy.copy(self)
+        other.head = Head(self.head.layer, number)
+        return other
 
     @property
     def method(self) -> str:

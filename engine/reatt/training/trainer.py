@@ -21,7 +21,7 @@ from reatt.lessons.batches import ChunkIds, Lessons, Near, TrainingBatch
 from reatt.lessons.cloze import by_chunk
 from reatt.lessons.examples import Example
 from reatt.model.processor import multiplies_bfloat16
-from reatt.model.reatt import Head, ReAtt
+from reatt.model.reatt import ReAtt
 from reatt.training import checkpoints
 from reatt.training.exams import Exam
 from reatt.training.freezing import Freeze
@@ -87,7 +87,7 @@ class Trainer:
     def current(self) -> ReAtt:
         """Return the model as it is now, at rest, with the head that weighs most; its own until one does."""
         if (best := self.selector.best()) is not None:
-            self._model.head = Head(self._model.head.layer, best)
+            self._model = self._model.with_head(best)
         self._model.t5.eval()
         return self._model
 

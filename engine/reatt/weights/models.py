@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reatt.model.backbone import KEEPING, PLAIN
 from reatt.weights.folder import INDEX, ModelFolder, encoder_shape, number, place, read_config, read_retrieving_config
 from reatt.weights.tokenizer_files import read_tokenizer
 from reatt_store.connection import sync_folder, translated
@@ -207,8 +208,8 @@ ASKERS: dict[str, Callable[[ModelFolder, torch.dtype], Asker]] = {
 
 
 METHODS: dict[str, Callable[[ModelFolder, str], Backbone]] = {
-    "reatt": load,
-    "reatt-states": partial(load, keeps_states=True),
+    PLAIN: load,
+    KEEPING: partial(load, keeps_states=True),
     "intra": load_intra,
 }
 
