@@ -18,7 +18,7 @@ from reatt_store.library import Library
 
 HEAVY = {"torch", "numpy", "faiss", "transformers", "tokenizers", "safetensors", "sqlite_utils", "sqlite3", "pydantic"}
 QUESTION = "How long is parental leave in Norway?"
-BUDGET = 60_000  # microseconds that `import reatt` may take
+BUDGET = 60_000  # microseconds of processor time that `import reatt` may take
 
 
 @pytest.fixture
@@ -47,11 +47,8 @@ def test_importing_the_library_and_its_class_loads_nothing_heavy():
 
 
 def test_importing_the_library_costs_less_than_its_budget():
-    def microseconds():
-        lines = python(["-X", "importtime", "-c", "import reatt"]).stderr.splitlines()
-        return next(int(line.split("|")[1]) for line in lines if line.split("|")[-1].strip() == "reatt")
-
-    assert min(microseconds() for _ in range(3)) < BUDGET  # on a busy machine one may have waited
+    program = "from time import process_time_ns as now; began = now(); import reatt; print((now() - began) // 1000)"
+    assert min(int(python(["-c", program]).stdout) for _ in range(3)) < BUDGET
 
 
 def test_every_name_of_the_library_is_there_and_no_other():
@@ -115,7 +112,8 @@ def test_a_question_in_a_language_that_the_model_has_not_learnt_is_searched_by_w
     assert timeless(replace(reply, warnings=[])) == timeless(
         verb.ask(retriever, reatt.Query(question, retriever="words"))
     )
-    assert store.ask(reatt.Query(question, retriever="attention")).warnings == []
+    insisted = store.ask(reatt.Query(question, retriever="attention"))
+    assert "LANGUAGE" not in [warning.id for warning in insisted.warnings]
 
 
 def test_mistakes_are_told_before_anything_is_made(tmp_path, tiny):

@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from reatt.api import Store, open
     from reatt.ask import Hits, Reply
+    from reatt.courses import AdaptOptions
     from reatt.evaluate import Evaluation
     from reatt.ingest import IngestOptions, IngestReport
     from reatt.progress import Progress
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from reatt_store.errors import ReattError
 
 __all__ = [
+    "AdaptOptions",
     "Evaluation",
     "Hit",
     "Hits",
@@ -33,6 +35,7 @@ __all__ = [
 ]
 
 _WHERE = {
+    "AdaptOptions": "reatt.courses",
     "Evaluation": "reatt.evaluate",
     "Hit": "reatt.search.retriever",
     "Hits": "reatt.ask",

@@ -20,9 +20,13 @@ from reatt.progress import OnProgress
 from reatt.search.query import TOP, Query
 
 if TYPE_CHECKING:
+    from reatt.adapt_decoder import DecoderCourse
+    from reatt.adapt_encoder import EncoderCourse
     from reatt.ask import Hits, Reply
+    from reatt.courses import AdaptOptions, Hooks
     from reatt.evaluate import Evaluation
     from reatt.ingest import IngestOptions, IngestReport
+    from reatt.judging.report import Report
     from reatt.model.backbone import Backbone, Encoder
     from reatt.search.retriever import Hit, Retriever
     from reatt.weights.folder import ModelFolder
@@ -180,7 +184,7 @@ class Store:
 
         for last in (*TRIES * [False], True):
             with self._attempt(last) as attempt:
-                known, warnings = self._known(query)
+                known, warnings = verb.in_known_language(query, self.model)
                 hits = verb.search(self.retriever(known.retriever != "words"), known)
                 attempt.generation = hits.generation
             if attempt.counts:
@@ -195,7 +199,7 @@ class Store:
 
         for last in (*TRIES * [False], True):
             with self._attempt(last) as attempt:
-                known, warnings = self._known(query)
+                known, warnings = verb.in_known_language(query, self.model)
                 reply = verb.ask(self.retriever(), known)
                 attempt.generation = reply.generation
             if attempt.counts:
@@ -226,6 +230,27 @@ class Store:
             read=(lambda question: ask.ask(finder, replace(every, question=question)).answer) if read else None,
             on_progress=progress or (lambda _: None),
         )  # fmt: skip
+
+    def adapt(
+        self, minutes: float | None = None, options: AdaptOptions | None = None, progress: OnProgress | None = None
+    ) -> Report:
+        """Train the model on the store's documents, and use it if it got better on documents that were held out.
+
+        It takes about 20 minutes unless told otherwise. Raises `TooFewSpans` if the store holds
+        too little to learn from.
+        """
+        from reatt import adapt
+        from reatt.courses import AdaptOptions, Hooks
+
+        given = options or AdaptOptions()
+        given = given if minutes is None else replace(given, minutes=minutes)
+        return adapt.run(self.course(given, Hooks(progress) if progress else Hooks()), given.resume)
+
+    def course(self, options: AdaptOptions, hooks: Hooks) -> EncoderCourse | DecoderCourse:
+        """Return what `adapt.run` takes: the store, its model, loaded anew, and what that is trained on."""
+        from reatt import courses
+
+        return courses.course(self.library, self.model, self.device, options, hooks)
 
     def retriever(self, with_model: bool = True) -> Retriever:
         """Return the retriever, made once for each generation; search by words alone needs no model."""
@@ -291,17 +316,6 @@ class Store:
         """Load the model for a generation; the store's own is known by the hash that the generation names."""
         name = made.model_sha256 if self.model.origin == "store" else str(self.model.path)
         return self._backbone(made.method, self.model, name)
-
-    def _known(self, query: Query) -> tuple[Query, list[Notice]]:
-        """Search by words alone if the model does not know the language of the question, and say so."""
-        from reatt.documents.languages import foreign, known_to
-        from reatt_store.errors import Notice
-
-        language = foreign(query.question, known_to(self.model.settings)) if query.retriever == "hybrid" else None
-        if language is None:
-            return query, []
-        told = f"{self.model.name} does not know {language}; searched by words (--retriever attention overrides this)"
-        return replace(query, retriever="words"), [Notice("LANGUAGE", told)]
 
     def _model_to_ingest_with(self, reencode: bool) -> ModelFolder:
         from reatt.weights import models

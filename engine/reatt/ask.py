@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from reatt.documents.languages import foreign, known_to
 from reatt.model.backbone import Answer, Limits
 from reatt.search.query import Query
 from reatt.search.retriever import Hit, Retriever
+from reatt.weights.folder import ModelFolder
 from reatt_store.errors import Notice
 from reatt_store.library import Generation
 
@@ -54,6 +56,15 @@ class Reply:
     generation: Generation  # whose vectors were searched, and whose model read
     timing_ms: dict[str, float]
     warnings: list[str] = field(default_factory=list)
+
+
+def in_known_language(query: Query, model: ModelFolder) -> tuple[Query, list[str]]:
+    """Search by words alone if the model does not know the language of the question, and say so."""
+    language = foreign(query.question, known_to(model.settings)) if query.retriever == "hybrid" else None
+    if language is None:
+        return query, []
+    told = f"{model.name} does not know {language}; searched by words (--retriever attention overrides this)"
+    return replace(query, retriever="words"), [Notice("LANGUAGE", told)]
 
 
 def search(retriever: Retriever, query: Query) -> Hits:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,17 +16,15 @@ from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds
 from reatt_cli.session import Session, short_path
 
 if TYPE_CHECKING:
-    from reatt.adapt_encoder import EncoderOptions, Forecast, Material
+    from reatt.adapt_decoder import DecoderCourse
+    from reatt.adapt_encoder import EncoderCourse
+    from reatt.courses import AdaptOptions
     from reatt.judging.report import Report
     from reatt.progress import Progress
-    from reatt.training.plans import Plan, Row
+    from reatt.training.plans import Row
     from reatt_cli.schemas import adapt as schemas_adapt
 
-NOT_INTRA = (
-    "judged", "spans", "masked", "freeze", "close_from", "preset", "teacher", "wait", "dry_run", "resume",
-    "exclude_source",
-)  # fmt: skip
-KEPT, MINUTES = 5, 20.0  # the exit code where the old model stays; how long learning takes where nobody says
+KEPT = 5  # the exit code where the old model stays
 
 File = str | None
 Qa = Annotated[File, typer.Option("--qa", metavar="FILE", help="Questions with answers (JSON Lines).")]
@@ -75,40 +72,6 @@ def register(app: typer.Typer) -> None:
     command(app, "adapt", example="reatt adapt --minutes 30", model=True)(adapt)
 
 
-@dataclass(frozen=True)
-class Arguments:
-    """The options given, with their defaults."""
-
-    qa: str | None = None
-    qrels: str | None = None
-    judged: str | None = None
-    spans: str | None = None
-    masked: bool = False
-    minutes: float | None = None
-    steps: int | None = None
-    freeze: str | None = None
-    hold_out: str = "5%"
-    close_from: str = "words"
-    preset: str = "auto"
-    teacher: str = "auto"
-    wait: bool = True
-    seed: int = 0
-    dry_run: bool = False
-    resume: bool = False
-    accept: str = "if-better"
-    exclude_source: bool = False
-    warm_start: bool = False
-
-    def refuse(self, method: str, names: Sequence[str]) -> None:
-        """Raise UsageError if one of these options was given; the method does not have them."""
-        from reatt_store.errors import UsageError
-
-        others = [name for name in names if getattr(self, name) != getattr(Arguments(), name)]
-        if others:
-            options = ", ".join(f"--{name.replace('_', '-')}" for name in others)
-            raise UsageError(f"--method {method} has no {options}", "leave it out")
-
-
 def adapt(
     session: Session,
     qa: Qa = None,
@@ -133,74 +96,41 @@ def adapt(
     warm_start: Warm = False,
 ) -> int:
     """Train the model on the store's documents; use the new model if it is better."""
-    given = Arguments(
-        qa, qrels, judged, spans, masked, minutes, steps, freeze, hold_out, close_from, preset, teacher, wait, seed,
-        dry_run, resume, accept, exclude_source, warm_start,
+    from reatt.courses import AdaptOptions
+
+    options = AdaptOptions(
+        qa, qrels, judged, spans, masked, minutes, steps, freeze, _share(hold_out), close_from, preset, teacher, wait,
+        seed, resume, accept, exclude_source, warm_start, method,
     )  # fmt: skip
-    made = session.library.generation()
-    learn = _decoder if "intra" in (method, None if method or made is None else made.method) else _encoder
-    return learn(session, given, time.monotonic())
+    return _learn(session, options, dry_run)
 
 
-def _encoder(session: Session, given: Arguments, began: float) -> int:
-    """Train with ReAtt's losses."""
-    from reatt import adapt
-    from reatt.adapt_encoder import EncoderCourse, EncoderOptions, Sources, gather
-    from reatt.model.backbone import KEEPING
-    from reatt.training import feasible, freezing, ranks
-    from reatt.weights import models
-
-    given.refuse("reatt", ["qrels", "warm_start"])
-    qa, judged, spans = [None if name is None else Path(name) for name in (given.qa, given.judged, given.spans)]
-    sources = Sources(qa, judged, spans, given.masked, given.exclude_source, _share(given.hold_out))
-    keeps = feasible.in_force(session.library).method == KEEPING
-    minutes = _minutes(given.minutes, given.steps)
-    with ranks.joined() as together, session.out.progress() as show, _stoppable(session) as stop:
-        model = models.load(session.model, session.settings.device, keeps_states=keeps)
-        plan = _plan(given.preset, model.device.type, given.seed, given.wait)
-        material = gather(session.library, sources, given.seed)
-        freeze = given.freeze or freezing.usual(material.split.train)
-        options = EncoderOptions(plan, freeze, given.close_from, given.teacher, given.accept, minutes, given.steps)
-        what = (session.library, session.model, model, material, options)
-        if together.number:  # only the first process prints
-            helper = EncoderCourse(*what, began=began, ranks=together)
-            if not given.dry_run:
-                helper.help(given.resume)
-            return 0
-        course = EncoderCourse(*what, show, _rows(show), stop, began, together)
-        _tell_plan(session, material, options)
-        planned = _planned(session, material, course.forecast()) if given.dry_run else None
-        result = planned or _done(session, adapt.run(course, given.resume))
-    session.out.result(result, lambda: _render(session, result))
-    return 0 if given.dry_run or result.accepted else KEPT
-
-
-def _decoder(session: Session, given: Arguments, began: float) -> int:
-    """Train what INTRA learns: retrieval tokens and head weights."""
-    from reatt import adapt, adapt_decoder
-    from reatt.training import decoder
-    from reatt.weights import models
+def _learn(session: Session, options: AdaptOptions, dry_run: bool) -> int:
+    """Train as the options say; print the result, or what a run would need."""
+    from reatt import adapt, courses
+    from reatt.adapt_encoder import EncoderCourse
+    from reatt.training import ranks
     from reatt_store.errors import UsageError
 
-    given.refuse("intra", NOT_INTRA)
-    if given.qa is None or given.qrels is None:
-        message = "--method intra needs questions and the documents that answer them"
-        raise UsageError(message, "reatt adapt --qa queries.jsonl --qrels qrels.tsv")
-    adapt_decoder.encoded_for_intra(session.library)
-    files = adapt_decoder.EvidenceFiles(Path(given.qa), Path(given.qrels), _share(given.hold_out))
-    plan = replace(decoder.RETRIEVAL_PLAN, seed=given.seed)
-    minutes = _minutes(given.minutes, given.steps)
-    options = adapt_decoder.DecoderOptions(plan, given.accept, minutes, given.steps, given.warm_start)
-    with session.out.progress() as show, _stoppable(session, resumes=False) as stop:
-        model = models.load_intra(session.model, session.settings.device)
-        course = adapt_decoder.DecoderCourse(
-            session.library, session.model, model, files, options, show, _rows(show), stop, began
-        )
-        train, held = len(course.split.train), len(course.split.held)
-        session.out.note(f"plan   {counted(train, 'question')} with evidence, {held:,} held out")
-        result = _done(session, adapt.run(course))
+    began, method = time.monotonic(), courses.checked(session.library, options)
+    if dry_run and method == "intra":
+        raise UsageError("--method intra has no --dry-run", "leave it out")
+    alone = nullcontext(ranks.ALONE)
+    with (
+        alone if method == "intra" else ranks.joined() as together,
+        session.out.progress() as show,
+        _stoppable(session, resumes=method != "intra") as stop,
+    ):
+        course = session.store.course(options, courses.Hooks(show, _rows(show), stop, began, together))
+        if isinstance(course, EncoderCourse) and together.number:  # only the first process prints
+            if not dry_run:
+                course.help(options.resume)
+            return 0
+        _tell_plan(session, course)
+        planned = _planned(session, course) if dry_run and isinstance(course, EncoderCourse) else None
+        result = planned or _done(session, adapt.run(course, options.resume))
     session.out.result(result, lambda: _render(session, result))
-    return 0 if result.accepted else KEPT
+    return 0 if dry_run or result.accepted else KEPT
 
 
 def _share(text: str) -> float:
@@ -214,22 +144,6 @@ def _share(text: str) -> float:
     if not 0 < share < 1:
         raise UsageError(f"--hold-out {text}: expected a share of the documents", "--hold-out 5%")
     return share
-
-
-def _minutes(minutes: float | None, steps: int | None) -> float | None:
-    from reatt_store.errors import UsageError
-
-    if minutes is not None and steps is not None:
-        raise UsageError("--minutes and --steps both set the length of the run", "leave one of them out")
-    return minutes if steps is not None else minutes or MINUTES
-
-
-def _plan(preset: str, device: str, seed: int, wait: bool) -> Plan:
-    from reatt.training.plans import PRESETS
-
-    usual = {"cpu": "laptop", "cuda": "gpu"}
-    plan = PRESETS[usual[device] if preset == "auto" else preset]
-    return replace(plan, seed=seed, lead=plan.lead if wait else None)
 
 
 def _stoppable(session: Session, resumes: bool = True) -> AbstractContextManager[Callable[[], bool]]:
@@ -255,35 +169,33 @@ def _rows(show: Callable[[Progress], None]) -> Callable[[Row, float], None]:
     return tell
 
 
-def _tell_plan(session: Session, material: Material, options: EncoderOptions) -> None:
+def _tell_plan(session: Session, course: EncoderCourse | DecoderCourse) -> None:
+    from reatt.adapt_decoder import DecoderCourse
+
+    if isinstance(course, DecoderCourse):
+        train, held_out = len(course.split.train), len(course.split.held)
+        return session.out.note(f"plan   {counted(train, 'question')} with evidence, {held_out:,} held out")
+    material, options = course.material, course.options
     total = sum(material.kinds.values())
     held, how = material.split, f"{options.steps} steps" if options.steps else f"{options.minutes:g} min"
     out = f"hold-out {counted(len(held.groups), 'group')}, {counted(len(held.held), 'question')}"
     session.out.note(f"plan   {human_count(total)} examples ({_mix(material.kinds)}), {out}, {how}")
 
 
-def _common(session: Session, material: Material) -> dict[str, Any]:
-    """Return the parts of the result that a plan also has."""
-    return {
-        "store": str(session.folder),
-        "mode": material.mode,
-        "spans": dict(material.kinds),
-        "held_out_documents": len(material.split.groups),
-        "held_out_questions": len(material.split.held),
-    }
-
-
-def _planned(session: Session, material: Material, forecast: Forecast) -> schemas_adapt.Adapt:
+def _planned(session: Session, course: EncoderCourse) -> schemas_adapt.Adapt:
     from reatt_cli.schemas import adapt as schemas_adapt
 
+    material = course.material
     return schemas_adapt.Adapt(
         run=None, dry_run=True, accepted=False, reason="--dry-run: nothing was trained", before={}, after={},
         delta_ci95={}, teacher=None, steps=0, tokens=0, stopped=False, seconds=0.0, reencoded=0, report=None,
         model=schemas_adapt.Learnt(
             name=session.model.name, parent_sha256=session.model.sha256, sha256=None, path=None
         ),
-        forecast=schemas_adapt.Forecast(**asdict(forecast)), warnings=[*session.warnings, *material.warnings],
-        **_common(session, material),
+        forecast=schemas_adapt.Forecast(**asdict(course.forecast())),
+        warnings=[*session.warnings, *material.warnings], store=str(session.folder), mode=material.mode,
+        spans=dict(material.kinds), held_out_documents=len(material.split.groups),
+        held_out_questions=len(material.split.held),
     )  # fmt: skip
 
 

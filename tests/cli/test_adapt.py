@@ -14,7 +14,10 @@ import jsonschema
 import pytest
 
 from reatt import adapt_encoder
+from reatt import open as open_store
+from reatt.courses import AdaptOptions
 from reatt.judging.costs import Costs
+from reatt.judging.report import to_json
 from reatt.lessons.examples import Example
 from reatt.search.retriever import Retriever
 from reatt.training import checkpoints, feasible, freezing, resources
@@ -109,6 +112,17 @@ def test_a_dry_run_says_what_would_be_and_changes_nothing(adapt, store):
     assert told["forecast"]["steps"] > 0
     assert state(store) == before
     assert left_over(store) == []
+
+
+def test_the_library_adapts_as_the_command_does(adapt, ready, tmp_path):
+    shutil.copytree(ready, tmp_path / "same")
+    with open_store(tmp_path / "same") as same:
+        report = same.adapt(options=AdaptOptions(steps=2, wait=False, accept="always"))
+        assert same.search("dome of Ada Berg").generation == same.library.generation()
+    _, told = adapt(*FAST, "--accept", "always")
+    mine = to_json(report)
+    assert (mine["before"], mine["after"], mine["reencoded"]) == (told["before"], told["after"], told["reencoded"])
+    assert mine["model"]["sha256"] == told["model"]["sha256"]
 
 
 def test_what_is_accepted_comes_into_force_and_can_be_gone_back_from(adapt, store):

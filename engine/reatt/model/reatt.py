@@ -30,6 +30,7 @@ from reatt.model.tokens import TextTokenizer, Tokens
 from reatt.model.writer import AnswerWriter, Chooser, Reading, written
 
 EVERYTHING = 1 << 30  # passages read together where a model does not say
+STRETCH, SLACK = 1.25, 8  # a group's longest sequence has at most 1.25 times the tokens of its shortest, and 8
 KEYS_VERSION = b"1"  # to be raised when the same weights come to give other keys
 
 
@@ -138,6 +139,41 @@ def upper_half(t5: T5, layer: int, joined: Padded) -> Tensor:
     return t5.finish(t5.encode_range(joined.values, t5.encoder_bias(joined.keep), slice(layer, None)))
 
 
+def by_length(lengths: Sequence[int]) -> list[list[int]]:
+    """Group sequence numbers so that little is padded, shortest first: what is padded, is computed in vain.
+
+    >>> by_length([30, 10, 32, 11])
+    [[1, 3], [0, 2]]
+    """
+    groups: list[list[int]] = []
+    for number in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if not groups or lengths[number] > STRETCH * lengths[groups[-1][0]] + SLACK:
+            groups.append([])
+        groups[-1].append(number)
+    return groups
+
+
+def encode_apart(t5: T5, layer: int, texts: Sequence[Sequence[int]], device: torch.device) -> list[Tensor]:
+    """Encode each text alone through blocks 0..layer-1 -> states (n, D) each."""
+    found = dict[int, Tensor]()
+    for numbers in by_length([len(ids) for ids in texts]):
+        lower = lower_half(t5, layer, pad([texts[n] for n in numbers], device))
+        found |= zip(
+            numbers, (states[keep] for states, keep in zip(lower.values, lower.keep, strict=True)), strict=True
+        )
+    return [found[n] for n in range(len(texts))]
+
+
+def encode_jointly(t5: T5, layer: int, pairs: Sequence[Tensor]) -> list[Tensor]:
+    """Encode pairs (m+n, D) through blocks layer..L-1 and the final norm -> states (m+n, D) each."""
+    found = dict[int, Tensor]()
+    for numbers in by_length([len(pair) for pair in pairs]):
+        joined = side_by_side([pairs[n] for n in numbers])
+        upper = zip(upper_half(t5, layer, joined), joined.keep, strict=True)
+        found |= zip(numbers, (states[keep] for states, keep in upper), strict=True)
+    return [found[n] for n in range(len(pairs))]
+
+
 def target_attention(scores: Tensor, owner: Tensor, chunks: int) -> Tensor:
     """Sum the target attention per chunk (section 3.1): softmax over all tokens of all pairs, mean over heads.
 
@@ -230,13 +266,13 @@ class ReAtt:
         asked = self.tokenizer.question(question) if isinstance(question, str) else question
         chunks = self.tokenizer.chunks(evidence)
         texts = [c.ids for c, passage in zip(chunks, evidence, strict=True) if passage.memory is None]
-        apart = lower_half(self.t5, self.head.layer, pad([self.t5.encoder.paired(asked.ids), *texts], self.device))
-        first, *fresh = (states[keep] for states, keep in zip(apart.values, apart.keep, strict=True))
+        first, *fresh = encode_apart(self.t5, self.head.layer, [self.t5.encoder.paired(asked.ids), *texts], self.device)
         left = iter(fresh)
         lower = [next(left) if passage.memory is None else passage.memory.to(first) for passage in evidence]
-        joined = side_by_side([torch.cat((first, states)) for states in lower])
-        memory = upper_half(self.t5, self.head.layer, joined)[joined.keep]  # (t, D)
-        owner = torch.arange(len(chunks), device=self.device)[:, None].expand_as(joined.keep)[joined.keep]
+        pairs = encode_jointly(self.t5, self.head.layer, [torch.cat((first, states)) for states in lower])
+        memory = torch.cat(pairs)  # (t, D)
+        lengths = torch.tensor([len(pair) for pair in pairs], device=self.device)
+        owner = torch.arange(len(pairs), device=self.device).repeat_interleave(lengths)
         prior = self._prior(scores, owner)[None] if self.prior and scores is not None else None
         cache = self.t5.remember(memory[None], prior=prior)
         tokens, spans = tuple(c.ids for c in chunks), tuple(c.spans for c in chunks)

@@ -16,10 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reatt.lessons.batches import Ids
-from reatt.model.reatt import Padded, lower_half, pack, pad, upper_half
+from reatt.model.reatt import Padded, by_length, lower_half, pack, pad, upper_half
 from reatt.model.t5 import T5, Cache
 
-STRETCH, SLACK = 1.25, 8  # a group's longest sequence has at most 1.25 times the tokens of its shortest, and 8
 IGNORE = -100
 KEPT_BYTES = 1 << 31  # of chunks' states
 
@@ -48,20 +47,6 @@ class Pool:
 def pick(states: Tensor, rows: Sequence[range]) -> Tensor:
     """Put some sequences of `states` (N, D) one after another -> (t, D): one gather, however many there are."""
     return states.index_select(0, torch.cat([torch.arange(row.start, row.stop) for row in rows]).to(states.device))
-
-
-def by_length(lengths: Sequence[int]) -> list[list[int]]:
-    """Group sequence numbers so that little is padded, shortest first.
-
-    >>> by_length([30, 10, 32, 11])
-    [[1, 3], [0, 2]]
-    """
-    groups: list[list[int]] = []
-    for number in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if not groups or lengths[number] > STRETCH * lengths[groups[-1][0]] + SLACK:
-            groups.append([])
-        groups[-1].append(number)
-    return groups
 
 
 def apart(t5: T5, layer: int, sequences: Sequence[Ids]) -> Pool:

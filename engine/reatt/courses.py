@@ -1,0 +1,152 @@
+"""From the options of `adapt` to the course that a store's model takes: ReAtt's encoder, or INTRA's decoder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reatt.progress import OnProgress
+from reatt_store.errors import UsageError
+
+if TYPE_CHECKING:
+    from reatt.adapt_decoder import DecoderCourse
+    from reatt.adapt_encoder import EncoderCourse
+    from reatt.training.plans import Plan, Row
+    from reatt.training.ranks import Ranks
+    from reatt.weights.folder import ModelFolder
+    from reatt_store.library import Library
+
+MINUTES = 20.0  # of a run for which neither minutes nor steps are given
+NOT_REATT = ("qrels", "warm_start")
+NOT_INTRA = (
+    "judged", "spans", "masked", "freeze", "close_from", "preset", "teacher", "wait", "resume", "exclude_source",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class AdaptOptions:
+    """What to train on, how, for how long, and when to use the result."""
+
+    qa: str | None = None  # questions with answers, JSON Lines
+    qrels: str | None = None  # all documents that answer each question; for `intra` alone
+    judged: str | None = None  # questions with relevant documents, JSON Lines
+    spans: str | None = None  # names and terms to mask first, one a line
+    masked: bool = False  # masked sentences beside the files, too
+    minutes: float | None = None  # all included; MINUTES if neither these nor steps are given
+    steps: int | None = None
+    freeze: str | None = None  # "none", "retriever", "reader" or "chunks"; None: by what there is to train on
+    hold_out: float = 0.05  # share of the documents held out for measuring
+    close_from: str = "words"  # or "attention", or a file
+    preset: str = "auto"  # or a name in PRESETS
+    teacher: str = "auto"  # or a name in TEACHERS
+    wait: bool = True  # train retrieval only after the teacher beats BM25
+    seed: int = 0
+    resume: bool = False  # continue an interrupted run
+    accept: str = "if-better"  # or "always", "never"
+    exclude_source: bool = False  # never read the passage that a masked sentence comes from
+    warm_start: bool = False  # train the decoder to answer first; for `intra` alone
+    method: str | None = None  # "reatt" or "intra"; None: the store's own
+
+    def refuse(self, method: str, names: Sequence[str]) -> None:
+        """Raise UsageError if one of these options was given; the method does not have them."""
+        others = [name for name in names if getattr(self, name) != getattr(AdaptOptions(), name)]
+        if others:
+            options = ", ".join(f"--{name.replace('_', '-')}" for name in others)
+            raise UsageError(f"--method {method} has no {options}", "leave it out")
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """Who hears of a run, and who may end it."""
+
+    tell: OnProgress = lambda _: None
+    on_row: Callable[[Row, float], None] = lambda row, share: None
+    stop: Callable[[], bool] = lambda: False  # whether to end the training and judge what was learnt
+    began: float = field(default_factory=time.monotonic)
+    ranks: Ranks | None = None  # of several processes; None: this one alone
+
+
+def checked(library: Library, options: AdaptOptions) -> str:
+    """Return the method that is trained, "reatt" or "intra"; raises what makes a run impossible, before any loading."""
+    from reatt.adapt_decoder import encoded_for_intra
+    from reatt.training import feasible
+
+    made = library.generation()
+    asked = options.method or (made.method if made else "reatt")
+    method = "intra" if asked == "intra" else "reatt"
+    options.refuse(method, NOT_INTRA if method == "intra" else NOT_REATT)
+    if options.minutes is not None and options.steps is not None:
+        raise UsageError("--minutes and --steps both set the length of the run", "leave one of them out")
+    if method == "reatt":
+        feasible.in_force(library)
+    elif options.qa is None or options.qrels is None:
+        message = "--method intra needs questions and the documents that answer them"
+        raise UsageError(message, "reatt adapt --qa queries.jsonl --qrels qrels.tsv")
+    else:
+        encoded_for_intra(library)
+    return method
+
+
+def course(
+    library: Library, folder: ModelFolder, device: str, options: AdaptOptions, hooks: Hooks
+) -> EncoderCourse | DecoderCourse:
+    """Load the model and gather what it is trained on; raises as `checked`, and where there is too little of that."""
+    choose = {"reatt": encoder_course, "intra": decoder_course}[checked(library, options)]
+    return choose(library, folder, device, options, hooks)
+
+
+def encoder_course(
+    library: Library, folder: ModelFolder, device: str, options: AdaptOptions, hooks: Hooks
+) -> EncoderCourse:
+    """Train with ReAtt's losses."""
+    from reatt.adapt_encoder import EncoderCourse, EncoderOptions, Sources, gather
+    from reatt.model.backbone import KEEPING
+    from reatt.training import feasible, freezing
+    from reatt.training.ranks import ALONE
+    from reatt.weights import models
+
+    qa, judged, spans = [None if name is None else Path(name) for name in (options.qa, options.judged, options.spans)]
+    sources = Sources(qa, judged, spans, options.masked, options.exclude_source, options.hold_out)
+    keeps = feasible.in_force(library).method == KEEPING
+    model = models.load(folder, device, keeps_states=keeps)
+    material = gather(library, sources, options.seed)
+    freeze = options.freeze or freezing.usual(material.split.train)
+    how = EncoderOptions(
+        _plan(options, model.device.type), freeze, options.close_from, options.teacher, options.accept,
+        _minutes(options), options.steps,
+    )  # fmt: skip
+    ranks = hooks.ranks or ALONE
+    heard = (hooks.tell, hooks.on_row, hooks.stop) if not ranks.number else ()  # only the first process is heard
+    return EncoderCourse(library, folder, model, material, how, *heard, began=hooks.began, ranks=ranks)
+
+
+def decoder_course(
+    library: Library, folder: ModelFolder, device: str, options: AdaptOptions, hooks: Hooks
+) -> DecoderCourse:
+    """Train what INTRA learns: retrieval tokens and head weights."""
+    from reatt.adapt_decoder import DecoderCourse, DecoderOptions, EvidenceFiles
+    from reatt.training import decoder
+    from reatt.weights import models
+
+    assert options.qa is not None, "checked"
+    assert options.qrels is not None, "checked"
+    files = EvidenceFiles(Path(options.qa), Path(options.qrels), options.hold_out)
+    plan = replace(decoder.RETRIEVAL_PLAN, seed=options.seed)
+    how = DecoderOptions(plan, options.accept, _minutes(options), options.steps, options.warm_start)
+    model = models.load_intra(folder, device)
+    return DecoderCourse(library, folder, model, files, how, hooks.tell, hooks.on_row, hooks.stop, hooks.began)
+
+
+def _minutes(options: AdaptOptions) -> float | None:
+    return options.minutes if options.steps is not None else options.minutes or MINUTES
+
+
+def _plan(options: AdaptOptions, device: str) -> Plan:
+    from reatt.training.plans import PRESETS
+
+    usual = {"cpu": "laptop", "cuda": "gpu"}
+    plan = PRESETS[usual[device] if options.preset == "auto" else options.preset]
+    return replace(plan, seed=options.seed, lead=plan.lead if options.wait else None)
