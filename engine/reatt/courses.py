@@ -94,8 +94,9 @@ def course(
     library: Library, folder: ModelFolder, device: str, options: AdaptOptions, hooks: Hooks
 ) -> EncoderCourse | DecoderCourse:
     """Load the model and gather what it is trained on; raises as `checked`, and where there is too little of that."""
-    choose = {"reatt": encoder_course, "intra": decoder_course}[checked(library, options)]
-    return choose(library, folder, device, options, hooks)
+    courses: dict[str, Callable[..., EncoderCourse | DecoderCourse]]
+    courses = {"reatt": encoder_course, "intra": decoder_course}
+    return courses[checked(library, options)](library, folder, device, options, hooks)
 
 
 def encoder_course(
@@ -119,8 +120,10 @@ def encoder_course(
         _minutes(options), options.steps,
     )  # fmt: skip
     ranks = hooks.ranks or ALONE
-    heard = (hooks.tell, hooks.on_row, hooks.stop) if not ranks.number else ()  # only the first process is heard
-    return EncoderCourse(library, folder, model, material, how, *heard, began=hooks.began, ranks=ranks)
+    heard = Hooks() if ranks.number else hooks  # only the first process is heard
+    return EncoderCourse(
+        library, folder, model, material, how, heard.tell, heard.on_row, heard.stop, hooks.began, ranks
+    )
 
 
 def decoder_course(

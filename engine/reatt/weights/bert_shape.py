@@ -22,7 +22,7 @@ MOST = {
 
 
 @dataclass(frozen=True)
-class Shape:
+class FolderShape:
     """All that a config says of weights."""
 
     encoder: BertConfig
@@ -32,7 +32,7 @@ class Shape:
     points: bool
 
 
-def read_shape(folder: Path) -> Shape:
+def read_shape(folder: Path) -> FolderShape:
     """Read a folder's config; ModelError names the entry that is missing or wrong."""
     raw, file = read_config(folder), folder / "config.json"
     try:
@@ -46,7 +46,7 @@ def read_shape(folder: Path) -> Shape:
         why = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         message = f"{file} does not describe a BERT encoder with a T5 decoder: {why:.200}"
         raise ModelError(message, "docs/model-format.md has the format; copy the model again", str(file)) from None
-    return Shape(encoder, decoder, form, keys, points)
+    return FolderShape(encoder, decoder, form, keys, points)
 
 
 def _encoder(raw: Mapping[str, Any], width: int, marks: Mapping[str, Any], common: dict[str, Any]) -> BertConfig:
