@@ -167,7 +167,8 @@ def test_a_store_that_moves_at_every_attempt_is_held_still(reatt, expected, move
 MOVING = """
 import random, sys, time
 from pathlib import Path
-from reatt import indexing, models
+from reatt import ingest
+from reatt.weights import models
 from reatt.weights.folder import ModelFolder
 from reatt_store.library import Library
 store, folder, *paths = sys.argv[1:]
@@ -175,7 +176,7 @@ both = [(models.load(each, "cpu"), each) for each in map(ModelFolder, map(Path, 
 while True:
     for model in both:
         with Library.open(Path(store)) as library:
-            indexing.ingest(library, *model, [folder], indexing.IngestOptions(reencode=True), lambda _: None)
+            ingest.ingest(library, *model, [folder], ingest.IngestOptions(reencode=True), lambda _: None)
         time.sleep(random.uniform(0, 0.3))
 """
 
