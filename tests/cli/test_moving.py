@@ -187,7 +187,7 @@ def moving(store, folder, two):
     command = [sys.executable, "-c", MOVING, store, folder, *(each.path for each in two)]
     with subprocess.Popen([str(part) for part in command]) as writer:
         try:
-            yield
+            yield writer
             assert writer.poll() is None
         finally:
             writer.kill()
@@ -204,8 +204,9 @@ def test_asking_while_the_store_moves_never_fails_and_never_mixes(reatt, expecte
         lambda: json.loads(reatt(*HYBRID).out),
         lambda: served.reply(warm.request(store, None, "cpu", "ask", query))["result"],
     )
-    with moving(store, folder, two):
+    with moving(store, folder, two) as writer:
         while len(seen) < asks or len(set(seen)) < 2:
+            assert writer.poll() is None, "what moves the store has ended"
             number = len(seen)
             alone = number % ALONE == ALONE - 1
             told = in_a_process_of_its_own() if alone else ways[number % len(ways)]()
