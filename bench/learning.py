@@ -24,6 +24,7 @@ from bench.kit import machine, processes, table
 from bench.kit.plan import Plan
 from bench.kit.table import Row, at_least, at_most
 from reatt.lessons.batches import Ids, TrainingBatch
+from reatt.model.reatt import Head
 from reatt.model.t5 import T5, T5Config
 from reatt.training.grad_cache import accumulate
 from reatt.training.objective import HeadSelector, Objective
@@ -42,10 +43,10 @@ LARGE_BLOCK, LARGE_CLOSE, LARGE_BYTES, LARGE_SHARE = 12, 100, 100e9, 0.4
 
 @dataclass(frozen=True)
 class Learner:
-    """A model that learns, and at which block it retrieves."""
+    """A model that learns, and by what it retrieves."""
 
     t5: T5
-    layer: int
+    head: Head
     selector: HeadSelector  # decided: one head is kept
 
     @property
@@ -56,7 +57,7 @@ class Learner:
     def step(self, batch: TrainingBatch, micro: int = 1) -> None:
         """Leave a batch's gradients: what `reatt adapt` does between two updates."""
         with torch.autocast("cuda", torch.bfloat16, self.device.type == "cuda", cache_enabled=False):
-            accumulate(self.t5, self.selector, self.layer, batch, Objective(), micro=micro)
+            accumulate(self.t5, self.selector, self.head, batch, Objective(), micro=micro)
 
     def bare(self, batch: TrainingBatch, micro: int = 1) -> None:
         """Read the same pairs and send the answers' loss back: no cache, no teacher, no retrieval."""
@@ -66,8 +67,8 @@ class Learner:
 
     def _read(self, batch: TrainingBatch, asked: range) -> Tensor:
         pairs = [batch.questions[q][:-1] + batch.chunks[c] for q in asked for c in batch.close[q]]
-        lower = apart(self.t5, self.layer, pairs)
-        fused = fuse(together(self.t5, self.layer, lower.states, lower.rows), [len(batch.close[q]) for q in asked])
+        lower = apart(self.t5, self.head.layer, pairs)
+        fused = fuse(together(self.t5, self.head.layer, lower.states, lower.rows), [len(batch.close[q]) for q in asked])
         cache = self.t5.remember(fused.values, fused.keep)
         return answer_losses(self.t5, cache, [batch.answers[q] for q in asked]).sum()
 
@@ -76,7 +77,7 @@ def learner(plan: Plan) -> Learner:
     """Load the model to learn; all of it does."""
     model = plan.backbone()
     t5 = model.t5.float().train().requires_grad_(True)
-    return Learner(t5, model.head.layer, _decided(t5, model.head.number))
+    return Learner(t5, model.head, _decided(t5, model.head.number))
 
 
 def _decided(t5: T5, head: int) -> HeadSelector:
@@ -141,7 +142,7 @@ def large() -> list[Row]:
     """Take a step of T5-large's shape on a GPU: memory, seconds, and the share of its matrix rate."""
     t5 = T5(T5Config.from_json(LARGE)).to("cuda").train()
     t5.recompute = True
-    given, one = Learner(t5, LARGE_BLOCK, _decided(t5, 0)), batch(BIG, LARGE_CLOSE, 32_000)
+    given, one = Learner(t5, Head(LARGE_BLOCK, 0), _decided(t5, 0)), batch(BIG, LARGE_CLOSE, 32_000)
     seconds = min(_timed(given, lambda: given.step(one)) for _ in range(2))
     peak = torch.cuda.max_memory_allocated()
     rate, possible = _operations(t5, one) / seconds, _matrix_rate()

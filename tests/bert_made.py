@@ -11,6 +11,7 @@ MARKS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 SHAPE = {"num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48, "max_position_embeddings": 192}
 DECODER = {"num_layers": 2, "num_heads": 2, "d_kv": 8, "d_ff": 24}
 RETRIEVAL = {"width": 12, "unit_keys": True, "unit_queries": True}
+DEEP = {"retrieval_layer": 1, "retrieval": {**RETRIEVAL, "depth": 3}}
 WORDS = """what when where how many much why which was is did does the of and in at a to question title context number
     painted weeks bring took near""".split()
 
@@ -93,7 +94,15 @@ def tiny_bert(bert):
     return ModelFolder(bert)
 
 
-@pytest.fixture(scope="session", params=["tiny", "tiny_bert"])
+@pytest.fixture(scope="session")
+def tiny_deep(tmp_path_factory):
+    """Name the folder of one that finds by the states of a text read alone, two blocks above where it reads jointly."""
+    from reatt.weights.folder import ModelFolder
+
+    return ModelFolder(write_bert_folder(tmp_path_factory.mktemp("models") / "tiny-deep", **DEEP))
+
+
+@pytest.fixture(scope="session", params=["tiny", "tiny_bert", "tiny_deep"])
 def stacked(request):
     """Name the folder of a tiny model of each encoder in turn."""
     return request.getfixturevalue(request.param)

@@ -18,7 +18,7 @@ import torch
 from torch.nn import functional as F
 
 from reatt.model.backbone import ChunkText
-from reatt.model.reatt import ReAtt, head_keys, head_queries, lower_half, pad
+from reatt.model.reatt import ReAtt, alone, head_keys, head_queries, lower_half, pad
 from reatt.model.t5 import T5
 from reatt.training.plans import Plan, rate
 from reatt.training.scores import retrieval_scores
@@ -77,7 +77,7 @@ def _loss(model: ReAtt, pairs: Sequence[Pair]) -> torch.Tensor:
     texts = [tokens.ids for tokens in model.tokenizer.chunks([text for _, text in pairs])]
     asked = lower_half(t5, head.layer, pad([model.tokenizer.question(q).ids for q, _ in pairs], model.device))
     found = lower_half(t5, head.layer, pad(texts, model.device))
-    queries = head_queries(t5, head, asked.values)[:, :, None]  # (Q, m, 1, d)
-    keys = head_keys(t5, head, found.values)[:, :, None]  # (C, n, 1, d)
+    queries = head_queries(t5, head, alone(t5, head, asked).values)[:, :, None]  # (Q, m, 1, d)
+    keys = head_keys(t5, head, alone(t5, head, found).values)[:, :, None]  # (C, n, 1, d)
     scores = retrieval_scores(queries, asked.keep, keys, found.keep, torch.ones(1, device=model.device))  # (Q, C)
     return F.cross_entropy(scores, torch.arange(len(pairs), device=model.device))

@@ -19,7 +19,7 @@ from bench.kit.plan import Plan
 from bench.kit.table import Row, at_least
 from reatt import ingest
 from reatt.model.backbone import ChunkCode, ChunkText
-from reatt.model.reatt import ReAtt, head_keys, lower_half, pad
+from reatt.model.reatt import ReAtt, alone, head_keys, lower_half, pad
 from reatt.model.t5 import T5, T5Config
 from reatt.model.t5_names import published_weights
 from reatt.model.tokens import TextTokenizer
@@ -100,7 +100,8 @@ def _bare_loop(reatt: ReAtt, batches: Sequence[Sequence[ChunkText]]) -> Pace:
     padded = [pad([chunk.ids for chunk in batch], reatt.device) for batch in tokens]
     started = time.perf_counter()
     for batch in padded:
-        head_keys(reatt.t5, reatt.head, lower_half(reatt.t5, reatt.head.layer, batch).values)
+        lower = lower_half(reatt.t5, reatt.head.layer, batch)
+        head_keys(reatt.t5, reatt.head, alone(reatt.t5, reatt.head, lower).values)
     if reatt.device.type == "cuda":
         torch.cuda.synchronize()
     return Pace(sum(int(batch.keep.sum()) for batch in padded), time.perf_counter() - started)

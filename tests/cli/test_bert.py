@@ -9,6 +9,7 @@ from reatt.weights import models
 from reatt.weights.folder import ModelFolder
 from reatt_cli.schemas.published import json_schema
 from reatt_store.library import Library
+from tests.bert_made import DEEP
 from tests.cli.test_adapt import write_corpus
 
 QUESTION = "How long is parental leave in Norway?"
@@ -17,13 +18,14 @@ TEXTS = {
     "zoe.txt": "The Caf\u00e9 of Zoe\u0308 is open at four. [SEP] Stra\u00dfe 7 \U0001f600.\n",
     "travel.txt": "Travel is approved by the head of department.\n",
 }
+FOLDERS = {"whole": {}, "apart and deep": {"eight_bits": True, **DEEP}}
 FAST = ("--steps", "2", "--teach-at-once")
 
 
-@pytest.fixture(params=["whole", "apart"])
+@pytest.fixture(params=FOLDERS)
 def folder(request, write_bert, tmp_path):
-    """Write the model, its embeddings with the other weights or in 8 bits beside them."""
-    return write_bert(tmp_path / "tiny-bert", eight_bits=request.param == "apart")
+    """Write the model; one has its embeddings in 8 bits beside the other weights, and finds above where it reads."""
+    return write_bert(tmp_path / "tiny-bert", **FOLDERS[request.param])
 
 
 @pytest.fixture

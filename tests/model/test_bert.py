@@ -96,6 +96,48 @@ def test_stored_keys_are_cosines_of_the_states_that_enter_the_joint_blocks(twins
     assert ours.key_width == RETRIEVAL["width"]
 
 
+def of_depth(bert, folder, layer, depth):
+    """Load the same weights with another B and R; no R where `depth` is None."""
+
+    def change(config):
+        said = {} if depth is None else {"depth": depth}
+        config.update(retrieval_layer=layer, retrieval={**config["retrieval"], **said})
+
+    return models.load(rewritten(bert, folder, change), "cpu", keeps_states=True)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_with_depth_keys_and_queries_are_those_of_a_text_alone_through_so_many_blocks(twins, bert, tmp_path, depth):
+    _, theirs = twins
+    deep, flat = (of_depth(bert, tmp_path / name, 1, given) for name, given in (("deep", depth), ("flat", None)))
+    asked, chunks = deep.tokenizer.question(QUESTION).ids, deep.tokenizer.chunks(EVIDENCE)
+    for chunk, code, plain in zip(chunks, deep.encode_chunks(EVIDENCE), flat.encode_chunks(EVIDENCE), strict=True):
+        states, own = dense_states(theirs, asked, chunk.ids, 3, depth), deep.t5.retrieval
+        keys, queries = F.linear(states[len(asked) :], own.k.weight), F.linear(states[: len(asked)], own.q.weight)
+        torch.testing.assert_close(code.keys, F.normalize(keys, dim=1), atol=1e-5, rtol=0)
+        expected = 8.0 * F.normalize(queries, dim=1)
+        torch.testing.assert_close(deep.encode_question(QUESTION).vectors, expected, atol=1e-4, rtol=0)
+        assert torch.equal(code.memory, plain.memory)  # from which reading starts
+        assert torch.equal(code.keys, plain.keys) == (depth == 1)
+    read = zip(deep.read(QUESTION, EVIDENCE).cache.memory, flat.read(QUESTION, EVIDENCE).cache.memory, strict=True)
+    assert all(torch.equal(one, other) for pairs in read for one, other in zip(*pairs, strict=True))
+    assert (deep.fingerprint() == flat.fingerprint()) == (depth == 1)
+
+
+def test_with_depth_the_fingerprint_covers_all_blocks_below_it_and_where_kept_states_lie(bert, tmp_path):
+    deep, other = of_depth(bert, tmp_path / "deep", 1, 3), of_depth(bert, tmp_path / "other", 2, 3)
+    before = deep.fingerprint()
+    assert other.fingerprint() != before
+    deep.t5.encoder.layers()[2].wo.bias.data.add_(1)
+    assert deep.fingerprint() != before
+
+
+@pytest.mark.parametrize("depth", [1, 4, 2.5, "3"])
+def test_a_depth_below_the_joint_blocks_or_above_the_last_is_refused(bert, tmp_path, depth):
+    with pytest.raises(ModelError, match=r"depth is .*; expected a number from 2 to 3"):
+        of_depth(bert, tmp_path / "other", 2, depth)
+
+
 def test_reading_is_the_dense_encoding_of_every_pair(twins):
     ours, theirs = twins
     asked, chunks = ours.tokenizer.question(QUESTION).ids, ours.tokenizer.chunks(EVIDENCE)

@@ -35,10 +35,10 @@ def learnt(reatt, name):
     optimizer = torch.optim.AdamW(weights, lr=1e-2, weight_decay=0.0)
     freeze = FREEZES[name]
     objective = Objective(not freeze.apart, freeze.retrieves, freeze.retrieves)
-    known = ChunkStates(model.t5, model.head.layer) if freeze.apart else None
+    known = ChunkStates(model.t5, model.head) if freeze.apart else None
     for _ in range(3):
         optimizer.zero_grad()
-        accumulate(model.t5, selector, model.head.layer, BATCH, objective, micro=1, known=known)
+        accumulate(model.t5, selector, model.head, BATCH, objective, micro=1, known=known)
         optimizer.step()
     assert selector.best() == model.head.number
     model.t5.eval()
@@ -91,14 +91,14 @@ def test_with_chunks_frozen_questions_move(stacked_reatt):
 
 def test_chunks_whose_states_are_kept_teach_as_those_that_are_encoded_anew(stacked_reatt):
     found = []
-    for known in (None, ChunkStates(stacked_reatt.t5, stacked_reatt.head.layer)):
+    for known in (None, ChunkStates(stacked_reatt.t5, stacked_reatt.head)):
         model = copy.deepcopy(stacked_reatt.t5).eval()  # kept states have no dropout
         FREEZES["reader"].apply(model, stacked_reatt.head)
         selector, objective = (
             HeadSelector(model.encoder.head_count, stacked_reatt.head.number),
             Objective(answers=False),
         )
-        accumulate(model, selector, stacked_reatt.head.layer, BATCH, objective, micro=1, known=known)
+        accumulate(model, selector, stacked_reatt.head, BATCH, objective, micro=1, known=known)
         found.append({name: w.grad for name, w in model.named_parameters() if w.grad is not None})
     assert len(found[0]) == 2
     for name, gradient in found[0].items():

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from reatt.lessons.batches import Cloze, TrainingBatch
 from reatt.model.projections import Form, Pointer, Projections
+from reatt.model.reatt import Head
 from reatt.model.stacks.bert import BertConfig, BertStack
 from reatt.model.t5 import T5, T5Config
 from reatt.training import grad_cache, pools
@@ -23,6 +24,7 @@ from reatt.training.ranks import Distributed
 from reatt.training.teachers import TEACHERS
 
 LAYER = 1
+HEAD = Head(LAYER, 0)
 NEAR = (  # of the cloze questions: what is close to each, and what it is worth
     ((3,), (1.0,)), ((0, 4), (0.7, 0.3)), ((3, 2, 0), (0.5, 0.25, 0.25)), ((5, 1), (0.9, 0.1)),
     ((1,), (1.0,)), ((2, 3, 5), (0.4, 0.0, 0.6)), ((5,), (1.0,)),
@@ -43,10 +45,18 @@ def bert_stack(config):
 
 def unit_stack(config):
     """Make a BERT that finds by vectors of unit length, by projections of its own."""
-    t5 = bert_stack(config)
-    t5.retrieval = Projections(18, 4, Form(unit_queries=True, unit_keys=True))
+    return by_its_own(bert_stack(config))
+
+
+def by_its_own(t5):
+    t5.retrieval = Projections(t5.config.d_model, 4, Form(unit_queries=True, unit_keys=True))
     t5.retrieval.scale.fill_(6.0)
     return t5
+
+
+def own_t5_stack(config):
+    """Make a T5 that finds so."""
+    return by_its_own(t5_stack(config))
 
 
 def pointed_stack(config):
@@ -57,7 +67,11 @@ def pointed_stack(config):
     return t5
 
 
-STACKS = {"t5": t5_stack, "bert": bert_stack, "unit": unit_stack, "pointed": pointed_stack}
+STACKS = {
+    "t5": t5_stack, "bert": bert_stack, "unit": unit_stack, "pointed": pointed_stack,
+    "deep": pointed_stack, "top": pointed_stack, "deep t5": own_t5_stack, "top t5": own_t5_stack,
+}  # fmt: skip
+FURTHER = {"deep": 1, "top": 2, "deep t5": 1, "top t5": 2}  # blocks that a text goes on through alone, to be found
 every_stack = pytest.mark.parametrize("stack", STACKS)
 
 
@@ -69,6 +83,10 @@ def learner(dropout=0.1, stack="t5", **changes):
     t5, selector = STACKS[stack](config).double().train(), HeadSelector(3).double()
     selector.w.data.copy_(torch.tensor([0.0, 0.001, -0.0005]))
     return t5, selector
+
+
+def head_of(stack):
+    return replace(HEAD, further=FURTHER.get(stack, 0))
 
 
 def batch(close=CLOSE):
@@ -86,18 +104,18 @@ def gradients(t5, selector):
     return {name: torch.zeros_like(w) if w.grad is None else w.grad.clone() for name, w in named}
 
 
-def whole(t5, selector, given, objective, micro=None):
+def whole(t5, selector, given, objective, micro=None, head=HEAD):
     """Return loss and gradients of the whole batch at once."""
     t5.zero_grad(), selector.zero_grad(), torch.manual_seed(7)
-    loss = at_once(t5, selector, LAYER, given, objective, micro=micro)
+    loss = at_once(t5, selector, head, given, objective, micro=micro)
     loss.backward()
     return loss.item(), gradients(t5, selector)
 
 
-def cached(t5, selector, given, objective, micro):
+def cached(t5, selector, given, objective, micro, head=HEAD):
     """Return loss and gradients by the gradient cache."""
     t5.zero_grad(), selector.zero_grad(), torch.manual_seed(7)
-    learned = accumulate(t5, selector, LAYER, given, objective, micro=micro)
+    learned = accumulate(t5, selector, head, given, objective, micro=micro)
     return learned.answer + objective.alpha * (learned.cross_document + learned.cloze), gradients(t5, selector)
 
 
@@ -127,10 +145,10 @@ def test_the_gradient_cache_is_the_whole_batch_at_once_with_dropout(name, micro)
 
 
 @pytest.mark.parametrize("name", ["all", "retrieval", "answers"])
-@pytest.mark.parametrize("stack", ["bert", "unit", "pointed"])
+@pytest.mark.parametrize("stack", [stack for stack in STACKS if stack != "t5"])
 def test_the_gradient_cache_is_the_whole_batch_at_once_with_dropout_for_every_stack(stack, name):
     t5, selector = learner(stack=stack)
-    assert_same(*(run(t5, selector, batch(), OBJECTIVES[name], 2) for run in (cached, whole)))
+    assert_same(*(run(t5, selector, batch(), OBJECTIVES[name], 2, head_of(stack)) for run in (cached, whole)))
 
 
 def test_dropout_is_on_in_both():
@@ -142,8 +160,9 @@ def test_dropout_is_on_in_both():
 
 @every_stack
 def test_without_dropout_it_makes_no_difference_how_much_is_read_at_a_time(stack):
-    t5, selector = learner(dropout=0.0, stack=stack)
-    assert_same(cached(t5, selector, batch(), Objective(), 2), whole(t5, selector, batch(), Objective()))
+    (t5, selector), head = learner(dropout=0.0, stack=stack), head_of(stack)
+    expected = whole(t5, selector, batch(), Objective(), head=head)
+    assert_same(cached(t5, selector, batch(), Objective(), 2, head), expected)
 
 
 def test_an_encoding_that_drops_otherwise_would_show(monkeypatch):
@@ -169,20 +188,20 @@ def test_each_chunk_is_encoded_once_without_and_once_with_gradients(monkeypatch)
     assert [seen[ids, grad] for ids in given.chunks for grad in (False, True)] == [1] * 12
 
 
-def naive(t5, selector, given, objective):
+def naive(t5, selector, given, objective, head=HEAD):
     """State the loss pair by pair, with nothing shared, padded or cached: the paper's, and that of cloze questions."""
     answer, divergence, tokens = 0.0, 0.0, sum(map(len, given.answers))
 
     def encode(x, blocks):
         return t5.encode_range(x[None], t5.encoder_bias(torch.ones(1, len(x), dtype=torch.bool)), blocks)
 
-    def alone(ids):
-        return encode(t5.embed(torch.tensor([ids]))[0], slice(0, LAYER))[0]
+    def alone(ids, depth=LAYER):
+        return encode(t5.embed(torch.tensor([ids]))[0], slice(0, depth))[0]
 
     block = t5.encoder.layers()[LAYER]
 
     def split(side, ids):
-        states = t5.encoder.reads(LAYER, alone(ids))
+        states = t5.encoder.reads(head.depth, alone(ids, head.depth))
         if t5.retrieval is None:
             return F.linear(states, getattr(block.attention, side).weight).view(len(ids), 3, -1)
         vectors = F.normalize(F.linear(states, getattr(t5.retrieval, side).weight), dim=1)
@@ -233,13 +252,13 @@ def naive(t5, selector, given, objective):
 
 @every_stack
 def test_the_loss_is_the_papers_pair_by_pair(stack):
-    t5, selector = learner(dropout=0.0, stack=stack)
-    found = whole(t5, selector, batch(), Objective())
+    (t5, selector), head = learner(dropout=0.0, stack=stack), head_of(stack)
+    found = whole(t5, selector, batch(), Objective(), head=head)
     t5.zero_grad(), selector.zero_grad()
-    loss = naive(t5, selector, batch(), Objective())
+    loss = naive(t5, selector, batch(), Objective(), head)
     loss.backward()
     assert_same((loss.item(), gradients(t5, selector)), found, 2e-6)
-    assert stack != "pointed" or found[1]["pointer.weight"].any()
+    assert t5.pointer is None or found[1]["pointer.weight"].any()
 
 
 def test_a_shared_chunk_counts_once():
@@ -267,7 +286,7 @@ def test_parts_are_switched_off_one_by_one():
     assert loss["all"] == pytest.approx(loss["answers"] + loss["retrieval"])
     assert loss["own chunks"] < loss["all"] - 0.1
     assert abs(loss["likelihood"] - loss["all"]) > 0.1
-    off = accumulate(t5, selector, LAYER, batch(), OBJECTIVES["answers"], micro=2)
+    off = accumulate(t5, selector, HEAD, batch(), OBJECTIVES["answers"], micro=2)
     assert (off.cross_document, off.agreement) == (0, 0)
 
 
@@ -282,10 +301,10 @@ def test_under_autocast_it_is_the_whole_batch_too():
 @pytest.mark.parametrize("recompute", [False, True])
 @every_stack
 def test_activations_may_be_computed_again(recompute, stack):
-    t5, selector = learner(stack=stack)
-    expected = cached(t5, selector, batch(), Objective(), 2)
+    (t5, selector), head = learner(stack=stack), head_of(stack)
+    expected = cached(t5, selector, batch(), Objective(), 2, head)
     t5.recompute = recompute
-    assert_same(cached(t5, selector, batch(), Objective(), 2), expected)
+    assert_same(cached(t5, selector, batch(), Objective(), 2, head), expected)
 
 
 class Held:
@@ -334,7 +353,7 @@ def process(rank, folder):
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     t5, selector = learner(dropout=0.0)
     own = part(batch(), [(0, 1, 2), (3, 4)][rank], [(0, 1, 2, 4), (3, 5, 6)][rank])
-    learned = accumulate(t5, selector, LAYER, own, Objective(), micro=2, ranks=Distributed())
+    learned = accumulate(t5, selector, HEAD, own, Objective(), micro=2, ranks=Distributed())
     told = learned.cross_document + learned.cloze
     torch.save((learned.answer + 8 * told, gradients(t5, selector)), Path(folder) / f"{rank}")
     dist.destroy_process_group()

@@ -23,7 +23,7 @@ from reatt.lessons.entities import tokens
 from reatt.lessons.examples import Example
 from reatt.lessons.labels import CloseLine, read_close
 from reatt.model.backbone import Queries
-from reatt.model.reatt import ReAtt, head_queries, lower_half, pad
+from reatt.model.reatt import ReAtt, alone, head_queries, lower_half, pad
 from reatt.progress import OnProgress, Progress
 from reatt.search import maxsim
 from reatt_store.errors import QueriesFormat
@@ -136,7 +136,7 @@ class AttentionSearch:
         model = self._model
         asked = pad([model.tokenizer.masked(example.question).ids for example in examples], model.device)
         lower = lower_half(model.t5, model.head.layer, asked)
-        queries = head_queries(model.t5, model.head, lower.values).float()  # (B, m, d)
+        queries = head_queries(model.t5, model.head, alone(model.t5, model.head, lower).values).float()  # (B, m, d)
         for row, keep in zip(queries, asked.keep, strict=True):
             places = maxsim.fast(Queries.mean(row[keep]), self._shards, k)
             found.append([self._order[place.segment + place.position] for place in places])

@@ -1,6 +1,6 @@
 """ReAtt: one T5 whose first B encoder blocks encode question and chunks apart (Jiang et al., 2022, section 2).
 
-- `lower_half`: blocks 0..B-1, each text alone.
+- `lower_half`: blocks 0..B-1, each text alone; `alone`: on through B..R-1, for retrieval, where a model has R > B.
 - `head_queries`, `head_keys`: one head of block B; `score = mean_i max_j <q_i, k_j>` is the retrieval attention
   (equation 1), without 1/sqrt(d), position bias or normalisation.
 - `pack`, `upper_half`: blocks B..L-1 over each question-chunk pair, then fusion of all pairs in the decoder.
@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -36,10 +36,25 @@ KEYS_VERSION = b"1"  # to be raised when the same weights come to give other key
 
 @dataclass(frozen=True)
 class Head:
-    """The retrieval head: block B (0-based `retrieval_layer`) and a head of it."""
+    """The retrieval head: block B (0-based `retrieval_layer`) and a head of it.
+
+    Projections of a model's own may read a text further up: after blocks 0..R-1, through all of which it goes alone.
+    Reading starts from block B all the same.
+    """
 
     layer: int
     number: int
+    further: int = 0  # R - B
+
+    @property
+    def depth(self) -> int:
+        """R: the blocks below which keys depend on."""
+        return self.layer + self.further
+
+    @property
+    def form(self) -> tuple[int, ...]:
+        """What the states that a store keeps depend on beside weights, where keys do not lie at block B themselves."""
+        return (self.layer, self.depth) if self.further else ()
 
 
 @dataclass(frozen=True)
@@ -63,18 +78,26 @@ def lower_half(t5: T5, layer: int, ids: Padded) -> Padded:
     return Padded(states, ids.keep)
 
 
+def alone(t5: T5, head: Head, lower: Padded) -> Padded:
+    """Take each row of the lower half's states on alone through blocks B..R-1 -> (B, n, D), what retrieval projects."""
+    if not head.further:
+        return lower
+    mask = t5.encoder_bias(lower.keep)
+    return Padded(t5.encode_range(lower.values, mask, slice(head.layer, head.depth)), lower.keep)
+
+
 def head_queries(t5: T5, head: Head, states: Tensor) -> Tensor:
-    """Project states (..., D) to the retrieval head's query vectors (..., d)."""
+    """Project states (..., D) that enter block R to the retrieval head's query vectors (..., d)."""
     return _one_head(t5, head, "q", states)
 
 
 def head_keys(t5: T5, head: Head, states: Tensor) -> Tensor:
-    """Project states (..., D) to the retrieval head's key vectors (..., d)."""
+    """Project states (..., D) that enter block R to the retrieval head's key vectors (..., d)."""
     return _one_head(t5, head, "k", states)
 
 
 def _one_head(t5: T5, head: Head, side: str, states: Tensor) -> Tensor:
-    return formed(t5, side, F.linear(t5.encoder.reads(head.layer, states), projection(t5, head, side)))
+    return formed(t5, side, F.linear(t5.encoder.reads(head.depth, states), projection(t5, head, side)))
 
 
 def formed(t5: T5, side: str, vectors: Tensor) -> Tensor:
@@ -211,7 +234,7 @@ class ReAtt:
     def with_head(self, number: int) -> ReAtt:
         """Return the same model, its weights shared, with another head of block B as the retrieval head."""
         other = copy.copy(self)
-        other.head = Head(self.head.layer, number)
+        other.head = replace(self.head, number=number)
         return other
 
     @property
@@ -237,7 +260,7 @@ class ReAtt:
         """Encode chunks apart into what the store keeps; best given in batches of like length."""
         tokens = self.tokenizer.chunks(passages)
         lower = lower_half(self.t5, self.head.layer, pad([t.ids for t in tokens], self.device))
-        keys = head_keys(self.t5, self.head, lower.values).float()  # (B, n, d)
+        keys = head_keys(self.t5, self.head, alone(self.t5, self.head, lower).values).float()  # (B, n, d)
         rows = zip(keys, lower.values.float(), map(len, (t.ids for t in tokens)), strict=True)
         return [ChunkCode(key[:n], states[:n] if self.keeps_states else None) for key, states, n in rows]
 
@@ -250,7 +273,7 @@ class ReAtt:
     def queries(self, asked: Tokens) -> Queries:
         """Encode a question that is tokens already, such as a sentence with a mask."""
         lower = lower_half(self.t5, self.head.layer, pad([asked.ids], self.device))
-        vectors = head_queries(self.t5, self.head, lower.values[0]).float()  # (m, d)
+        vectors = head_queries(self.t5, self.head, alone(self.t5, self.head, lower).values[0]).float()  # (m, d)
         return Queries.mean(vectors, asked.spans)
 
     @torch.inference_mode()
@@ -316,13 +339,13 @@ class ReAtt:
         return AnswerWriter(self.t5, self.tokenizer, self.calibration, self.chooser)
 
     def fingerprint(self) -> str:
-        """Hash what stored keys depend on: lower half, retrieval's key projection, their form, tokenizer, limits."""
-        below = self.t5.encoder.below(self.head.layer)
+        """Hash what stored keys depend on: all below R, retrieval's key projection, their form, tokenizer, limits."""
+        below = self.t5.encoder.below(self.head.depth)
         weights: list[Tensor] = [weight for module in (self.t5.shared, *below) for weight in module.parameters()]
         weights.append(projection(self.t5, self.head, "k"))
         total = hashlib.blake2b(KEYS_VERSION, digest_size=16)
         for weight in weights:
             total.update(weight.detach().float().cpu().contiguous().numpy().data)
-        form = (*self.t5.encoder.form, *(self.t5.retrieval.key_form if self.t5.retrieval else ()))
+        form = (*self.t5.encoder.form, *(self.t5.retrieval.key_form if self.t5.retrieval else ()), *self.head.form)
         total.update(repr((self.tokenizer.identity(), self.max_chunk_tokens, *form)).encode())
         return total.hexdigest()

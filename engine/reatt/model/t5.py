@@ -116,13 +116,16 @@ class Stack(nn.Module):
         return out
 
     def reads(self, layer: int, x: Tensor) -> Tensor:
-        """Norm states (..., D) as a block does before its heads see them."""
-        out: Tensor = self.layers()[layer].attention_norm(x)
+        """Norm states (..., D) as a block does before its heads see them; above the last, as `finish` does."""
+        out: Tensor = self._norm(layer)(x)
         return out
 
     def below(self, layer: int) -> Sequence[nn.Module]:
         """Name the position table, a block's norm and the blocks below it; the blocks above share the table."""
-        return [self.position, self.layers()[layer].attention_norm, *self.layers(slice(layer))]
+        return [self.position, self._norm(layer), *self.layers(slice(layer))]
+
+    def _norm(self, layer: int) -> Norm:
+        return [*(block.attention_norm for block in self.layers()), self.final_norm][layer]
 
     def paired(self, question: tuple[int, ...]) -> tuple[int, ...]:
         """Leave out a question's end mark before a chunk, as the released models do."""

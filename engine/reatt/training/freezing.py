@@ -41,10 +41,10 @@ def _all(t5: T5, head: Head) -> None:
 
 
 def _reader(t5: T5, head: Head) -> None:
-    """Fix the lower half and both projections of block B's attention; the blocks above share its position bias."""
+    """Fix all below R and both projections of block B's attention; the blocks above share its position bias."""
     t5.requires_grad_(True)
     block = t5.encoder.layers()[head.layer]
-    fixed = [t5.shared, *t5.encoder.below(head.layer), block.attention.q, block.attention.k]
+    fixed = [t5.shared, *t5.encoder.below(head.depth), block.attention.q, block.attention.k]
     own = [t5.retrieval] if t5.retrieval is not None else []
     for module in [*fixed, *own]:
         module.requires_grad_(False)

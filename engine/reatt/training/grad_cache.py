@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from reatt.lessons.batches import Ids, TrainingBatch
+from reatt.model.reatt import Head
 from reatt.model.t5 import T5
 from reatt.training.objective import HeadSelector, Learned, Objective, cross_document_loss, target_matrix
 from reatt.training.pools import ChunkStates, pick, without_dropout
@@ -35,32 +36,34 @@ from reatt.training.teachers import shares
 
 
 def at_once(
-    t5: T5, selector: HeadSelector, layer: int, batch: TrainingBatch, objective: Objective, *, micro: int | None = None
+    t5: T5, selector: HeadSelector, head: Head, batch: TrainingBatch, objective: Objective, *, micro: int | None = None
 ) -> Tensor:
     """Return a batch's loss with the graph of all of it: the reference that `accumulate` must equal.
 
     `micro` questions (None: all) share their seeds of dropout; without dropout it changes nothing.
     """
     batch = _asked(batch, objective)
-    step = TrainingStep(t5, selector, layer, batch, objective, objective.cross_document or bool(batch.cloze))
-    groups, lowers = groups_of(batch, micro or len(batch.questions)), []
+    step = TrainingStep(t5, selector, head, batch, objective, objective.cross_document or bool(batch.cloze))
+    groups, lowers, found = groups_of(batch, micro or len(batch.questions)), [], []
     for group in groups:
         with seeded(group.below, t5):
             lowers.append(step.lower(group))
-    whole = {c: pick(lower.states, [row]) for lower in lowers for c, row in lower.chunks.items()}
+            found.append(step.alone(lowers[-1]))
+    whole, sought = ({c: pick(lower.states, [row]) for lower in each for c, row in lower.chunks.items()}
+                     for each in (lowers, found))  # fmt: skip
     loss = t5.shared.weight.new_zeros(())
     if step.sought:
         heads = selector.kept()
-        asked = [pick(lower.states, [row]) for lower in lowers for row in lower.asked]
-        cloze = {c: pick(lower.states, [row]) for group, lower in zip(groups, lowers, strict=True)
+        asked = [pick(lower.states, [row]) for lower in found for row in lower.asked]
+        cloze = {c: pick(lower.states, [row]) for group, lower in zip(groups, found, strict=True)
                  for c, row in zip(group.cloze, lower.cloze, strict=True)}  # fmt: skip
         queries = [step.vectors("q", states, heads) for states in [*asked, *(cloze[c] for c in sorted(cloze))]]
-        keys = [step.vectors("k", whole[c], heads) for c in range(len(batch.chunks))]
+        keys = [step.vectors("k", sought[c], heads) for c in range(len(batch.chunks))]
         pooled = _pooled(ALONE, keys, batch.chunks)
-        targets = shares(t5, layer, batch, objective.teacher) if objective.cross_document else []
-        found = _retrieval(step, queries, pooled, targets, heads)
-        loss = loss + objective.alpha * found.cross_document / len(batch.questions)
-        loss = loss + objective.alpha * found.cloze / max(1, len(batch.cloze))
+        targets = shares(t5, head.layer, batch, objective.teacher) if objective.cross_document else []
+        told = _retrieval(step, queries, pooled, targets, heads)
+        loss = loss + objective.alpha * told.cross_document / len(batch.questions)
+        loss = loss + objective.alpha * told.cloze / max(1, len(batch.cloze))
     if objective.answers:
         for group, lower in zip(groups, lowers, strict=True):
             with seeded(group.above, t5):
@@ -71,7 +74,7 @@ def at_once(
 def accumulate(
     t5: T5,
     selector: HeadSelector,
-    layer: int,
+    head: Head,
     batch: TrainingBatch,
     objective: Objective,
     *,
@@ -88,7 +91,7 @@ def accumulate(
     total = torch.tensor([sum(map(len, batch.answers)), len(batch.questions), len(batch.cloze)], device=device)
     ranks.add(total)
     tokens, *asked = total.tolist()
-    step = TrainingStep(t5, selector, layer, batch, objective, objective.cross_document or asked[1] > 0, known)
+    step = TrainingStep(t5, selector, head, batch, objective, objective.cross_document or asked[1] > 0, known)
     groups = groups_of(batch, micro)
     kept = _first_pass(step, groups)
     learned = torch.zeros(4, device=device)
@@ -132,9 +135,10 @@ def _first_pass(step: TrainingStep, groups: Sequence[Group]) -> Kept:
             continue
         with torch.no_grad(), seeded(group.below, step.t5):
             lower = step.lower(group)
+            found = step.alone(lower)
         kept.lent |= {c: pick(lower.states, [lower.chunks[c]]) for c in lends}
         if step.sought:
-            _keep_vectors(step, group, lower, kept)
+            _keep_vectors(step, group, found, kept)
         if step.objective.cross_document:
             with without_dropout(step.t5):
                 lower = step.lower(group) if drops else lower
@@ -144,12 +148,12 @@ def _first_pass(step: TrainingStep, groups: Sequence[Group]) -> Kept:
     return kept
 
 
-def _keep_vectors(step: TrainingStep, group: Group, lower: Lower, kept: Kept) -> None:
+def _keep_vectors(step: TrainingStep, group: Group, found: Lower, kept: Kept) -> None:
     with torch.no_grad():
-        for q, row in zip(_askers(step, group), [*lower.asked, *lower.cloze], strict=True):
-            kept.queries[q] = step.vectors("q", pick(lower.states, [row]), kept.heads)
-        for c, row in lower.chunks.items():
-            kept.keys[c] = step.vectors("k", pick(lower.states, [row]), kept.heads)
+        for q, row in zip(_askers(step, group), [*found.asked, *found.cloze], strict=True):
+            kept.queries[q] = step.vectors("q", pick(found.states, [row]), kept.heads)
+        for c, row in found.chunks.items():
+            kept.keys[c] = step.vectors("k", pick(found.states, [row]), kept.heads)
 
 
 def _askers(step: TrainingStep, group: Group) -> list[int]:
@@ -185,6 +189,7 @@ def _second_pass(step: TrainingStep, group: Group, kept: Kept, tokens: int) -> T
     """Encode a group with gradients, read it, and send everything back -> its part of the answer loss."""
     with seeded(group.below, step.t5):
         lower = step.lower(group)
+        found = step.alone(lower)
     loss = answer = lower.states.new_zeros(())
     if step.objective.answers:
         lent = {c: kept.lent[c].requires_grad_(lower.states.requires_grad) for c in group.borrowed}
@@ -192,7 +197,7 @@ def _second_pass(step: TrainingStep, group: Group, kept: Kept, tokens: int) -> T
             answer = step.answers(group, lower, lent) / tokens
         loss = answer
     if step.sought:
-        loss = loss + _surrogate(step, group, lower, kept)
+        loss = loss + _surrogate(step, group, found, kept)
     for c in [c for c in group.own if c in kept.lent]:
         if (left := kept.lent.pop(c).grad) is not None:
             loss = loss + (pick(lower.states, [lower.chunks[c]]) * left).sum()
@@ -201,13 +206,13 @@ def _second_pass(step: TrainingStep, group: Group, kept: Kept, tokens: int) -> T
     return answer.detach()
 
 
-def _surrogate(step: TrainingStep, group: Group, lower: Lower, kept: Kept) -> Tensor:
+def _surrogate(step: TrainingStep, group: Group, found: Lower, kept: Kept) -> Tensor:
     """Multiply live vectors by their cached gradients: a loss whose gradient is that of the retrieval loss."""
-    queries = step.vectors("q", pick(lower.states, [*lower.asked, *lower.cloze]), kept.heads)
+    queries = step.vectors("q", pick(found.states, [*found.asked, *found.cloze]), kept.heads)
     total = (queries * torch.cat([kept.queries[q] for q in _askers(step, group)])).sum()
     if not group.own:  # later groups read all of its chunks, too
         return total
-    keys = step.vectors("k", pick(lower.states, [lower.chunks[c] for c in group.own]), kept.heads)
+    keys = step.vectors("k", pick(found.states, [found.chunks[c] for c in group.own]), kept.heads)
     return total + (keys * torch.cat([kept.keys[c] for c in group.own])).sum()
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reatt.lessons.batches import Ids
-from reatt.model.reatt import Padded, by_length, lower_half, pack, pad, upper_half
+from reatt.model.reatt import Head, Padded, alone, by_length, lower_half, pack, pad, upper_half
 from reatt.model.t5 import T5, Cache
 
 IGNORE = -100
@@ -59,28 +59,45 @@ def apart(t5: T5, layer: int, sequences: Sequence[Ids]) -> Pool:
     return _in_groups(run, [len(ids) for ids in sequences])
 
 
+def onward(t5: T5, head: Head, pool: Pool) -> Pool:
+    """Take the sequences of a pool on from block B to block R, each alone."""
+
+    def run(numbers: list[int]) -> Padded:
+        return alone(t5, head, pack(pool.states, [pool.rows[n] for n in numbers]))
+
+    return _in_groups(run, [len(row) for row in pool.rows])
+
+
 class ChunkStates:
-    """What blocks 0..layer-1 make of chunks, kept while none of those blocks learns: each chunk is encoded once,
-    as long as there is room.
+    """What the blocks below B, and below R, make of chunks, kept while none of them learns: each chunk is encoded
+    once, as long as there is room.
 
     Alone, not among others, so that what is kept does not depend, bit by bit, on what it was first read with.
     """
 
-    def __init__(self, t5: T5, layer: int) -> None:
-        self._t5, self._layer = t5, layer
-        self._known: dict[Ids, Tensor] = {}
+    def __init__(self, t5: T5, head: Head) -> None:
+        self._t5, self._head = t5, head
+        self._known: dict[tuple[int, Ids], Tensor] = {}  # by block and chunk
         self._bytes = 0
 
     def of(self, ids: Ids) -> Tensor:
-        """Return the states (n, D) of a chunk."""
-        if ids not in self._known:
+        """Return the states (n, D) of a chunk that enter block B, where reading starts."""
+        return self._kept(self._head.layer, ids, lambda: apart(self._t5, self._head.layer, [ids]))
+
+    def alone(self, ids: Ids) -> Tensor:
+        """Return those that enter block R, which retrieval projects."""
+        row = range(len(ids))
+        return self._kept(self._head.depth, ids, lambda: onward(self._t5, self._head, Pool(self.of(ids), (row,))))
+
+    def _kept(self, block: int, ids: Ids, encode: Callable[[], Pool]) -> Tensor:
+        if (block, ids) not in self._known:
             with torch.no_grad(), without_dropout(self._t5):
-                states = apart(self._t5, self._layer, [ids]).states
+                states = encode().states
             if self._bytes + states.nbytes > KEPT_BYTES:
                 return states
             self._bytes += states.nbytes
-            self._known[ids] = states
-        return self._known[ids]
+            self._known[block, ids] = states
+        return self._known[block, ids]
 
 
 def together(t5: T5, layer: int, states: Tensor, pairs: Sequence[Sequence[int]]) -> Pool:

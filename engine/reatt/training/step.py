@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from reatt.model.reatt import Head, formed, projection
 from reatt.model.t5 import T5
 from reatt.training.objective import HeadSelector, Objective
 from reatt.training.pointing import pointer_losses
-from reatt.training.pools import ChunkStates, Pool, answer_losses, apart, fuse, together
+from reatt.training.pools import ChunkStates, Pool, answer_losses, apart, fuse, onward, together
 from reatt.training.teachers import teach
 
 
@@ -31,17 +31,17 @@ class Group:
     own: tuple[int, ...]  # chunks that no later group is close to: encoded here, with gradients
     borrowed: tuple[int, ...]  # chunks of later groups
     cloze: tuple[int, ...]  # cloze questions that are encoded here
-    below: int  # seeds of the dropout below and above block B
+    below: int  # seeds of the dropout of texts alone, and of pairs
     above: int
 
 
 @dataclass(frozen=True)
 class Lower:
-    """A group at block B: states, and which of their rows are whose."""
+    """A group at block B, or at block R: states, and which of their rows are whose."""
 
     states: Tensor  # (N, D)
     asked: tuple[range, ...]  # each question with its end mark, as retrieval sees it
-    joint: tuple[range, ...]  # as it stands before a chunk
+    joint: tuple[range, ...]  # as it stands before a chunk; at block B alone
     cloze: tuple[range, ...]
     chunks: dict[int, range]
 
@@ -52,7 +52,7 @@ class TrainingStep:
 
     t5: T5
     selector: HeadSelector
-    layer: int
+    head: Head  # of which the selector chooses the number
     batch: TrainingBatch
     objective: Objective
     sought: bool  # whether finding is learnt, here or in another process
@@ -64,11 +64,23 @@ class TrainingStep:
         cloze = [self.batch.cloze[c].ids for c in group.cloze]
         chunks = [self.batch.chunks[c] for c in group.own]
         asked = [*questions, *map(self.t5.encoder.paired, questions), *cloze]
-        pool = apart(self.t5, self.layer, [*asked, *(() if self.known else chunks)])
+        pool = apart(self.t5, self.head.layer, [*asked, *(() if self.known else chunks)])
         pool = pool.with_more([self.known.of(ids) for ids in chunks]) if self.known else pool
         n, last = len(questions), len(asked)
         places = dict(zip(group.own, pool.rows[last:], strict=True))
         return Lower(pool.states, pool.rows[:n], pool.rows[n : 2 * n], pool.rows[2 * n : last], places)
+
+    def alone(self, lower: Lower) -> Lower:
+        """Take a group on to block R, each text alone: what retrieval projects; with R = B it is there."""
+        if not (self.sought and self.head.further):
+            return lower
+        n, asked = len(lower.asked), [*lower.asked, *lower.cloze]
+        fresh = Pool(lower.states, (*asked, *(() if self.known else lower.chunks.values())))
+        pool = onward(self.t5, self.head, fresh)
+        if self.known:
+            pool = pool.with_more([self.known.alone(self.batch.chunks[c]) for c in lower.chunks])
+        places = dict(zip(lower.chunks, pool.rows[len(asked) :], strict=True))
+        return Lower(pool.states, pool.rows[:n], (), pool.rows[n : len(asked)], places)
 
     def read(self, group: Group, lower: Lower, lent: Mapping[int, Tensor]) -> Pool:
         """Encode a group's pairs, question by question; chunks that it borrows are in `lent` as (n, D)."""
@@ -78,7 +90,7 @@ class TrainingStep:
             places[c] = range(start, start := start + len(lent[c]))
         rows = zip(lower.joint, (self.batch.close[q] for q in group.questions), strict=True)
         pairs = [[*question, *places[c]] for question, close in rows for c in close]
-        return together(self.t5, self.layer, torch.cat(states), pairs)
+        return together(self.t5, self.head.layer, torch.cat(states), pairs)
 
     def answers(self, group: Group, lower: Lower, lent: Mapping[int, Tensor]) -> Tensor:
         """Sum the answers' negative log likelihood over a group, and that of where they stand for a pointer."""
@@ -96,10 +108,10 @@ class TrainingStep:
         return teach(self.t5, self.objective.teacher, memory, [self.batch.answers[q] for q in group.questions], counts)
 
     def vectors(self, side: str, states: Tensor, heads: Sequence[int]) -> Tensor:
-        """Project states (N, D) to the queries or keys of block B's heads: (N, h, d), in full precision."""
-        weights = torch.cat([projection(self.t5, Head(self.layer, number), side) for number in heads])  # (h*d, D)
+        """Project states (N, D) at block R to queries or keys of some heads: (N, h, d), in full precision."""
+        weights = torch.cat([projection(self.t5, replace(self.head, number=n), side) for n in heads])  # (h*d, D)
         with torch.autocast(states.device.type, enabled=False):
-            flat: Tensor = F.linear(self.t5.encoder.reads(self.layer, states), weights)
+            flat: Tensor = F.linear(self.t5.encoder.reads(self.head.depth, states), weights)
             return formed(self.t5, side, torch.unflatten(flat, 1, (len(heads), -1)))
 
 

@@ -67,7 +67,7 @@ class Trainer:
             cross_document=objective.cross_document and freeze.retrieves,
             cloze=objective.cloze and freeze.retrieves,
         )
-        self._known = ChunkStates(t5, model.head.layer) if freeze.apart else None
+        self._known = ChunkStates(t5, model.head) if freeze.apart else None
         self.freeze = freeze
         rest = (model.calibration, model.reads, model.prior, model.chooser)
         self._model = ReAtt(t5, model.tokenizer, model.head, model.device, *rest)
@@ -119,7 +119,7 @@ class Trainer:
     def _gradients(self, batch: TrainingBatch, ranks: Ranks) -> Learned:
         """Leave the batch's gradients in the weights; where memory runs out, with half as many questions at a time."""
         objective = replace(self.objective, cross_document=self.objective.cross_document and self.teaching)
-        t5, layer, device = self._model.t5.train(), self._model.head.layer, self._model.device
+        t5, head, device = self._model.t5.train(), self._model.head, self._model.device
         while True:
             self.optimizer.zero_grad(set_to_none=True)
             torch.manual_seed(self.plan.seed * SEEDS + self.done + ranks.number * STRANGER)
@@ -127,7 +127,7 @@ class Trainer:
                 # No cache: what a pass without gradients casts would serve the one that needs them.
                 with torch.autocast(device.type, torch.bfloat16, enabled=self.half, cache_enabled=False):
                     learn = partial(accumulate, micro=self.micro, ranks=ranks, known=self._known)
-                    return learn(t5, self.selector, layer, batch, objective)
+                    return learn(t5, self.selector, head, batch, objective)
             except (MemoryError, RuntimeError) as error:
                 self._halve(error)
 

@@ -327,8 +327,8 @@ def _to_copy(folder: ModelFolder) -> list[Path]:
     return [*folder.files, *([index] if index.is_file() else [])]
 
 
-def _retrieval_head(folder: ModelFolder) -> tuple[int, int]:
-    """Read block B and its head; one that finds by projections of its own needs to name no head."""
+def _retrieval_head(folder: ModelFolder) -> tuple[int, int, int]:
+    """Read block B, its head, and R - B; one that finds by projections of its own needs to name no head."""
     config = read_retrieving_config(folder.path)
     head = config.get("retrieval_head", 0 if "retrieval" in config else None)
     if "retrieval_layer" not in config or head is None:
@@ -336,4 +336,6 @@ def _retrieval_head(folder: ModelFolder) -> tuple[int, int]:
         raise ModelError(message, f"reatt models probe --model {folder.called or folder.path}", str(folder.path))
     blocks, heads = encoder_shape(config)
     layer = number(folder, "retrieval_layer", config["retrieval_layer"], 0, blocks - 1)
-    return layer, number(folder, "retrieval_head", head, 0, heads - 1)
+    own = config.get("retrieval")
+    depth = number(folder, "depth", own.get("depth", layer) if isinstance(own, dict) else layer, layer, blocks)
+    return layer, number(folder, "retrieval_head", head, 0, heads - 1), depth - layer

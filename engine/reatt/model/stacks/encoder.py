@@ -68,7 +68,7 @@ class EncoderStack(Protocol):
         """Turn the last block's states (B, n, D) into the memory that a decoder reads."""
 
     def reads(self, layer: int, x: Tensor) -> Tensor:
-        """Give what the heads of a block see of the states (..., D) that enter it."""
+        """Give what the heads of a block see of the states (..., D) that enter it, or above the last."""
 
     def below(self, layer: int) -> Sequence[nn.Module]:
         """Name what `reads` depends on, beside the embedded words: the blocks below and what they share."""
