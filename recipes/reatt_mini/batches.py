@@ -10,7 +10,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from recipes.reatt_mini.data import CHUNK_LIMIT, Ids, Questions, Source
+from recipes.reatt_mini.data import Ids, Questions, Source
 
 UNTITLED, UNMARKED = 0.1, 0.2  # share of chunks without their title, of questions without their mark
 CHUNKS, POSITIVES = 48, 60  # of a batch at most: those that are drawn, and with those that also answer
@@ -18,9 +18,11 @@ FINDING = 30  # tokens that a question costs that is not read
 
 
 @dataclass(frozen=True)
-class Marks:
-    """The ids around texts."""
+class Form:
+    """How long batches and their chunks are, and the ids around texts."""
 
+    budget: int  # tokens to encode for a batch, about
+    limit: int  # tokens of a chunk, marks included
     opening: int  # [CLS]
     separator: int  # [SEP]
 
@@ -64,27 +66,27 @@ def holds(chunk: Ids, answers: Sequence[Ids]) -> bool:
     return any("".join(map(chr, answer)) in text for answer in answers if answer)
 
 
-def draw(sets: dict[str, tuple[Questions, Source]], budget: int, marks: Marks, seed: int) -> Batch:
-    """Draw a batch of about so many tokens to encode; the same for the same seed."""
+def draw(sets: dict[str, tuple[Questions, Source]], form: Form, seed: int) -> Batch:
+    """Draw a batch; the same for the same seed."""
     dice = random.Random(seed)
     name = dice.choices(list(sets), [source.weight for _, source in sets.values()])[0]
     questions, source = sets[name]
     chosen: dict[int, Chunk] = {}
     asked: list[tuple[int, int]] = []  # question, chunk
     tokens, there = 0, sum(map(len, questions.articles))
-    while tokens < budget and len(chosen) < min(CHUNKS, there):
+    while tokens < form.budget and len(chosen) < min(CHUNKS, there):
         article = dice.choice(questions.articles)
         for number in dice.sample(sorted(article), min(source.chunks, len(article))):
-            if number in chosen or tokens >= budget:
+            if number in chosen or tokens >= form.budget:
                 continue
-            chosen[number] = chunk_of(questions, number, marks, titled=dice.random() > UNTITLED)
+            chosen[number] = chunk_of(questions, number, form, titled=dice.random() > UNTITLED)
             tokens += 2 * len(chosen[number].ids)
             for question in dice.sample(article[number], min(source.questions, len(article[number]))):
                 asked.append((question, number))
                 tokens += len(chosen[number].ids) if len(questions.starts[question]) else FINDING
                 for other in questions.positives[question]:
                     if other not in chosen and len(chosen) < POSITIVES:
-                        chosen[other] = chunk_of(questions, other, marks, titled=True)
+                        chosen[other] = chunk_of(questions, other, form, titled=True)
                         tokens += 2 * len(chosen[other].ids)
     numbers = list(chosen)
     place = {number: i for i, number in enumerate(numbers)}
@@ -92,11 +94,11 @@ def draw(sets: dict[str, tuple[Questions, Source]], budget: int, marks: Marks, s
     return Batch(name, numbers, list(chosen.values()), [each for each in found if each is not None])
 
 
-def chunk_of(questions: Questions, number: int, marks: Marks, *, titled: bool) -> Chunk:
+def chunk_of(questions: Questions, number: int, form: Form, *, titled: bool) -> Chunk:
     """Put a chunk together: `[CLS] title [SEP] text [SEP]`, cut at its end."""
-    head = (marks.opening, *(questions.titles[number] if titled else ()), marks.separator)
-    text = questions.texts[number][: CHUNK_LIMIT - 1 - len(head)]
-    return Chunk((*head, *text, marks.separator), len(head))
+    head = (form.opening, *(questions.titles[number] if titled else ()), form.separator)
+    text = questions.texts[number][: form.limit - 1 - len(head)]
+    return Chunk((*head, *text, form.separator), len(head))
 
 
 def _asked(questions: Questions, number: int, chunk: Chunk, own: int, dice: random.Random) -> Asked | None:

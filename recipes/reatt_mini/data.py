@@ -26,7 +26,7 @@ from reatt.model.tokens import TextTokenizer, Tokens
 from reatt.weights.folder import ModelFolder
 from reatt.weights.tokenizer_files import read_tokenizer
 
-QUESTION_LIMIT, CHUNK_LIMIT = 48, 256  # tokens, all marks included
+QUESTION_LIMIT, CHUNK_LIMIT = 48, 256  # tokens that are kept, all marks included
 PLACES, ANSWERS = 6, 3  # of an answer that stands more often, the first count; of several answers, too
 SHORTEST = 3  # letters: an answer has more, if it is to say which of several passages holds it
 HELD_OUT, PARTS = 7, 20  # one part of the articles
@@ -46,9 +46,9 @@ class Source:
 
 
 SETS = {
-    "squad11_train": Source(0.62, 6, 3),
+    "squad11_train": Source(0.62, 6, 2),
     "nq_qed_train": Source(0.12),
-    "fairytaleqa_train": Source(0.08, 6, 3),
+    "fairytaleqa_train": Source(0.08, 6, 2),
     "distant_wiki_train": Source(0.05),
     "qamr": Source(0.02, 6, 4),
     "medquad": Source(0.03, read=False, articles=False),

@@ -35,7 +35,7 @@ def trained(checkpoint: Path, folder: Path) -> T5:
     model = shape.empty(folder)
     assert model.retrieval is not None
     model.retrieval.scale.fill_(1.0)
-    learner = Learner(model, shape.read(folder)["retrieval_layer"])
+    learner = Learner(model, *shape.depths(shape.read(folder)))
     load_weights(learner, under(found, "model.") | under(found, "average."))
     model.retrieval.scale.copy_(learner.temperature.detach().exp())
     return model

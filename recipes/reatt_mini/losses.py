@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
@@ -25,7 +25,8 @@ from reatt.model.t5 import T5, Cache
 from recipes.reatt_mini.batches import Batch
 from recipes.reatt_mini.memory import Memory, remember
 from recipes.reatt_mini.packed import Layout, Packed, embed, encode
-from recipes.reatt_mini.passages import Passage, Reading, evidence
+from recipes.reatt_mini.passages import Passage, evidence
+from recipes.reatt_mini.stages import Stage
 
 OTHERS = 1000  # random pieces that an answer's pieces compete with, beside the batch's own
 HIDDEN = -1e4
@@ -34,11 +35,15 @@ HIDDEN = -1e4
 class Learner(nn.Module):
     """The model, and the temperature of retrieval, which an exported model has as the scale of its queries."""
 
-    def __init__(self, t5: T5, layer: int) -> None:
+    def __init__(self, t5: T5, layer: int, depth: int, *, half: bool = False) -> None:
         super().__init__()
         assert t5.retrieval is not None
-        self.t5, self.layer = t5, layer
+        self.t5, self.layer, self.depth, self.half = t5, layer, depth, half
         self.temperature = nn.Parameter(t5.retrieval.scale.detach().log().squeeze(0).clone())  # its logarithm
+
+    def products(self) -> torch.autocast:
+        """Let what is within multiply in bfloat16, if it is to."""
+        return torch.autocast(self.temperature.device.type, torch.bfloat16, enabled=self.half)
 
     @property
     def stack(self) -> BertStack:
@@ -48,6 +53,10 @@ class Learner(nn.Module):
     def lower(self, rows: Sequence[Sequence[int]], kind: int) -> Packed:
         """Encode texts of one kind, question (0) or chunk (1), each alone."""
         return encode(self._blocks(slice(0, self.layer)), embed(self.t5, self.stack, rows, kind))
+
+    def deeper(self, alone: Packed) -> Packed:
+        """Go on with states of the lower half, each text alone still, to those that retrieval projects."""
+        return encode(self._blocks(slice(self.layer, self.depth)), alone) if self.depth > self.layer else alone
 
     def upper(self, pairs: Packed) -> Packed:
         """Encode pairs jointly."""
@@ -93,41 +102,44 @@ class Losses:
 
     def detached(self) -> Losses:
         """Give the figures without the graph that they came from."""
-        parts = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{name: part.detach() for name, part in parts.items() if isinstance(part, Tensor)})
+        return replace(
+            self,
+            retrieval=self.retrieval.detach(),
+            spans=self.spans.detach(),
+            answer=self.answer.detach(),
+            copying=self.copying.detach(),
+        )
 
 
-@dataclass(frozen=True)
-class Step:
-    """What a step draws by."""
-
-    reading: Reading
-    seed: int
-    twin: bool = False  # retrieval is learnt from the reader's attention alone
-
-
-def losses(learner: Learner, batch: Batch, bank: Sequence[Keys], step: Step, *, half: bool) -> tuple[Losses, Keys]:
-    """Compute one step's losses, and the keys for the bank; `half`: multiply in bfloat16."""
+def losses(learner: Learner, batch: Batch, bank: Sequence[Keys], stage: Stage, seed: int) -> tuple[Losses, Keys]:
+    """Compute one step's losses, and the keys for the bank."""
     device = learner.temperature.device
-    with torch.autocast(device.type, torch.bfloat16, enabled=half):
+    with learner.products():
         asked = learner.lower([question.ids for question in batch.questions], 0)
         chunks = learner.lower([chunk.ids for chunk in batch.chunks], 1)
-    queries = learner.queries(asked.values)
-    keys = Keys(learner.keys(chunks.values), chunks.layout, batch.numbers)
+        finding, found_by = learner.deeper(asked).values, learner.deeper(chunks).values
+    queries = learner.queries(finding)
+    keys = Keys(learner.keys(found_by), chunks.layout, batch.numbers)
     scores = maxsim(queries, asked.layout, keys)
     own = torch.tensor([question.own for question in batch.questions], device=device)
     hit = float((scores.detach().argmax(1) == own).float().mean())
     preferred = scores.detach().argsort(1, descending=True).tolist()
-    given = evidence(batch, preferred, step.reading, random.Random(step.seed))
-    found = Losses(*[torch.zeros((), device=device)] * 4, hit, *[math.nan] * 5)
+    given = evidence(batch, preferred, stage.reading, random.Random(seed))
+    found = nothing(device, hit)
     if given:
-        with torch.autocast(device.type, torch.bfloat16, enabled=half):
-            memory = remember(asked, chunks, batch, given, learner.upper)
-        found = read(learner, batch, memory, scores, found, step, half=half)
-    if not step.twin:
+        with learner.products():
+            memory = remember(asked, chunks, batch, given, learner.upper, null=stage.null)
+        found = read(learner, batch, memory, scores, found, stage, seed)
+    if not stage.twin:
         every = torch.cat([scores, *(maxsim(queries, asked.layout, old) for old in bank)], 1)
         found = replace(found, retrieval=retrieval_loss(every, *judged(batch, bank, device)))
     return found, replace(keys, values=keys.values.detach())
+
+
+def nothing(device: torch.device, hit: float) -> Losses:
+    """Begin with what a batch tells that nothing is read of."""
+    none = torch.zeros((), device=device)
+    return Losses(none, none, none, none, hit, math.nan, math.nan, math.nan, math.nan, math.nan)
 
 
 def maxsim(queries: Tensor, asked: Layout, keys: Keys) -> Tensor:
@@ -155,7 +167,7 @@ def retrieval_loss(scores: Tensor, right: Tensor, unjudged: Tensor) -> Tensor:
 
 
 def read(
-    learner: Learner, batch: Batch, memory: Memory, scores: Tensor, found: Losses, step: Step, *, half: bool
+    learner: Learner, batch: Batch, memory: Memory, scores: Tensor, found: Losses, stage: Stage, seed: int
 ) -> Losses:
     """Add what reading tells: spans, and where the own chunk was read the answer and the twin's retrieval."""
     layout, pointer = memory.states.layout, learner.t5.pointer
@@ -174,14 +186,14 @@ def read(
         null=float(each[~answered].detach().mean()),
         exact=float(exact.mean()),
     )
-    if not bool(answered.any()):
+    if not bool(answered.any()) or not stage.answer:
         return found
-    answer = answering(learner.t5, memory, batch, step.seed, half=half)
+    answer = answering(learner, memory, batch, seed)
     copied = copying(answer.attention, target[answered, 0], answer.places)
     shares = memory.shares(answer.attention[:, 0].detach())
     teacher, distance = taught(shares, scores, memory)
     found = replace(found, answer=answer.loss, copying=copied, pieces=answer.accuracy, teacher=teacher)
-    return replace(found, retrieval=distance) if step.twin else found
+    return replace(found, retrieval=distance) if stage.twin else found
 
 
 def span_logs(scores: Tensor, allowed: Tensor) -> Tensor:
@@ -204,15 +216,16 @@ class Answers:
     places: Tensor  # (A, T) where in what was read the piece stands that is to be written; -1: nowhere
 
 
-def answering(t5: T5, memory: Memory, batch: Batch, seed: int, *, half: bool) -> Answers:
+def answering(learner: Learner, memory: Memory, batch: Batch, seed: int) -> Answers:
     """Let the decoder write each answer as it stands in the chunk, with its end."""
-    device, layout = t5.shared.weight.device, memory.states.layout
+    t5, layout = learner.t5, memory.states.layout
+    device = layout.device
     rows = [row for row, place in enumerate(memory.begins) if place is not None]
     wanted = pad([(*memory.answers[row], t5.config.eos_token_id) for row in rows], device)
     start = torch.full_like(wanted.values[:, :1], t5.config.decoder_start_token_id)
     inputs = torch.cat((start, wanted.values[:, :-1]), 1)  # (A, T)
     states = layout.table(memory.states.values)[rows]
-    with torch.autocast(device.type, torch.bfloat16, enabled=half):
+    with learner.products():
         heard, attention = decode_with_attention(t5, inputs, t5.remember(states, layout.keep[rows]))
         chosen = heard[wanted.keep] * t5.config.d_model**-0.5
         words = candidates(t5.config.vocab_size, wanted.values[wanted.keep], batch, seed)
@@ -275,4 +288,5 @@ def decode_with_attention(t5: T5, inputs: Tensor, cache: Cache) -> tuple[Tensor,
         x = block.think(block.read(x, keys, values, cache.memory_bias))
     logits = (queries @ keys.transpose(2, 3)).float()
     logits = logits if cache.memory_bias is None else logits + cache.memory_bias.float()
-    return t5.decoder.final_norm(x), logits.softmax(3).mean(1)
+    states: Tensor = t5.decoder.final_norm(x)
+    return states, logits.softmax(3).mean(1)

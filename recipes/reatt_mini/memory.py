@@ -47,8 +47,10 @@ def remember(
     batch: Batch,
     given: Mapping[int, list[Passage]],
     upper: Callable[[Packed], Packed],
+    *,
+    null: bool,
 ) -> Memory:
-    """Read questions jointly with the passages given to them."""
+    """Read questions jointly with the passages given to them; `null`: they may have no answer there."""
     before = len(asked.values)
     pairs, widths = [], []
     for row, passages in given.items():
@@ -59,7 +61,7 @@ def remember(
     states = upper(joined((asked, chunks), pairs)).values
     layout = Layout(tuple(map(sum, widths)), states.device)
     begins = [_begin(asked.layout.lengths[row], passages) for row, passages in given.items()]
-    allowed, target = _marked(asked.layout, given, begins)
+    allowed, target = _marked(asked.layout, given, begins, null=null)
     return Memory(
         Packed(states, layout),
         list(given),
@@ -83,16 +85,18 @@ def _begin(before: int, passages: list[Passage]) -> int | None:
     return None
 
 
-def _marked(asked: Layout, given: Mapping[int, list[Passage]], begins: list[int | None]) -> tuple[Tensor, Tensor]:
+def _marked(
+    asked: Layout, given: Mapping[int, list[Passage]], begins: list[int | None], *, null: bool
+) -> tuple[Tensor, Tensor]:
     """Mark what may be a start or an end (N,), and what is one (N, 2)."""
     allowed: list[bool] = []
     starts, ends = list[int](), list[int]()
     for (row, passages), begin in zip(given.items(), begins, strict=True):
         for passage in passages:
-            first, null = len(allowed) + asked.lengths[row], [] if begin is not None else [len(allowed)]
-            starts += [*null, *(first + start for start, _ in passage.spans)]
-            ends += [*null, *(first + end for _, end in passage.spans)]
-            allowed += [True, *[False] * (asked.lengths[row] - 1), *[True] * len(passage.kept)]
+            first, nowhere = len(allowed) + asked.lengths[row], [] if begin is not None else [len(allowed)]
+            starts += [*nowhere, *(first + start for start, _ in passage.spans)]
+            ends += [*nowhere, *(first + end for _, end in passage.spans)]
+            allowed += [null, *[False] * (asked.lengths[row] - 1), *[True] * len(passage.kept)]
     target = torch.zeros(len(allowed), 2, dtype=torch.bool)
     target[starts, 0] = True
     target[ends, 1] = True

@@ -142,7 +142,8 @@ def encode(blocks: Sequence[BertBlock], packed: Packed) -> Packed:
 def _attend(attention: BertAttention, x: Tensor, layouts: Sequence[Layout]) -> Tensor:
     weight = torch.cat((attention.q.weight, attention.k.weight, attention.v.weight))
     bias = torch.cat((attention.q.bias, attention.k.bias, attention.v.bias))
-    projected = F.linear(x, weight, bias).split([sum(layout.lengths) for layout in layouts])
+    sizes = [sum(layout.lengths) for layout in layouts]
+    projected = torch.split(F.linear(x, weight, bias), sizes)
     mixed = [_mix(each, layout, attention.head_count) for each, layout in zip(projected, layouts, strict=True)]
     out: Tensor = attention.o(torch.cat(mixed))
     return out

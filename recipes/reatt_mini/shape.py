@@ -8,7 +8,6 @@ begins at random.
 from __future__ import annotations
 
 import json
-import math
 import re
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from reatt.weights.bert_shape import read_shape
 
 ENCODER = "encoder.safetensors"  # in WORK: the pretrained weights
 LOWER, JOINT = 6, 3  # blocks
+LOUDNESS = 8.0  # of the decoder's outputs, where training begins
 TEMPERATURE = 20.0  # of cosines, where training begins
 CONFIG: dict[str, Any] = {
     "model_type": "bert-t5",
@@ -72,12 +72,16 @@ def read(folder: Path) -> dict[str, Any]:
     return config
 
 
+def depths(config: dict[str, Any]) -> tuple[int, int]:
+    """Say how many blocks texts pass alone before they are joined, and before retrieval projects them."""
+    layer: int = config["retrieval_layer"]
+    return layer, config["retrieval"].get("depth", layer)
+
+
 def empty(folder: Path) -> T5:
-    """Build the model of a folder's config without its weights; its words' embeddings never learn."""
+    """Build the model of a folder's config without its weights."""
     model = unfilled(read_shape(folder)).to_empty(device="cpu")
     model.lm_head.weight = model.shared.weight
-    model.fixed = (model.shared,)
-    model.shared.weight.requires_grad_(False)
     return model.train()
 
 
@@ -128,11 +132,12 @@ def _begin_decoder(model: T5) -> None:
             nn.init.ones_(norm.weight)
         for attention in (block.attention, block.cross):
             _begin_attention(attention, width, model.config.d_kv)
-        for linear in block.feed_forward.wi:
-            nn.init.normal_(linear.weight, std=width**-0.5)
+        for weight in block.feed_forward.wi.parameters():
+            nn.init.normal_(weight, std=width**-0.5)
         nn.init.normal_(block.feed_forward.wo.weight, std=0.15 * model.config.d_ff**-0.5)
-    # The embeddings of a T5 have length sqrt(D), these about 1: what is scaled by 1/sqrt(D) has to be longer.
-    nn.init.constant_(model.decoder.final_norm.weight, math.sqrt(width))
+    # The embeddings of a T5 have length sqrt(D), these about 1: with outputs that are no longer, all words would be
+    # about as likely.
+    nn.init.constant_(model.decoder.final_norm.weight, LOUDNESS)
 
 
 def _begin_attention(attention: Attention, width: int, head_width: int) -> None:

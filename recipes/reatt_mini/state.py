@@ -19,7 +19,7 @@ CHECKPOINT = "checkpoint.safetensors"  # in WORK
 AVERAGE, AVERAGE_EVERY = 0.999, 4  # of the weights, and steps
 REMEMBERED = 5  # batches of a set whose keys later questions see
 # Learning rates as shares of the pretrained blocks'.
-RATES = {"encoder": 1.0, "new": 10 / 3, "decoder": 10 / 3, "temperature": 20.0}
+RATES = {"encoder": 1.0, "shared": 1.0, "new": 10 / 3, "decoder": 10 / 3, "temperature": 20.0}
 DECAY = 0.01
 
 
@@ -47,8 +47,8 @@ class State:
 
 
 def learnt(learner: Learner) -> list[tuple[str, nn.Parameter]]:
-    """Name the weights that learn."""
-    return [(name, weight) for name, weight in learner.named_parameters() if weight.requires_grad]
+    """Name the weights that learn, in some stage at least."""
+    return list(learner.named_parameters())
 
 
 def part_of(name: str) -> str:
@@ -72,16 +72,15 @@ def begin(learner: Learner) -> State:
         for part, share in RATES.items()
     ]
     average = {name: weight.detach().clone() for name, weight in learnt(learner)}
-    return State(learner, torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.98), fused=True), average)
+    return State(learner, torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.999), fused=True), average)
 
 
 def save(state: State, folder: Path) -> None:
     """Write everything that a resumed run needs."""
     tensors = {f"model.{name}": weight for name, weight in weights_of(state.learner).items()}
     tensors |= {f"average.{name}": weight for name, weight in state.average.items()}
-    names = {weight: name for name, weight in learnt(state.learner)}
-    for weight, slot in state.optimizer.state.items():
-        tensors |= {f"optimizer.{names[weight]}.{key}": value for key, value in slot.items()}
+    for name, weight in learnt(state.learner):
+        tensors |= {f"optimizer.{name}.{key}": value for key, value in state.optimizer.state[weight].items()}
     numbers: dict[str, list[list[Any]]] = {}
     for source, bank in state.bank.items():
         numbers[source] = [[keys.layout.lengths, keys.numbers] for keys in bank]

@@ -15,7 +15,7 @@ import math
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -23,20 +23,20 @@ import torch
 
 from reatt.model.processor import multiplies_bfloat16
 from recipes.reatt_mini import shape
-from recipes.reatt_mini.batches import Marks, chunk_of, draw
-from recipes.reatt_mini.data import SETS, Questions, Source, load
-from recipes.reatt_mini.losses import Learner, Losses, Step, losses
-from recipes.reatt_mini.passages import Reading
+from recipes.reatt_mini.batches import Form, chunk_of, draw
+from recipes.reatt_mini.data import CHUNK_LIMIT, SETS, Questions, Source, load
+from recipes.reatt_mini.losses import Learner, Losses, losses
+from recipes.reatt_mini.stages import LABELLED, TWIN, Stage, stage_at
 from recipes.reatt_mini.state import AVERAGE_EVERY, CHECKPOINT, State, begin, learnt, resume, save
 
 WARM_UP, LEVEL, LAST = 60, 0.6, 0.03  # steps; share of the training before the rate falls; what it falls to
 SAVE_EVERY = 300.0  # seconds
 SEEDS = 1_000_000  # that a run may use
 COMPONENTS = 256  # chunks whose states retrieval begins with
-LABELLED = Reading(near=0.3, others=1, without=0.3)
-TWIN = Reading(near=0.5, others=4)
-WEIGHTS = {"spans": 1.0, "retrieval": 0.4, "answer": 0.3, "copying": 0.15}
+LOSSES = ("spans", "retrieval", "answer", "copying")
 FIGURES = ("retrieval", "marks", "null", "exact", "hit", "answer", "copying", "pieces", "teacher")
+
+Sets = dict[str, tuple[Questions, Source]]
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,9 @@ class Plan:
     seconds: float  # of the processor
     steps: int | None  # instead
     rate: float
-    budget: int  # tokens to encode in a step
+    form: Form
     seed: int
-    twin: bool
-    half: bool
+    stages: tuple[Stage, ...]
     report: int  # steps between two lines of the log
     until: int | None = None  # the step to stop at, as if interrupted
 
@@ -68,17 +67,19 @@ def rate(step: int, share: float) -> float:
     return min(1.0, (step + 1) / WARM_UP) * (1 - (1 - LAST) * min(1.0, fallen))
 
 
-def take(state: State, plan: Plan, sets: dict[str, tuple[Questions, Source]], marks: Marks) -> Losses:
+def take(state: State, plan: Plan, sets: Sets) -> Losses:
     """Take one step; the same after an interruption as without one."""
-    seed = plan.seed * SEEDS + state.step
-    batch = draw(sets, plan.budget, marks, seed)
-    step = Step(TWIN if plan.twin else LABELLED, seed, plan.twin)
-    found, keys = losses(state.learner, batch, state.bank.get(batch.source, []), step, half=plan.half)
+    seed, share = plan.seed * SEEDS + state.step, plan.share(state)
+    stage = stage_at(plan.stages, share)
+    state.learner.t5.shared.weight.requires_grad_(stage.words)
+    batch = draw(sets, replace(plan.form, limit=stage.limit), seed)
+    bank = state.bank.get(batch.source, [])
+    found, keys = losses(state.learner, batch, bank, stage, seed)
     state.keep(batch.source, keys)
-    factor = plan.rate * rate(state.step, plan.share(state))
+    factor = plan.rate * rate(state.step, share)
     for group in state.optimizer.param_groups:
         group["lr"] = factor * group["share"]
-    total = torch.stack([weight * getattr(found, name) for name, weight in WEIGHTS.items()]).sum()
+    total = torch.stack([getattr(stage, name) * getattr(found, name) for name in LOSSES]).sum()
     state.optimizer.zero_grad(set_to_none=True)
     if total.requires_grad:
         torch.autograd.backward(total)
@@ -91,14 +92,14 @@ def take(state: State, plan: Plan, sets: dict[str, tuple[Questions, Source]], ma
     return found.detached()
 
 
-def train(state: State, plan: Plan, sets: dict[str, tuple[Questions, Source]], marks: Marks, folder: Path) -> None:
+def train(state: State, plan: Plan, sets: Sets, folder: Path) -> None:
     """Train to the plan's end, or until told to stop; what was done is kept."""
     stopped: list[int] = []
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(1))
     recent: list[Losses] = []
     saved, began, before = time.monotonic(), time.process_time(), state.spent
     while plan.share(state) < 1 and state.step != plan.until and not stopped:
-        recent.append(take(state, plan, sets, marks))
+        recent.append(take(state, plan, sets))
         state.spent = before + time.process_time() - began
         if state.step % plan.report == 0:
             report(state, recent)
@@ -119,21 +120,22 @@ def report(state: State, recent: Sequence[Losses]) -> None:
     print(json.dumps({name: round(value, 4) for name, value in row.items()}), flush=True)
 
 
-def started(folder: Path, sets: dict[str, tuple[Questions, Source]], marks: Marks, device: torch.device) -> State:
+def started(folder: Path, sets: Sets, form: Form, device: torch.device) -> State:
     """Take up the checkpoint, or the pretrained encoder."""
-    layer: int = shape.read(folder)["retrieval_layer"]
-    model = shape.pretrained(folder, layer).to(device)
+    depths = shape.depths(shape.read(folder))
+    model = shape.pretrained(folder, depths[0])
+    learner = Learner(model, *depths, half=multiplies_bfloat16(device)).to(device)
+    state = begin(learner)
     if (folder / CHECKPOINT).exists():
-        state = begin(Learner(model, layer).to(device))
         resume(state, folder)
         return state
     questions, _ = next(iter(sets.values()))
     numbers = range(0, len(questions.texts), max(1, len(questions.texts) // COMPONENTS))
     with torch.inference_mode():
-        chunks = [chunk_of(questions, number, marks, titled=True).ids for number in numbers]
-        states = Learner(model, layer).lower(chunks, 1).values
+        chunks = [chunk_of(questions, number, form, titled=True).ids for number in numbers]
+        states = learner.deeper(learner.lower(chunks, 1)).values
     shape.find_by_components(model, states.clone())
-    return begin(Learner(model, layer).to(device))
+    return begin(learner)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -154,21 +156,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     device, out = torch.device(options.device), options.out
+    config = shape.read(out)
+    form = Form(options.budget, CHUNK_LIMIT, config["cls_token_id"], config["sep_token_id"])
     plan = Plan(
         seconds=options.minutes * 60,
         steps=options.steps,
         rate=options.rate,
-        budget=options.budget,
+        form=form,
         seed=options.seed,
-        twin=options.twin,
-        half=multiplies_bfloat16(device),
+        stages=TWIN if options.twin else LABELLED,
         report=options.report,
         until=options.until,
     )
     sets = {name: (load(out / f"{name}.safetensors"), source) for name, source in SETS.items()}
-    config = shape.read(out)
-    marks = Marks(config["cls_token_id"], config["sep_token_id"])
-    train(started(out, sets, marks, device), plan, sets, marks, out)
+    train(started(out, sets, form, device), plan, sets, out)
 
 
 if __name__ == "__main__":

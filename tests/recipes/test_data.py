@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recipes.reatt_mini import data, fetch
-from recipes.reatt_mini.batches import Asked, Batch, Chunk, Marks, draw, holds
+from recipes.reatt_mini.batches import Asked, Batch, Chunk, Form, draw, holds
 from recipes.reatt_mini.data import Source, training_tokenizer
 from recipes.reatt_mini.passages import UNCUT, WIDE, Reading, evidence, near_chunks, window
 from tests.recipes.conftest import NAMES, SETS, write_set
 
-MARKS = Marks(2, 3)
+FORM = Form(1500, 96, 2, 3)
 
 
 def package(file, weights):
@@ -87,8 +87,8 @@ def test_questions_without_their_answer_in_the_chunk_are_left_out(tmp_path, work
 
 @given(st.integers(0, 2**40))
 def test_a_seed_draws_a_batch_whose_spans_are_its_answers(sets, seed):
-    batch = draw(sets, 1500, MARKS, seed)
-    assert batch == draw(sets, 1500, MARKS, seed)
+    batch = draw(sets, FORM, seed)
+    assert batch == draw(sets, FORM, seed)
     assert batch.questions
     for asked in batch.questions:
         chunk = batch.chunks[asked.own]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from reatt.model.backbone import ChunkText
 from reatt.model.reatt import lower_half, pack, pad, places, upper_half
 from recipes.reatt_mini import shape
-from recipes.reatt_mini.batches import Marks, chunk_of
+from recipes.reatt_mini.batches import Form, chunk_of
 from recipes.reatt_mini.data import training_tokenizer
 from recipes.reatt_mini.losses import Keys, Learner, maxsim
 from recipes.reatt_mini.packed import Layout, joined
@@ -19,12 +19,12 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def learner(work):
-    return Learner(shape.pretrained(work, LAYER), LAYER)
+    return Learner(shape.pretrained(work, LAYER), LAYER, LAYER).requires_grad_(False)
 
 
 def rows(sets, count):
     questions, _ = sets["one"]
-    return [chunk_of(questions, number, Marks(2, 3), titled=number % 2 == 0).ids for number in range(count)]
+    return [chunk_of(questions, number, Form(900, 96, 2, 3), titled=number % 2 == 0).ids for number in range(count)]
 
 
 @given(st.lists(st.integers(1, 90), min_size=1, max_size=20))
@@ -71,7 +71,7 @@ def test_gradients_of_packed_and_padded_are_equal(work, sets):
     found = []
     for way in (lambda m, ids: m.lower(ids, 1).padded(), lambda m, ids: lower_half(m.t5, LAYER, pad(ids, CPU))):
         torch.manual_seed(0)
-        learner = Learner(shape.pretrained(work, LAYER), LAYER)
+        learner = Learner(shape.pretrained(work, LAYER), LAYER, LAYER)
         states = way(learner, rows(sets, 9))
         states.values[states.keep].pow(3).sum().backward()
         found.append(learner.stack.layers()[0].attention.k.weight.grad)
@@ -95,4 +95,13 @@ def test_a_chunk_is_put_together_as_the_engine_does(sets, work):
     text = f"The river of {NAMES[0]} was found in 1900 near {NAMES[3]}. It is old."
     for titled, title in ((True, NAMES[0]), (False, "")):
         (expected,) = tokenizer.chunks([ChunkText(title, text)])
-        assert chunk_of(questions, 0, Marks(2, 3), titled=titled).ids == expected.ids
+        assert chunk_of(questions, 0, Form(900, 96, 2, 3), titled=titled).ids == expected.ids
+
+
+def test_deeper_states_for_retrieval_are_of_texts_alone(work, sets):
+    model = shape.pretrained(work, LAYER)
+    ids = rows(sets, 5)
+    learner = Learner(model, LAYER, LAYER + 1)
+    found = learner.deeper(learner.lower(ids, 1)).padded()
+    expected = lower_half(model, LAYER + 1, pad(ids, CPU)).values
+    torch.testing.assert_close(found.values[found.keep], expected[found.keep], atol=1e-4, rtol=0)
