@@ -35,15 +35,15 @@ HIDDEN = -1e4
 class Learner(nn.Module):
     """The model, and the temperature of retrieval, which an exported model has as the scale of its queries."""
 
-    def __init__(self, t5: T5, layer: int, depth: int, *, half: bool = False) -> None:
+    def __init__(self, t5: T5, layer: int, depth: int, *, narrow: bool = False) -> None:
         super().__init__()
         assert t5.retrieval is not None
-        self.t5, self.layer, self.depth, self.half = t5, layer, depth, half
+        self.t5, self.layer, self.depth, self.narrow = t5, layer, depth, narrow
         self.temperature = nn.Parameter(t5.retrieval.scale.detach().log().squeeze(0).clone())  # its logarithm
 
     def products(self) -> torch.autocast:
         """Let what is within multiply in bfloat16, if it is to."""
-        return torch.autocast(self.temperature.device.type, torch.bfloat16, enabled=self.half)
+        return torch.autocast(self.temperature.device.type, torch.bfloat16, enabled=self.narrow)
 
     @property
     def stack(self) -> BertStack:
@@ -246,7 +246,8 @@ def candidates(size: int, answers: Tensor, batch: Batch, seed: int) -> Tensor:
     dice = torch.Generator().manual_seed(seed)
     others = torch.randint(size, (OTHERS,), generator=dice)
     mine = torch.tensor(sorted({id for chunk in batch.chunks for id in chunk.ids}))
-    return torch.unique(torch.cat((mine.to(answers), others.to(answers), answers)))
+    found: Tensor = torch.cat((mine.to(answers), others.to(answers), answers)).unique()  # type: ignore[no-untyped-call]
+    return found
 
 
 def copying(attention: Tensor, starts: Tensor, places: Tensor) -> Tensor:
@@ -287,6 +288,7 @@ def decode_with_attention(t5: T5, inputs: Tensor, cache: Cache) -> tuple[Tensor,
         queries = block.cross.split(block.cross.q(block.cross_norm(x)))  # (A, h, T, d)
         x = block.think(block.read(x, keys, values, cache.memory_bias))
     logits = (queries @ keys.transpose(2, 3)).float()
-    logits = logits if cache.memory_bias is None else logits + cache.memory_bias.float()
+    if cache.memory_bias is not None:
+        logits = logits + cache.memory_bias.float()
     states: Tensor = t5.decoder.final_norm(x)
     return states, logits.softmax(3).mean(1)

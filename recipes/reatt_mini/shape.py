@@ -1,8 +1,8 @@
 """The model that the recipe makes: its config, and its first weights.
 
-The lower half are all blocks of the pretrained encoder; the joint blocks begin as copies of its last ones. Retrieval
-begins with the principal components of the lower half's states, which by the cosine find well untrained. The decoder
-begins at random.
+The blocks are those of the pretrained encoder; joint blocks beyond them would begin as copies of its last ones.
+Retrieval begins with the principal components of the states that it projects, which by the cosine find well untrained.
+The decoder begins at random.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from reatt.weights.bert_files import unfilled
 from reatt.weights.bert_shape import read_shape
 
 ENCODER = "encoder.safetensors"  # in WORK: the pretrained weights
-LOWER, JOINT = 6, 3  # blocks
+LOWER, DEPTH, BLOCKS = 3, 6, 6  # a text passes alone before reading joins it, and before retrieval projects it; all
 LOUDNESS = 8.0  # of the decoder's outputs, where training begins
 TEMPERATURE = 20.0  # of cosines, where training begins
 CONFIG: dict[str, Any] = {
@@ -33,7 +33,7 @@ CONFIG: dict[str, Any] = {
     "vocab_size": 30_522,
     "hidden_size": 384,
     "encoder": {
-        "num_hidden_layers": LOWER + JOINT,
+        "num_hidden_layers": BLOCKS,
         "num_attention_heads": 12,
         "intermediate_size": 1536,
         "max_position_embeddings": 512,
@@ -60,7 +60,7 @@ CONFIG: dict[str, Any] = {
     "eos_token_id": 102,
     "dtype": "float32",
     "retrieval_layer": LOWER,
-    "retrieval": {"width": 64, "unit_keys": True, "unit_queries": True},
+    "retrieval": {"width": 64, "depth": DEPTH, "unit_keys": True, "unit_queries": True},
     "pointer": {"candidates": 8, "decoder_weight": 0.0},
     "reatt": {"name": models.BUNDLED, "question_tokens": 64, "chunk_tokens": 320, "reads": 8, "prior": 1.0},
 }

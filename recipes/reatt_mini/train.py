@@ -124,7 +124,7 @@ def started(folder: Path, sets: Sets, form: Form, device: torch.device) -> State
     """Take up the checkpoint, or the pretrained encoder."""
     depths = shape.depths(shape.read(folder))
     model = shape.pretrained(folder, depths[0])
-    learner = Learner(model, *depths, half=multiplies_bfloat16(device)).to(device)
+    learner = Learner(model, *depths, narrow=multiplies_bfloat16(device)).to(device)
     state = begin(learner)
     if (folder / CHECKPOINT).exists():
         resume(state, folder)
