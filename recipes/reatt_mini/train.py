@@ -113,7 +113,7 @@ def train(state: State, plan: Plan, sets: Sets, folder: Path) -> None:
 def report(state: State, recent: Sequence[Losses]) -> None:
     """Log the means of the last steps, each of those that can tell."""
     row = {"step": float(state.step), "questions": float(state.seen), "minutes": state.spent / 60}
-    row["temperature"] = float(state.learner.temperature.exp())
+    row["temperature"] = float(state.learner.temperature.detach().exp())
     for name in FIGURES:
         told = [value for value in (float(getattr(each, name)) for each in recent) if not math.isnan(value)]
         row |= {name: fmean(told)} if told else {}
