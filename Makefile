@@ -109,6 +109,7 @@ first: $(VENV)/installed-dev ## how well the bundled model finds and reads, into
 eval-mini: $(VENV)/installed-dev ## reatt-mini on all judged sets, compared with BM25, MiniLM and their fusion, into mini.md
 	$(BIN)/python -m bench.mini --data $(DATA) $(ARGS)
 
+intra-pool: MINUTES ?= 60
 intra-pool: $(VENV)/installed-dev ## INTRA in one pool of 100,000 chunks, into intra.md; continues where it stopped (DATA, MINUTES)
 	$(BIN)/python -m bench.intra --data $(DATA) --minutes $(MINUTES) $(ARGS)
 
@@ -129,27 +130,26 @@ gpu: $(VENV)/installed-dev ## tests and bench on a CUDA device; without one both
 RECIPE = $(BIN)/python -m recipes.reatt_mini
 DATA ?= ../shared/data
 DEVICE ?= cpu
-MINUTES ?= 60
-PROCESSES ?= 2
 WORK = .work/reatt-mini
-PACKED = $(addsuffix .safetensors, squad11_train nq_qed_train qamr fairytaleqa_train distant_wiki_train)
-TRAIN = $(BIN)/torchrun --nproc-per-node $(PROCESSES) -m recipes.reatt_mini.train --device $(DEVICE) --out $(WORK)
+TRAIN = $(RECIPE).train --device $(DEVICE) --minutes $(MINUTES)
 
-reatt-mini: $(VENV)/installed-dev ## train the bundled model, or resume (DATA, DEVICE, PROCESSES, MINUTES, TEACHER)
-	[ -f $(WORK)/tokenizer.json ] || $(RECIPE).tokenizer --data $(DATA) --out $(WORK)
-	[ -f $(WORK)/squad11_train.safetensors ] || $(RECIPE).data --data $(DATA) --out $(WORK)
-	$(TRAIN) $(if $(TEACHER),--teacher $(TEACHER)) --stage windows --minutes $(MINUTES)
-	[ -f $(WORK)/windows.safetensors ] || cp $(WORK)/checkpoint.safetensors $(WORK)/windows.safetensors
-	$(TRAIN) --stage close --minutes $(MINUTES)
+reatt-mini twin: MINUTES ?= 480
+
+# Every stage leaves what is done, and training goes on where it stopped: the target can be run again at any time.
+reatt-mini: $(VENV)/installed-dev ## train the bundled model, or resume (DATA, DEVICE, MINUTES of the processor)
+	$(RECIPE).fetch --out $(WORK)
+	$(RECIPE).data --data $(DATA) --out $(WORK)
+	$(TRAIN) --out $(WORK)
 	$(RECIPE).export --out $(WORK)
 	$(RECIPE).calibrate --data $(DATA)
 
-# From the same windows on, but retrieval is learnt from the reader's attention alone: what the paper claims.
+# From the same start, but retrieval is learnt from the reader's attention alone: what the paper claims.
 twin: $(VENV)/installed-dev ## train the bundled model's twin without retrieval labels, into .work/twin
+	$(RECIPE).fetch --out $(WORK)
+	$(RECIPE).data --data $(DATA) --out $(WORK)
 	mkdir -p .work/twin
-	ln -sf $(addprefix ../reatt-mini/, tokenizer.json $(PACKED)) .work/twin
-	[ -f .work/twin/checkpoint.safetensors ] || cp $(WORK)/windows.safetensors .work/twin/checkpoint.safetensors
-	$(TRAIN:%$(WORK)=%.work/twin) --twin --stage close --minutes $(MINUTES)
+	find $(WORK) -maxdepth 1 -type f ! -name 'checkpoint.*' -exec ln -sf -t .work/twin $(CURDIR)/{} +
+	$(TRAIN) --twin --out .work/twin
 	$(RECIPE).export --out .work/twin --model .work/twin/model
 
 completions: $(VENV)/installed-dev ## generate completions/

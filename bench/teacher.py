@@ -16,8 +16,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
-import torch
-
 from bench.kit import machine, sheets
 from bench.kit.plan import Plan
 from bench.kit.sheets import Cell, Figure, Sheet
@@ -105,7 +103,7 @@ def _known(plan: Plan, stage: str, checkpoint: Path | None, count: int) -> dict[
 
 def _exported(plan: Plan, stage: str, checkpoint: Path) -> ModelFolder:
     folder = plan.work / f"stage-{stage}"
-    export(checkpoint, plan.model.path / "tokenizer.json", folder, torch.float32)
+    export(checkpoint, checkpoint.parent, folder, full=True)
     return ModelFolder(folder)
 
 

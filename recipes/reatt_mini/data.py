@@ -1,9 +1,8 @@
-"""Stage 2: turn sets of questions into packed token ids, once; then draw batches from them.
+"""Stage 2: turn sets of questions into packed token ids, once.
 
     python -m recipes.reatt_mini.data --data DATA --out WORK
 
-A batch is some articles, of each a few paragraphs with a few questions: the other paragraphs of the article are what a
-question has to be told apart from, and questions on one paragraph share the cost of encoding it.
+A twentieth of the articles is held out of training: `calibrate` fits on it what turns scores into decisions.
 """
 
 from __future__ import annotations
@@ -11,10 +10,10 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import random
+import zlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +23,40 @@ from safetensors.numpy import load_file, save_file
 
 from reatt.model.backbone import ChunkText
 from reatt.model.tokens import TextTokenizer, Tokens
+from reatt.weights.folder import ModelFolder
+from reatt.weights.tokenizer_files import read_tokenizer
 
-SETS = ("squad11_train", "nq_qed_train", "qamr", "fairytaleqa_train", "distant_wiki_train")
-LOWER_CASE = 0.2  # share of questions asked without capitals and mark, as people type them
-QUESTION_LIMIT, CHUNK_LIMIT = 48, 320
-VOCABULARY = 24_000
-PLACES = 4  # of an answer that stands more often, the first count
+QUESTION_LIMIT, CHUNK_LIMIT = 48, 256  # tokens that are kept, all marks included
+PLACES, ANSWERS = 6, 3  # of an answer that stands more often, the first count; of several answers, too
+SHORTEST = 3  # letters: an answer has more, if it is to say which of several passages holds it
+HELD_OUT, PARTS = 7, 20  # one part of the articles
 Ids = tuple[int, ...]
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Source:
+    """How a training set is drawn from."""
+
+    weight: float  # share of the batches
+    chunks: int = 2  # of an article, at most
+    questions: int = 1  # on a chunk, at most
+    read: bool = True  # else for retrieval alone
+    articles: bool = True  # else every chunk is its own
+
+
+SETS = {
+    "squad11_train": Source(0.62, 6, 2),
+    "nq_qed_train": Source(0.12),
+    "fairytaleqa_train": Source(0.08, 6, 2),
+    "distant_wiki_train": Source(0.05),
+    "qamr": Source(0.02, 6, 4),
+    "medquad": Source(0.03, read=False, articles=False),
+    "qmsum_train": Source(0.03, 6, 2, read=False),
+    "2wiki_train500": Source(0.03),
+    "hotpotqa_train_sample": Source(0.01),
+    "musique_train_sample": Source(0.01),
+}
 
 
 @dataclass(frozen=True)
@@ -55,48 +81,63 @@ def ragged(rows: Sequence[Sequence[int]]) -> Ragged:
 
 
 @dataclass(frozen=True)
-class Example:
-    """One question: its ids, its paragraph's number, and where in it the answer's tokens start and end."""
-
-    question: Ids  # with end mark
-    chunk: int
-    starts: Ids  # token positions in the chunk, of equal length with `ends`
-    ends: Ids  # positions of the answers' last tokens
-
-
-@dataclass(frozen=True)
 class Questions:
-    """One packed set."""
+    """One packed set. Of chunks: their own pieces, without marks."""
 
-    chunks: Ragged
-    asked: Ragged
-    typed: Ragged  # the same questions as people type them
-    starts: Ragged
+    titles: Ragged
+    texts: Ragged
+    asked: Ragged  # with marks
+    typed: Ragged  # the same questions without their question mark
+    positives: Ragged  # the chunks that answer, the first of them the one that a question is drawn by
+    starts: Ragged  # in that chunk's text, where it is to be read: first and last piece of each place of the answer
     ends: Ragged
-    chunk: NDArray[np.int64]
-    articles: list[dict[int, list[int]]]  # questions by paragraph, by article
-    rarity: NDArray[np.float32]  # BM25's IDF of every token
-
-    def example(self, number: int, draw: random.Random) -> Example:
-        """Take one question, sometimes as people type it."""
-        asked = self.typed if draw.random() < LOWER_CASE else self.asked
-        return Example(asked[number], int(self.chunk[number]), self.starts[number], self.ends[number])
+    given: Ragged  # a question's answers, by number
+    answers: Ragged  # their pieces
+    articles: list[dict[int, list[int]]]  # questions by chunk, by article
 
 
-def lines(file: Path) -> Iterator[dict[str, Any]]:
+LISTS = tuple(field.name for field in fields(Questions) if field.type == "Ragged")
+
+
+def lines(file: Path) -> Iterator[Json]:
     """Read a compressed JSON Lines file."""
     with gzip.open(file, "rt", encoding="utf-8") as stream:
-        for line in stream:
-            yield json.loads(line)
+        yield from map(json.loads, stream)
 
 
-def read_tokenizer(folder: Path) -> TextTokenizer:
-    """Read stage 1's tokenizer, with the lengths that training uses."""
-    return TextTokenizer(folder / "tokenizer.json", end=1, question_limit=QUESTION_LIMIT, chunk_limit=CHUNK_LIMIT)
+def judgements(folder: Path) -> dict[str, dict[str, int]]:
+    """Read a set's qrels: question -> document -> grade; empty where there are none."""
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    file = folder / "qrels.tsv"
+    for line in file.read_text(encoding="utf-8").splitlines()[1:] if file.exists() else ():
+        question, document, grade = line.split("\t")
+        found[question][document] = int(float(grade))
+    return dict(found)
+
+
+def article_of(document: Json) -> str:
+    """Name what a document is a part of."""
+    return str(document.get("story") or document.get("meeting") or document.get("title") or document["_id"])
+
+
+def held_out(document: Json) -> bool:
+    """Say whether a document's article teaches nothing, by its name alone."""
+    return zlib.crc32(article_of(document).encode()) % PARTS == HELD_OUT
+
+
+def answering(query: Json, known: Mapping[str, Json], relevant: Mapping[str, int]) -> tuple[str | None, list[str]]:
+    """Name the document to read a question's answer in, if one can be told, and all that answer it."""
+    positives = [name for name in relevant or {str(query.get("doc_id")): 1} if name in known]
+    if not query.get("answers"):
+        return None, positives
+    if query.get("doc_id") in known:
+        return str(query["doc_id"]), positives
+    holding = [p for p in positives if any(len(a) > SHORTEST and a in known[p]["text"] for a in query["answers"])]
+    return (holding[0] if len(holding) == 1 else None), positives
 
 
 def answer_places(tokens: Tokens, text: str, answer: str) -> list[tuple[int, int]]:
-    """Find the first and last token of every place where the answer stands in the paragraph, token for token."""
+    """Find the first and last token of every place where the answer stands in the chunk, token for token."""
     first = {start: i for i, (start, end) in enumerate(tokens.spans) if end > start}
     last = {end: i for i, (start, end) in enumerate(tokens.spans) if end > start}
     found: list[tuple[int, int]] = []
@@ -108,91 +149,86 @@ def answer_places(tokens: Tokens, text: str, answer: str) -> list[tuple[int, int
     return found
 
 
-def pack(folder: Path, tokenizer: TextTokenizer) -> dict[str, NDArray[Any]]:
-    """Read one set's corpus and questions; only questions whose answer stands in their paragraph are kept."""
+def pack(folder: Path, source: Source, tokenizer: TextTokenizer) -> dict[str, NDArray[Any]]:
+    """Read one set's corpus and questions, without those held out and those whose answer is not where it should be."""
     documents = list(lines(folder / "corpus.jsonl.gz"))
-    chunks = tokenizer.chunks([ChunkText(d["title"], d["text"]) for d in documents])
-    number = {d["_id"]: i for i, d in enumerate(documents)}
-    titles = {title: i for i, title in enumerate(dict.fromkeys(d["title"] for d in documents))}
-    rows: dict[str, list[Any]] = {name: [] for name in ("asked", "typed", "starts", "ends", "chunk")}
+    known, number = {d["_id"]: d for d in documents}, {d["_id"]: i for i, d in enumerate(documents)}
+    texts = [_inner(t, 2) for t in tokenizer.chunks([ChunkText("", d["text"]) for d in documents])]
+    titles = [_inner(t, 1) for t in tokenizer.chunks([ChunkText(d.get("title", ""), "") for d in documents])]
+    relevant = judgements(folder)
+    rows: dict[str, list[Sequence[int]]] = {name: [] for name in LISTS}
     for query in lines(folder / "queries.jsonl.gz"):
-        chunk = number.get(query.get("doc_id", ""))
-        if chunk is None or not query["answers"]:
+        read, positives = answering(query, known, relevant.get(query["_id"], {}))
+        if not positives or held_out(known[positives[0]]):
             continue
-        at = answer_places(chunks[chunk], documents[chunk]["text"], query["answers"][0])
-        if not at:
-            continue
-        text = query["text"].strip()
-        rows["asked"].append(tokenizer.question(text).ids)
-        rows["typed"].append(tokenizer.question(text.lower().rstrip("?")).ids)
-        rows["starts"].append([start for start, _ in at])
-        rows["ends"].append([end for _, end in at])
-        rows["chunk"].append(chunk)
-    lists = {name: ragged(rows[name]) for name in ("asked", "typed", "starts", "ends")}
-    lists["chunks"] = ragged([t.ids for t in chunks])
-    packed: dict[str, NDArray[Any]] = {f"{name}.flat": row.flat for name, row in lists.items()}
-    packed |= {f"{name}.ends": row.ends for name, row in lists.items()}
-    packed["chunk"] = np.array(rows["chunk"], np.int64)
-    packed["title"] = np.array([titles[d["title"]] for d in documents], np.int64)
-    return packed
+        home = read if read and source.read else positives[0]
+        places = _places(texts[number[home]], known[home]["text"], query["answers"]) if source.read and read else []
+        if places or not (source.read and read):
+            _add(rows, tokenizer, query)
+            rows["positives"].append([number[home], *(number[p] for p in positives if p != home)])
+            rows["starts"].append([start for start, _ in places])
+            rows["ends"].append([end for _, end in places])
+    rows |= {"titles": [t.ids[:-1] for t in titles], "texts": [t.ids for t in texts]}
+    packed: dict[str, NDArray[Any]] = {}
+    for name, row in ((name, ragged(rows[name])) for name in LISTS):
+        packed |= {f"{name}.flat": row.flat, f"{name}.ends": row.ends}
+    names = {name: i for i, name in enumerate(dict.fromkeys(map(article_of, documents)))}
+    whole = [names[article_of(d)] if source.articles else i for i, d in enumerate(documents)]
+    return packed | {"article": np.array(whole, np.int64)}
+
+
+def _inner(tokens: Tokens, before: int) -> Tokens:
+    """Leave out the marks around a text."""
+    return Tokens(tokens.ids[before:-1], tokens.spans[before:-1])
+
+
+def _places(tokens: Tokens, text: str, answers: Sequence[str]) -> list[tuple[int, int]]:
+    """Find the places of the first answer that stands in a text."""
+    return next((found for a in answers[:ANSWERS] if (found := answer_places(tokens, text, a))), [])
+
+
+def _add(rows: dict[str, list[Sequence[int]]], tokenizer: TextTokenizer, query: Json) -> None:
+    text, answers = query["text"].strip(), [tokenizer.answer(answer)[:-1] for answer in query.get("answers", [])]
+    rows["asked"].append(tokenizer.question(text).ids)
+    rows["typed"].append(tokenizer.question(text.rstrip("?")).ids)
+    rows["given"].append(range(len(rows["answers"]), len(rows["answers"]) + len(answers)))
+    rows["answers"] += answers
 
 
 def load(file: Path) -> Questions:
     """Read a packed set."""
     arrays = load_file(file)
-    names = ("chunks", "asked", "typed", "starts", "ends")
-    lists = {name: Ragged(arrays[f"{name}.flat"], arrays[f"{name}.ends"]) for name in names}
-    chunk, title = arrays["chunk"], arrays["title"]
+    lists = {name: Ragged(arrays[f"{name}.flat"], arrays[f"{name}.ends"]) for name in LISTS}
     articles: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for question, paragraph in enumerate(chunk.tolist()):
-        articles[int(title[paragraph])][paragraph].append(question)
-    return Questions(
-        **lists, chunk=chunk, articles=[dict(a) for a in articles.values()], rarity=rarity(lists["chunks"])
-    )
+    for question in range(len(lists["positives"])):
+        home = lists["positives"][question][0]
+        articles[int(arrays["article"][home])][home].append(question)
+    return Questions(**lists, articles=[dict(a) for a in articles.values()])
 
 
-def rarity(chunks: Ragged) -> NDArray[np.float32]:
-    """Each token's IDF among the chunks (BM25's, never negative), tokens that are nowhere included."""
-    holders = np.zeros(VOCABULARY)
-    for number in range(len(chunks)):
-        holders[list(set(chunks[number]))] += 1
-    return np.log1p((len(chunks) - holders + 0.5) / (holders + 0.5)).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class Draw:
-    """How a batch is drawn: paragraphs, of how many per article, with how many questions each."""
-
-    chunks: int
-    article: int
-    questions: int
-
-    def batches(self, sets: list[tuple[Questions, float]], seed: int) -> Iterator[tuple[Questions, list[Example]]]:
-        """Draw batches for ever: one set each, by weight."""
-        draw = random.Random(seed)
-        weights = [weight for _, weight in sets]
-        while True:
-            questions = draw.choices([s for s, _ in sets], weights)[0]
-            chosen: dict[int, list[int]] = {}
-            while len(chosen) < min(self.chunks, sum(map(len, questions.articles))):
-                article = draw.choice(questions.articles)
-                for chunk in draw.sample(sorted(article), min(self.article, len(article), self.chunks - len(chosen))):
-                    asked = article[chunk]
-                    chosen[chunk] = draw.sample(asked, min(self.questions, len(asked)))
-            yield questions, [questions.example(n, draw) for asked in chosen.values() for n in asked]
+def training_tokenizer(folder: Path) -> TextTokenizer:
+    """Read a folder's tokenizer, with the lengths that training uses."""
+    tokenizer = read_tokenizer(ModelFolder(folder))
+    tokenizer.question_limit, tokenizer.chunk_limit = QUESTION_LIMIT, CHUNK_LIMIT
+    return tokenizer
 
 
 def main() -> None:
-    """Pack every set."""
+    """Pack every set that is not packed yet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path, default=Path(".work/reatt-mini"))
     options = parser.parse_args()
-    tokenizer = read_tokenizer(options.out)
-    for name in SETS:
-        packed = pack(options.data / "train" / name, tokenizer)
-        save_file(packed, options.out / f"{name}.safetensors")
-        print(f"{name}: {len(packed['chunk'])} questions, {len(packed['title'])} paragraphs")
+    tokenizer = training_tokenizer(options.out)
+    for name, source in SETS.items():
+        file = options.out / f"{name}.safetensors"
+        if not file.exists():
+            packed = pack(options.data / "train" / name, source, tokenizer)
+            part = file.with_suffix(".part")
+            save_file(packed, part)
+            part.replace(file)
+        questions = load(file)
+        print(f"{name}: {len(questions.asked)} questions, {len(questions.texts)} chunks", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,329 +1,294 @@
-"""What the bundled model learns from: which paragraph answers, where in it the answer stands, and its words.
+"""What the bundled model learns from: which chunks answer, where in them the answer stands, and its words.
 
-Four losses on one pass over a batch: in-batch retrieval by the head of block B (equation 1); where the answer starts
-and ends, read off the joint encoding by two vectors that only training has; the last decoder block's attention at each
-step against the place of the token to be written; the answer's likelihood.
+Four losses on one pass over a batch: retrieval (equation 1) among the batch's chunks and those of a few batches before;
+where the answer starts and ends, over all passages that the question was read with; the answer's likelihood; the last
+decoder block's attention at each step against the place of the token to be written.
+
+Axes: Q questions, C chunks, G questions that are read, t tokens of what was read for one, T steps, h heads, D width.
 """
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reatt.model.reatt import Head, Padded, head_keys, head_queries, lower_half, pack, pad, places, upper_half
+from reatt.model.reatt import pad
+from reatt.model.stacks.bert import BertBlock, BertStack
 from reatt.model.t5 import T5, Cache
-from reatt.search.score import maxsim
-from recipes.reatt_mini.close import Close, Passage, closest, passages, word_scores
-from recipes.reatt_mini.data import Example, Ids, Questions
+from recipes.reatt_mini.batches import Batch
+from recipes.reatt_mini.memory import Memory, remember
+from recipes.reatt_mini.packed import Layout, Packed, embed, encode
+from recipes.reatt_mini.passages import Passage, evidence
+from recipes.reatt_mini.stages import Stage
 
-OTHERS = 1500  # random tokens that an answer's tokens compete with, beside the batch's own
-ANSWER_LIMIT = 16  # tokens; longer answers are learnt by their beginning
+OTHERS = 1000  # random pieces that an answer's pieces compete with, beside the batch's own
+HIDDEN = -1e4
+
+
+class Learner(nn.Module):
+    """The model, and the temperature of retrieval, which an exported model has as the scale of its queries."""
+
+    def __init__(self, t5: T5, layer: int, depth: int, *, narrow: bool = False) -> None:
+        super().__init__()
+        assert t5.retrieval is not None
+        self.t5, self.layer, self.depth, self.narrow = t5, layer, depth, narrow
+        self.temperature = nn.Parameter(t5.retrieval.scale.detach().log().squeeze(0).clone())  # its logarithm
+
+    def products(self) -> torch.autocast:
+        """Let what is within multiply in bfloat16, if it is to."""
+        return torch.autocast(self.temperature.device.type, torch.bfloat16, enabled=self.narrow)
+
+    @property
+    def stack(self) -> BertStack:
+        """The encoder."""
+        return cast(BertStack, self.t5.encoder)
+
+    def lower(self, rows: Sequence[Sequence[int]], kind: int) -> Packed:
+        """Encode texts of one kind, question (0) or chunk (1), each alone."""
+        return encode(self._blocks(slice(0, self.layer)), embed(self.t5, self.stack, rows, kind))
+
+    def deeper(self, alone: Packed) -> Packed:
+        """Go on with states of the lower half, each text alone still, to those that retrieval projects."""
+        return encode(self._blocks(slice(self.layer, self.depth)), alone) if self.depth > self.layer else alone
+
+    def upper(self, pairs: Packed) -> Packed:
+        """Encode pairs jointly."""
+        return encode(self._blocks(slice(self.layer, None)), pairs)
+
+    def queries(self, states: Tensor) -> Tensor:
+        """Project states (N, D) to queries (N, d)."""
+        assert self.t5.retrieval is not None
+        return F.normalize(self.t5.retrieval.q(states).float(), dim=-1) * self.temperature.exp()
+
+    def keys(self, states: Tensor) -> Tensor:
+        """Project states (N, D) to keys (N, d)."""
+        assert self.t5.retrieval is not None
+        return F.normalize(self.t5.retrieval.k(states).float(), dim=-1)
+
+    def _blocks(self, which: slice) -> list[BertBlock]:
+        return list(self.stack.layers(which))
+
+
+@dataclass(frozen=True)
+class Keys:
+    """A batch's keys, for the questions of later ones."""
+
+    values: Tensor  # (N, d)
+    layout: Layout
+    numbers: list[int]  # of the chunks in their set
 
 
 @dataclass(frozen=True)
 class Losses:
-    """The parts of a step's loss, and how well it did."""
+    """The parts of a step's loss, and how well it did; a figure is NaN where a batch has nothing to tell."""
 
     retrieval: Tensor
-    marks: Tensor
-    pointer: Tensor
+    spans: Tensor
     answer: Tensor
-    hit: float  # questions whose own paragraph scored highest in the batch
-    start: float  # questions with the most attended token at an answer's start
-    token_accuracy: float
-    teacher: float  # of the questions read with several chunks: most target attention on the known one
-    words: float  # the same, by the words that question and chunk share
+    copying: Tensor
+    hit: float  # questions whose own chunk scored highest in the batch
+    marks: float  # spans, of the questions whose own chunk was read
+    null: float  # spans, of those that nothing read answers
+    exact: float  # start and end right, of the questions whose own chunk was read
+    pieces: float  # pieces of answers that come first
+    teacher: float  # most target attention on the own chunk, of the questions read with others, too
 
     def detached(self) -> Losses:
         """Give the figures without the graph that they came from."""
-        parts = {name: getattr(self, name).detach() for name in ("retrieval", "marks", "pointer", "answer")}
-        return replace(self, **parts)
+        return replace(
+            self,
+            retrieval=self.retrieval.detach(),
+            spans=self.spans.detach(),
+            answer=self.answer.detach(),
+            copying=self.copying.detach(),
+        )
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Token ids; question i stands in chunk `owner[i]`, its answer there from starts[i][n] to ends[i][n]."""
-
-    questions: list[Ids]  # with end mark
-    chunks: list[Ids]
-    owner: list[int]
-    starts: list[Ids]
-    ends: list[Ids]
-
-    def answer(self, row: int) -> Ids:
-        """The answer's tokens as they stand in the chunk."""
-        return self.chunks[self.owner[row]][self.starts[row][0] : self.ends[row][0] + 1][:ANSWER_LIMIT]
-
-
-class Marks(nn.Module):
-    """Two directions of the joint states: an answer starts here, an answer ends here."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(2, width) * 0.02)
-        self.temperature = nn.Parameter(torch.tensor(1.0))  # of retrieval scores
-
-
-def whole(questions: Questions, examples: list[Example]) -> Batch:
-    """Put whole paragraphs into a batch, each once."""
-    chunks = list(dict.fromkeys(e.chunk for e in examples))
-    number = {chunk: i for i, chunk in enumerate(chunks)}
-    return Batch(
-        [e.question for e in examples],
-        [questions.chunks[c] for c in chunks],
-        [number[e.chunk] for e in examples],
-        [e.starts for e in examples],
-        [e.ends for e in examples],
-    )
-
-
-def windows(questions: Questions, examples: list[Example], width: int, end: int, draw: random.Random) -> Batch:
-    """Cut a window around one place of each answer: short, so that reading is learnt faster at first."""
-    batch = Batch([], [], [], [], [])
-    for example in examples:
-        chunk = questions.chunks[example.chunk][:-1]
-        place = draw.randrange(len(example.starts))
-        first, last = example.starts[place], example.ends[place]
-        low = max(0, min(last + 1 - width, len(chunk) - width))
-        begin = draw.randint(min(low, first), max(min(first, len(chunk) - width), min(low, first), 0))
-        cut = chunk[begin : max(begin + width, last + 1)]
-        inside = [
-            (s, e) for s, e in zip(example.starts, example.ends, strict=True) if begin <= s and e < begin + len(cut)
-        ]
-        batch.owner.append(len(batch.chunks))
-        batch.questions.append(example.question)
-        batch.chunks.append((*cut, end))
-        batch.starts.append(tuple(s - begin for s, _ in inside))
-        batch.ends.append(tuple(e - begin for _, e in inside))
-    return batch
-
-
-@dataclass(frozen=True)
-class Pool:
-    """States of many sequences in one tensor, and which of its rows belong to each sequence."""
-
-    states: Tensor  # (N, D)
-    rows: list[list[int]]
-
-
-def encode_by_length(run: Callable[[list[int]], Padded], lengths: list[int], groups: int = 3) -> Pool:
-    """Encode sequences in groups of like length, so that little is padded; `run` encodes those with given numbers."""
-    order = sorted(range(len(lengths)), key=lengths.__getitem__)
-    size = -(-len(order) // groups)
-    states: list[Tensor] = []
-    rows: dict[int, list[int]] = {}
-    offset = 0
-    for numbers in (order[at : at + size] for at in range(0, len(order), size)):
-        done = run(numbers)
-        rows |= dict(zip(numbers, places(done, offset), strict=True))
-        states.append(done.values.flatten(0, 1))
-        offset += done.keep.numel()
-    return Pool(torch.cat(states), [rows[i] for i in range(len(lengths))])
-
-
-def losses(
-    t5: T5,
-    head: Head,
-    marks: Marks,
-    batch: Batch,
-    closeness: Sequence[Close],
-    rarity: Tensor,
-    from_reader: bool = False,
-) -> Losses:
-    """One step's losses; `closeness` says how many questions are read with how many chunks, the others with their own.
-
-    Half of the questions are read without a prior, half with one: what retrieval thinks of each chunk, more or less. So
-    the reader learns to use it and to do without. Retrieval is learnt from the known chunks, or `from_reader`
-    alone: from the share that the reader's target attention gives each chunk read, and nothing for the batch's others
-    (ReAtt, section 3.1); such a reader never has a prior.
-    """
-    device = marks.weight.device
-
-    def lower(sequences: list[Ids]) -> Callable[[list[int]], Padded]:
-        return lambda numbers: lower_half(t5, head.layer, pad([sequences[n] for n in numbers], device))
-
-    chunks = encode_by_length(lower(batch.chunks), [len(ids) for ids in batch.chunks])
-    asked = lower_half(t5, head.layer, pad(batch.questions, device))
-    keys = pack(head_keys(t5, head, chunks.states), chunks.rows)
-    every = asked.keep / asked.keep.sum(1, keepdim=True)  # (B, m) the mean over a question's tokens
-    scores = maxsim(head_queries(t5, head, asked.values), every, keys.values, keys.keep) * marks.temperature
-    own = torch.tensor(batch.owner, device=device)
+def losses(learner: Learner, batch: Batch, bank: Sequence[Keys], stage: Stage, seed: int) -> tuple[Losses, Keys]:
+    """Compute one step's losses, and the keys for the bank."""
+    device = learner.temperature.device
+    with learner.products():
+        asked = learner.lower([question.ids for question in batch.questions], 0)
+        chunks = learner.lower([chunk.ids for chunk in batch.chunks], 1)
+        finding, found_by = learner.deeper(asked).values, learner.deeper(chunks).values
+    queries = learner.queries(finding)
+    keys = Keys(learner.keys(found_by), chunks.layout, batch.numbers)
+    scores = maxsim(queries, asked.layout, keys)
+    own = torch.tensor([question.own for question in batch.questions], device=device)
     hit = float((scores.detach().argmax(1) == own).float().mean())
-    words = word_scores(batch.questions, batch.chunks, rarity)
-    evidence = chosen(batch, closeness, words)
-    without_end = lower_half(t5, head.layer, pad([ids[:-1] for ids in batch.questions], device))
-    memory, hidden = read(t5, head, without_end, chunks, evidence)
-    answers = [places_read(batch, row, given[0]) for row, given in enumerate(evidence)]
-    strength = torch.zeros(len(evidence)) if from_reader else (2 * torch.rand(len(evidence)) - 1).clamp(min=0)
-    prior = priors(scores.detach() * strength.to(device)[:, None], batch, evidence, memory.keep.shape[1])
-    marking = mark_loss(marks, memory, hidden, prior, where(answers, memory.keep.shape[1]).to(device))
-    answer, pointer, start, accuracy, attention = answering(t5, memory, prior, batch, answers)
-    target = shared(attention, batch, evidence).to(device)  # (Q, C)
-    retrieval = cross_document(scores, target, evidence) if from_reader else F.cross_entropy(scores, own)
-    teacher, order = teaching(target, words, evidence, strength)
-    return Losses(retrieval, marking, pointer, answer, hit, start, accuracy, teacher, order)
+    preferred = scores.detach().argsort(1, descending=True).tolist()
+    given = evidence(batch, preferred, stage.reading, random.Random(seed))
+    found = nothing(device, hit)
+    if given:
+        with learner.products():
+            memory = remember(asked, chunks, batch, given, learner.upper, null=stage.null)
+        found = read(learner, batch, memory, scores, found, stage, seed)
+    if not stage.twin:
+        every = torch.cat([scores, *(maxsim(queries, asked.layout, old) for old in bank)], 1)
+        found = replace(found, retrieval=retrieval_loss(every, *judged(batch, bank, device)))
+    return found, replace(keys, values=keys.values.detach())
 
 
-def chosen(batch: Batch, closeness: Sequence[Close], words: Tensor) -> list[list[Passage]]:
-    """Draw how each question is read, and with which chunks, by the words (Q, C) that they share."""
-    draw = random.Random(int(torch.randint(1 << 31, ())))
-    alone = Close(1 - sum(close.share for close in closeness), 1)
-    ways = draw.choices([alone, *closeness], [alone.share, *(c.share for c in closeness)], k=len(batch.questions))
-    close = closest(words, batch.owner, [way.chunks for way in ways])
-    lengths = [len(ids) for ids in batch.chunks]
-    found = []
-    for row, (way, numbers) in enumerate(zip(ways, close, strict=True)):
-        place = draw.randrange(len(batch.starts[row]))
-        span = (batch.starts[row][place], batch.ends[row][place])
-        found.append(passages(numbers, lengths, span, way, draw))
+def nothing(device: torch.device, hit: float) -> Losses:
+    """Begin with what a batch tells that nothing is read of."""
+    none = torch.zeros((), device=device)
+    return Losses(none, none, none, none, hit, math.nan, math.nan, math.nan, math.nan, math.nan)
+
+
+def maxsim(queries: Tensor, asked: Layout, keys: Keys) -> Tensor:
+    """Score every question and chunk (Q, C), equation 1: mean over the one's tokens of the maximum over the other's."""
+    products = keys.layout.table(keys.values @ queries.T)  # (C, n, tokens of all questions)
+    best = products.masked_fill(~keys.layout.keep[:, :, None], HIDDEN).amax(1)  # (C, tokens)
+    total = best.new_zeros(len(asked.lengths), len(best)).index_add(0, asked.owner, best.T)
+    return total / torch.tensor(asked.lengths, device=best.device)[:, None]
+
+
+def judged(batch: Batch, bank: Sequence[Keys], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Say which chunks of the batch answer each question, and which of the bank do and so do not count: two (Q, N)."""
+    old = [number for keys in bank for number in keys.numbers]
+    right = [[number in q.positives for number in batch.numbers] + [False] * len(old) for q in batch.questions]
+    unjudged = [[False] * len(batch.numbers) + [number in q.positives for number in old] for q in batch.questions]
+    return torch.tensor(right, device=device), torch.tensor(unjudged, device=device)
+
+
+def retrieval_loss(scores: Tensor, right: Tensor, unjudged: Tensor) -> Tensor:
+    """Every right chunk against all wrong ones, without the others that are right; the mean over scores (Q, N)."""
+    scores = scores.masked_fill(unjudged, HIDDEN)
+    wrong = scores.masked_fill(right, HIDDEN).logsumexp(1, keepdim=True)  # (Q, 1)
+    each = torch.logaddexp(scores, wrong.expand_as(scores)) - scores  # (Q, N)
+    return ((each * right).sum(1) / right.sum(1)).mean()
+
+
+def read(
+    learner: Learner, batch: Batch, memory: Memory, scores: Tensor, found: Losses, stage: Stage, seed: int
+) -> Losses:
+    """Add what reading tells: spans, and where the own chunk was read the answer and the twin's retrieval."""
+    layout, pointer = memory.states.layout, learner.t5.pointer
+    assert pointer is not None
+    pointed = layout.table(F.linear(memory.states.values.float(), pointer.weight)).transpose(1, 2)  # (G, 2, t)
+    target = layout.table(memory.target).transpose(1, 2)  # (G, 2, t)
+    known = span_logs(pointed, layout.table(memory.allowed))
+    each = span_loss(known, target)  # (G,)
+    answered = torch.tensor([place is not None for place in memory.begins], device=each.device)
+    best = known.detach().argmax(2, keepdim=True)
+    exact = target.gather(2, best).all(1).squeeze(1)[answered].float()
+    found = replace(
+        found,
+        spans=each.mean(),
+        marks=float(each[answered].detach().mean()),
+        null=float(each[~answered].detach().mean()),
+        exact=float(exact.mean()),
+    )
+    if not bool(answered.any()) or not stage.answer:
+        return found
+    answer = answering(learner, memory, batch, seed)
+    copied = copying(answer.attention, target[answered, 0], answer.places)
+    shares = memory.shares(answer.attention[:, 0].detach())
+    teacher, distance = taught(shares, scores, memory)
+    found = replace(found, answer=answer.loss, copying=copied, pieces=answer.accuracy, teacher=teacher)
+    return replace(found, retrieval=distance) if stage.twin else found
+
+
+def span_logs(scores: Tensor, allowed: Tensor) -> Tensor:
+    """Log-probabilities of starts and of ends (G, 2, t) among all that is allowed (G, t) of a question's passages."""
+    return scores.masked_fill(~allowed[:, None], HIDDEN).log_softmax(2)
+
+
+def span_loss(known: Tensor, target: Tensor) -> Tensor:
+    """Surprise at the answer's starts and ends (G, 2, t), all its places together: (G,)."""
+    return -known.masked_fill(~target, -1e9).logsumexp(2).mean(1)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The decoder's words for the questions whose own chunk was read (A)."""
+
+    loss: Tensor
+    accuracy: float
+    attention: Tensor  # (A, T, t) probabilities of the last block's attention, mean over heads
+    places: Tensor  # (A, T) where in what was read the piece stands that is to be written; -1: nowhere
+
+
+def answering(learner: Learner, memory: Memory, batch: Batch, seed: int) -> Answers:
+    """Let the decoder write each answer as it stands in the chunk, with its end."""
+    t5, layout = learner.t5, memory.states.layout
+    device = layout.device
+    rows = [row for row, place in enumerate(memory.begins) if place is not None]
+    wanted = pad([(*memory.answers[row], t5.config.eos_token_id) for row in rows], device)
+    start = torch.full_like(wanted.values[:, :1], t5.config.decoder_start_token_id)
+    inputs = torch.cat((start, wanted.values[:, :-1]), 1)  # (A, T)
+    states = layout.table(memory.states.values)[rows]
+    with learner.products():
+        heard, attention = decode_with_attention(t5, inputs, t5.remember(states, layout.keep[rows]))
+        chosen = heard[wanted.keep] * t5.config.d_model**-0.5
+        words = candidates(t5.config.vocab_size, wanted.values[wanted.keep], batch, seed)
+        logits = F.linear(chosen, t5.shared.weight[words])
+    target = torch.searchsorted(words, wanted.values[wanted.keep])
+    accuracy = float((logits.detach().argmax(1) == target).float().mean())
+    places = torch.full_like(wanted.values, -1)
+    for number, row in enumerate(rows):
+        begin, count = cast(int, memory.begins[row]), len(memory.answers[row])
+        places[number, :count] = torch.arange(begin, begin + count)
+    return Answers(F.cross_entropy(logits.float(), target), accuracy, attention, places)
+
+
+def candidates(size: int, answers: Tensor, batch: Batch, seed: int) -> Tensor:
+    """Choose the pieces that an answer's pieces compete with: the batch's own, which is what grounded decoding chooses
+    from, and OTHERS more. The whole vocabulary would cost more than the encoder.
+    """
+    dice = torch.Generator().manual_seed(seed)
+    others = torch.randint(size, (OTHERS,), generator=dice)
+    mine = torch.tensor(sorted({id for chunk in batch.chunks for id in chunk.ids}))
+    found: Tensor = torch.cat((mine.to(answers), others.to(answers), answers)).unique()  # type: ignore[no-untyped-call]
     return found
 
 
-def places_read(batch: Batch, row: int, own: Passage) -> list[tuple[int, int]]:
-    """Where in a question's memory its answer starts and ends: behind the question, in what is kept of its chunk."""
-    at = {kept: i for i, kept in enumerate(own.kept, len(batch.questions[row]) - 1)}
-    spans = zip(batch.starts[row], batch.ends[row], strict=True)
-    return [(at[s], at[e]) for s, e in spans if all(p in at for p in range(s, e + 1))]
+def copying(attention: Tensor, starts: Tensor, places: Tensor) -> Tensor:
+    """Surprise of attention (A, T, t) at the places of the pieces to be written: of the first one any start (A, t)."""
+    logs = attention.clamp(min=1e-9).log()
+    first = -(attention[:, 0] * starts).sum(1).clamp(min=1e-9).log().mean()
+    later = places[:, 1:] >= 0
+    if not bool(later.any()):
+        return first
+    return first - 0.5 * logs[:, 1:][later].gather(1, places[:, 1:][later][:, None]).mean()
 
 
-def priors(scores: Tensor, batch: Batch, evidence: list[list[Passage]], width: int) -> Tensor:
-    """Lay the scores (Q, C) of the chunks that each question is read with over its memory's tokens -> (Q, width)."""
-    prior = torch.zeros(len(evidence), width, device=scores.device, dtype=scores.dtype)
-    for row, given in enumerate(evidence):
-        each = scores[row, [passage.chunk for passage in given]]
-        widths = [len(batch.questions[row]) - 1 + len(passage.kept) for passage in given]
-        told = (each - each.max()).repeat_interleave(torch.tensor(widths, device=scores.device))
-        prior[row, : len(told)] = told
-    return prior
+def taught(shares: Sequence[Tensor], scores: Tensor, memory: Memory) -> tuple[float, Tensor]:
+    """Compare each question's target attention, summed over its passages, with retrieval's scores (Q, C) of them.
 
-
-def shared(attention: Tensor, batch: Batch, evidence: list[list[Passage]]) -> Tensor:
-    """Sum each question's target attention (Q, t) over every chunk that it was read with -> (Q, C), no gradient."""
-    target = torch.zeros(len(evidence), len(batch.chunks))
-    for row, given in enumerate(evidence):
-        before = len(batch.questions[row]) - 1
-        widths = [before + len(passage.kept) for passage in given]
-        pieces = torch.split(attention[row, : sum(widths)].detach().float().cpu(), widths)
-        for passage, piece in zip(given, pieces, strict=True):
-            target[row, passage.chunk] = piece.sum()
-    return target
-
-
-def cross_document(scores: Tensor, target: Tensor, evidence: list[list[Passage]]) -> Tensor:
-    """KL of the reader's shares and retrieval's softmax over the batch, (Q, C), for those read with several."""
-    several = torch.tensor([len(given) > 1 for given in evidence])
-    each = F.kl_div(scores.log_softmax(1), target, reduction="none").sum(1)
-    return (each * several.to(each.device)).sum() / several.sum().clamp(min=1)
-
-
-def teaching(target: Tensor, words: Tensor, evidence: list[list[Passage]], strength: Tensor) -> tuple[float, float]:
-    """How often a reader without a prior attends most to the known chunk of several, and words put it first."""
-    rows = [row for row, given in enumerate(evidence) if len(given) > 1 and not strength[row]]
-    numbers = [(row, [passage.chunk for passage in evidence[row]]) for row in rows]
-    attended = [int(target[row, chunks].argmax()) == 0 for row, chunks in numbers]
-    ordered = [int(words[row, chunks].argmax()) == 0 for row, chunks in numbers]
-    return sum(attended) / max(1, len(rows)), sum(ordered) / max(1, len(rows))
-
-
-def read(t5: T5, head: Head, asked: Padded, chunks: Pool, evidence: list[list[Passage]]) -> tuple[Padded, Tensor]:
-    """Read each question's passages jointly, its own first -> the decoder's memory, and which tokens are no chunk's."""
-    pool = torch.cat((asked.values.flatten(0, 1), chunks.states))  # (N, D)
-    before = places(asked)
-    after = [[asked.keep.numel() + p for p in row] for row in chunks.rows]
-    pairs = [before[i] + [after[p.chunk][k] for k in p.kept] for i, given in enumerate(evidence) for p in given]
-
-    def upper(numbers: list[int]) -> Padded:
-        joined = pack(pool, [pairs[n] for n in numbers])
-        return Padded(upper_half(t5, head.layer, joined), joined.keep)
-
-    states = encode_by_length(upper, [len(pair) for pair in pairs], groups=4)
-    rows, asking = iter(states.rows), []
-    fused = []
-    for i, given in enumerate(evidence):
-        together = [next(rows) for _ in given]
-        fused.append([p for row in together for p in row])
-        asking.append([int(at < len(before[i])) for row in together for at in range(len(row))])
-    hidden = pad(asking, asked.keep.device)
-    memory = pack(states.states, fused)
-    return memory, ~memory.keep | hidden.values.bool()
-
-
-def where(answers: list[list[tuple[int, int]]], width: int) -> Tensor:
-    """Answer starts and ends as positions of the memory: (B, 2, t) bool."""
-    placed = torch.zeros(len(answers), 2, width, dtype=torch.bool)
-    for row, spans in enumerate(answers):
-        placed[row, 0, [start for start, _ in spans]] = True
-        placed[row, 1, [end for _, end in spans]] = True
-    return placed
-
-
-def mark_loss(marks: Marks, memory: Padded, hidden: Tensor, prior: Tensor, placed: Tensor) -> Tensor:
-    """Likelihood of the answers' starts and ends among all tokens of the chunks read, their places summed."""
-    scores = F.linear(memory.values, marks.weight).float().transpose(1, 2) + prior[:, None]  # (B, 2, t)
-    known = scores.masked_fill(hidden[:, None], -torch.inf).log_softmax(2)
-    return -known.masked_fill(~placed, -torch.inf).logsumexp(2).mean()
-
-
-def answering(
-    t5: T5, memory: Padded, prior: Tensor, batch: Batch, spans: list[list[tuple[int, int]]]
-) -> tuple[Tensor, Tensor, float, float, Tensor]:
-    """Answer likelihood, the last block's attention at each step against the place of the token to be written.
-
-    Beside them: how often the first step attends most to an answer's start, the share of tokens that are right, and the
-    target attention (B, t): what the first step attends to.
+    How often the own chunk has most, and the KL divergence: a sum over passages, a mean over questions (ReAtt, section
+    3.1). A question that was read with one passage compares nothing.
     """
-    device, end = t5.shared.weight.device, t5.config.eos_token_id
-    rows = [(*batch.answer(row), end) for row in range(len(batch.questions))]
-    padded = pad(rows, device)
-    answers = padded.values
-    inputs = torch.cat((torch.zeros_like(answers[:, :1]), answers[:, :-1]), 1)
-    cache = t5.remember(memory.values, memory.keep)
-    if cache.memory_bias is not None:
-        cache.memory_bias = cache.memory_bias + prior[:, None, None].to(cache.memory_bias.dtype)
-    states, scores = decode_with_attention(t5, inputs, cache)
-    answer, accuracy = likelihood(t5, states[padded.keep], answers[padded.keep], batch)
-    attention = scores.softmax(3).mean(1)  # (B, T, t)
-    target = torch.zeros(attention.shape, dtype=torch.bool)
-    for row, ids in enumerate(rows):
-        for start, _ in spans[row]:
-            for step in range(len(ids) - 1):
-                target[row, step, start + step] = True
-    target = target.to(device)
-    surprise = -(attention * target).sum(2).clamp(min=1e-6).log()  # (B, T)
-    pointed = target.any(2)
-    first = attention[:, 0].detach().argmax(1)
-    begun = float(target[torch.arange(len(rows)), 0, first].float().mean())
-    pointer = surprise[:, 0].mean() + 0.5 * surprise[:, 1:][pointed[:, 1:]].sum() / max(1, int(pointed[:, 1:].sum()))
-    return answer, pointer, begun, accuracy, attention[:, 0]
-
-
-def likelihood(t5: T5, states: Tensor, answers: Tensor, batch: Batch) -> tuple[Tensor, float]:
-    """Cross-entropy of answer tokens (N,) given decoder states (N, D), and how many come first.
-
-    They compete with the batch's own tokens, which is what grounded decoding chooses from, and OTHERS more: the whole
-    vocabulary would cost more than the encoder.
-    """
-    others = torch.randint(t5.config.vocab_size, (OTHERS,), device=answers.device)
-    mine = torch.tensor([t for ids in batch.chunks for t in ids], device=answers.device)
-    words = torch.unique(torch.cat((mine, answers, others)))
-    scores = F.linear(states * t5.config.d_model**-0.5, t5.shared.weight[words]).float()  # (N, words)
-    target = torch.searchsorted(words, answers)
-    right = (scores.detach().argmax(1) == target).float().mean()
-    return F.cross_entropy(scores, target), float(right)
+    rows = [row for row, place in enumerate(memory.begins) if place is not None]
+    several = [(row, share) for row, share in zip(rows, shares, strict=True) if len(share) > 1]
+    hits, distances = [], []
+    for row, share in several:
+        passages: list[Passage] = memory.passages[row]
+        logs = scores[memory.rows[row], [passage.chunk for passage in passages]].log_softmax(0)
+        distances.append(F.kl_div(logs, share, reduction="sum"))
+        hits.append(float(passages[int(share.argmax())].spans != ()))
+    if not several:
+        return math.nan, scores.new_zeros(())
+    return sum(hits) / len(hits), torch.stack(distances).mean()
 
 
 def decode_with_attention(t5: T5, inputs: Tensor, cache: Cache) -> tuple[Tensor, Tensor]:
-    """Run the decoder on whole answers -> states (B, T, D) and the last block's cross-attention logits (B, h, T, t)."""
-    x, bias = t5.decoder.dropout(t5.shared(inputs)), t5.decoder.bias(inputs.shape[1], inputs.shape[1])
+    """Run the decoder on whole answers -> states (A, T, D), the last block's cross-attention (A, T, t), heads' mean."""
+    x, bias = t5.shared(inputs), t5.decoder.bias(inputs.shape[1], inputs.shape[1])
     for number, block in enumerate(t5.decoder.layers()):
         x = block.attend(x, bias)
         keys, values = cache.memory[number]
-        queries = block.cross.split(block.cross.q(block.cross_norm(x)))  # (B, h, T, d)
+        queries = block.cross.split(block.cross.q(block.cross_norm(x)))  # (A, h, T, d)
         x = block.think(block.read(x, keys, values, cache.memory_bias))
-    scores = (queries @ keys.transpose(2, 3)).float()
-    return t5.decoder.final_norm(x), scores if cache.memory_bias is None else scores + cache.memory_bias
+    logits = (queries @ keys.transpose(2, 3)).float()
+    if cache.memory_bias is not None:
+        logits = logits + cache.memory_bias.float()
+    states: Tensor = t5.decoder.final_norm(x)
+    return states, logits.softmax(3).mean(1)

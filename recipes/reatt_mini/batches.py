@@ -1,0 +1,112 @@
+"""Draw a batch out of the packed sets: some articles of one set, of each a few chunks with a few questions.
+
+The other chunks of an article are what a question has to be told apart from, and questions on one chunk share the cost
+of encoding it. All else that answers a question is in its batch, too, as far as there is room.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from recipes.reatt_mini.data import Ids, Questions, Source
+
+UNTITLED, UNMARKED = 0.1, 0.2  # share of chunks without their title, of questions without their mark
+CHUNKS, POSITIVES = 48, 60  # of a batch at most: those that are drawn, and with those that also answer
+FINDING = 30  # tokens that a question costs that is not read
+
+
+@dataclass(frozen=True)
+class Form:
+    """How long batches and their chunks are, and the ids around texts."""
+
+    budget: int  # tokens to encode for a batch, about
+    limit: int  # tokens of a chunk, marks included
+    opening: int  # [CLS]
+    separator: int  # [SEP]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A chunk's ids with marks, and how many of them come before its text."""
+
+    ids: Ids
+    head: int
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question of a batch."""
+
+    ids: Ids
+    own: int  # the chunk it was drawn by, by its number in the batch
+    spans: tuple[tuple[int, int], ...]  # first and last token of the answer in that chunk; (): not to be read
+    positives: frozenset[int]  # chunks that answer it, by their numbers in the set
+    answers: tuple[Ids, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Questions on chunks of one set."""
+
+    source: str
+    numbers: list[int]  # of the chunks in the set
+    chunks: list[Chunk]
+    questions: list[Asked]
+
+
+def holds(chunk: Ids, answers: Sequence[Ids]) -> bool:
+    """Say whether one of the answers stands in a chunk, piece by piece.
+
+    >>> holds((1, 2, 3, 4), [(9,), (2, 3)]), holds((1, 2, 3, 4), [(2, 4)])
+    (True, False)
+    """
+    text = "".join(map(chr, chunk))
+    return any("".join(map(chr, answer)) in text for answer in answers if answer)
+
+
+def draw(sets: dict[str, tuple[Questions, Source]], form: Form, seed: int) -> Batch:
+    """Draw a batch; the same for the same seed."""
+    dice = random.Random(seed)
+    name = dice.choices(list(sets), [source.weight for _, source in sets.values()])[0]
+    questions, source = sets[name]
+    chosen: dict[int, Chunk] = {}
+    asked: list[tuple[int, int]] = []  # question, chunk
+    tokens, there = 0, sum(map(len, questions.articles))
+    while tokens < form.budget and len(chosen) < min(CHUNKS, there):
+        article = dice.choice(questions.articles)
+        for number in dice.sample(sorted(article), min(source.chunks, len(article))):
+            if number in chosen or tokens >= form.budget:
+                continue
+            chosen[number] = chunk_of(questions, number, form, titled=dice.random() > UNTITLED)
+            tokens += 2 * len(chosen[number].ids)
+            for question in dice.sample(article[number], min(source.questions, len(article[number]))):
+                asked.append((question, number))
+                tokens += len(chosen[number].ids) if len(questions.starts[question]) else FINDING
+                for other in questions.positives[question]:
+                    if other not in chosen and len(chosen) < POSITIVES:
+                        chosen[other] = chunk_of(questions, other, form, titled=True)
+                        tokens += 2 * len(chosen[other].ids)
+    numbers = list(chosen)
+    place = {number: i for i, number in enumerate(numbers)}
+    found = [_asked(questions, question, chosen[n], place[n], dice) for question, n in asked]
+    return Batch(name, numbers, list(chosen.values()), [each for each in found if each is not None])
+
+
+def chunk_of(questions: Questions, number: int, form: Form, *, titled: bool) -> Chunk:
+    """Put a chunk together: `[CLS] title [SEP] text [SEP]`, cut at its end."""
+    head = (form.opening, *(questions.titles[number] if titled else ()), form.separator)
+    text = questions.texts[number][: form.limit - 1 - len(head)]
+    return Chunk((*head, *text, form.separator), len(head))
+
+
+def _asked(questions: Questions, number: int, chunk: Chunk, own: int, dice: random.Random) -> Asked | None:
+    """Take a question; None if its answer was cut off its chunk."""
+    places = list(zip(questions.starts[number], questions.ends[number], strict=True))
+    spans = [(chunk.head + s, chunk.head + e) for s, e in places if chunk.head + e < len(chunk.ids) - 1]
+    if places and not spans:
+        return None
+    ids = (questions.typed if dice.random() < UNMARKED else questions.asked)[number]
+    answers = tuple(questions.answers[n] for n in questions.given[number])
+    return Asked(ids, own, tuple(spans), frozenset(questions.positives[number]), answers)

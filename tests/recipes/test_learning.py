@@ -1,0 +1,171 @@
+"""Losses by hand, and training that can stop anywhere."""
+
+import math
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from reatt.model.backbone import ChunkText, Limits
+from reatt.weights import models
+from reatt.weights.folder import ModelFolder
+from recipes.reatt_mini import shape, train
+from recipes.reatt_mini.batches import Form, draw
+from recipes.reatt_mini.data import SETS as REAL
+from recipes.reatt_mini.export import export, trained
+from recipes.reatt_mini.losses import Keys, Learner, judged, losses, retrieval_loss, span_logs, span_loss
+from recipes.reatt_mini.packed import Layout
+from recipes.reatt_mini.passages import Reading
+from recipes.reatt_mini.stages import Stage
+from recipes.reatt_mini.state import CHECKPOINT
+from tests.recipes.conftest import LAYER, SETS
+
+FORM = Form(1500, 96, 2, 3)
+BOTH = Stage(1.0, 96, Reading(near=1.0, others=2), null=True, words=True, retrieval=1.0, answer=1.0, copying=1.0)
+TWIN = replace(BOTH, twin=True)
+
+
+def test_retrieval_loss_by_hand():
+    scores = torch.tensor([[2.0, 1.0], [0.5, 3.0]])
+    right = torch.tensor([[True, False], [False, True]])
+    expected = (math.log(1 + math.exp(1 - 2)) + math.log(1 + math.exp(0.5 - 3))) / 2
+    assert float(retrieval_loss(scores, right, ~right & False)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_other_right_chunks_count_neither_for_nor_against():
+    scores = torch.tensor([[2.0, 1.0]])
+    both = torch.tensor([[True, True]])
+    assert float(retrieval_loss(scores, both, ~both)) == pytest.approx(0.0, abs=1e-6)  # nothing is wrong
+    old = torch.tensor([[2.0, 1.0, 9.0]])
+    right, unjudged = torch.tensor([[True, False, False]]), torch.tensor([[False, False, True]])
+    expected = retrieval_loss(scores, right[:, :2], unjudged[:, :2])
+    torch.testing.assert_close(retrieval_loss(old, right, unjudged), expected)
+
+
+def test_what_the_bank_holds_of_the_right_chunks_is_not_judged(sets):
+    batch = draw(sets, FORM, 1)
+    old = Keys(torch.zeros(2, 12), Layout((1, 1), torch.device("cpu")), [batch.numbers[0], 10_000])
+    right, unjudged = judged(batch, [old], torch.device("cpu"))
+    for row, asked in enumerate(batch.questions):
+        assert right[row].tolist() == [n in asked.positives for n in batch.numbers] + [False, False]
+        assert unjudged[row].tolist()[-2:] == [batch.numbers[0] in asked.positives, False]
+
+
+def test_one_softmax_runs_over_all_passages_of_a_question():
+    scores = torch.tensor(
+        [[[1.0, 5.0, 2.0, 0.5, 3.0], [0.0, 5.0, 1.0, 0.0, 2.0]]]
+    )  # null, question, chunk; null, chunk
+    allowed = torch.tensor([[True, False, True, True, True]])
+    target = torch.zeros(1, 2, 5, dtype=torch.bool)
+    target[0, 0, 2] = target[0, 1, 2] = True
+    starts, ends = (1.0, 2.0, 0.5, 3.0), (0.0, 1.0, 0.0, 2.0)
+    logs = [math.log(math.exp(s[1]) / sum(map(math.exp, s))) for s in (starts, ends)]
+    found = span_loss(span_logs(scores, allowed), target)
+    assert float(found) == pytest.approx(-sum(logs) / 2, abs=1e-5)
+
+
+def fresh(work):
+    torch.manual_seed(3)
+    learner = Learner(shape.pretrained(work, LAYER), LAYER, LAYER)
+    shape.find_by_components(learner.t5, torch.randn(200, 32))
+    return learner
+
+
+def reading_batch(sets):
+    return next(batch for seed in range(50) if (batch := draw(sets, FORM, seed)).source == "one")
+
+
+def test_every_loss_reaches_the_encoder(work, sets):
+    learner = fresh(work)
+    found, _ = losses(learner, reading_batch(sets), [], BOTH, 0)
+    for loss in (found.retrieval, found.spans, found.answer, found.copying):
+        (gradient,) = torch.autograd.grad(loss, learner.stack.layers()[0].wi.weight, retain_graph=True)
+        assert gradient.abs().sum() > 0
+    assert 0 <= found.hit <= 1
+    assert not math.isnan(found.teacher)
+
+
+def test_the_twin_learns_retrieval_from_its_reader_and_never_the_reader_from_retrieval(work, sets):
+    learner = fresh(work)
+    found, _ = losses(learner, reading_batch(sets), [], TWIN, 0)
+    found.retrieval.backward()
+    assert learner.t5.retrieval.k.weight.grad.abs().sum() > 0
+    assert all(weight.grad is None for weight in learner.t5.decoder.parameters())
+    assert learner.t5.pointer.weight.grad is None
+    alone, _ = losses(learner, reading_batch(sets), [], replace(TWIN, reading=Reading(0.0)), 0)
+    assert alone.retrieval.item() == 0  # one chunk compares nothing
+
+
+def test_the_decoder_tells_pieces_apart_from_the_first(work):
+    learner = fresh(work)
+    with torch.no_grad():
+        out = learner.t5.decoder.final_norm(torch.randn(50, 32)) * 32**-0.5
+    torch.testing.assert_close(out.norm(dim=1), torch.full((50,), shape.LOUDNESS), atol=0.02, rtol=0)
+
+
+def test_the_joint_blocks_begin_as_copies_of_the_last(work):
+    blocks = shape.pretrained(work, LAYER).encoder.layers()
+    assert len(blocks) == LAYER + 1
+    for copy, original in zip(blocks[LAYER].parameters(), blocks[LAYER - 1].parameters(), strict=True):
+        assert torch.equal(copy, original)
+
+
+def test_retrieval_begins_with_principal_components(work):
+    model = shape.pretrained(work, LAYER)
+    states = torch.randn(400, 3) @ torch.randn(3, 32)
+    shape.find_by_components(model, states)
+    assert torch.equal(model.retrieval.q.weight, model.retrieval.k.weight)
+    unit = torch.nn.functional.normalize(states, dim=1)
+    kept = unit @ model.retrieval.k.weight.T
+    torch.testing.assert_close(kept.norm(dim=1), torch.ones(400), atol=1e-4, rtol=0)  # three of them hold everything
+
+
+def run(work, folder, *steps, more=()):
+    shutil.copytree(work, folder)
+    for count, stop in steps:
+        train.main(["--out", str(folder), "--steps", str(count), "--budget", "900", "--until", str(stop), *more])
+    return folder
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setattr(train, "SETS", SETS)
+    assert set(REAL).isdisjoint(SETS)
+
+
+@pytest.mark.parametrize("more", [(), ("--twin",)])
+def test_an_interrupted_run_gives_the_weights_of_an_undisturbed_one(work, tmp_path, small, more):
+    whole = load_file(run(work, tmp_path / "whole", (6, 6), more=more) / CHECKPOINT)
+    parts = load_file(run(work, tmp_path / "parts", (6, 2), (6, 4), (6, 6), more=more) / CHECKPOINT)
+    assert whole.keys() == parts.keys()
+    assert any(name.startswith("bank.one") for name in whole)
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_the_words_learn_in_the_first_stage_alone(work, tmp_path, small):
+    weights = [load_file(run(work, tmp_path / str(until), (6, until)) / CHECKPOINT) for until in (1, 3, 6)]
+    for name, still in (("t5.shared.weight", True), ("t5.pointer.weight", False), ("temperature", False)):
+        first, middle, last = (each[f"model.{name}"] for each in weights)
+        assert not torch.equal(first, middle)
+        assert torch.equal(middle, last) == still
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_an_exported_model_scores_and_reads_as_the_trained_one(work, tmp_path, small, full):
+    folder = run(work, tmp_path / "run", (4, 4))
+    export(folder / CHECKPOINT, folder, tmp_path / "model", full=full)
+    model = models.load(ModelFolder(tmp_path / "model"), "cpu")
+    learner = Learner(trained(folder / CHECKPOINT, folder), LAYER, LAYER).requires_grad_(False)
+    passages = [ChunkText("amber", "The river of amber was found in 1900."), ChunkText("", "It is old.")]
+    asked = model.tokenizer.question("when was the river found?")
+    first = learner.lower([asked.ids], 0)
+    second = learner.lower([tokens.ids for tokens in model.tokenizer.chunks(passages)], 1)
+    keys = learner.keys(second.values).split(list(second.layout.lengths))
+    expected = [float((learner.queries(first.values) @ key.T).amax(1).mean()) for key in keys]
+    queries = model.encode_question("when was the river found?").vectors
+    found = [float((queries @ code.keys.T).amax(1).mean()) for code in model.encode_chunks(passages)]
+    assert found == pytest.approx(expected, abs=1e-4 if full else 0.5)
+    assert (tmp_path / "model" / "embeddings.safetensors").exists() != full
+    assert model.answer("when was the river found?", passages, found, Limits()).text
