@@ -320,8 +320,7 @@ class ReAtt:
     def _prior(self, scores: Sequence[float], owner: Tensor) -> Tensor:
         """Lay retrieval's scores (C) over the tokens that `owner` (t,) gives to passages, as a bias of attention: (t,).
 
-        Not in the paper: the attention to a token is then its passage's probability times that of the token in it, and
-        a small model, which finds a place in a passage better than a passage, gains by reading several.
+        Not in the paper: the attention to a token is then its passage's probability times that of the token in it.
         """
         weighted = torch.tensor(scores, device=self.device, dtype=self.t5.shared.weight.dtype) * self.prior
         return (weighted - weighted.max())[owner]
