@@ -9,12 +9,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from rich.text import Text
 
 Span = tuple[int, int]  # [start, end) in characters
+
+
+class Weight(NamedTuple):
+    """What text[start:end] counts in a score."""
+
+    start: int
+    end: int
+    weight: float
+
 
 # C0 but \n and \t, DEL, C1, bidi marks and controls, zero-width, line separators, BOM, surrogates, tag characters
 _UNSAFE = re.compile(
@@ -66,15 +75,14 @@ def highlighted(text: str, spans: Iterable[Span]) -> Text:
     return out
 
 
-def snippet(text: str, weights: Sequence[tuple[int, int, float]], width: int, answer: Span | None = None) -> Text:
+def snippet(text: str, weights: Sequence[Weight], width: int, answer: Span | None = None) -> Text:
     """Cut the stretch of about `width` characters that holds the most weight, and highlight what weighs most there.
 
-    `weights` are (start, end, weight) in characters of `text`; `answer` is always in sight and marked. What is cut off
-    is shown as "…".
+    `weights` are of stretches of `text`; `answer` is always in sight and marked. What is cut off is shown as "…".
     """
     from rich.text import Text
 
-    heavy = [(*answer, 1 + sum(abs(weight) for _, _, weight in weights))] if answer else []
+    heavy = [Weight(*answer, 1 + sum(abs(each.weight) for each in weights))] if answer else []
     start, end = _best_window(text, [*weights, *heavy], width)
     marked = [*heaviest(weights), *([answer] if answer else [])]
     inside = [(a - start, b - start) for a, b in marked if start <= a and b <= end]
@@ -82,7 +90,7 @@ def snippet(text: str, weights: Sequence[tuple[int, int, float]], width: int, an
     return Text.assemble("…" if text[:start].strip() else "", body, "…" if text[end:].strip() else "")
 
 
-def heaviest(weights: Sequence[tuple[int, int, float]], share: float = 0.6, most: int = 8) -> list[Span]:
+def heaviest(weights: Sequence[Weight], share: float = 0.6, most: int = 8) -> list[Span]:
     """Pick the heaviest spans that together carry `share` of the positive weight, at most `most` of them."""
     summed: dict[Span, float] = {}
     for start, end, weight in weights:
@@ -210,7 +218,7 @@ def _fitted(cell: Text, width: int) -> Text:
     return cell
 
 
-def _best_window(text: str, weights: Sequence[tuple[int, int, float]], width: int) -> Span:
+def _best_window(text: str, weights: Sequence[Weight], width: int) -> Span:
     """Find the window over whole words that holds the most positive weight; the earliest if several do."""
     if len(text) <= width:
         return 0, len(text)

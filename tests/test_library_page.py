@@ -30,11 +30,11 @@ def test_the_examples_run_one_after_the_other(handbook, capsys):
     told = capsys.readouterr().out
     assert "travel.md" in told
     assert "NO_SUCH_PATH" in told
-    assert len(EXAMPLES) == 8
+    assert len(EXAMPLES) == 9
 
 
 def test_the_first_program_has_ten_lines_and_answers_from_files_of_many_formats(handbook, capsys):
-    assert len([line for line in EXAMPLES[0].splitlines() if line]) == 10
+    assert len(EXAMPLES[0].splitlines()) <= 10
     names = {}
     run(EXAMPLES[0], names)
     answer, *cited = capsys.readouterr().out.splitlines()

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 
@@ -113,7 +113,7 @@ class Course(Protocol[M]):
         """Remove what only an unfinished run needs."""
 
 
-def run(course: Course[M], resume: bool = False) -> Report:
+def run(course: Course[Any], resume: bool = False) -> Report:
     """Measure, learn, write, measure again, judge, and switch or keep.
 
     Raises StoreLocked at once if another process writes, and KeyboardInterrupt if it is stopped before the first step.

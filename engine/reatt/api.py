@@ -13,15 +13,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reatt.places import registry, store_folder
 from reatt.progress import OnProgress
 from reatt.search.query import TOP, Query
 
 if TYPE_CHECKING:
-    from reatt.adapt_decoder import DecoderCourse
-    from reatt.adapt_encoder import EncoderCourse
+    from reatt.adapt import Course
     from reatt.ask import Hits, Reply
     from reatt.courses import AdaptOptions, Hooks
     from reatt.evaluate import Evaluation
@@ -246,7 +245,7 @@ class Store:
         given = given if minutes is None else replace(given, minutes=minutes)
         return adapt.run(self.course(given, Hooks(progress) if progress else Hooks()), given.resume)
 
-    def course(self, options: AdaptOptions, hooks: Hooks) -> EncoderCourse | DecoderCourse:
+    def course(self, options: AdaptOptions, hooks: Hooks) -> Course[Any]:
         """Return what `adapt.run` takes: the store, its model, loaded anew, and what that is trained on."""
         from reatt import courses
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reatt.progress import OnProgress
 from reatt_store.errors import UsageError
 
 if TYPE_CHECKING:
+    from reatt.adapt import Course
     from reatt.adapt_decoder import DecoderCourse
     from reatt.adapt_encoder import EncoderCourse
     from reatt.training.plans import Plan, Row
@@ -90,12 +91,9 @@ def checked(library: Library, options: AdaptOptions) -> str:
     return method
 
 
-def course(
-    library: Library, folder: ModelFolder, device: str, options: AdaptOptions, hooks: Hooks
-) -> EncoderCourse | DecoderCourse:
+def course(library: Library, folder: ModelFolder, device: str, options: AdaptOptions, hooks: Hooks) -> Course[Any]:
     """Load the model and gather what it is trained on; raises as `checked`, and where there is too little of that."""
-    choose = {"reatt": encoder_course, "intra": decoder_course}[checked(library, options)]
-    return choose(library, folder, device, options, hooks)
+    return COURSES[checked(library, options)](library, folder, device, options, hooks)
 
 
 def encoder_course(
@@ -103,7 +101,7 @@ def encoder_course(
 ) -> EncoderCourse:
     """Train with ReAtt's losses."""
     from reatt.adapt_encoder import EncoderCourse, EncoderOptions, Sources, gather
-    from reatt.model.reatt import KEEPING
+    from reatt.model.backbone import KEEPING
     from reatt.training import feasible, freezing
     from reatt.training.ranks import ALONE
     from reatt.weights import models
@@ -119,8 +117,9 @@ def encoder_course(
         _minutes(options), options.steps,
     )  # fmt: skip
     ranks = hooks.ranks or ALONE
-    heard = (hooks.tell, hooks.on_row, hooks.stop) if not ranks.number else ()  # only the first process is heard
-    return EncoderCourse(library, folder, model, material, how, *heard, began=hooks.began, ranks=ranks)
+    heard = replace(Hooks(), began=hooks.began) if ranks.number else hooks  # only the first process is heard
+    tell, on_row, stop = heard.tell, heard.on_row, heard.stop
+    return EncoderCourse(library, folder, model, material, how, tell, on_row, stop, hooks.began, ranks)
 
 
 def decoder_course(
@@ -138,6 +137,9 @@ def decoder_course(
     how = DecoderOptions(plan, options.accept, _minutes(options), options.steps, options.warm_start)
     model = models.load_intra(folder, device)
     return DecoderCourse(library, folder, model, files, how, hooks.tell, hooks.on_row, hooks.stop, hooks.began)
+
+
+COURSES: Mapping[str, Callable[..., Course[Any]]] = {"reatt": encoder_course, "intra": decoder_course}
 
 
 def _minutes(options: AdaptOptions) -> float | None:

@@ -18,7 +18,7 @@ from reatt.documents.chunking import stream
 from reatt.documents.files import as_text, digest, found_in, not_followed, steady, storable, vanished
 from reatt.documents.languages import language, notices
 from reatt.documents.reader import FoundFile, ReadLimits, Text, read_stdin
-from reatt.model.backbone import ChunkText, Encoder
+from reatt.model.backbone import KEEPING, ChunkText, Encoder
 from reatt.model.tokens import HEAD_TOKENS
 from reatt.progress import OnProgress, Progress
 from reatt.search.encode import encode
@@ -277,7 +277,7 @@ class _Run:
 def _mismatch(current: Generation, model: ModelFolder, backbone: Encoder) -> ModelMismatch:
     """Raise ModelMismatch with what encoded the store, and how to convert it."""
     if current.method != backbone.method:
-        wanted = {"reatt-states": "--keep-states"}.get(backbone.method, f"--method {backbone.method}")
+        wanted = {KEEPING: "--keep-states"}.get(backbone.method, f"--method {backbone.method}")
         fix = f"leave out {wanted}, or convert the store: reatt ingest --reencode {wanted}"
         return ModelMismatch(f"the store was encoded for {current.method}, not for {backbone.method}", fix)
     fix = "leave out --model, or convert the store: reatt ingest --reencode"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -16,7 +16,7 @@ from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds
 from reatt_cli.session import Session, short_path
 
 if TYPE_CHECKING:
-    from reatt.adapt_decoder import DecoderCourse
+    from reatt.adapt import Course
     from reatt.adapt_encoder import EncoderCourse
     from reatt.courses import AdaptOptions
     from reatt.judging.report import Report
@@ -169,12 +169,14 @@ def _rows(show: Callable[[Progress], None]) -> Callable[[Row, float], None]:
     return tell
 
 
-def _tell_plan(session: Session, course: EncoderCourse | DecoderCourse) -> None:
+def _tell_plan(session: Session, course: Course[Any]) -> None:
     from reatt.adapt_decoder import DecoderCourse
+    from reatt.adapt_encoder import EncoderCourse
 
     if isinstance(course, DecoderCourse):
         train, held_out = len(course.split.train), len(course.split.held)
         return session.out.note(f"plan   {counted(train, 'question')} with evidence, {held_out:,} held out")
+    assert isinstance(course, EncoderCourse), "there are two"
     material, options = course.material, course.options
     total = sum(material.kinds.values())
     held, how = material.split, f"{options.steps} steps" if options.steps else f"{options.minutes:g} min"

@@ -155,9 +155,8 @@ def _queries(session: Session, query: Query, many: bool, jsonl: bool, report: bo
 
 def _show(session: Session, found: Found, explain: bool, keep: int, report: str | None, echo: bool) -> bool:
     """Print and keep a reply; return whether the model abstained."""
-    from reatt_cli.replies import answers, page
+    from reatt_cli.replies import answers
     from reatt_cli.replies import kept as kept_answers
-    from reatt_store.connection import replace_text
 
     reply = cast("schemas.Ask", found.result)
     kept = kept_answers.keep(session.folder, reply, keep)
@@ -167,8 +166,15 @@ def _show(session: Session, found: Found, explain: bool, keep: int, report: str 
     if found.note:
         session.out.note(found.note)
     if report is not None:
-        replace_text(Path(report), page.page(reply))
+        _write_report(reply, report)
     return reply.abstained
+
+
+def _write_report(reply: schemas.Ask, file: str) -> None:
+    from reatt_cli.replies import page
+    from reatt_store.connection import replace_text
+
+    replace_text(Path(file), page.page(reply))
 
 
 def _lines(session: Session, question: str, jsonl: bool) -> Iterator[str]:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from reatt_cli.schemas import published as schemas
 
 PARTLY = 3
-KEEPING = "reatt-states"  # name of the method if the store keeps encoder states
 SHOWN_PROBLEMS = 20
 
 Globs = list[str] | None
@@ -93,6 +92,8 @@ def ingest(
     )
     if dry_run:
         return _say_what_would_be(session, paths, options)
+    from reatt.model.backbone import KEEPING
+
     keeping = KEEPING if keep_states and method != "intra" else method
 
     def once() -> int:

@@ -24,7 +24,6 @@ NARROW = 72  # on narrower terminals a passage gets a line of its own
 LOUDEST = 12  # terms shown of a score that the decoder's heads make
 SHOWN = 48  # characters shown of the text that a head matched
 MARKS = 8  # columns for brackets and "…"
-Weight = tuple[int, int, float]
 
 
 def search(told: Hits, warnings: Sequence[str]) -> schemas.Search:
@@ -166,14 +165,14 @@ def _short(text: str) -> str:
     return "·" if not text else text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
-def weights(question: str, found: schemas.Hit) -> list[Weight]:
+def weights(question: str, found: schemas.Hit) -> list[rendering.Weight]:
     """Return the spans to highlight in a passage: the terms of its score, or else the question's words."""
-    weights = [(token.start, token.end, token.weight) for token in found.retrieval.tokens]
+    weights = [rendering.Weight(token.start, token.end, token.weight) for token in found.retrieval.tokens]
     if any(weight > 0 and end > start for start, end, weight in weights):
         return weights
     words = [re.escape(word) for word in re.findall(r"\w{3,}", question)]
     matches = re.finditer(rf"\b(?:{'|'.join(words)})\w{{0,3}}\b", found.text, re.IGNORECASE) if words else ()
-    return [(match.start(), match.end(), 1.0) for match in matches]
+    return [rendering.Weight(match.start(), match.end(), 1.0) for match in matches]
 
 
 def where_answered(reply: schemas.Ask, found: schemas.Evidence) -> rendering.Span | None:

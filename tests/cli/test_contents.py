@@ -145,10 +145,10 @@ def test_check_finds_a_changed_model(reatt, library):
 
 
 def test_init_makes_a_store_once_and_leaves_it_alone_after(reatt, home):
-    assert reatt("init").out == ".reatt  made\n"
-    assert reatt("init").out == ".reatt  was already there\n"
+    assert reatt("init").out == ".reatt  created\n"
+    assert reatt("init").out == ".reatt  already exists\n"
     assert (home / "work" / ".reatt" / "reatt.db").exists()
-    assert reatt("init", "sub").out == "sub/.reatt  made\n"
+    assert reatt("init", "sub").out == "sub/.reatt  created\n"
 
 
 def test_init_store_names_the_folder_itself(reatt, home):

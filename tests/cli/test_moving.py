@@ -167,7 +167,8 @@ def test_a_store_that_moves_at_every_attempt_is_held_still(reatt, expected, move
 MOVING = """
 import random, sys, time
 from pathlib import Path
-from reatt import indexing, models
+from reatt import ingest
+from reatt.weights import models
 from reatt.weights.folder import ModelFolder
 from reatt_store.library import Library
 store, folder, *paths = sys.argv[1:]
@@ -175,7 +176,7 @@ both = [(models.load(each, "cpu"), each) for each in map(ModelFolder, map(Path, 
 while True:
     for model in both:
         with Library.open(Path(store)) as library:
-            indexing.ingest(library, *model, [folder], indexing.IngestOptions(reencode=True), lambda _: None)
+            ingest.ingest(library, *model, [folder], ingest.IngestOptions(reencode=True), lambda _: None)
         time.sleep(random.uniform(0, 0.3))
 """
 
@@ -186,7 +187,7 @@ def moving(store, folder, two):
     command = [sys.executable, "-c", MOVING, store, folder, *(each.path for each in two)]
     with subprocess.Popen([str(part) for part in command]) as writer:
         try:
-            yield
+            yield writer
             assert writer.poll() is None
         finally:
             writer.kill()
@@ -203,8 +204,9 @@ def test_asking_while_the_store_moves_never_fails_and_never_mixes(reatt, expecte
         lambda: json.loads(reatt(*HYBRID).out),
         lambda: served.reply(warm.request(store, None, "cpu", "ask", query))["result"],
     )
-    with moving(store, folder, two):
+    with moving(store, folder, two) as writer:
         while len(seen) < asks or len(set(seen)) < 2:
+            assert writer.poll() is None, "what moves the store has ended"
             number = len(seen)
             alone = number % ALONE == ALONE - 1
             told = in_a_process_of_its_own() if alone else ways[number % len(ways)]()

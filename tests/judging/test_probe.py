@@ -116,7 +116,7 @@ def test_a_model_that_finds_by_no_head_is_not_changed(fresh):
 
 
 def test_a_store_with_too_little_to_try_is_told(plain, tmp_path):
-    with Library.create(tmp_path / "empty") as library, pytest.raises(NothingFound, match="0 sentences"):
+    with Library.create(tmp_path / "empty") as library, pytest.raises(NothingFound, match="0 usable sentences"):
         run(library, plain)
 
 

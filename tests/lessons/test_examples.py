@@ -193,7 +193,7 @@ def test_judgements_of_documents_that_are_not_there_are_counted_or_refused(corpu
     corpus = corpus_of(("/a.md", None, "", ["Pay is full. "]))
     rows = [{"question": "Q", "document": name} for name in ("a.md", "b.md", "c.md")]
     assert "2 of 3 judgements" in judged_examples(corpus, written(tmp_path, *rows)).warnings[0]
-    with pytest.raises(QueriesFormat, match="of 2 judgements"):
+    with pytest.raises(QueriesFormat, match="2 judgements"):
         judged_examples(corpus, written(tmp_path, *rows[1:]))
 
 

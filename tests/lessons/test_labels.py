@@ -59,7 +59,7 @@ def test_close_chunks_are_named_by_id_or_by_document(tmp_path):
         (read_judged, line(question="Q"), "document: missing"),
         (read_judged, line(question="Q", document="d", relevance="high"), "relevance: 'high'"),
         (read_judged, line(question="Q", document="d", relevance=-1), "relevance: -1"),
-        (read_close, line(question="Q"), "chunks: "),
+        (read_close, line(question="Q"), "neither chunks"),
         (read_close, line(question="Q", chunks=["12a"]), "chunks: '12a'"),
         (read_close, line(chunks=[1]), "question: missing"),
     ],

@@ -10,6 +10,7 @@ from reatt.model.intra import Intra
 from reatt.model.pooling import edges, pooled
 from reatt.model.retrieval_tokens import RetrievalTokens
 from reatt.model.t5_asker import cross_queries, on_states
+from reatt.weights.folder import ModelFolder
 from reatt.weights.models import load_intra
 from reatt.weights.t5_files import load_t5
 
@@ -23,8 +24,8 @@ TEXTS = (
 
 
 @pytest.fixture(scope="module")
-def intra(tiny) -> Intra:
-    return load_intra(tiny, "cpu")
+def intra(stacked) -> Intra:
+    return load_intra(stacked, "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,10 @@ def test_the_order_of_the_evidence_changes_nothing(intra, chunks):
 
 
 def test_the_decoder_reads_the_question_itself(intra, chunks):
-    assert intra.read(QUESTION, chunks).prompt == (*intra.tokenizer.question(QUESTION).ids, 0)  # the start token
+    assert intra.read(QUESTION, chunks).prompt == (
+        *intra.tokenizer.question(QUESTION).ids,
+        intra.asker.decoder.config.decoder_start_token_id,
+    )
     memory = torch.cat([chunk.memory for chunk in chunks])  # equal for both: only what the decoder reads differs
     one, other = (intra.asks(intra.tokenizer.question(q), memory, intra.tokens) for q in (QUESTION, "Who has the key?"))
     assert (one - other).abs().amax() > 1e-2
@@ -128,3 +132,25 @@ def test_heads_of_negligible_weight_do_not_ask(intra, chunks):
     asked = some.rounds[1].ask(QUESTION, chunks)
     assert set(asked.heads) == {(0, 0), (1, 0)}
     assert asked.weights.tolist() == [1.0] * 64 + [-0.5] * 64
+
+
+def test_states_of_a_model_that_says_so_find_by_their_cosine_and_are_asked_as_they_are(write_bert, tmp_path):
+    raw, cosine = (
+        load_intra(ModelFolder(write_bert(tmp_path / name, intra=said)), "cpu")
+        for name, said in (("raw", None), ("cosine", {"unit_states": True}))
+    )
+    passages = [ChunkText("T", text) for text in TEXTS]
+    plain, keys = ([code.keys for code in each.encode_chunks(passages)] for each in (raw, cosine))
+    asked = cosine.rounds[0].ask(QUESTION, ())
+    states = raw.rounds[0].ask(QUESTION, ()).vectors
+    for own, ended in zip(plain, keys, strict=True):
+        found = (asked.vectors @ ended.T) * ended.T[asked.scaled_by]
+        expected = torch.nn.functional.cosine_similarity(states[:, None], own[None], dim=-1)
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    memory = [
+        ChunkText(p.title, p.text, code.memory) for p, code in zip(passages, raw.encode_chunks(passages), strict=True)
+    ]
+    later = [each.rounds[1].ask(QUESTION, memory) for each in (raw, cosine)]
+    assert later[1].scaled_by is None
+    torch.testing.assert_close(later[1].vectors @ keys[0].T, later[0].vectors @ plain[0].T, atol=1e-4, rtol=1e-4)
+    assert cosine.fingerprint() != raw.fingerprint()

@@ -148,5 +148,5 @@ def test_questions_whose_evidence_is_missing_are_left_out_and_told(material, poo
     assert [example.id for example in found.examples] == ["q0"]
     assert [warning.split()[0] for warning in found.warnings] == ["1", "38", "1"]
     (tmp_path / "none.tsv").write_text("q0\tnowhere\t1\n")
-    with pytest.raises(QueriesFormat, match="no question"):
+    with pytest.raises(QueriesFormat, match="none of the 40 questions"):
         evidence_examples(material.corpus, pool / "qa.jsonl", tmp_path / "none.tsv")

@@ -122,7 +122,7 @@ def refuse_shared(folder: ModelFolder) -> None:
         )
     if folder.origin in ("bundled", "store"):
         fix = f"reatt models add {folder.path} --name NAME, then probe the copy"
-        raise UsageError(f"the head of a {folder.origin} model cannot be changed; change a copy", fix)
+        raise UsageError(f"the head of a {folder.origin} model cannot be changed; reatt models add makes a copy", fix)
 
 
 def draw_chunks(library: Library, most: int, draw: random.Random) -> list[Chunk]:

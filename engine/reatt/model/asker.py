@@ -65,6 +65,9 @@ class Asker(Protocol):
     def on_states(self, queries: Tensor) -> Tensor:
         """Move queries (L, h, n, w) to where the keys are: (L, h, n, d), with zeros where a key has its scales."""
 
+    def ask_by(self, states: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Let a question's states (m, D) ask the keys: vectors (m, d), and which entry of a key scales each (m,)."""
+
     def keys(self, states: Tensor) -> Tensor:
         """Make keys (n, d) of states (n, D)."""
 

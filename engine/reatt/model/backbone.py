@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from reatt.model.confidence import Signs
 
+PLAIN, KEEPING = "reatt", "reatt-states"  # the names of the method ReAtt, without kept states and with them
 Span = tuple[int, int]  # [start, end) in characters
 DecoderHead = tuple[int, int]  # layer and head of the decoder, both from 0
 

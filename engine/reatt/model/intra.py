@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from reatt.model.asker import Asker
 from reatt.model.backbone import Answer, ChunkCode, ChunkText, Limits, Queries, Round, Span
@@ -125,8 +125,8 @@ class Intra:
     def _encoder_asks(self, question: str) -> Queries:
         asked = self.tokenizer.question(question)
         states = self.encode([asked])[0]
-        vectors = F.pad(states, (0, self.key_width - self.asker.width))
-        return Queries.mean(vectors, asked.spans)
+        vectors, scaled = self.asker.ask_by(states)
+        return replace(Queries.mean(vectors, asked.spans), scaled_by=scaled)
 
     @torch.inference_mode()
     def _decoder_asks(self, question: str, found: Sequence[ChunkText]) -> Queries:

@@ -11,16 +11,17 @@ together at block B, are exactly what a joint encoding under a block mask would 
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from reatt.model.backbone import Answer, ChunkCode, ChunkText, Limits, Queries, Round, Span
+from reatt.model.backbone import KEEPING, PLAIN, Answer, ChunkCode, ChunkText, Limits, Queries, Round, Span
 from reatt.model.confidence import Calibration
 from reatt.model.decoding import Source
 from reatt.model.projections import Projections
@@ -29,22 +30,17 @@ from reatt.model.tokens import TextTokenizer, Tokens
 from reatt.model.writer import AnswerWriter, Chooser, Reading, written
 
 EVERYTHING = 1 << 30  # passages read together where a model does not say
-PLAIN, KEEPING = "reatt", "reatt-states"  # the method's names, where states are kept and where not
 STRETCH, SLACK = 1.25, 8  # a group's longest sequence has at most 1.25 times the tokens of its shortest, and 8
 KEYS_VERSION = b"1"  # to be raised when the same weights come to give other keys
 
 
 @dataclass(frozen=True)
 class Head:
-    """The retrieval head: block B (0-based `retrieval_layer`) and a head of it.
-
-    Projections of a model's own may read a text further up: after blocks 0..R-1, through all of which it goes alone.
-    Reading starts from block B all the same.
-    """
+    """The retrieval head: block B (0-based `retrieval_layer`), a head of it, and how far above B retrieval looks."""
 
     layer: int
     number: int
-    further: int = 0  # R - B
+    further: int = 0  # R - B, blocks that a text goes on through alone, for projections of a model's own
 
     @property
     def depth(self) -> int:
@@ -230,6 +226,12 @@ class ReAtt:
         self.keeps_states = keeps_states  # whether a store keeps the lower half's states, so that reading starts there
         self.key_width = len(projection(t5, head, "k"))
         self.max_chunk_tokens = tokenizer.chunk_limit
+
+    def with_head(self, number: int) -> ReAtt:
+        """Return the same model, its weights shared, with another head of block B as the retrieval head."""
+        other = copy.copy(self)
+        other.head = replace(self.head, number=number)
+        return other
 
     @property
     def method(self) -> str:

@@ -11,10 +11,13 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from reatt.model.stacks.names import published
 from reatt.model.t5 import T5, Cache
 from reatt.model.tokens import TextTokenizer, Tokens
+
+TINY = 1e-6  # a state's length at least
 
 
 def cross_queries(t5: T5, x: Tensor, cache: Cache) -> Tensor:
@@ -89,6 +92,10 @@ class T5Asker:
         """Move queries (L, h, n, w) to where the states are: (L, h, n, D)."""
         return on_states(self.decoder, queries)
 
+    def ask_by(self, states: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Ask by raw products with states (m, D)."""
+        return states, None
+
     def keys(self, states: Tensor) -> Tensor:
         """Take states (n, D) for keys as they are."""
         return states
@@ -105,3 +112,32 @@ class T5Asker:
     def form(self) -> tuple[object, ...]:
         """Which activation and norm the encoder has, and how far it tells positions apart."""
         return self.decoder.encoder.form
+
+
+class CosineAsker(T5Asker):
+    """A T5 decoder on an encoder whose states find by their cosine: a key ends in the inverse length of its state.
+
+    The encoder asks by vectors of unit length, which that entry scales; the decoder asks the states themselves.
+    """
+
+    def __init__(self, t5: T5) -> None:
+        super().__init__(t5)
+        self.key_width = self.width + 1
+
+    def ask_by(self, states: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Ask by the cosine with states (m, D)."""
+        column = torch.full((len(states),), self.width, device=states.device)
+        return F.pad(F.normalize(states, dim=-1), (0, 1)), column
+
+    def on_states(self, queries: Tensor) -> Tensor:
+        """Move queries (L, h, n, w) to where the states are: (L, h, n, D + 1), with a zero at their lengths."""
+        return F.pad(super().on_states(queries), (0, 1))
+
+    def keys(self, states: Tensor) -> Tensor:
+        """Put its inverse length behind each state (n, D)."""
+        return torch.cat((states, 1 / states.norm(dim=-1, keepdim=True).clamp(min=TINY)), -1)
+
+    @property
+    def form(self) -> tuple[object, ...]:
+        """What keys depend on beside weights."""
+        return *super().form, "cosine"

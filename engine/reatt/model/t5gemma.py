@@ -142,6 +142,10 @@ class T5Gemma(nn.Module):
             moved.append(grouped.view(*asked.shape[:2], -1))  # (h, n, D)
         return F.pad(torch.stack(moved), (0, self.key_width - self.width))
 
+    def ask_by(self, states: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Ask by raw products with states (m, D), whatever a key ends in."""
+        return F.pad(states, (0, self.key_width - self.width)), None
+
     def keys(self, states: Tensor) -> Tensor:
         """Put behind states (n, D) one over the root mean square of each layer's and head's key: (n, d)."""
         epsilon = self.stack.config.rms_norm_eps

@@ -62,11 +62,11 @@ class _Group:
 
 def rtf(data: bytes) -> Content:
     """Read an RTF file; a truncated file gives the text that is there."""
-    return _Reader(data).read()
+    return _RtfReader(data).read()
 
 
 @dataclass
-class _Reader:
+class _RtfReader:
     """Reads one file; `_group` is the innermost one, `_outer` are those around it."""
 
     data: bytes

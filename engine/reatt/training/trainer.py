@@ -87,7 +87,7 @@ class Trainer:
     def current(self) -> ReAtt:
         """Return the model as it is now, at rest, with the head that weighs most; its own until one does."""
         if (best := self.selector.best()) is not None:
-            self._model.head = replace(self._model.head, number=best)
+            self._model = self._model.with_head(best)
         self._model.t5.eval()
         return self._model
 

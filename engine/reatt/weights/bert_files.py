@@ -19,7 +19,7 @@ from reatt.model.projections import Pointer, Projections
 from reatt.model.stacks.bert import BertStack
 from reatt.model.stacks.names import WORDS, our_name
 from reatt.model.t5 import T5
-from reatt.weights.bert_shape import Shape, read_shape
+from reatt.weights.bert_shape import FolderShape, read_shape
 from reatt.weights.folder import EMBEDDINGS
 from reatt.weights.t5_files import RETRIEVAL, Uninitialised, complain, read_weights
 from reatt_store.errors import ModelError
@@ -44,7 +44,7 @@ def load_bert(folder: Path, dtype: torch.dtype = torch.float32) -> T5:
     return model.eval().requires_grad_(False)
 
 
-def unfilled(shape: Shape) -> T5:
+def unfilled(shape: FolderShape) -> T5:
     """Build a model without its weights."""
     with torch.device("meta"), Uninitialised():
         model = T5(shape.decoder, BertStack(shape.encoder))

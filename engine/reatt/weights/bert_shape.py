@@ -22,7 +22,7 @@ MOST = {
 
 
 @dataclass(frozen=True)
-class Shape:
+class FolderShape:
     """All that a config says of weights."""
 
     encoder: BertConfig
@@ -30,9 +30,10 @@ class Shape:
     form: Form
     width: int | None  # of keys; None: as the weights say
     points: bool
+    unit_states: bool  # whether `--method intra` finds first by the cosine of states
 
 
-def read_shape(folder: Path) -> Shape:
+def read_shape(folder: Path) -> FolderShape:
     """Read a folder's config; ModelError names the entry that is missing or wrong."""
     raw, file = read_config(folder), folder / "config.json"
     try:
@@ -42,11 +43,12 @@ def read_shape(folder: Path) -> Shape:
         said = raw.get("retrieval") or {}
         form = Form(*(_flag(said.get(name, False), name) for name in ("unit_queries", "unit_keys")))
         keys, points = _number(said, "width") if "width" in said else None, isinstance(raw.get("pointer"), dict)
+        unit_states = _flag((raw.get("intra") or {}).get("unit_states", False), "unit_states")
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         why = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         message = f"{file} does not describe a BERT encoder with a T5 decoder: {why:.200}"
         raise ModelError(message, "docs/model-format.md has the format; copy the model again", str(file)) from None
-    return Shape(encoder, decoder, form, keys, points)
+    return FolderShape(encoder, decoder, form, keys, points, unit_states)
 
 
 def _encoder(raw: Mapping[str, Any], width: int, marks: Mapping[str, Any], common: dict[str, Any]) -> BertConfig:

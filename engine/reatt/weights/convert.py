@@ -25,7 +25,7 @@ from torch import Tensor
 from reatt.model.t5 import T5
 from reatt.model.t5_names import published_weights
 from reatt.progress import OnProgress, Progress
-from reatt.weights.folder import INDEX, ModelFolder, place, read_config, shards, weight_files
+from reatt.weights.folder import INDEX, INSTALL_HUB, ModelFolder, place, read_config, shards, weight_files
 from reatt.weights.memory import check_to_load
 from reatt.weights.models import BUNDLED, load_asker
 from reatt.weights.t5_files import REDUNDANT, read_shape
@@ -37,7 +37,6 @@ PICKLE, PICKLE_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w./-]+)?", re.ASCII)
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
-INSTALL = "pip install 'reatt[hub]'"
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def download(name: str, folder: Path, on_progress: OnProgress) -> None:
         finally:
             child.terminate()
     if said.get("install"):
-        raise ModelError(f"to download {name}, huggingface_hub is needed", INSTALL)
+        raise ModelError(f"to download {name}, huggingface_hub is needed", INSTALL_HUB)
     if said.get("gated"):
         fix = f"do so on https://huggingface.co/{name.partition('@')[0]}, then: hf auth login"
         raise ModelError(f"{name} is only for those who have accepted its licence", fix)
@@ -182,7 +181,7 @@ def _bring_tokenizer(source: Path, part: Path) -> None:
         T5Tokenizer.from_pretrained(str(source)).backend_tokenizer.save(str(part / "tokenizer.json"))
     except (ImportError, ValueError, OSError):
         message = f"{source} has its tokenizer as spiece.model; transformers and sentencepiece can turn that into"
-        raise ModelError(f"{message} the tokenizer.json that reatt reads", INSTALL, str(source)) from None
+        raise ModelError(f"{message} the tokenizer.json that reatt reads", INSTALL_HUB, str(source)) from None
 
 
 def _verify(folder: Path) -> None:

@@ -19,6 +19,7 @@ from reatt_store.errors import ModelError, ModelUnsafe
 from reatt_store.opening import private
 
 WEIGHTS = "model.safetensors"
+INSTALL_HUB = "pip install 'reatt[hub]'"  # what brings transformers and huggingface_hub
 INDEX = "model.safetensors.index.json"
 FUSION_WEIGHT = 0.5  # of attention in hybrid search, where a config has no fitted one
 SUFFIX = "-adapted"  # of the name of a model that has learnt

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reatt.model.backbone import KEEPING, PLAIN
 from reatt.weights.folder import INDEX, ModelFolder, encoder_shape, number, place, read_config, read_retrieving_config
 from reatt.weights.tokenizer_files import read_tokenizer
 from reatt_store.connection import sync_folder, translated
@@ -193,6 +194,16 @@ def _t5_asker(folder: ModelFolder, dtype: torch.dtype) -> Asker:
     return T5Asker(load_stack(folder.path, dtype))
 
 
+def _bert_asker(folder: ModelFolder, dtype: torch.dtype) -> Asker:
+    """Load a BERT, whose states find by their cosine where its config says so."""
+    from reatt.model.t5_asker import CosineAsker, T5Asker
+    from reatt.weights.bert_shape import read_shape
+    from reatt.weights.stacks import load_stack
+
+    asker = CosineAsker if read_shape(folder.path).unit_states else T5Asker
+    return asker(load_stack(folder.path, dtype))
+
+
 def _t5gemma_asker(folder: ModelFolder, dtype: torch.dtype) -> Asker:
     from reatt.weights.t5gemma_files import load_t5gemma
 
@@ -201,14 +212,14 @@ def _t5gemma_asker(folder: ModelFolder, dtype: torch.dtype) -> Asker:
 
 ASKERS: dict[str, Callable[[ModelFolder, torch.dtype], Asker]] = {
     "t5": _t5_asker,
-    "bert-t5": _t5_asker,
+    "bert-t5": _bert_asker,
     "t5gemma2": _t5gemma_asker,
 }
 
 
 METHODS: dict[str, Callable[[ModelFolder, str], Backbone]] = {
-    "reatt": load,
-    "reatt-states": partial(load, keeps_states=True),
+    PLAIN: load,
+    KEEPING: partial(load, keeps_states=True),
     "intra": load_intra,
 }
 

@@ -14,11 +14,10 @@ import torch
 from torch import Tensor
 
 from reatt.model.t5gemma import Reparameterised, T5Gemma, T5GemmaIds
-from reatt.weights.folder import ModelFolder
+from reatt.weights.folder import INSTALL_HUB, ModelFolder
 from reatt.weights.t5_files import complain, read_weights
 from reatt_store.errors import ModelError
 
-INSTALL = "pip install 'reatt[hub]'"
 EYES = re.compile(r"^model\.encoder\.(vision_tower|multi_modal_projector)\.")
 WORDS = "encoder.embed_tokens."  # the decoder's, and the head, are the same where a file does not have them
 OURS = (
@@ -66,7 +65,7 @@ def _unfilled(folder: ModelFolder) -> T5Gemma:
         from huggingface_hub.errors import StrictDataclassError
         from transformers.models.t5gemma2.configuration_t5gemma2 import T5Gemma2Config
     except ImportError as error:
-        raise ModelError(f"{folder.name} is a T5Gemma2, which transformers runs: {error}", INSTALL) from None
+        raise ModelError(f"{folder.name} is a T5Gemma2, which transformers runs: {error}", INSTALL_HUB) from None
     form, file = _form(folder), folder.path / "config.json"
     wrong = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
     try:
