@@ -36,15 +36,11 @@ KEYS_VERSION = b"1"  # to be raised when the same weights come to give other key
 
 @dataclass(frozen=True)
 class Head:
-    """The retrieval head: block B (0-based `retrieval_layer`) and a head of it.
-
-    Projections of a model's own may read a text further up: after blocks 0..R-1, through all of which it goes alone.
-    Reading starts from block B all the same.
-    """
+    """The retrieval head: block B (0-based `retrieval_layer`), a head of it, and how far above B retrieval looks."""
 
     layer: int
     number: int
-    further: int = 0  # R - B
+    further: int = 0  # R - B, blocks that a text goes on through alone, for projections of a model's own
 
     @property
     def depth(self) -> int:
