@@ -106,7 +106,7 @@ def commands(folder: Path, adapt: bool) -> dict[str, list[str]]:
 def main() -> None:
     """Print a line for each command, and the chain of `ask`."""
     parser = argparse.ArgumentParser(prog="python -m bench.trace", description="Trace what commands run.")
-    parser.add_argument("--no-adapt", action="store_true", help="leave out adapt, which takes a minute")
+    parser.add_argument("--no-adapt", action="store_true", help="leave out adapt, which takes some minutes")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for name, arguments in commands(Path(folder), not given.no_adapt).items():
