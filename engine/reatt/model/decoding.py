@@ -19,6 +19,7 @@ from torch import Tensor
 
 from reatt.model.backbone import Limits, Span
 from reatt.model.t5 import Cache
+from reatt.model.wholes import border, inside
 
 YES_NO = frozenset(
     "am are can could did do does had has have is may might must shall should was were will would".split()
@@ -108,6 +109,7 @@ class SourceToken(NamedTuple):
     span: Span
     begins: bool  # a word
     ends: bool
+    goes_on: bool = True  # the next token may be of the same answer
 
 
 def source_of(
@@ -123,7 +125,8 @@ def source_of(
     until_end: list[int] = []
     for _, steps in stretches:
         first = len(following)
-        following += [first + i + 1 if i + 1 < len(steps) else -1 for i in range(len(steps))]
+        goes_on = [step.goes_on and i + 1 < len(steps) for i, step in enumerate(steps)]
+        following += [first + i + 1 if on else -1 for i, on in enumerate(goes_on)]
         until_end += _until_end(steps)
     every = [(owner, step) for owner, steps in stretches for step in steps]
     return Source(
@@ -137,15 +140,20 @@ def source_of(
 
 
 def _steps(tokens: Sequence[int], spans: Sequence[Span], text: str) -> list[SourceToken]:
-    """Mark where words begin and end; a character that is spelt by several tokens is not torn apart."""
-    inside = [(token, span) for token, span in zip(tokens, spans, strict=True) if span[1] > span[0]]
-    before = [0, *(end for _, (_, end) in inside)]
-    after = [*(start for _, (start, _) in inside[1:]), len(text)]
+    """Mark where words begin and end; a number, or a character that is spelt by several tokens, is not torn apart."""
+    inner = inside(text)
+    shown = [(token, span) for token, span in zip(tokens, spans, strict=True) if span[1] > span[0]]
+    before = [0, *(end for _, (_, end) in shown)]
+    after = [*(span for _, span in shown[1:]), (len(text), len(text))]
     return [
         SourceToken(
-            token, (start, end), last <= start and not _in_word(text, start), end <= next and not _in_word(text, end)
+            token,
+            (start, end),
+            begins=last <= start and start not in inner and not _in_word(text, start) and not border(text, start, end),
+            ends=end <= next[0] and end not in inner and not _in_word(text, end),
+            goes_on=not border(text, end, next[1]),
         )
-        for (token, (start, end)), last, next in zip(inside, before, after, strict=False)
+        for (token, (start, end)), last, next in zip(shown, before, after, strict=False)
     ]
 
 

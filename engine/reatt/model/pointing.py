@@ -94,13 +94,14 @@ def best_stretches(
     places = torch.arange(len(starts), device=starts.device)
     begins = torch.tensor([place in source.begins for place in places.tolist()], device=starts.device)
     closes = torch.tensor([source.until_end[place] == 0 for place in places.tolist()], device=starts.device)
-    owner = torch.tensor(source.owner[: len(places)], device=starts.device)
+    apart = torch.tensor([source.following[place] < 0 for place in places.tolist()], device=starts.device)
+    run = apart.cumsum(0) - apart.long()  # (n,) which run of tokens that follow each other a place is of
     if not len(places) or not most:
         return []
     first = starts.masked_fill(~begins, -math.inf)
     last = torch.cat((ends.masked_fill(~closes, -math.inf), ends.new_full((most - 1,), -math.inf))).unfold(0, most, 1)
-    whose = torch.cat((owner, owner.new_full((most - 1,), -2))).unfold(0, most, 1)  # (n, K)
-    totals = (first[:, None] + last).masked_fill(whose != owner[:, None], -math.inf).flatten()
+    runs = torch.cat((run, run.new_full((most - 1,), -1))).unfold(0, most, 1)  # (n, K)
+    totals = (first[:, None] + last).masked_fill(runs != run[:, None], -math.inf).flatten()
     best = totals.topk(min(count, len(totals)))
     rows = zip(best.values.tolist(), best.indices.tolist(), strict=True)
     return [_stretch(source, at // most, at % most, total, null) for total, at in rows if total > -math.inf]
