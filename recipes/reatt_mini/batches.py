@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from recipes.reatt_mini.data import Ids, Questions, Source
 
 UNTITLED, UNMARKED = 0.1, 0.2  # share of chunks without their title, of questions without their mark
+FAR = 0.5  # share of the batches with one chunk of an article, so that names tell chunks apart, too
 CHUNKS, POSITIVES = 48, 60  # of a batch at most: those that are drawn, and with those that also answer
 FINDING = 30  # tokens that a question costs that is not read
 
@@ -74,9 +75,10 @@ def draw(sets: dict[str, tuple[Questions, Source]], form: Form, seed: int) -> Ba
     chosen: dict[int, Chunk] = {}
     asked: list[tuple[int, int]] = []  # question, chunk
     tokens, there = 0, sum(map(len, questions.articles))
+    together = 1 if dice.random() < FAR else source.chunks
     while tokens < form.budget and len(chosen) < min(CHUNKS, there):
         article = dice.choice(questions.articles)
-        for number in dice.sample(sorted(article), min(source.chunks, len(article))):
+        for number in dice.sample(sorted(article), min(together, len(article))):
             if number in chosen or tokens >= form.budget:
                 continue
             chosen[number] = chunk_of(questions, number, form, titled=dice.random() > UNTITLED)

@@ -1,8 +1,9 @@
 """What the bundled model learns from: which chunks answer, where in them the answer stands, and its words.
 
-Four losses on one pass over a batch: retrieval (equation 1) among the batch's chunks and those of a few batches before;
-where the answer starts and ends, over all passages that the question was read with; the answer's likelihood; the last
-decoder block's attention at each step against the place of the token to be written.
+Five losses on one pass over a batch: retrieval (equation 1) among the batch's chunks and those of a few batches before;
+retrieval against what a teacher finds; where the answer starts and ends, over all passages that the question was read
+with; the answer's likelihood; the last decoder block's attention at each step against the place of the token to be
+written.
 
 Axes: Q questions, C chunks, G questions that are read, t tokens of what was read for one, T steps, h heads, D width.
 """
@@ -90,6 +91,7 @@ class Losses:
     """The parts of a step's loss, and how well it did; a figure is NaN where a batch has nothing to tell."""
 
     retrieval: Tensor
+    taught: Tensor
     spans: Tensor
     answer: Tensor
     copying: Tensor
@@ -105,14 +107,17 @@ class Losses:
         return replace(
             self,
             retrieval=self.retrieval.detach(),
+            taught=self.taught.detach(),
             spans=self.spans.detach(),
             answer=self.answer.detach(),
             copying=self.copying.detach(),
         )
 
 
-def losses(learner: Learner, batch: Batch, bank: Sequence[Keys], stage: Stage, seed: int) -> tuple[Losses, Keys]:
-    """Compute one step's losses, and the keys for the bank."""
+def losses(
+    learner: Learner, batch: Batch, bank: Sequence[Keys], stage: Stage, seed: int, wanted: Tensor | None = None
+) -> tuple[Losses, Keys]:
+    """Compute one step's losses, and the keys for the bank; `wanted` are a teacher's log-probabilities (Q, C)."""
     device = learner.temperature.device
     with learner.products():
         asked = learner.lower([question.ids for question in batch.questions], 0)
@@ -130,6 +135,9 @@ def losses(learner: Learner, batch: Batch, bank: Sequence[Keys], stage: Stage, s
         with learner.products():
             memory = remember(asked, chunks, batch, given, learner.upper, null=stage.null)
         found = read(learner, batch, memory, scores, found, stage, seed)
+    if wanted is not None:
+        distance = F.kl_div(scores.log_softmax(1), wanted, reduction="batchmean", log_target=True)
+        found = replace(found, taught=distance)
     if not stage.twin:
         every = torch.cat([scores, *(maxsim(queries, asked.layout, old) for old in bank)], 1)
         found = replace(found, retrieval=retrieval_loss(every, *judged(batch, bank, device)))
@@ -139,7 +147,7 @@ def losses(learner: Learner, batch: Batch, bank: Sequence[Keys], stage: Stage, s
 def nothing(device: torch.device, hit: float) -> Losses:
     """Begin with what a batch tells that nothing is read of."""
     none = torch.zeros((), device=device)
-    return Losses(none, none, none, none, hit, math.nan, math.nan, math.nan, math.nan, math.nan)
+    return Losses(none, none, none, none, none, hit, math.nan, math.nan, math.nan, math.nan, math.nan)
 
 
 def maxsim(queries: Tensor, asked: Layout, keys: Keys) -> Tensor:
@@ -191,7 +199,7 @@ def read(
     answer = answering(learner, memory, batch, seed)
     copied = copying(answer.attention, target[answered, 0], answer.places)
     shares = memory.shares(answer.attention[:, 0].detach())
-    teacher, distance = taught(shares, scores, memory)
+    teacher, distance = attended(shares, scores, memory)
     found = replace(found, answer=answer.loss, copying=copied, pieces=answer.accuracy, teacher=teacher)
     return replace(found, retrieval=distance) if stage.twin else found
 
@@ -260,7 +268,7 @@ def copying(attention: Tensor, starts: Tensor, places: Tensor) -> Tensor:
     return first - 0.5 * logs[:, 1:][later].gather(1, places[:, 1:][later][:, None]).mean()
 
 
-def taught(shares: Sequence[Tensor], scores: Tensor, memory: Memory) -> tuple[float, Tensor]:
+def attended(shares: Sequence[Tensor], scores: Tensor, memory: Memory) -> tuple[float, Tensor]:
     """Compare each question's target attention, summed over its passages, with retrieval's scores (Q, C) of them.
 
     How often the own chunk has most, and the KL divergence: a sum over passages, a mean over questions (ReAtt, section

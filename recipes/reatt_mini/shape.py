@@ -1,7 +1,7 @@
 """The model that the recipe makes: its config, and its first weights.
 
 The blocks are those of the pretrained encoder; joint blocks beyond them would begin as copies of its last ones.
-Retrieval begins with the principal components of the states that it projects, which by the cosine find well untrained.
+Retrieval begins with principal components of the states that it projects, which by the cosine find well untrained.
 The decoder begins at random.
 """
 
@@ -23,6 +23,7 @@ from reatt.model.t5 import T5
 from reatt.weights import models
 from reatt.weights.bert_files import unfilled
 from reatt.weights.bert_shape import read_shape
+from reatt.weights.folder import ModelFolder
 
 ENCODER = "encoder.safetensors"  # in WORK: the pretrained weights
 LOWER, DEPTH, BLOCKS = 3, 6, 6  # a text passes alone before reading joins it, and before retrieval projects it; all
@@ -108,12 +109,24 @@ def pretrained(folder: Path, lower: int) -> T5:
     return model
 
 
+def exported(folder: Path, model: ModelFolder) -> T5:
+    """Take up a model that was exported, to go on training it in a folder that `fetch` wrote."""
+    begun = empty(folder)
+    begun.load_state_dict(models.load(model, "cpu").t5.state_dict())
+    return begun
+
+
 def find_by_components(model: T5, states: Tensor) -> None:
-    """Let retrieval begin with the principal components of states (n, D), each of unit length and not centred."""
+    """Let retrieval begin with the principal components of states (n, D), each of unit length.
+
+    Components are divided by the fourth root of their variance: names lie in the small ones, and need to be heard.
+    """
     assert model.retrieval is not None
     unit = F.normalize(states.double(), dim=-1)
+    variances, directions = torch.linalg.eigh((unit - unit.mean(0)).T.cov(correction=0))
     width = len(model.retrieval.k.weight)
-    first = torch.linalg.eigh(unit.T @ unit).eigenvectors.flip(1)[:, :width].T  # (d, D)
+    scales = variances.flip(0)[:width].clamp(min=1e-9) ** -0.25
+    first = directions.flip(1)[:, :width].T * (scales / scales[0])[:, None]  # (d, D)
     for side in (model.retrieval.q, model.retrieval.k):
         side.weight.data.copy_(first)
 

@@ -18,6 +18,7 @@ class Stage:
     null: bool  # whether a question may have no answer in what is read
     words: bool  # whether the words' embeddings learn, too
     retrieval: float
+    taught: float = 0.0  # retrieval beside a teacher
     spans: float = 1.0
     answer: float = 0.0
     copying: float = 0.0
@@ -26,8 +27,18 @@ class Stage:
 
 # Where answers stand, in short chunks, is learnt first and fastest; then the rest.
 LABELLED = (
-    Stage(0.4, 160, Reading(near=0.0), null=False, words=True, retrieval=0.4),
-    Stage(1.0, 256, Reading(near=0.3, without=0.3), null=True, words=False, retrieval=0.4, answer=0.3, copying=0.15),
+    Stage(0.4, 160, Reading(near=0.0), null=False, words=True, retrieval=0.4, taught=0.3),
+    Stage(
+        1.0,
+        256,
+        Reading(near=0.3, without=0.3),
+        null=True,
+        words=False,
+        retrieval=0.4,
+        taught=0.3,
+        answer=0.3,
+        copying=0.15,
+    ),
 )
 TWIN = (Stage(1.0, 256, Reading(0.5, 4), null=True, words=False, retrieval=0.4, answer=0.3, copying=0.15, twin=True),)
 

@@ -22,19 +22,21 @@ from statistics import fmean
 import torch
 
 from reatt.model.processor import multiplies_bfloat16
+from reatt.weights.folder import ModelFolder
 from recipes.reatt_mini import shape
-from recipes.reatt_mini.batches import Form, chunk_of, draw
+from recipes.reatt_mini.batches import Chunk, Form, chunk_of, draw
 from recipes.reatt_mini.data import CHUNK_LIMIT, SETS, Questions, Source, load
 from recipes.reatt_mini.losses import Learner, Losses, losses
 from recipes.reatt_mini.stages import LABELLED, TWIN, Stage, stage_at
 from recipes.reatt_mini.state import AVERAGE_EVERY, CHECKPOINT, State, begin, learnt, resume, save
+from recipes.reatt_mini.teacher import Teacher
 
 WARM_UP, LEVEL, LAST = 60, 0.6, 0.03  # steps; share of the training before the rate falls; what it falls to
 SAVE_EVERY = 300.0  # seconds
 SEEDS = 1_000_000  # that a run may use
-COMPONENTS = 256  # chunks whose states retrieval begins with
-LOSSES = ("spans", "retrieval", "answer", "copying")
-FIGURES = ("retrieval", "marks", "null", "exact", "hit", "answer", "copying", "pieces", "teacher")
+COMPONENTS = 48  # chunks of each set whose states retrieval begins with
+LOSSES = ("spans", "retrieval", "taught", "answer", "copying")
+FIGURES = ("retrieval", "taught", "marks", "null", "exact", "hit", "answer", "copying", "pieces", "teacher")
 
 Sets = dict[str, tuple[Questions, Source]]
 
@@ -48,6 +50,7 @@ class Plan:
     rate: float
     form: Form
     seed: int
+    teacher: Teacher
     stages: tuple[Stage, ...]
     report: int  # steps between two lines of the log
     until: int | None = None  # the step to stop at, as if interrupted
@@ -74,7 +77,8 @@ def take(state: State, plan: Plan, sets: Sets) -> Losses:
     state.learner.t5.shared.weight.requires_grad_(stage.words)
     batch = draw(sets, replace(plan.form, limit=stage.limit), seed)
     bank = state.bank.get(batch.source, [])
-    found, keys = losses(state.learner, batch, bank, stage, seed)
+    wanted = plan.teacher.logs(batch) if stage.taught else None
+    found, keys = losses(state.learner, batch, bank, stage, seed, wanted)
     state.keep(batch.source, keys)
     factor = plan.rate * rate(state.step, share)
     for group in state.optimizer.param_groups:
@@ -120,28 +124,34 @@ def report(state: State, recent: Sequence[Losses]) -> None:
     print(json.dumps({name: round(value, 4) for name, value in row.items()}), flush=True)
 
 
-def started(folder: Path, sets: Sets, form: Form, device: torch.device) -> State:
-    """Take up the checkpoint, or the pretrained encoder."""
+def started(folder: Path, begun: Path | None, sets: Sets, form: Form, device: torch.device) -> State:
+    """Take up the checkpoint, or else a model that was exported, or else the pretrained encoder."""
     depths = shape.depths(shape.read(folder))
-    model = shape.pretrained(folder, depths[0])
+    model = shape.exported(folder, ModelFolder(begun)) if begun else shape.pretrained(folder, depths[0])
     learner = Learner(model, *depths, narrow=multiplies_bfloat16(device)).to(device)
     state = begin(learner)
     if (folder / CHECKPOINT).exists():
         resume(state, folder)
+    if begun or state.step:
         return state
-    questions, _ = next(iter(sets.values()))
-    numbers = range(0, len(questions.texts), max(1, len(questions.texts) // COMPONENTS))
     with torch.inference_mode():
-        chunks = [chunk_of(questions, number, form, titled=True).ids for number in numbers]
+        chunks = [chunk.ids for questions, _ in sets.values() for chunk in evenly(questions, form)]
         states = learner.deeper(learner.lower(chunks, 1)).values
     shape.find_by_components(model, states.clone())
     return begin(learner)
+
+
+def evenly(questions: Questions, form: Form) -> list[Chunk]:
+    """Take evenly spaced chunks of a set."""
+    numbers = range(0, len(questions.texts), max(1, len(questions.texts) // COMPONENTS))
+    return [chunk_of(questions, number, form, titled=True) for number in numbers]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, or go on training."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(".work/reatt-mini"))
+    parser.add_argument("--begin", type=Path, help="an exported model to begin with, not the pretrained encoder")
     parser.add_argument("--twin", action="store_true", help="learn retrieval from the reader's attention alone")
     parser.add_argument("--minutes", type=float, default=480, help="of the processor [%(default)g]")
     parser.add_argument("--steps", type=int, help="so many steps instead, whatever they take")
@@ -158,18 +168,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     device, out = torch.device(options.device), options.out
     config = shape.read(out)
     form = Form(options.budget, CHUNK_LIMIT, config["cls_token_id"], config["sep_token_id"])
+    sets = {name: (load(out / f"{name}.safetensors"), source) for name, source in SETS.items()}
+    state = started(out, options.begin, sets, form, device)
     plan = Plan(
         seconds=options.minutes * 60,
         steps=options.steps,
         rate=options.rate,
         form=form,
         seed=options.seed,
+        teacher=Teacher(out, state.learner),
         stages=TWIN if options.twin else LABELLED,
         report=options.report,
         until=options.until,
     )
-    sets = {name: (load(out / f"{name}.safetensors"), source) for name, source in SETS.items()}
-    train(started(out, sets, form, device), plan, sets, out)
+    train(state, plan, sets, out)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from recipes.reatt_mini.packed import Layout
 from recipes.reatt_mini.passages import Reading
 from recipes.reatt_mini.stages import Stage
 from recipes.reatt_mini.state import CHECKPOINT
+from recipes.reatt_mini.teacher import SHARPNESS, Teacher
 from tests.recipes.conftest import LAYER, SETS
 
 FORM = Form(1500, 96, 2, 3)
@@ -118,8 +119,25 @@ def test_retrieval_begins_with_principal_components(work):
     shape.find_by_components(model, states)
     assert torch.equal(model.retrieval.q.weight, model.retrieval.k.weight)
     unit = torch.nn.functional.normalize(states, dim=1)
-    kept = unit @ model.retrieval.k.weight.T
-    torch.testing.assert_close(kept.norm(dim=1), torch.ones(400), atol=1e-4, rtol=0)  # three of them hold everything
+    found = (unit @ model.retrieval.k.weight[:3].T).T.cov(correction=0)  # three of them hold everything
+    variances = torch.linalg.eigvalsh(unit.T.cov(correction=0)).flip(0)[:3]
+    expected = (variances * variances[0]).sqrt()  # v * (v / v0) ** -0.5
+    torch.testing.assert_close(found, torch.diag(expected), atol=1e-5, rtol=1e-3)
+
+
+def test_the_teacher_finds_by_the_cosine_of_the_untrained_encoder(work, sets):
+    learner = fresh(work)
+    teacher = Teacher(work, learner)
+    batch = reading_batch(sets)
+    unit = torch.nn.functional.normalize
+    question = unit(learner.deeper(learner.lower([batch.questions[0].ids], 0)).values, dim=1)
+    kept = [unit(learner.deeper(learner.lower([chunk.ids], 0)).values, dim=1) for chunk in batch.chunks]
+    scores = torch.stack([(question @ chunk.T).amax(1).mean() for chunk in kept])
+    expected = (scores * SHARPNESS).log_softmax(0)
+    torch.testing.assert_close(teacher.logs(batch)[0], expected, atol=1e-3, rtol=0)
+    found, _ = losses(learner, batch, [], BOTH, 0, teacher.logs(batch))
+    (gradient,) = torch.autograd.grad(found.taught, learner.t5.retrieval.k.weight)
+    assert gradient.abs().sum() > 0
 
 
 def run(work, folder, *steps, more=()):
@@ -169,3 +187,15 @@ def test_an_exported_model_scores_and_reads_as_the_trained_one(work, tmp_path, s
     assert found == pytest.approx(expected, abs=1e-4 if full else 0.5)
     assert (tmp_path / "model" / "embeddings.safetensors").exists() != full
     assert model.answer("when was the river found?", passages, found, Limits()).text
+
+
+def test_training_goes_on_from_an_exported_model(work, tmp_path, small):
+    folder = run(work, tmp_path / "run", (4, 4))
+    export(folder / CHECKPOINT, folder, tmp_path / "model", full=True)
+    after = run(work, tmp_path / "more", (4, 0), more=("--begin", str(tmp_path / "model")))
+    averaged = load_file(folder / CHECKPOINT)
+    begun = load_file(after / CHECKPOINT)
+    names = [name for name in begun if name.startswith("model.") and name != "model.t5.retrieval.scale"]
+    assert len(names) > 20
+    for name in names:
+        torch.testing.assert_close(begun[name], averaged[name.replace("model.", "average.", 1)], atol=1e-5, rtol=0)
