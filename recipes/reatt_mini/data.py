@@ -58,6 +58,7 @@ SETS = {
     "hotpotqa_train_sample": Source(0.01),
     "musique_train_sample": Source(0.01),
     "tables": Source(0.08, 2, 3, made=True),
+    "lists": Source(0.08, 2, 3, made=True),
 }
 
 

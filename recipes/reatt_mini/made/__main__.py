@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from recipes.reatt_mini.data import training_tokenizer
-from recipes.reatt_mini.made import tables, texts, words
+from recipes.reatt_mini.made import lists, tables, texts, words
 
 SEED = 1
 
@@ -22,7 +22,10 @@ def main() -> None:
     tokenizer = training_tokenizer(options.out)
     judging = texts.judged(options.data / "dev")
     vocabulary = words.words(texts.articles(options.data / "text", [texts.SIMPLE], judging))
-    kinds: dict[str, Callable[[], texts.Made]] = {"tables": lambda: tables.make(vocabulary, tokenizer, SEED)}
+    kinds: dict[str, Callable[[], texts.Made]] = {
+        "tables": lambda: tables.make(vocabulary, tokenizer, SEED),
+        "lists": lambda: lists.make(vocabulary, tokenizer, SEED),
+    }
     for name, make in kinds.items():
         folder = options.out / "made" / name
         if not (folder / "queries.jsonl.gz").exists():

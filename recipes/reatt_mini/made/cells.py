@@ -134,8 +134,11 @@ class Cells:
         >>> len(Cells.filled(Cells(random.Random(1), Words({}), style(random.Random(1))), "@@-###"))
         6
         """
-        digits, letters = "123456789" if pattern.startswith("###") else string.digits, "ABCDEFGHJKLMNPRSTUVWXYZ"
-        return "".join(self.dice.choice(digits if c == "#" else letters) if c in "#@" else c for c in pattern)
+        letters, parts = "ABCDEFGHJKLMNPRSTUVWXYZ", [""]
+        for place in pattern:
+            digits = string.digits if parts[-1][-1:].isalnum() or parts[-1] in {".", ","} else "123456789"
+            parts.append(self.dice.choice(digits if place == "#" else letters) if place in "#@" else place)
+        return "".join(parts)
 
     def one(self, *patterns: str) -> str:
         """Fill one of several patterns, in which {sort} is a word of that sort."""
