@@ -138,6 +138,7 @@ reatt-mini twin: MINUTES ?= 480
 # Every stage leaves what is done, and training goes on where it stopped: the target can be run again at any time.
 reatt-mini: $(VENV)/installed-dev ## train the bundled model, or resume (DATA, DEVICE, MINUTES of the processor)
 	$(RECIPE).fetch --out $(WORK)
+	$(RECIPE).made --data $(DATA) --out $(WORK)
 	$(RECIPE).data --data $(DATA) --out $(WORK)
 	$(TRAIN) --out $(WORK)
 	$(RECIPE).export --out $(WORK)
@@ -146,6 +147,7 @@ reatt-mini: $(VENV)/installed-dev ## train the bundled model, or resume (DATA, D
 # From the same start, but retrieval is learnt from the reader's attention alone: what the paper claims.
 twin: $(VENV)/installed-dev ## train the bundled model's twin without retrieval labels, into .work/twin
 	$(RECIPE).fetch --out $(WORK)
+	$(RECIPE).made --data $(DATA) --out $(WORK)
 	$(RECIPE).data --data $(DATA) --out $(WORK)
 	mkdir -p .work/twin
 	find $(WORK) -maxdepth 1 -type f ! -name 'checkpoint.*' -exec ln -sf -t .work/twin $(CURDIR)/{} +

@@ -43,6 +43,7 @@ class Source:
     questions: int = 1  # on a chunk, at most
     read: bool = True  # else for retrieval alone
     articles: bool = True  # else every chunk is its own
+    made: bool = False  # it lies in WORK, by `made`, else in DATA
 
 
 SETS = {
@@ -56,6 +57,8 @@ SETS = {
     "2wiki_train500": Source(0.03),
     "hotpotqa_train_sample": Source(0.01),
     "musique_train_sample": Source(0.01),
+    "tables": Source(0.08, 2, 3, made=True),
+    "lists": Source(0.08, 2, 3, made=True),
 }
 
 
@@ -117,7 +120,7 @@ def judgements(folder: Path) -> dict[str, dict[str, int]]:
 
 def article_of(document: Json) -> str:
     """Name what a document is a part of."""
-    return str(document.get("story") or document.get("meeting") or document.get("title") or document["_id"])
+    return str(next(name for field in ("article", "story", "meeting", "title", "_id") if (name := document.get(field))))
 
 
 def held_out(document: Json) -> bool:
@@ -136,14 +139,16 @@ def answering(query: Json, known: Mapping[str, Json], relevant: Mapping[str, int
     return (holding[0] if len(holding) == 1 else None), positives
 
 
-def answer_places(tokens: Tokens, text: str, answer: str) -> list[tuple[int, int]]:
-    """Find the first and last token of every place where the answer stands in the chunk, token for token."""
+def answer_places(tokens: Tokens, text: str, answer: str, only: Sequence[int] | None = None) -> list[tuple[int, int]]:
+    """Find the first and last token of every place where the answer stands in the chunk, token for token; `only`: of
+    the places that begin at these characters, where the same words elsewhere answer nothing.
+    """
     first = {start: i for i, (start, end) in enumerate(tokens.spans) if end > start}
     last = {end: i for i, (start, end) in enumerate(tokens.spans) if end > start}
     found: list[tuple[int, int]] = []
     at = text.find(answer)
     while at >= 0 and len(found) < PLACES:
-        if at in first and at + len(answer) in last:
+        if at in first and at + len(answer) in last and (only is None or at in only):
             found.append((first[at], last[at + len(answer)]))
         at = text.find(answer, at + 1)
     return found
@@ -162,7 +167,7 @@ def pack(folder: Path, source: Source, tokenizer: TextTokenizer) -> dict[str, ND
         if not positives or held_out(known[positives[0]]):
             continue
         home = read if read and source.read else positives[0]
-        places = _places(texts[number[home]], known[home]["text"], query["answers"]) if source.read and read else []
+        places = _places(texts[number[home]], known[home]["text"], query) if source.read and read else []
         if places or not (source.read and read):
             _add(rows, tokenizer, query)
             rows["positives"].append([number[home], *(number[p] for p in positives if p != home)])
@@ -182,9 +187,10 @@ def _inner(tokens: Tokens, before: int) -> Tokens:
     return Tokens(tokens.ids[before:-1], tokens.spans[before:-1])
 
 
-def _places(tokens: Tokens, text: str, answers: Sequence[str]) -> list[tuple[int, int]]:
+def _places(tokens: Tokens, text: str, query: Json) -> list[tuple[int, int]]:
     """Find the places of the first answer that stands in a text."""
-    return next((found for a in answers[:ANSWERS] if (found := answer_places(tokens, text, a))), [])
+    found = (answer_places(tokens, text, answer, query.get("places")) for answer in query["answers"][:ANSWERS])
+    return next(filter(None, found), [])
 
 
 def _add(rows: dict[str, list[Sequence[int]]], tokenizer: TextTokenizer, query: Json) -> None:
@@ -223,7 +229,8 @@ def main() -> None:
     for name, source in SETS.items():
         file = options.out / f"{name}.safetensors"
         if not file.exists():
-            packed = pack(options.data / "train" / name, source, tokenizer)
+            folder = options.out / "made" if source.made else options.data / "train"
+            packed = pack(folder / name, source, tokenizer)
             part = file.with_suffix(".part")
             save_file(packed, part)
             part.replace(file)
