@@ -10,7 +10,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from recipes.reatt_mini.data import Ids, Questions, Source
+from recipes.reatt_mini.data import Ids, Questions, Sets
 
 UNTITLED, UNMARKED = 0.1, 0.2  # share of chunks without their title, of questions without their mark
 FAR = 0.5  # share of the batches with one chunk of an article, so that names tell chunks apart, too
@@ -67,7 +67,7 @@ def holds(chunk: Ids, answers: Sequence[Ids]) -> bool:
     return any("".join(map(chr, answer)) in text for answer in answers if answer)
 
 
-def draw(sets: dict[str, tuple[Questions, Source]], form: Form, seed: int) -> Batch:
+def draw(sets: Sets, form: Form, seed: int) -> Batch:
     """Draw a batch; the same for the same seed."""
     dice = random.Random(seed)
     name = dice.choices(list(sets), [source.weight for _, source in sets.values()])[0]

@@ -99,6 +99,7 @@ class Questions:
     articles: list[dict[int, list[int]]]  # questions by chunk, by article
 
 
+Sets = dict[str, tuple[Questions, Source]]  # by name
 LISTS = tuple(field.name for field in fields(Questions) if field.type == "Ragged")
 
 

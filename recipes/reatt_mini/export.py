@@ -30,14 +30,13 @@ LARGEST = 40_000_000  # bytes of the weights' file: it travels in the wheel
 
 
 def trained(checkpoint: Path, folder: Path) -> T5:
-    """Take the averaged model out of a checkpoint; the temperature that was learnt becomes its queries' scale."""
+    """Take the averaged model out of a checkpoint; its queries carry the temperature that was learnt."""
     found = load_file(checkpoint)
     model = shape.empty(folder)
     assert model.retrieval is not None
-    model.retrieval.scale.fill_(1.0)
     learner = Learner(model, *shape.depths(shape.read(folder)))
     load_weights(learner, under(found, "model.") | under(found, "average."))
-    model.retrieval.scale.copy_(learner.temperature.detach().exp())
+    model.retrieval.q.weight.data.mul_(learner.temperature.detach().exp())
     return model
 
 

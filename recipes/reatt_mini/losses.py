@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from reatt.model.projections import Form
 from reatt.model.reatt import pad
 from reatt.model.stacks.bert import BertBlock, BertStack
 from reatt.model.t5 import T5, Cache
@@ -31,16 +32,18 @@ from recipes.reatt_mini.stages import Stage
 
 OTHERS = 1000  # random pieces that an answer's pieces compete with, beside the batch's own
 HIDDEN = -1e4
+TEMPERATURE = 20.0  # of cosines, where training begins
 
 
 class Learner(nn.Module):
-    """The model, and the temperature of retrieval, which an exported model has as the scale of its queries."""
+    """The model, and the temperature of retrieval, which an exported model has in its projection of queries."""
 
     def __init__(self, t5: T5, layer: int, depth: int, *, narrow: bool = False) -> None:
         super().__init__()
         assert t5.retrieval is not None
+        assert t5.retrieval.form == Form(unit_queries=False, unit_keys=True)
         self.t5, self.layer, self.depth, self.narrow = t5, layer, depth, narrow
-        self.temperature = nn.Parameter(t5.retrieval.scale.detach().log().squeeze(0).clone())  # its logarithm
+        self.temperature = nn.Parameter(torch.tensor(TEMPERATURE).log())  # its logarithm
 
     def products(self) -> torch.autocast:
         """Let what is within multiply in bfloat16, if it is to."""
@@ -64,9 +67,10 @@ class Learner(nn.Module):
         return encode(self._blocks(slice(self.layer, None)), pairs)
 
     def queries(self, states: Tensor) -> Tensor:
-        """Project states (N, D) to queries (N, d)."""
+        """Project states (N, D) to queries (N, d): a token that matters more has a longer one."""
         assert self.t5.retrieval is not None
-        return F.normalize(self.t5.retrieval.q(states).float(), dim=-1) * self.temperature.exp()
+        queries: Tensor = self.t5.retrieval.q(states).float() * self.temperature.exp()
+        return queries
 
     def keys(self, states: Tensor) -> Tensor:
         """Project states (N, D) to keys (N, d)."""

@@ -28,7 +28,6 @@ from reatt.weights.folder import ModelFolder
 ENCODER = "encoder.safetensors"  # in WORK: the pretrained weights
 LOWER, DEPTH, BLOCKS = 3, 6, 6  # a text passes alone before reading joins it, and before retrieval projects it; all
 LOUDNESS = 8.0  # of the decoder's outputs, where training begins
-TEMPERATURE = 20.0  # of cosines, where training begins
 CONFIG: dict[str, Any] = {
     "model_type": "bert-t5",
     "vocab_size": 30_522,
@@ -61,7 +60,7 @@ CONFIG: dict[str, Any] = {
     "eos_token_id": 102,
     "dtype": "float32",
     "retrieval_layer": LOWER,
-    "retrieval": {"width": 64, "depth": DEPTH, "unit_keys": True, "unit_queries": True},
+    "retrieval": {"width": 64, "depth": DEPTH, "unit_keys": True},
     "pointer": {"candidates": 8, "decoder_weight": 0.0},
     "reatt": {"name": models.BUNDLED, "question_tokens": 64, "chunk_tokens": 320, "reads": 8, "prior": 1.0},
 }
@@ -103,21 +102,22 @@ def pretrained(folder: Path, lower: int) -> T5:
     assert model.retrieval is not None
     nn.init.orthogonal_(model.retrieval.q.weight)
     model.retrieval.k.weight.data.copy_(model.retrieval.q.weight)
-    model.retrieval.scale.fill_(TEMPERATURE)
     nn.init.normal_(model.pointer.weight, std=0.02)
     _begin_decoder(model)
     return model
 
 
-def exported(folder: Path, model: ModelFolder) -> T5:
-    """Take up a model that was exported, to go on training it in a folder that `fetch` wrote."""
+def exported(folder: Path, model: ModelFolder, temperature: float) -> T5:
+    """Take up a model that was exported, to go on training it, without a temperature in its queries."""
     begun = empty(folder)
     begun.load_state_dict(models.load(model, "cpu").t5.state_dict())
+    assert begun.retrieval is not None
+    begun.retrieval.q.weight.data.div_(temperature)
     return begun
 
 
 def find_by_components(model: T5, states: Tensor) -> None:
-    """Let retrieval begin with the principal components of states (n, D), each of unit length.
+    """Let retrieval begin with the principal components of states (n, D), each of unit length; queries are, too, about.
 
     Components are divided by the fourth root of their variance: names lie in the small ones, and need to be heard.
     """
@@ -127,8 +127,9 @@ def find_by_components(model: T5, states: Tensor) -> None:
     width = len(model.retrieval.k.weight)
     scales = variances.flip(0)[:width].clamp(min=1e-9) ** -0.25
     first = directions.flip(1)[:, :width].T * (scales / scales[0])[:, None]  # (d, D)
-    for side in (model.retrieval.q, model.retrieval.k):
-        side.weight.data.copy_(first)
+    model.retrieval.k.weight.data.copy_(first)
+    lengths = (states.double() @ first.T).norm(dim=-1)
+    model.retrieval.q.weight.data.copy_(first / lengths.mean())
 
 
 def _published(name: str) -> str:

@@ -27,7 +27,7 @@ class Stage:
 
 # Where answers stand, in short chunks, is learnt first and fastest; then the rest.
 LABELLED = (
-    Stage(0.4, 160, Reading(near=0.0), null=False, words=True, retrieval=0.4, taught=0.3),
+    Stage(0.4, 160, Reading(near=0.0), null=False, words=True, retrieval=0.4, taught=1.0),
     Stage(
         1.0,
         256,
@@ -35,7 +35,7 @@ LABELLED = (
         null=True,
         words=False,
         retrieval=0.4,
-        taught=0.3,
+        taught=1.0,
         answer=0.3,
         copying=0.15,
     ),

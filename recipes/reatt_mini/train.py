@@ -25,11 +25,11 @@ from reatt.model.processor import multiplies_bfloat16
 from reatt.weights.folder import ModelFolder
 from recipes.reatt_mini import shape
 from recipes.reatt_mini.batches import Chunk, Form, chunk_of, draw
-from recipes.reatt_mini.data import CHUNK_LIMIT, SETS, Questions, Source, load
-from recipes.reatt_mini.losses import Learner, Losses, losses
+from recipes.reatt_mini.data import CHUNK_LIMIT, SETS, Questions, Sets, load
+from recipes.reatt_mini.losses import TEMPERATURE, Learner, Losses, losses
 from recipes.reatt_mini.stages import LABELLED, TWIN, Stage, stage_at
 from recipes.reatt_mini.state import AVERAGE_EVERY, CHECKPOINT, State, begin, learnt, resume, save
-from recipes.reatt_mini.teacher import Teacher
+from recipes.reatt_mini.teacher import Teacher, rarity
 
 WARM_UP, LEVEL, LAST = 60, 0.6, 0.03  # steps; share of the training before the rate falls; what it falls to
 SAVE_EVERY = 300.0  # seconds
@@ -37,8 +37,6 @@ SEEDS = 1_000_000  # that a run may use
 COMPONENTS = 48  # chunks of each set whose states retrieval begins with
 LOSSES = ("spans", "retrieval", "taught", "answer", "copying")
 FIGURES = ("retrieval", "taught", "marks", "null", "exact", "hit", "answer", "copying", "pieces", "teacher")
-
-Sets = dict[str, tuple[Questions, Source]]
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ def report(state: State, recent: Sequence[Losses]) -> None:
 def started(folder: Path, begun: Path | None, sets: Sets, form: Form, device: torch.device) -> State:
     """Take up the checkpoint, or else a model that was exported, or else the pretrained encoder."""
     depths = shape.depths(shape.read(folder))
-    model = shape.exported(folder, ModelFolder(begun)) if begun else shape.pretrained(folder, depths[0])
+    model = shape.exported(folder, ModelFolder(begun), TEMPERATURE) if begun else shape.pretrained(folder, depths[0])
     learner = Learner(model, *depths, narrow=multiplies_bfloat16(device)).to(device)
     state = begin(learner)
     if (folder / CHECKPOINT).exists():
@@ -176,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rate=options.rate,
         form=form,
         seed=options.seed,
-        teacher=Teacher(out, state.learner),
+        teacher=Teacher(out, state.learner, rarity(sets)),
         stages=TWIN if options.twin else LABELLED,
         report=options.report,
         until=options.until,

@@ -40,6 +40,7 @@ def write_work(folder, seed=0):
     """Write config, tokenizer and a random encoder of two blocks, which `fetch` would."""
     folder.mkdir(parents=True)
     config = bert_config(write_word_pieces(folder / "tokenizer.json"))
+    config["retrieval"] = {"width": 12, "unit_keys": True}
     (folder / "config.json").write_text(json.dumps(config))
     torch.manual_seed(seed)
     weights = {}

@@ -20,9 +20,10 @@ from recipes.reatt_mini.packed import Layout
 from recipes.reatt_mini.passages import Reading
 from recipes.reatt_mini.stages import Stage
 from recipes.reatt_mini.state import CHECKPOINT
-from recipes.reatt_mini.teacher import SHARPNESS, Teacher
+from recipes.reatt_mini.teacher import SHARPNESS, Teacher, rarity
 from tests.recipes.conftest import LAYER, SETS
 
+QUERIES = "model.t5.retrieval.q.weight"
 FORM = Form(1500, 96, 2, 3)
 BOTH = Stage(1.0, 96, Reading(near=1.0, others=2), null=True, words=True, retrieval=1.0, answer=1.0, copying=1.0)
 TWIN = replace(BOTH, twin=True)
@@ -117,7 +118,9 @@ def test_retrieval_begins_with_principal_components(work):
     model = shape.pretrained(work, LAYER)
     states = torch.randn(400, 3) @ torch.randn(3, 32)
     shape.find_by_components(model, states)
-    assert torch.equal(model.retrieval.q.weight, model.retrieval.k.weight)
+    torch.testing.assert_close((states @ model.retrieval.q.weight.T).norm(dim=1).mean(), torch.tensor(1.0))
+    ratio = model.retrieval.q.weight[:3] / model.retrieval.k.weight[:3]
+    torch.testing.assert_close(ratio, ratio[0, 0].expand_as(ratio))
     unit = torch.nn.functional.normalize(states, dim=1)
     found = (unit @ model.retrieval.k.weight[:3].T).T.cov(correction=0)  # three of them hold everything
     variances = torch.linalg.eigvalsh(unit.T.cov(correction=0)).flip(0)[:3]
@@ -125,19 +128,29 @@ def test_retrieval_begins_with_principal_components(work):
     torch.testing.assert_close(found, torch.diag(expected), atol=1e-5, rtol=1e-3)
 
 
-def test_the_teacher_finds_by_the_cosine_of_the_untrained_encoder(work, sets):
+def test_the_teacher_finds_by_the_cosine_of_the_untrained_encoder_and_hears_rare_pieces_more(work, sets):
     learner = fresh(work)
-    teacher = Teacher(work, learner)
+    teacher = Teacher(work, learner, rarity(sets))
     batch = reading_batch(sets)
     unit = torch.nn.functional.normalize
     question = unit(learner.deeper(learner.lower([batch.questions[0].ids], 0)).values, dim=1)
     kept = [unit(learner.deeper(learner.lower([chunk.ids], 0)).values, dim=1) for chunk in batch.chunks]
-    scores = torch.stack([(question @ chunk.T).amax(1).mean() for chunk in kept])
+    weights = rarity(sets)[list(batch.questions[0].ids)]
+    scores = torch.stack([((question @ chunk.T).amax(1) * weights).sum() / weights.sum() for chunk in kept])
     expected = (scores * SHARPNESS).log_softmax(0)
     torch.testing.assert_close(teacher.logs(batch)[0], expected, atol=1e-3, rtol=0)
     found, _ = losses(learner, batch, [], BOTH, 0, teacher.logs(batch))
     (gradient,) = torch.autograd.grad(found.taught, learner.t5.retrieval.k.weight)
     assert gradient.abs().sum() > 0
+
+
+def test_rare_pieces_weigh_more(sets):
+    questions, _ = sets["one"]
+    weights = rarity({"one": sets["one"]})
+    every = set.intersection(*(set(questions.texts[n]) for n in range(len(questions.texts))))
+    some = set(questions.texts[0]) - every
+    assert every
+    assert max(weights[list(every)]) < min(weights[list(some)])
 
 
 def run(work, folder, *steps, more=()):
@@ -176,6 +189,7 @@ def test_an_exported_model_scores_and_reads_as_the_trained_one(work, tmp_path, s
     export(folder / CHECKPOINT, folder, tmp_path / "model", full=full)
     model = models.load(ModelFolder(tmp_path / "model"), "cpu")
     learner = Learner(trained(folder / CHECKPOINT, folder), LAYER, LAYER).requires_grad_(False)
+    learner.temperature.zero_()  # the model's queries carry it
     passages = [ChunkText("amber", "The river of amber was found in 1900."), ChunkText("", "It is old.")]
     asked = model.tokenizer.question("when was the river found?")
     first = learner.lower([asked.ids], 0)
@@ -195,7 +209,12 @@ def test_training_goes_on_from_an_exported_model(work, tmp_path, small):
     after = run(work, tmp_path / "more", (4, 0), more=("--begin", str(tmp_path / "model")))
     averaged = load_file(folder / CHECKPOINT)
     begun = load_file(after / CHECKPOINT)
-    names = [name for name in begun if name.startswith("model.") and name != "model.t5.retrieval.scale"]
+    names = {name for name in begun if name.startswith("model.")} - {"model.temperature", QUERIES}
     assert len(names) > 20
     for name in names:
         torch.testing.assert_close(begun[name], averaged[name.replace("model.", "average.", 1)], atol=1e-5, rtol=0)
+    before, now = (
+        found[f"{of}.t5.retrieval.q.weight"] * found[f"{of}.temperature"].exp()
+        for found, of in ((averaged, "average"), (begun, "model"))
+    )
+    torch.testing.assert_close(now, before, atol=1e-4, rtol=0)
