@@ -61,6 +61,7 @@ CONFIG: dict[str, Any] = {
     "dtype": "float32",
     "retrieval_layer": LOWER,
     "retrieval": {"width": 64, "depth": DEPTH, "unit_keys": True},
+    "intra": {"unit_states": True},
     "pointer": {"candidates": 8, "decoder_weight": 0.0},
     "reatt": {"name": models.BUNDLED, "question_tokens": 64, "chunk_tokens": 320, "reads": 8, "prior": 1.0},
 }
