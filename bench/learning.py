@@ -24,7 +24,7 @@ from bench.kit import machine, processes, table
 from bench.kit.plan import Plan
 from bench.kit.table import Row, at_least, at_most
 from reatt.lessons.batches import Ids, TrainingBatch
-from reatt.model.reatt import Head
+from reatt.model.stacks.halves import Head
 from reatt.model.t5 import T5, T5Config
 from reatt.training.grad_cache import accumulate
 from reatt.training.objective import HeadSelector, Objective

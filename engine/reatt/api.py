@@ -323,7 +323,7 @@ class Store:
 
     def _encoder(self, model: ModelFolder, method: str | None, reencode: bool) -> Encoder:
         """Return the model. The one that encoded the store is loaded only when there is something to encode."""
-        from reatt.model.deferred import Deferred
+        from reatt.weights.deferred import Deferred
 
         made, names = self.library.generation() if self.exists else None, (model.sha256, str(model.path))
         if made is None or reencode or made.model_sha256 != model.sha256 or method not in (None, made.method):

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from reatt.lessons.batches import Cloze, TrainingBatch
 from reatt.model.projections import Form, Pointer, Projections
-from reatt.model.reatt import Head
 from reatt.model.stacks.bert import BertConfig, BertStack
+from reatt.model.stacks.halves import Head
 from reatt.model.t5 import T5, T5Config
 from reatt.training import grad_cache, pools
 from reatt.training.grad_cache import accumulate, at_once

@@ -13,7 +13,7 @@ from typing import Protocol, Self
 import torch
 from torch import Tensor, nn
 
-from reatt.model.decoding import Decoder
+from reatt.model.answers.decoding import Decoder
 from reatt.model.t5 import Cache
 from reatt.model.tokens import TextTokenizer, Tokens
 

@@ -22,8 +22,8 @@ from torch import Tensor
 from reatt.model.asker import Asker
 from reatt.model.backbone import Answer, ChunkCode, ChunkText, Limits, Queries, Round, Span
 from reatt.model.pooling import pooled, pooled_spans
-from reatt.model.reatt import pad, target_attention
 from reatt.model.retrieval_tokens import RetrievalTokens
+from reatt.model.stacks.halves import pad, target_attention
 from reatt.model.tokens import TextTokenizer, Tokens
 from reatt.model.writer import AnswerWriter, Reading
 from reatt_store.errors import StoreDamaged

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from reatt.model.answers.decoding import Decoder, Hypothesis
+from reatt.model.answers.source import Source
 from reatt.model.backbone import Limits
-from reatt.model.decoding import Decoder, Hypothesis, Source
 from reatt.model.t5 import Cache
 from reatt.model.writer import Reading, written
 

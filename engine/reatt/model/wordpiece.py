@@ -15,8 +15,8 @@ from pathlib import Path
 
 from tokenizers import Encoding
 
+from reatt.model.answers.source import Source, source_of
 from reatt.model.backbone import ChunkText, Span
-from reatt.model.decoding import Source, source_of
 from reatt.model.tokens import NOWHERE, READ_AS, TITLE_TOKENS, TextTokenizer, Tokens
 
 NEVER = -1  # in the place of what is not known: two such words need not be the same

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from reatt.model.answers.decoding import Decoder, Hypothesis, generate, text_span
+from reatt.model.answers.source import Source, is_yes_no, source_of
 from reatt.model.backbone import Answer, ChunkText, Limits, Span
 from reatt.model.confidence import UNCALIBRATED_THRESHOLD, Calibration, confidence, divergence, signs
-from reatt.model.decoding import Decoder, Hypothesis, Source, generate, is_yes_no, source_of, text_span
 from reatt.model.t5 import Cache
 from reatt.model.tokens import TextTokenizer
 

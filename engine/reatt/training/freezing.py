@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from reatt.model.reatt import Head, learn_apart
+from reatt.model.stacks.halves import Head, learn_apart
 from reatt.model.t5 import T5
 
 if TYPE_CHECKING:

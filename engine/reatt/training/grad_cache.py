@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from reatt.lessons.batches import Ids, TrainingBatch
-from reatt.model.reatt import Head
+from reatt.model.stacks.halves import Head
 from reatt.model.t5 import T5
 from reatt.training.objective import HeadSelector, Learned, Objective, cross_document_loss, target_matrix
 from reatt.training.pools import ChunkStates, pick, without_dropout

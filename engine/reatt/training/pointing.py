@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from reatt.lessons.batches import Ids
-from reatt.model.reatt import Padded
+from reatt.model.stacks.halves import Padded
 from reatt.model.t5 import T5
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reatt.lessons.batches import Ids
-from reatt.model.reatt import Head, Padded, alone, by_length, lower_half, pack, pad, upper_half
+from reatt.model.stacks.halves import Head, Padded, alone, by_length, lower_half, pack, pad, upper_half
 from reatt.model.t5 import T5, Cache
 
 IGNORE = -100

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 import torch
 
 from reatt.model.backbone import ChunkText
-from reatt.model.reatt import ReAtt, loudness, projection
+from reatt.model.reatt import ReAtt
+from reatt.model.stacks.halves import loudness, projection
 from reatt.search.score import maxsim
 
 PROBES = 32  # questions, and as many passages

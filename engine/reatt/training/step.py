@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reatt.lessons.batches import TrainingBatch
-from reatt.model.reatt import Head, formed, projection
+from reatt.model.stacks.halves import Head, formed, projection
 from reatt.model.t5 import T5
 from reatt.training.objective import HeadSelector, Objective
 from reatt.training.pointing import pointer_losses

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from reatt.lessons.batches import Ids, TrainingBatch
-from reatt.model.reatt import target_attention
+from reatt.model.stacks.halves import target_attention
 from reatt.model.t5 import T5
 from reatt.training.pools import Pool, answer_losses, apart, fuse, together, without_dropout
 

@@ -20,9 +20,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reatt.lessons.batches import short
+from reatt.model.answers.decoding import Decoder
 from reatt.model.asker import Asker
 from reatt.model.backbone import ChunkText
-from reatt.model.decoding import Decoder
 from reatt.model.intra import Intra
 from reatt.model.t5 import Cache
 from reatt.training.decoder import CLIP, EvidenceMaterial, Taken, drawn
