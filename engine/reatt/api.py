@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from reatt.places import registry, store_folder
 from reatt.progress import OnProgress
@@ -49,12 +48,14 @@ def open(path: Name | None = None, *, model: Name | None = None, device: str = "
     return store
 
 
-@dataclass
-class _Attempt:
-    """One try at a question."""
+Found = TypeVar("Found", bound="_Dated")
 
-    generation: Generation | None = None  # whose vectors were searched; None where words alone were
-    counts: bool = False  # whether these are still in the store: else some may have been missed
+
+class _Dated(Protocol):
+    """What was found, with the generation whose vectors were searched; None where words alone were."""
+
+    @property
+    def generation(self) -> Generation | None: ...
 
 
 @dataclass(frozen=True)
@@ -181,14 +182,12 @@ class Store:
         _ = self.library  # before torch is loaded, so that a missing store is reported at once
         from reatt import ask as verb
 
-        for last in (*TRIES * [False], True):
-            with self._attempt(last) as attempt:
-                known, warnings = verb.in_known_language(query, self.model)
-                hits = verb.search(self.retriever(known.retriever != "words"), known)
-                attempt.generation = hits.generation
-            if attempt.counts:
-                break
-        return replace(hits, warnings=[*warnings, *hits.warnings])
+        def work() -> Hits:
+            known, warnings = verb.in_known_language(query, self.model)
+            hits = verb.search(self.retriever(known.retriever != "words"), known)
+            return replace(hits, warnings=[*warnings, *hits.warnings])
+
+        return self._steadily(work)
 
     def ask(self, question: str | Query) -> Reply:
         """Answer a question from the documents; a `Query` says more than the question."""
@@ -196,14 +195,12 @@ class Store:
         _ = self.library
         from reatt import ask as verb
 
-        for last in (*TRIES * [False], True):
-            with self._attempt(last) as attempt:
-                known, warnings = verb.in_known_language(query, self.model)
-                reply = verb.ask(self.retriever(), known)
-                attempt.generation = reply.generation
-            if attempt.counts:
-                break
-        return replace(reply, warnings=[*warnings, *reply.warnings])
+        def work() -> Reply:
+            known, warnings = verb.in_known_language(query, self.model)
+            reply = verb.ask(self.retriever(), known)
+            return replace(reply, warnings=[*warnings, *reply.warnings])
+
+        return self._steadily(work)
 
     def evaluate(
         self,
@@ -276,25 +273,24 @@ class Store:
             self._settled = now
         return now
 
-    @contextmanager
-    def _attempt(self, last: bool) -> Iterator[_Attempt]:
-        """Try for the length of a block; one that failed as the store moved to other vectors does not count.
-
-        The last one holds the store still and counts whatever happens.
-        """
+    def _steadily(self, work: Callable[[], Found]) -> Found:
+        """Search or read; do it again if the store moved to other vectors meanwhile. The last try holds it still."""
         from reatt_store.errors import ReattError
 
-        attempt = _Attempt()
-        with self.library.still() if last else nullcontext():
+        for _ in range(TRIES):
             asked = self._settle()
             try:
-                yield attempt
+                found = work()
             except (ReattError, OSError):
-                if last or self.library.generation() == asked:
+                if self.library.generation() == asked:
                     raise
-                return
-            used = attempt.generation
-            attempt.counts = last or used is None or used.id in {made.id for made in self.library.generations()}
+                continue
+            used = found.generation
+            if used is None or used.id in {made.id for made in self.library.generations()}:  # else some may be missing
+                return found
+        with self.library.still():
+            self._settle()
+            return work()
 
     def _backbone(self, method: str, model: ModelFolder, *known_as: str) -> Backbone:
         """Load a model onto the store's device, for a method; what was loaded last is kept under its path and hash.

@@ -9,6 +9,7 @@ Axes: B batch, m query positions, n key positions, h heads, d head width, D mode
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -181,10 +182,10 @@ class T5(nn.Module):
 
     encoder: EncoderStack
 
-    def __init__(self, config: T5Config, encoder: EncoderStack | None = None) -> None:
+    def __init__(self, config: T5Config, encoder: EncoderStack | None = None, *, recompute: bool = False) -> None:
         super().__init__()
         self.config = config
-        self.recompute = False  # keep one state a block for the backward pass, and compute the rest again
+        self._recompute = recompute  # keep one state a block for the backward pass, and compute the rest again
         self.shared = nn.Embedding(config.vocab_size, config.d_model)
         self.encoder = encoder or Stack(config, decoder=False)
         self.decoder = Stack(config, decoder=True)
@@ -194,6 +195,12 @@ class T5(nn.Module):
         self.fixed: tuple[nn.Module, ...] = ()  # what never learns
         if config.tie_word_embeddings:
             self.lm_head.weight = self.shared.weight
+
+    def copied(self, *, recompute: bool) -> T5:
+        """Return a copy with weights of its own; with `recompute` a training step takes less memory and more time."""
+        copied = copy.deepcopy(self)
+        copied._recompute = recompute
+        return copied
 
     def embed(self, ids: Tensor) -> Tensor:
         """Look up token ids (B, n) -> (B, n, D)."""
@@ -206,7 +213,7 @@ class T5(nn.Module):
     def encode_range(self, x: Tensor, bias: Tensor, blocks: slice) -> Tensor:
         """Run some of the encoder's blocks on states (B, n, D)."""
         for block in self.encoder.layers(blocks):
-            x = checkpoint(block, x, bias, use_reentrant=False) if self.recompute else block(x, bias)
+            x = checkpoint(block, x, bias, use_reentrant=False) if self._recompute else block(x, bias)
         return x
 
     def finish(self, x: Tensor) -> Tensor:

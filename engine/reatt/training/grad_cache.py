@@ -96,7 +96,7 @@ def accumulate(
     kept = _first_pass(step, groups)
     learned = torch.zeros(4, device=device)
     if step.sought:
-        learned[1:] = _cache_gradients(step, kept, ranks, asked)
+        kept, learned[1:] = _cache_gradients(step, kept, ranks, asked)
     for group in groups:
         learned[0] += _second_pass(step, group, kept, tokens)
     ranks.add(learned)
@@ -109,7 +109,7 @@ def _asked(batch: TrainingBatch, objective: Objective) -> TrainingBatch:
     return batch if objective.cloze else replace(batch, cloze=())
 
 
-@dataclass
+@dataclass(frozen=True)
 class Kept:
     """What is known of a batch between its two encodings."""
 
@@ -136,7 +136,7 @@ def _first_pass(step: TrainingStep, groups: Sequence[Group]) -> Kept:
         with torch.no_grad(), seeded(group.below, step.t5):
             lower = step.lower(group)
             found = step.alone(lower)
-        kept.lent |= {c: pick(lower.states, [lower.chunks[c]]) for c in lends}
+        kept.lent.update({c: pick(lower.states, [lower.chunks[c]]) for c in lends})
         if step.sought:
             _keep_vectors(step, group, found, kept)
         if step.objective.cross_document:
@@ -144,8 +144,7 @@ def _first_pass(step: TrainingStep, groups: Sequence[Group]) -> Kept:
                 lower = step.lower(group) if drops else lower
                 clean |= {c: pick(lower.states, [lower.chunks[c]]) for c in lends}
                 targets |= dict(zip(group.questions, step.shares(group, lower, clean), strict=True))
-    kept.targets = [targets[q] for q in sorted(targets)]
-    return kept
+    return replace(kept, targets=[targets[q] for q in sorted(targets)])
 
 
 def _keep_vectors(step: TrainingStep, group: Group, found: Lower, kept: Kept) -> None:
@@ -161,10 +160,11 @@ def _askers(step: TrainingStep, group: Group) -> list[int]:
     return [*group.questions, *(len(step.batch.questions) + c for c in group.cloze)]
 
 
-def _cache_gradients(step: TrainingStep, kept: Kept, ranks: Ranks, asked: Sequence[int]) -> Tensor:
-    """Replace the kept vectors by the gradients of the retrieval losses -> (3,), this process's part of `Learned`.
+def _cache_gradients(step: TrainingStep, kept: Kept, ranks: Ranks, asked: Sequence[int]) -> tuple[Kept, Tensor]:
+    """Put the gradients of the retrieval losses in the place of the kept vectors.
 
-    `asked` counts the questions of all processes: those that are read for, and cloze questions.
+    Also returns (3,), this process's part of `Learned`. `asked` counts the questions of all processes: those that are
+    read for, and cloze questions.
     """
     queries = [each.requires_grad_() for each in kept.queries]
     pooled = _pooled(ranks, kept.keys, step.batch.chunks)
@@ -174,10 +174,10 @@ def _cache_gradients(step: TrainingStep, kept: Kept, ranks: Ranks, asked: Sequen
     torch.autograd.backward(step.objective.alpha * (losses[0] + losses[1]))
     gradients = _gradient(pooled.keys)
     ranks.add(gradients)  # others' questions have been scored with this one's chunks
-    kept.queries = [_gradient(each) for each in queries]
-    kept.keys = [row[: len(k)] for row, k in zip(gradients[pooled.own], kept.keys, strict=True)]
+    keys = [row[: len(k)] for row, k in zip(gradients[pooled.own], kept.keys, strict=True)]
     counted = asked[0] * step.objective.cross_document + asked[1]
-    return torch.stack([*(loss.detach() for loss in losses), found.hits / counted])
+    learned = torch.stack([*(loss.detach() for loss in losses), found.hits / counted])
+    return replace(kept, queries=[_gradient(each) for each in queries], keys=keys), learned
 
 
 def _gradient(leaf: Tensor) -> Tensor:

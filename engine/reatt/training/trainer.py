@@ -6,7 +6,6 @@ alone: so a run that goes on from a checkpoint is the run that was never interru
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -30,6 +29,7 @@ from reatt.training.objective import HeadSelector, Learned, Objective
 from reatt.training.plans import PRESETS, SEEDS, Budget, Plan, Row, Seconds, Steps, TrainingLog, rate
 from reatt.training.pools import ChunkStates
 from reatt.training.ranks import ALONE, Ranks
+from reatt.training.teachers import Teacher
 from reatt_store.errors import OutOfMemory, TooFewSpans, UsageError
 
 __all__ = ["PRESETS", "Plan", "Seconds", "Steps", "Trainer", "TrainingData", "TrainingLog", "train"]
@@ -57,8 +57,7 @@ class Trainer:
         if plan.batch < ranks.count:
             message = f"{ranks.count} processes cannot share the {plan.batch} questions of a step"
             raise UsageError(message, f"torchrun --nproc-per-node {plan.batch}")
-        t5 = copy.deepcopy(model.t5).float()
-        t5.recompute = plan.recompute
+        t5 = model.t5.copied(recompute=plan.recompute).float()
         freeze.apply(t5, model.head)
         self.plan, self.identity, self.ranks = plan, identity, ranks
         self.objective = replace(
@@ -101,11 +100,11 @@ class Trainer:
         batch, seed, widens = self.plan.batch, self.plan.seed, self.freeze.apart
         return Lessons(examples, found, chunks, tokenizer, batch, seed, by_chunk(examples), data.near, widens=widens)
 
-    def step(self, batch: TrainingBatch, rate: float) -> Learned:
-        """Take one step at a learning rate."""
+    def step(self, batch: TrainingBatch, rate: float, teacher: Teacher) -> Learned:
+        """Take one step at a learning rate; `teacher` says which close chunks are the right ones."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        learned = self._gradients(batch, self.ranks)
+        learned = self._gradients(batch, self.ranks, teacher)
         torch.nn.utils.clip_grad_norm_(self.weights, self.plan.clip)
         self.optimizer.step()
         self.done += 1
@@ -113,12 +112,13 @@ class Trainer:
 
     def rehearse(self, batch: TrainingBatch) -> None:
         """Do the work of a step without taking it, and without the other processes."""
-        self._gradients(batch, ALONE)
+        self._gradients(batch, ALONE, self.objective.teacher)
         self.optimizer.zero_grad(set_to_none=True)
 
-    def _gradients(self, batch: TrainingBatch, ranks: Ranks) -> Learned:
+    def _gradients(self, batch: TrainingBatch, ranks: Ranks, teacher: Teacher) -> Learned:
         """Leave the batch's gradients in the weights; where memory runs out, with half as many questions at a time."""
-        objective = replace(self.objective, cross_document=self.objective.cross_document and self.teaching)
+        taught = self.objective.cross_document and self.teaching
+        objective = replace(self.objective, cross_document=taught, teacher=teacher)
         t5, head, device = self._model.t5.train(), self._model.head, self._model.device
         while True:
             self.optimizer.zero_grad(set_to_none=True)
@@ -197,6 +197,7 @@ class TrainingData:
     mine: Callable[[int, ReAtt], list[list[int]]]  # (round, the model as it is) -> close chunks of each example
     near: Near  # what words find for a cloze question
     exam: Exam | None  # None where no example's gold chunk is known: then the teacher never passes
+    teacher: Teacher | None = None  # says which close chunks are right; None: the objective's own
 
 
 def train(
@@ -239,11 +240,12 @@ def _share(trainer: Trainer, budget: Budget, stop: Callable[[], bool]) -> float:
 def _next(trainer: Trainer, data: TrainingData, lessons: Lessons, rate: float) -> Row:
     """Look at the teacher where it is time, then take a step."""
     hit = trainer.rows[-1].teacher_hit if trainer.rows else None
+    teacher = data.teacher or trainer.objective.teacher
     if data.exam and _due(trainer):
-        hit = trainer.ranks.same(data.exam.ask(trainer.current(), trainer.objective.teacher))
+        hit = trainer.ranks.same(data.exam.ask(trainer.current(), teacher))
         trainer.teaching |= trainer.plan.lead is not None and data.exam.passed(hit, trainer.plan.lead)
     started, batch = time.monotonic(), lessons.batch(trainer.done, trainer.ranks.number, trainer.ranks.count)
-    learned = trainer.step(batch, rate)
+    learned = trainer.step(batch, rate, teacher)
     tokens = _tokens(batch, trainer.objective.answers)
     speed = tokens / (time.monotonic() - started)
     cross_document = learned.cross_document if trainer.teaching and trainer.objective.cross_document else None
