@@ -1,7 +1,7 @@
-"""ReAtt: one Transformer that encodes question and chunks apart, finds by one head, and reads the best jointly.
+"""ReAtt: one Transformer that encodes questions and chunks alone, retrieves by one head, and reads the best jointly.
 
 The first B encoder blocks see one text at a time (`stacks/halves.py`; Jiang et al., 2022, section 2). A head of block B
-scores the chunks; the blocks above read each question-chunk pair, and the decoder fuses all pairs in one memory.
+scores the chunks. The blocks above read each question-chunk pair, and the decoder reads all pairs as one memory.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from reatt.model.writer import AnswerWriter, Chooser, Reading, written
 # The class, and the pieces of `stacks/halves.py` that are used together with it.
 __all__ = ["EVERYTHING", "Head", "Padded", "ReAtt", "alone", "head_keys", "head_queries", "lower_half", "pad"]
 
-EVERYTHING = 1 << 30  # passages read together where a model does not say
-KEYS_VERSION = b"1"  # to be raised when the same weights come to give other keys
+EVERYTHING = 1 << 30  # how many passages are read together if the model's config does not limit them
+KEYS_VERSION = b"1"  # raise this when the same weights give other keys than before
 
 
 class ReAtt:
-    """The model with its tokenizer on its device: encodes chunks and questions, reads evidence."""
+    """A model with its tokenizer, on a device: encodes chunks and questions, and reads evidence."""
 
     def __init__(
         self,
@@ -59,26 +59,26 @@ class ReAtt:
     ) -> None:
         self.t5, self.tokenizer, self.head, self.device = t5.to(device), tokenizer, head, device
         self.calibration, self.chooser = calibration, chooser
-        self.reads = reads  # how many passages, the best first, it was found to read well together
-        self.prior = prior  # of retrieval's score of a passage, beside the decoder's attention to its tokens
+        self.reads = reads  # how many passages, the best first, it reads together
+        self.prior = prior  # the weight of a passage's retrieval score in the decoder's attention to its tokens
         self.keeps_states = keeps_states  # whether a store keeps the lower half's states, so that reading starts there
         self.key_width = len(projection(t5, head, "k"))
         self.max_chunk_tokens = tokenizer.chunk_limit
 
     def with_head(self, number: int) -> ReAtt:
-        """Return the same model, its weights shared, with another head of block B as the retrieval head."""
+        """Return the same model with shared weights, and another head of block B as the retrieval head."""
         other = copy.copy(self)
         other.head = replace(self.head, number=number)
         return other
 
     @property
     def method(self) -> str:
-        """What a store calls its vectors."""
+        """The name of the method in a store."""
         return KEEPING if self.keeps_states else PLAIN
 
     @property
     def rounds(self) -> tuple[Round, ...]:
-        """It asks once, of all keys."""
+        """One round, over all keys."""
         return (Round(lambda question, _: self.encode_question(question)),)
 
     def count_tokens(self, text: str) -> int:
@@ -86,12 +86,12 @@ class ReAtt:
         return self.tokenizer.count(text)
 
     def key_spans(self, passage: ChunkText) -> tuple[Span, ...]:
-        """Say where in `passage.text` each key comes from; (0, 0) for title, prefix and end marks."""
+        """Return the part of `passage.text` that each key comes from; (0, 0) for title, prefix and end marks."""
         return self.tokenizer.chunks([passage])[0].spans
 
     @torch.inference_mode()
     def encode_chunks(self, passages: Sequence[ChunkText]) -> list[ChunkCode]:
-        """Encode chunks apart into what the store keeps; best given in batches of like length."""
+        """Encode each chunk alone into what the store keeps; batches of similar length are best."""
         tokens = self.tokenizer.chunks(passages)
         lower = lower_half(self.t5, self.head.layer, pad([t.ids for t in tokens], self.device))
         keys = head_keys(self.t5, self.head, alone(self.t5, self.head, lower).values).float()  # (B, n, d)
@@ -100,12 +100,12 @@ class ReAtt:
 
     @torch.inference_mode()
     def encode_question(self, question: str) -> Queries:
-        """Encode a question into the queries that score those keys: the mean over its tokens."""
+        """Encode a question into queries; its score is the mean over its tokens."""
         return self.queries(self.tokenizer.question(question))
 
     @torch.inference_mode()
     def queries(self, asked: Tokens) -> Queries:
-        """Encode a question that is tokens already, such as a sentence with a mask."""
+        """Encode a question that is already tokens, such as a sentence with a mask."""
         lower = lower_half(self.t5, self.head.layer, pad([asked.ids], self.device))
         vectors = head_queries(self.t5, self.head, alone(self.t5, self.head, lower).values[0]).float()  # (m, d)
         return Queries.mean(vectors, asked.spans)
@@ -114,11 +114,11 @@ class ReAtt:
     def read(
         self, question: str | Tokens, evidence: Sequence[ChunkText], scores: Sequence[float] | None = None
     ) -> Reading:
-        """Encode each question-chunk pair jointly and fuse them as one memory (section 2.2).
+        """Encode each question-chunk pair jointly, and join all pairs into one memory (section 2.2).
 
-        Of the question the joint input has what the encoder pairs. A chunk whose states were kept is not encoded again:
-        they are what the lower half would give. `scores` (C) are the evidence's retrieval scores, for a model with a
-        prior.
+        The encoder says which tokens of the question stand before a chunk (`EncoderStack.paired`). A chunk whose states
+        are stored is not encoded again: these states are what the lower half would give. `scores` (C) are the
+        evidence's retrieval scores, for a model with a prior.
         """
         asked = self.tokenizer.question(question) if isinstance(question, str) else question
         chunks = self.tokenizer.chunks(evidence)
@@ -142,9 +142,9 @@ class ReAtt:
 
     @torch.inference_mode()
     def answer(self, question: str, evidence: Sequence[ChunkText], scores: Sequence[float], limits: Limits) -> Answer:
-        """Read the first `reads` of the evidence (C) jointly and answer; `scores` (C) are its retrieval scores.
+        """Read the first `reads` pieces of evidence jointly and answer; `scores` (C) are retrieval scores.
 
-        Empty text: nothing to say. What was not read has no share.
+        The text is empty if there is no answer. Evidence that was not read has a share of 0.
         """
         read = evidence[: self.reads]
         reading = self.read(question, read, scores[: len(read)])
@@ -152,27 +152,27 @@ class ReAtt:
         return self._writer().answer(question, evidence, reading, attended, scores, limits)
 
     def _prior(self, scores: Sequence[float], owner: Tensor) -> Tensor:
-        """Lay retrieval's scores (C) over the tokens that `owner` (t,) gives to passages, as a bias of attention: (t,).
+        """Turn retrieval scores (C) into an attention bias for each token (t,), whose passage `owner` (t,) names.
 
-        Not in the paper: the attention to a token is then its passage's probability times that of the token in it.
+        This is not in the paper. The attention to a token becomes proportional to its passage's retrieval probability.
         """
         weighted = torch.tensor(scores, device=self.device, dtype=self.t5.shared.weight.dtype) * self.prior
         return (weighted - weighted.max())[owner]
 
     def source(self, question: str, evidence: Sequence[ChunkText], reading: Reading) -> Source:
-        """Say what a grounded answer may be made of: runs of the evidence's tokens, and yes or no where asked for."""
+        """List the allowed grounded answers: stretches of the evidence, and yes or no if the question asks for it."""
         return self._writer().source(question, evidence, reading)
 
     @torch.inference_mode()
     def says(self, question: str, evidence: Sequence[ChunkText], reading: Reading) -> str:
-        """Answer from what was read, in words alone; empty where there is nothing to say."""
+        """Return only the text of the answer from what was read; empty if there is none."""
         return self._writer().says(question, evidence, reading)
 
     def _writer(self) -> AnswerWriter:
         return AnswerWriter(self.t5, self.tokenizer, self.calibration, self.chooser)
 
     def fingerprint(self) -> str:
-        """Hash what stored keys depend on: all below R, retrieval's key projection, their form, tokenizer, limits."""
+        """Hash what stored keys depend on: weights below R, key projection, form, tokenizer, limits."""
         below = self.t5.encoder.below(self.head.depth)
         weights: list[Tensor] = [weight for module in (self.t5.shared, *below) for weight in module.parameters()]
         weights.append(projection(self.t5, self.head, "k"))

@@ -1,7 +1,7 @@
-"""Generate an answer: greedy or beam search over a cached decoder, free or grounded in the evidence.
+"""Generate an answer: greedy or beam search with a cached decoder, free or grounded in the evidence.
 
-A grounded answer is a stretch of its `Source`, so it always has an exact place. A stretch that could not end within the
-length limit is never begun.
+A grounded answer is a stretch of its `Source`, so its place is always known exactly. No stretch is begun that cannot
+end within the length limit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reatt.model.t5 import Cache
 
 
 class SpecialIds(Protocol):
-    """The ids that begin an answer, end it, and fill up."""
+    """The ids of the start token, the end mark and the padding."""
 
     @property
     def decoder_start_token_id(self) -> int: ...  # noqa: D102
@@ -30,14 +30,14 @@ class SpecialIds(Protocol):
 
 
 class Decoder(Protocol):
-    """What writes: a decoder with a head for the vocabulary."""
+    """A decoder with a head for the vocabulary."""
 
     @property
     def config(self) -> SpecialIds:
-        """Which ids are marks."""
+        """The special ids."""
 
     def decode(self, ids: Tensor, cache: Cache) -> Tensor:
-        """Run on the next tokens (B*beams, m) after what `cache` holds, extending it -> (B*beams, m, D)."""
+        """Run on the next tokens (B*beams, m) and append them to `cache` -> (B*beams, m, D)."""
 
     def logits(self, states: Tensor) -> Tensor:
         """Score the vocabulary for states (..., D) -> (..., V)."""
@@ -45,27 +45,27 @@ class Decoder(Protocol):
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """An answer in the making; `ids` have neither start nor end mark."""
+    """An answer, or the beginning of one; `ids` contain neither start token nor end mark."""
 
     ids: tuple[int, ...]
-    log_probability: float  # summed over the tokens, the end mark among them once it is written
-    places: tuple[int, ...] = ()  # grounded: where in the source the last token stands
-    row: int = 0  # which row of the cache it goes on from
-    null: float = 0.0  # log-probability that there is no answer; 0 where the model does not say
+    log_probability: float  # summed over the tokens, and over the end mark once it is written
+    places: tuple[int, ...] = ()  # if grounded: the places of the last token in the source
+    row: int = 0  # the row of the cache that it continues
+    null: float = 0.0  # log-probability that there is no answer; 0 if the model does not estimate it
 
     @property
     def mean(self) -> float:
-        """Log-probability per token, end mark included."""
+        """Log-probability per token, including the end mark."""
         return self.log_probability / (len(self.ids) + 1)
 
 
 def generate(
     decoder: Decoder, cache: Cache, limits: Limits, source: Source | None, prompt: Sequence[int] = ()
 ) -> list[Hypothesis]:
-    """Write answers, best mean log-probability first; never empty unless a grounded answer has nothing to be cut from.
+    """Write answers, best mean log-probability first; the list is empty only if the source allows no answer.
 
-    `cache` holds one question's memory; the decoder reads `prompt` before it writes, or else its start token alone.
-    With one beam this is greedy search.
+    `cache` holds the memory of one question. The decoder reads `prompt` first, or only its start token if that is
+    empty. With one beam this is greedy search.
     """
     live, finished = [Hypothesis((), 0.0)], []
     inputs = torch.tensor([prompt or (decoder.config.decoder_start_token_id,)])
@@ -75,7 +75,7 @@ def generate(
         ways = (_options(h, row, scores[row], limits, source, decoder.config, must_end) for row, h in enumerate(live))
         options = [option for way in ways for option in way]
         options.sort(key=lambda option: -option[0].log_probability)
-        # A hypothesis that ends takes a place in the beam, as the others do.
+        # A hypothesis that ends takes a place in the beam like the others.
         finished += [hypothesis for hypothesis, ended in options[: limits.beams] if ended]
         live = [hypothesis for hypothesis, ended in options if not ended][: limits.beams]
         if not live or len(finished) >= limits.beams or must_end:
@@ -94,7 +94,7 @@ def _options(
     marks: SpecialIds,
     must_end: bool,
 ) -> list[tuple[Hypothesis, bool]]:
-    """List the best ways on from a hypothesis, and whether each ends it."""
+    """List the best continuations of a hypothesis, and whether each ends it."""
     end = marks.eos_token_id
     places = _continuations(hypothesis, source, limits.max_tokens - len(hypothesis.ids) - 1)
     ended = source is None or source.can_end(hypothesis.places)
@@ -128,6 +128,6 @@ def _best(
 
 
 def text_span(hypothesis: Hypothesis, source: Source, place: int) -> tuple[int, Span]:
-    """Say which evidence (-1: none) an answer that ends at `place` was cut from, and where in its text."""
+    """Return the evidence (-1: none) that an answer ending at `place` was cut from, and the part of its text."""
     first = place - len(hypothesis.ids) + 1
     return source.owner[place], (source.spans[first][0], source.spans[place][1])

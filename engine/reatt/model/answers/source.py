@@ -1,7 +1,7 @@
-"""What a grounded answer may be: a stretch of the evidence's own text, cut where words begin and end.
+"""The allowed grounded answers: stretches of the evidence's text that begin and end at word boundaries.
 
-Its first token begins a word, every next token is the one that follows in the text, and it may end only where a word
-ends. Questions that can be answered by yes or no may be answered so, without a source.
+The first token begins a word, each next token is the one that follows in the text, and the last one ends a word.
+Questions that can be answered by yes or no may also be answered by these words, without a source.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ from reatt.model.backbone import Span
 YES_NO = frozenset(
     "am are can could did do does had has have is may might must shall should was were will would".split()
 )
-NEVER = 1 << 30  # tokens until the end of a word that was cut off with its text
+NEVER = 1 << 30  # tokens until the end of a word that the end of the text has cut off
 
 
 @dataclass(frozen=True)
 class Source:
-    """All token sequences that a grounded answer can be cut from, end to end."""
+    """All token sequences that a grounded answer can be cut from, one after the other."""
 
     ids: tuple[int, ...]
-    following: tuple[int, ...]  # the place that comes next within the same text; -1 at its end
+    following: tuple[int, ...]  # the next place in the same text; -1 at its end
     begins: frozenset[int]  # places where a word begins
-    until_end: tuple[int, ...]  # how many further tokens it takes to where a word ends; 0 there
-    owner: tuple[int, ...]  # which evidence each place belongs to; -1 for yes and no
-    spans: tuple[Span, ...]  # where in that evidence's text
+    until_end: tuple[int, ...]  # the number of further tokens until a word ends; 0 at the end of a word
+    owner: tuple[int, ...]  # the number of the evidence that each place belongs to; -1 for yes and no
+    spans: tuple[Span, ...]  # the part of that evidence's text
 
     def after(self, places: Sequence[int], room: int) -> dict[int, tuple[int, ...]]:
-        """Map each token that may come after an answer standing at `places` to where it then stands.
+        """Map each token that may continue an answer whose last token is at `places` to its own places.
 
-        `room` is how many tokens may still come after that one.
+        `room` is the number of tokens that may still follow that one.
         """
         return self._by_token((self.following[place] for place in places), room)
 
     def first(self, room: int) -> dict[int, tuple[int, ...]]:
-        """Map each token that may begin an answer to where it stands."""
+        """Map each token that may begin an answer to its places."""
         return self._by_token(sorted(self.begins), room)
 
     def can_end(self, places: Sequence[int]) -> bool:
-        """Whether a word ends at one of the places."""
+        """Return whether a word ends at one of the places."""
         return any(self.until_end[place] == 0 for place in places)
 
     def _by_token(self, places: Iterable[int], room: int) -> dict[int, tuple[int, ...]]:
@@ -62,7 +62,7 @@ class SourceToken(NamedTuple):
     span: Span
     begins: bool  # a word
     ends: bool
-    goes_on: bool = True  # the next token may be of the same answer
+    goes_on: bool = True  # whether the next token may belong to the same answer
 
 
 def source_of(
@@ -71,7 +71,7 @@ def source_of(
     texts: Sequence[str],
     extra: Sequence[Sequence[int]] = (),
 ) -> Source:
-    """Lay out the evidence's text tokens (those with a span), and `extra` answers that need no source."""
+    """List the evidence's text tokens (those with a span), then `extra` answers that need no source."""
     stretches = [(number, _steps(*row)) for number, row in enumerate(zip(tokens, spans, texts, strict=True))]
     stretches += [(-1, _whole(answer)) for answer in extra]
     following: list[int] = []
@@ -93,7 +93,7 @@ def source_of(
 
 
 def _steps(tokens: Sequence[int], spans: Sequence[Span], text: str) -> list[SourceToken]:
-    """Mark where words begin and end; a number, or a character that is spelt by several tokens, is not torn apart."""
+    """Mark where words begin and end; numbers, and characters that take several tokens, are not split."""
     inner = inside(text)
     shown = [(token, span) for token, span in zip(tokens, spans, strict=True) if span[1] > span[0]]
     before = [0, *(end for _, (_, end) in shown)]
@@ -127,11 +127,11 @@ def _in_word(text: str, at: int) -> bool:
 
 
 def _of_word(character: str) -> bool:
-    """Whether words are made of it: letters, digits, and the marks that are combined with them."""
+    """Return whether a character is part of a word: a letter, a digit, or a combining mark."""
     return character.isalnum() or unicodedata.category(character).startswith("M")
 
 
 def is_yes_no(question: str) -> bool:
-    """Whether a question begins as those do that can be answered by yes or no, and offers no choice."""
+    """Return whether a question begins with a verb that asks for yes or no, and does not offer a choice ("or")."""
     words = question.lower().split()
     return bool(words) and words[0] in YES_NO and "or" not in words

@@ -1,9 +1,9 @@
-"""A model's encoder in two halves, and the head between them by which ReAtt retrieves (Jiang et al., 2022, section 2).
+"""The two halves of a model's encoder, and the retrieval head between them (ReAtt: Jiang et al., 2022, section 2).
 
-- `lower_half`: blocks 0..B-1, each text alone; `alone`: on through B..R-1, for retrieval, where a model has R > B.
+- `lower_half`: blocks 0..B-1, each text alone. `alone`: blocks B..R-1, also each text alone, for retrieval if R > B.
 - `head_queries`, `head_keys`: one head of block B; `score = mean_i max_j <q_i, k_j>` is the retrieval attention
   (equation 1), without 1/sqrt(d), position bias or normalisation.
-- `pack`, `upper_half`: blocks B..L-1 over each question-chunk pair, then fusion of all pairs in the decoder.
+- `pack`, `upper_half`: blocks B..L-1 on each question-chunk pair.
 
 T5's position bias depends only on differences of positions, and a pair is contiguous. So halves that were encoded apart
 and put together at block B are exactly what a joint encoding under a block mask would give.
@@ -24,16 +24,16 @@ from torch.nn.utils.rnn import pad_sequence
 from reatt.model.projections import Projections
 from reatt.model.t5 import T5
 
-STRETCH, SLACK = 1.25, 8  # a group's longest sequence has at most 1.25 times the tokens of its shortest, and 8
+STRETCH, SLACK = 1.25, 8  # the longest sequence of a group has at most 1.25 times the tokens of the shortest, plus 8
 
 
 @dataclass(frozen=True)
 class Head:
-    """The retrieval head: block B (0-based `retrieval_layer`), a head of it, and how far above B retrieval looks."""
+    """The retrieval head: its block B (`retrieval_layer`, from 0), its number, and R - B."""
 
     layer: int
     number: int
-    further: int = 0  # R - B, blocks that a text goes on through alone, for projections of a model's own
+    further: int = 0  # R - B: further blocks that each text passes alone, before a model's own projections
 
     @property
     def depth(self) -> int:
@@ -42,7 +42,7 @@ class Head:
 
     @property
     def form(self) -> tuple[int, ...]:
-        """What the states that a store keeps depend on beside weights, where keys do not lie at block B themselves."""
+        """What keys and stored states depend on beside weights, if keys are made above block B."""
         return (self.layer, self.depth) if self.further else ()
 
 
@@ -68,7 +68,7 @@ def lower_half(t5: T5, layer: int, ids: Padded) -> Padded:
 
 
 def alone(t5: T5, head: Head, lower: Padded) -> Padded:
-    """Take each row of the lower half's states on alone through blocks B..R-1 -> (B, n, D), what retrieval projects."""
+    """Encode each row of the lower half's states alone through blocks B..R-1 -> (B, n, D), for retrieval."""
     if not head.further:
         return lower
     mask = t5.encoder_bias(lower.keep)
@@ -76,12 +76,12 @@ def alone(t5: T5, head: Head, lower: Padded) -> Padded:
 
 
 def head_queries(t5: T5, head: Head, states: Tensor) -> Tensor:
-    """Project states (..., D) that enter block R to the retrieval head's query vectors (..., d)."""
+    """Project states (..., D) at the entry of block R to query vectors (..., d) of the retrieval head."""
     return _one_head(t5, head, "q", states)
 
 
 def head_keys(t5: T5, head: Head, states: Tensor) -> Tensor:
-    """Project states (..., D) that enter block R to the retrieval head's key vectors (..., d)."""
+    """Project states (..., D) at the entry of block R to key vectors (..., d) of the retrieval head."""
     return _one_head(t5, head, "k", states)
 
 
@@ -90,20 +90,20 @@ def _one_head(t5: T5, head: Head, side: str, states: Tensor) -> Tensor:
 
 
 def formed(t5: T5, side: str, vectors: Tensor) -> Tensor:
-    """Bring projected states (..., d) into the form that scores are made of: as they are, unless a model says else."""
+    """Normalise and scale projected states (..., d) if the model's own projections say so."""
     return vectors if t5.retrieval is None else t5.retrieval.formed(side, vectors)
 
 
 def loudness(t5: T5, head: Head) -> Tensor:
-    """Return the weights that all scores grow with, in proportion."""
+    """Return the weights that all scores are proportional to."""
     return projection(t5, head, "q") if t5.retrieval is None else t5.retrieval.loudness
 
 
 def projection(t5: T5, head: Head, side: str) -> Tensor:
-    """Return what makes queries ("q") or keys ("k") of block B's normed states: (d, D).
+    """Return the projection of normed states to queries ("q") or keys ("k"): (d, D).
 
-    It is the head's own part of block B's attention (section 2.3), or, where finding was learnt apart from reading,
-    projections that began as that and that reading never uses.
+    It is the head's part of block B's attention (section 2.3), or a separate projection if retrieval was learnt
+    separately from reading. Such a projection starts as a copy of the head's, and reading never uses it.
     """
     if t5.retrieval is not None:
         own: Tensor = getattr(t5.retrieval, side).weight
@@ -113,7 +113,7 @@ def projection(t5: T5, head: Head, side: str) -> Tensor:
 
 
 def learn_apart(t5: T5, head: Head) -> Projections:
-    """Give retrieval projections of its own, equal to the head's, unless it has some."""
+    """Give retrieval separate projections, equal to the head's, unless it has some already."""
     if t5.retrieval is None:
         own = Projections(t5.config.d_model, len(projection(t5, head, "q"))).to(t5.shared.weight)
         for side in "qk":
@@ -123,16 +123,16 @@ def learn_apart(t5: T5, head: Head) -> Projections:
 
 
 def places(states: Padded, offset: int = 0) -> list[list[int]]:
-    """Number the kept positions of each row, as rows of `states.values.flatten(0, 1)` from `offset` on."""
+    """List the kept positions of each row, as row numbers of `states.values.flatten(0, 1)` plus `offset`."""
     width = states.keep.shape[1]
     lengths = states.keep.sum(1).tolist()
     return [list(range(offset + i * width, offset + i * width + n)) for i, n in enumerate(lengths)]
 
 
 def pack(pool: Tensor, rows: Sequence[Sequence[int]]) -> Padded:
-    """Put together rows of states by number out of `pool` (N, D): a question before a chunk, pairs before pairs.
+    """Gather sequences of states out of `pool` (N, D) by row number, for example a question followed by a chunk.
 
-    One gather forward and one scatter backward, however many rows there are.
+    It takes one gather forward and one scatter backward, however many sequences there are.
     """
     index = pad(rows, pool.device)
     values = pool.index_select(0, index.values.flatten()).view(*index.values.shape, -1)  # (B, n, D)
@@ -152,7 +152,7 @@ def upper_half(t5: T5, layer: int, joined: Padded) -> Tensor:
 
 
 def by_length(lengths: Sequence[int]) -> list[list[int]]:
-    """Group sequence numbers so that little is padded, shortest first: what is padded, is computed in vain.
+    """Group sequences of similar length, shortest first, because computing padding is a waste.
 
     >>> by_length([30, 10, 32, 11])
     [[1, 3], [0, 2]]
@@ -189,8 +189,8 @@ def encode_jointly(t5: T5, layer: int, pairs: Sequence[Tensor]) -> list[Tensor]:
 def target_attention(scores: Tensor, owner: Tensor, chunks: int) -> Tensor:
     """Sum the target attention per chunk (section 3.1): softmax over all tokens of all pairs, mean over heads.
 
-    `scores` (h, t) are the first decoder position's logits in the last block, `owner` (t,) names each token's chunk;
-    returns (C,), which sums to 1.
+    `scores` (h, t) are the logits of the first decoder position in the last block; `owner` (t,) is each token's chunk.
+    Returns (C,), which sums to 1.
     """
     per_token = scores.float().softmax(-1).mean(0)  # (t,)
     return torch.zeros(chunks, device=scores.device).index_add(0, owner, per_token)
