@@ -37,7 +37,7 @@ Name = str | os.PathLike[str]
 
 
 def open(path: Name | None = None, *, model: Name | None = None, device: str = "auto") -> Store:
-    """Open a store, made now if there is none.
+    """Open a store; create it if there is none.
 
     `path` is its folder; None is the store that the command line would find: `$REATT_STORE`, the nearest `.reatt/`
     upwards, or your own. `model` is a name or a folder; None is the store's own model, or the bundled one. `device` is
@@ -52,7 +52,7 @@ Found = TypeVar("Found", bound="_Dated")
 
 
 class _Dated(Protocol):
-    """What was found, with the generation whose vectors were searched; None where words alone were."""
+    """What was found, with the generation whose vectors were searched; None for a search by words."""
 
     @property
     def generation(self) -> Generation | None: ...
@@ -91,7 +91,7 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Close the database and let go of the model."""
+        """Close the database and release the model."""
         if self._library is not None:
             self._library.close()
         self._library = None
@@ -102,7 +102,7 @@ class Store:
 
     @property
     def library(self) -> Library:
-        """What the store holds: documents, chunks, generations, runs. Raises `NoStore` where there is none."""
+        """What the store holds: documents, chunks, generations, runs. Raises `NoStore` if there is none."""
         if self._library is None:
             from reatt_store.library import Library
 
@@ -176,7 +176,7 @@ class Store:
     def search(self, question: str | Query, k: int = TOP, retriever: str = "hybrid") -> Hits:
         """Find the passages that match a question best; `retriever` is "hybrid", "attention" or "words".
 
-        A `Query` says more, and then says it all: `k` and `retriever` are for a question in words.
+        A `Query` has these and more options; `k` and `retriever` are only for a question as text.
         """
         query = question if isinstance(question, Query) else Query(question, k, retriever)
         _ = self.library  # before torch is loaded, so that a missing store is reported at once
@@ -243,7 +243,7 @@ class Store:
         return adapt.run(self.course(given, Hooks(progress) if progress else Hooks()), given.resume)
 
     def course(self, options: AdaptOptions, hooks: Hooks) -> Course[Any]:
-        """Return what `adapt.run` takes: the store, its model, loaded anew, and what that is trained on."""
+        """Return the input of `adapt.run`: the store, a newly loaded model, and its training material."""
         from reatt import courses
 
         return courses.course(self.library, self.model, self.device, options, hooks)
@@ -274,7 +274,7 @@ class Store:
         return now
 
     def _steadily(self, work: Callable[[], Found]) -> Found:
-        """Search or read; do it again if the store moved to other vectors meanwhile. The last try holds it still."""
+        """Search or read; repeat it if the store moved to other vectors meanwhile. The last try holds it still."""
         from reatt_store.errors import ReattError
 
         for _ in range(TRIES):
@@ -338,5 +338,5 @@ class Store:
         return [Notice("UNTAUGHT", f"{told}; {teach} trains it, with little effect on reatt-mini (docs/intra.md)")]
 
     def _option(self) -> str:
-        """Write `--store` for a command to type next, unless the store is found without it."""
+        """Return `--store` for a suggested command, unless the store is found without it."""
         return "" if self.folder == store_folder() else f"--store {shlex.quote(str(self.folder))} "
