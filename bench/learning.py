@@ -24,7 +24,7 @@ from bench.kit import machine, processes, table
 from bench.kit.plan import Plan
 from bench.kit.table import Row, at_least, at_most
 from reatt.lessons.batches import Ids, TrainingBatch
-from reatt.model.reatt import Head
+from reatt.model.stacks.halves import Head
 from reatt.model.t5 import T5, T5Config
 from reatt.training.grad_cache import accumulate
 from reatt.training.objective import HeadSelector, Objective
@@ -140,8 +140,7 @@ def _timed(given: Learner, work: Callable[[], None]) -> float:
 
 def large() -> list[Row]:
     """Take a step of T5-large's shape on a GPU: memory, seconds, and the share of its matrix rate."""
-    t5 = T5(T5Config.from_json(LARGE)).to("cuda").train()
-    t5.recompute = True
+    t5 = T5(T5Config.from_json(LARGE), recompute=True).to("cuda").train()
     given, one = Learner(t5, Head(LARGE_BLOCK, 0), _decided(t5, 0)), batch(BIG, LARGE_CLOSE, 32_000)
     seconds = min(_timed(given, lambda: given.step(one)) for _ in range(2))
     peak = torch.cuda.max_memory_allocated()

@@ -23,7 +23,7 @@ from bench.house import ROOT, SOURCES
 
 FOLDERS = tuple(str(ROOT / folder) + os.sep for name, folder in SOURCES.items() if name != "bench")
 COMMANDS = str(ROOT / "reatt_cli" / "commands") + os.sep
-FIRST = "pad"  # in model/reatt.py: token ids become a tensor
+FIRST = "pad"  # in model/stacks/halves.py: token ids become a tensor
 RESULT = "reatt-trace "
 TEXTS = {
     "leave.md": "# Leave\n\nParental leave in Norway is {} weeks at full pay. Ask Ada in room {}.\n",
@@ -45,7 +45,7 @@ class Trace:
             return
         self.files.add(code.co_filename)
         self.functions.add((code.co_filename, code.co_qualname))
-        if not self.chain and code.co_name == FIRST and code.co_filename.endswith("model/reatt.py"):
+        if not self.chain and code.co_name == FIRST and code.co_filename.endswith("model/stacks/halves.py"):
             self.chain = chain(frame)
 
 

@@ -27,7 +27,6 @@ class Session:
         self.settings = settings
         self.out = settings.output()
         self.warnings: list[str] = []
-        self.cold = False  # whether a warm process must not be used
         self._named = False  # whether the store's path was printed
 
     def run(self, body: Body, options: dict[str, Any]) -> int | None:

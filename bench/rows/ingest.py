@@ -19,7 +19,8 @@ from bench.kit.plan import Plan
 from bench.kit.table import Row, at_least
 from reatt import ingest
 from reatt.model.backbone import ChunkCode, ChunkText
-from reatt.model.reatt import ReAtt, alone, head_keys, lower_half, pad
+from reatt.model.reatt import ReAtt
+from reatt.model.stacks.halves import alone, head_keys, lower_half, pad
 from reatt.model.t5 import T5, T5Config
 from reatt.model.t5_names import published_weights
 from reatt.model.tokens import TextTokenizer

@@ -31,7 +31,7 @@ RunSettings = Mapping[str, str | int | float | bool | None]
 
 
 class _Model(Protocol):
-    """What the run itself asks of a model."""
+    """What the run itself needs from a model."""
 
     device: torch.device
 

@@ -261,9 +261,8 @@ class EncoderCourse:
         examples = examples[: int(enough)]  # the same number as before the interruption
         test = exams.exam(self.material.split.held, self.material.corpus, self._chunks, self._words, self.model)
         name = self._teacher(trainer, test)
-        trainer.objective = replace(trainer.objective, teacher=TEACHERS[name])
         feasible.check_taught(self.material, self.options.freeze, lambda: self._passes(test, TEACHERS[name]))
-        data, budget = replace(self._data(examples), exam=test), self._budget(trainer, aside)
+        data, budget = replace(self._data(examples), exam=test, teacher=TEACHERS[name]), self._budget(trainer, aside)
         log = train(trainer, data, budget, self._training, self.on_row, self.stop)
         return replace(log, teacher=name)
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from reatt.places import registry, store_folder
 from reatt.progress import OnProgress
@@ -38,7 +37,7 @@ Name = str | os.PathLike[str]
 
 
 def open(path: Name | None = None, *, model: Name | None = None, device: str = "auto") -> Store:
-    """Open a store, made now if there is none.
+    """Open a store; create it if there is none.
 
     `path` is its folder; None is the store that the command line would find: `$REATT_STORE`, the nearest `.reatt/`
     upwards, or your own. `model` is a name or a folder; None is the store's own model, or the bundled one. `device` is
@@ -49,12 +48,14 @@ def open(path: Name | None = None, *, model: Name | None = None, device: str = "
     return store
 
 
-@dataclass
-class _Attempt:
-    """One try at a question."""
+Found = TypeVar("Found", bound="_Dated")
 
-    generation: Generation | None = None  # whose vectors were searched; None where words alone were
-    counts: bool = False  # whether these are still in the store: else some may have been missed
+
+class _Dated(Protocol):
+    """What was found, with the generation whose vectors were searched; None for a search by words."""
+
+    @property
+    def generation(self) -> Generation | None: ...
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Close the database and let go of the model."""
+        """Close the database and release the model."""
         if self._library is not None:
             self._library.close()
         self._library = None
@@ -101,7 +102,7 @@ class Store:
 
     @property
     def library(self) -> Library:
-        """What the store holds: documents, chunks, generations, runs. Raises `NoStore` where there is none."""
+        """What the store holds: documents, chunks, generations, runs. Raises `NoStore` if there is none."""
         if self._library is None:
             from reatt_store.library import Library
 
@@ -175,20 +176,18 @@ class Store:
     def search(self, question: str | Query, k: int = TOP, retriever: str = "hybrid") -> Hits:
         """Find the passages that match a question best; `retriever` is "hybrid", "attention" or "words".
 
-        A `Query` says more, and then says it all: `k` and `retriever` are for a question in words.
+        A `Query` has these and more options; `k` and `retriever` are only for a question as text.
         """
         query = question if isinstance(question, Query) else Query(question, k, retriever)
         _ = self.library  # before torch is loaded, so that a missing store is reported at once
         from reatt import ask as verb
 
-        for last in (*TRIES * [False], True):
-            with self._attempt(last) as attempt:
-                known, warnings = verb.in_known_language(query, self.model)
-                hits = verb.search(self.retriever(known.retriever != "words"), known)
-                attempt.generation = hits.generation
-            if attempt.counts:
-                break
-        return replace(hits, warnings=[*warnings, *hits.warnings])
+        def work() -> Hits:
+            known, warnings = verb.in_known_language(query, self.model)
+            hits = verb.search(self.retriever(known.retriever != "words"), known)
+            return replace(hits, warnings=[*warnings, *hits.warnings])
+
+        return self._steadily(work)
 
     def ask(self, question: str | Query) -> Reply:
         """Answer a question from the documents; a `Query` says more than the question."""
@@ -196,14 +195,12 @@ class Store:
         _ = self.library
         from reatt import ask as verb
 
-        for last in (*TRIES * [False], True):
-            with self._attempt(last) as attempt:
-                known, warnings = verb.in_known_language(query, self.model)
-                reply = verb.ask(self.retriever(), known)
-                attempt.generation = reply.generation
-            if attempt.counts:
-                break
-        return replace(reply, warnings=[*warnings, *reply.warnings])
+        def work() -> Reply:
+            known, warnings = verb.in_known_language(query, self.model)
+            reply = verb.ask(self.retriever(), known)
+            return replace(reply, warnings=[*warnings, *reply.warnings])
+
+        return self._steadily(work)
 
     def evaluate(
         self,
@@ -246,7 +243,7 @@ class Store:
         return adapt.run(self.course(given, Hooks(progress) if progress else Hooks()), given.resume)
 
     def course(self, options: AdaptOptions, hooks: Hooks) -> Course[Any]:
-        """Return what `adapt.run` takes: the store, its model, loaded anew, and what that is trained on."""
+        """Return the input of `adapt.run`: the store, a newly loaded model, and its training material."""
         from reatt import courses
 
         return courses.course(self.library, self.model, self.device, options, hooks)
@@ -276,25 +273,24 @@ class Store:
             self._settled = now
         return now
 
-    @contextmanager
-    def _attempt(self, last: bool) -> Iterator[_Attempt]:
-        """Try for the length of a block; one that failed as the store moved to other vectors does not count.
-
-        The last one holds the store still and counts whatever happens.
-        """
+    def _steadily(self, work: Callable[[], Found]) -> Found:
+        """Search or read; repeat it if the store moved to other vectors meanwhile. The last try holds it still."""
         from reatt_store.errors import ReattError
 
-        attempt = _Attempt()
-        with self.library.still() if last else nullcontext():
+        for _ in range(TRIES):
             asked = self._settle()
             try:
-                yield attempt
+                found = work()
             except (ReattError, OSError):
-                if last or self.library.generation() == asked:
+                if self.library.generation() == asked:
                     raise
-                return
-            used = attempt.generation
-            attempt.counts = last or used is None or used.id in {made.id for made in self.library.generations()}
+                continue
+            used = found.generation
+            if used is None or used.id in {made.id for made in self.library.generations()}:  # else some may be missing
+                return found
+        with self.library.still():
+            self._settle()
+            return work()
 
     def _backbone(self, method: str, model: ModelFolder, *known_as: str) -> Backbone:
         """Load a model onto the store's device, for a method; what was loaded last is kept under its path and hash.
@@ -323,7 +319,7 @@ class Store:
 
     def _encoder(self, model: ModelFolder, method: str | None, reencode: bool) -> Encoder:
         """Return the model. The one that encoded the store is loaded only when there is something to encode."""
-        from reatt.model.deferred import Deferred
+        from reatt.weights.deferred import Deferred
 
         made, names = self.library.generation() if self.exists else None, (model.sha256, str(model.path))
         if made is None or reencode or made.model_sha256 != model.sha256 or method not in (None, made.method):
@@ -342,5 +338,5 @@ class Store:
         return [Notice("UNTAUGHT", f"{told}; {teach} trains it, with little effect on reatt-mini (docs/intra.md)")]
 
     def _option(self) -> str:
-        """Write `--store` for a command to type next, unless the store is found without it."""
+        """Return `--store` for a suggested command, unless the store is found without it."""
         return "" if self.folder == store_folder() else f"--store {shlex.quote(str(self.folder))} "

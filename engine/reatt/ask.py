@@ -1,4 +1,4 @@
-"""Question to hits, or to a reply: retrieve, read the best chunks jointly, answer or say that the documents cannot."""
+"""Turn a question into hits or a reply: retrieve, read the best chunks jointly, and answer, or abstain."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Hits:
 
     question: str
     found: list[Hit]
-    generation: Generation | None  # whose vectors were searched; None where words alone were
+    generation: Generation | None  # whose vectors were searched; None for a search by words
     timing_ms: dict[str, float]
     warnings: list[str] = field(default_factory=list)
 
@@ -68,7 +68,7 @@ def in_known_language(query: Query, model: ModelFolder) -> tuple[Query, list[str
 
 
 def search(retriever: Retriever, query: Query) -> Hits:
-    """Find what matches a question best, and explain it where attention scored it; raises as `ask`."""
+    """Find the chunks that match a question best, and explain their attention scores; raises like `ask`."""
     timing: dict[str, float] = {}
     with _timed(timing, "search"):
         hits = retriever.find(query)

@@ -61,7 +61,7 @@ class AdaptOptions:
 
 @dataclass(frozen=True)
 class Hooks:
-    """Who hears of a run, and who may end it."""
+    """Functions that are called during a run, and one that can stop it."""
 
     tell: OnProgress = lambda _: None
     on_row: Callable[[Row, float], None] = lambda row, share: None
@@ -92,7 +92,7 @@ def checked(library: Library, options: AdaptOptions) -> str:
 
 
 def course(library: Library, folder: ModelFolder, device: str, options: AdaptOptions, hooks: Hooks) -> Course[Any]:
-    """Load the model and gather what it is trained on; raises as `checked`, and where there is too little of that."""
+    """Load the model and gather its training material; raises like `checked`, and if there is too little material."""
     return COURSES[checked(library, options)](library, folder, device, options, hooks)
 
 

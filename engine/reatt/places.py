@@ -1,4 +1,4 @@
-"""Where stores and models are if no place is named. Cheap to import: every command needs it first."""
+"""The default places of stores and models. Cheap to import, because every command needs it first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a long run is: what every long function tells its caller."""
+"""The progress of a long run, which every long function reports to its caller."""
 
 from __future__ import annotations
 

@@ -88,8 +88,8 @@ def search(
     from reatt_cli.replies import answers, lookup
 
     _not_blank(question, "search")
-    session.cold = cold
-    found = lookup.found(session, "search", Query(question, top, retriever, how, only, rounds, rerank_only))
+    query = Query(question, top, retriever, how, only, rounds, rerank_only)
+    found = lookup.found(session, "search", query, cold=cold)
     result = cast("schemas.Search", found.result)
     session.out.result(result, lambda: answers.render_hits(session.out, question, result.hits, explain))
     if found.note:
@@ -123,15 +123,14 @@ def ask(
 
     how_to_look = (top, retriever, how, only, rounds, rerank_only)
     query = Query(question or "", *how_to_look, _threshold(abstain), free, beams, max_tokens)
-    session.cold = cold
     many, abstained = question in (None, "-"), False
-    for each in _queries(session, query, many, jsonl, report is not None):
-        found = lookup.found(session, "ask", each)
+    for each in _queries(session, query, many, jsonl, report is not None, cold):
+        found = lookup.found(session, "ask", each, cold=cold)
         abstained = _show(session, found, explain, keep, report, echo=many and not sys.stdin.isatty())
     return NO_ANSWER if abstained and not many and not ok_empty else 0
 
 
-def _queries(session: Session, query: Query, many: bool, jsonl: bool, report: bool) -> Iterator[Query]:
+def _queries(session: Session, query: Query, many: bool, jsonl: bool, report: bool, cold: bool) -> Iterator[Query]:
     """Yield the question of the command line, or several, which are answered with one loaded model."""
     from reatt_cli.replies import lookup
     from reatt_store.errors import UsageError
@@ -145,7 +144,7 @@ def _queries(session: Session, query: Query, many: bool, jsonl: bool, report: bo
         return
     if report:
         raise UsageError("--report is for one question", 'reatt ask "QUESTION" --report FILE')
-    if not lookup.is_warm(session):
+    if cold or not lookup.is_warm(session):
         _ = session.library  # before torch is loaded, so that a missing store is reported at once
         session.store.retriever()
     for line in texts:

@@ -72,7 +72,6 @@ class Warm:
             if self._session is not None and self._file is not None:
                 self._session.store.close()
             self._session = Session(self._settings)
-            self._session.cold = True
             self._file = _identity(self._session)
         return self._session
 
@@ -129,7 +128,7 @@ class Warm:
         while True:
             session = self.session()
             try:
-                found = lookup.found(session, command, query)
+                found = lookup.found(session, command, query, cold=True)
             except ReattError:
                 if self._file == _identity(session):
                     raise

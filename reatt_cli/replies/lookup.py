@@ -25,9 +25,9 @@ class Found:
     note: str | None = None
 
 
-def found(session: Session, command: warm.Command, query: Query) -> Found:
-    """Ask the store's warm process if there is one, else search and read here."""
-    if not session.cold:
+def found(session: Session, command: warm.Command, query: Query, *, cold: bool) -> Found:
+    """Ask the store's warm process if there is one, unless `cold` forbids it; else search and read here."""
+    if not cold:
         try:
             return _warm(session, command, query)
         except warm.Unavailable as why:
@@ -45,7 +45,7 @@ def found(session: Session, command: warm.Command, query: Query) -> Found:
 
 def is_warm(session: Session) -> bool:
     """Return whether there is a warm process, or was one that has been killed."""
-    return not session.cold and os.path.lexists(warm.place(session.folder).socket)
+    return os.path.lexists(warm.place(session.folder).socket)
 
 
 def _note(session: Session, query: Query, count: int) -> str | None:

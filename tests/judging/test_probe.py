@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from reatt.judging import probe
 from reatt.judging.probe import HeadScore, MaskedSentence, mask_sentences, rank
 from reatt.model.backbone import ChunkText
-from reatt.model.reatt import Head, learn_apart, pad
+from reatt.model.stacks.halves import Head, learn_apart, pad
 from reatt.model.t5_names import published_weights
 from reatt.weights import convert, models
 from reatt.weights.t5_files import load_t5

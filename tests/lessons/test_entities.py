@@ -83,3 +83,7 @@ def test_an_installed_spacy_model_finds_the_names():
     text = "Barack Obama was born in Hawaii in 1961."
     spans = next(name_finder()([text], lambda token: False))
     assert {(text[s.start : s.end], s.kind) for s in spans} >= {("Barack Obama", "name"), ("1961", "date")}
+
+
+def test_every_character_of_a_script_without_spaces_is_a_word_rare_ones_too():
+    assert [token.word for token in tokens("犬と𠮷")] == ["犬", "と", "𠮷"]

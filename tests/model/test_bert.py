@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from transformers import BertConfig, BertModel
 
 from reatt.model.backbone import ChunkText
-from reatt.model.reatt import Padded, lower_half, pack, pad, places, upper_half
+from reatt.model.stacks.halves import Padded, lower_half, pack, pad, places, upper_half
 from reatt.model.stacks.names import published
 from reatt.weights import models
 from reatt.weights.bert_files import load_bert

@@ -8,8 +8,9 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from reatt.model.answers.decoding import generate
+from reatt.model.answers.source import is_yes_no, source_of
 from reatt.model.backbone import ChunkText, Limits
-from reatt.model.decoding import generate, is_yes_no, source_of
 from reatt.model.t5 import T5, T5Config
 
 TEXT = "Parental leave in Norway is 49 weeks at full pay. Ask Ada."

@@ -7,9 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reatt.model.answers.source import source_of
 from reatt.model.backbone import ChunkText, Limits
 from reatt.model.confidence import Calibration
-from reatt.model.decoding import source_of
 from reatt.model.pointing import Pointing, best_stretches, likelihoods, logarithms
 from reatt.model.reatt import ReAtt
 from reatt.model.writer import written

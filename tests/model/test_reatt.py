@@ -11,7 +11,7 @@ from transformers import T5ForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
 from reatt.model.backbone import ChunkText
-from reatt.model.reatt import Padded, lower_half, pack, pad, places, target_attention, upper_half
+from reatt.model.stacks.halves import Padded, lower_half, pack, pad, places, target_attention, upper_half
 from reatt.places import registry
 from reatt.weights import convert, models
 

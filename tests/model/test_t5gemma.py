@@ -10,8 +10,8 @@ from transformers.masking_utils import AttentionMaskInterface, eager_mask
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.models.t5gemma2.modeling_t5gemma2 import eager_attention_forward
 
+from reatt.model.answers.decoding import generate
 from reatt.model.backbone import ChunkText, Limits
-from reatt.model.decoding import generate
 from reatt.model.intra import Intra
 from reatt.model.pooling import pooled
 from reatt.model.retrieval_tokens import RetrievalTokens

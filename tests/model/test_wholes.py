@@ -1,4 +1,4 @@
-"""Numbers are answered whole, and no answer crosses from one cell of a table into the next (`model/wholes.py`)."""
+"""Numbers are answered whole, and no answer crosses from one table cell into the next (`model/answers/wholes.py`)."""
 
 import re
 
@@ -7,9 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reatt.model.decoding import source_of
+from reatt.model.answers.source import source_of
+from reatt.model.answers.wholes import border, inside
 from reatt.model.pointing import best_stretches
-from reatt.model.wholes import border, inside
 
 PIECE = re.compile(r"\w+|[^\w\s]")
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from reatt.model.answers.source import source_of
 from reatt.model.backbone import ChunkText
-from reatt.model.decoding import source_of
 from reatt.model.tokens import MASK, NOWHERE
 
 CLS, SEP, GAP = 2, 3, 4

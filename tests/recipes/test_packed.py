@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reatt.model.backbone import ChunkText
-from reatt.model.reatt import lower_half, pack, pad, places, upper_half
+from reatt.model.stacks.halves import lower_half, pack, pad, places, upper_half
 from recipes.reatt_mini import shape
 from recipes.reatt_mini.batches import Form, chunk_of
 from recipes.reatt_mini.data import training_tokenizer

@@ -7,7 +7,8 @@ import torch
 
 from reatt.lessons.batches import Cloze, TrainingBatch
 from reatt.model.backbone import ChunkText
-from reatt.model.reatt import ReAtt, learn_apart, projection
+from reatt.model.reatt import ReAtt
+from reatt.model.stacks.halves import learn_apart, projection
 from reatt.training.freezing import FREEZES
 from reatt.training.grad_cache import accumulate
 from reatt.training.objective import HeadSelector, Objective

@@ -6,7 +6,7 @@ from transformers import T5ForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
 from reatt.lessons.batches import TrainingBatch
-from reatt.model.reatt import by_length, lower_half, pack, pad, places, upper_half
+from reatt.model.stacks.halves import by_length, lower_half, pack, pad, places, upper_half
 from reatt.model.t5 import T5, T5Config
 from reatt.training.pools import Pool, answer_losses, apart, together
 from reatt.training.teachers import (

@@ -22,7 +22,7 @@ from reatt.lessons.close_chunks import WordSearch, close_chunks
 from reatt.lessons.corpus import Corpus
 from reatt.lessons.examples import Example
 from reatt.model.backbone import ChunkText, Limits
-from reatt.model.reatt import Head
+from reatt.model.stacks.halves import Head
 from reatt.training import checkpoints
 from reatt.training import trainer as training
 from reatt.training.exams import Exam

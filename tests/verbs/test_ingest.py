@@ -9,9 +9,9 @@ import pytest
 from reatt import ingest as engine
 from reatt.ingest import IngestOptions, IngestReport
 from reatt.model.backbone import ChunkText
-from reatt.model.deferred import Deferred
 from reatt.search.retriever import Retriever
 from reatt.weights import models
+from reatt.weights.deferred import Deferred
 from reatt_store.errors import ModelMismatch, NoSuchPath, StoreLocked
 from reatt_store.library import Library, Writer
 

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from reatt.ask import ask
-from reatt.model import reatt
 from reatt.model.backbone import ChunkText, Limits
 from reatt.search.query import Query
 from reatt.search.retriever import Retriever
@@ -56,8 +55,8 @@ def kept(stacked, keeping, tmp_path):
 
 
 def test_a_store_that_keeps_states_encodes_nothing_but_the_question(kept, keeping, monkeypatch):
-    rows, lower = [], reatt.lower_half
-    monkeypatch.setattr(reatt, "lower_half", lambda t5, at, ids: rows.append(len(ids.values)) or lower(t5, at, ids))
+    rows, embed = [], keeping.t5.embed
+    monkeypatch.setattr(keeping.t5, "embed", lambda ids: rows.append(len(ids)) or embed(ids))
     reply = ask(Retriever(kept, keeping, kept.generation()), Query(QUESTION, retriever="attention", abstain=0.0))
     assert rows == [1, 1]  # to search, and to read
     assert len(reply.evidence) == 3

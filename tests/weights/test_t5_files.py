@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from reatt.model.reatt import Head, learn_apart
+from reatt.model.stacks.halves import Head, learn_apart
 from reatt.model.t5 import T5, T5Config
 from reatt.model.t5_names import our_name, published_name, published_weights
 from reatt.weights.t5_files import learnt_apart, load_t5

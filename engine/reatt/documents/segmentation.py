@@ -46,8 +46,9 @@ SPACE = re.compile(r"\s*+")
 _CLAUSES = re.compile(r"[,;:)\]—–、，；：]\s*+")
 _WORDS = re.compile(r"\s++")
 _SENTENCES = re.compile(r"(?:[.!?…][\"'”’)\]]*+\s++|[。！？]\s*+)")
-# Scripts without spaces: Thai, Lao, Burmese, Khmer, kana, Han. Two of their characters count as a word.
-_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
+# The characters of scripts without spaces, for a regular expression: Thai, Lao, Burmese, Khmer, kana, Han.
+UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff"
+_UNSPACED = re.compile(f"[{UNSPACED}]")  # two of them count as a word
 _QUOTES = re.compile(r"[“„‟‘‚‛«»‹›「『〝《〈]")
 _ODD_SPACE = re.compile(r"[^\S \n\t\r]")
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reatt.model.backbone import ChunkText
-from reatt.model.reatt import Padded, pad
+from reatt.model.stacks.halves import Padded, pad
 from reatt.model.t5 import T5
 from reatt.progress import OnProgress, Progress
 from reatt.search.score import maxima, mean_by_question

@@ -23,7 +23,8 @@ from reatt.lessons.entities import tokens
 from reatt.lessons.examples import Example
 from reatt.lessons.labels import CloseLine, read_close
 from reatt.model.backbone import Queries
-from reatt.model.reatt import ReAtt, alone, head_queries, lower_half, pad
+from reatt.model.reatt import ReAtt
+from reatt.model.stacks.halves import alone, head_queries, lower_half, pad
 from reatt.progress import OnProgress, Progress
 from reatt.search import maxsim
 from reatt_store.errors import QueriesFormat

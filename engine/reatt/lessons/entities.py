@@ -13,6 +13,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
+from reatt.documents.segmentation import UNSPACED
 from reatt_store.stopwords import STOP_WORDS
 
 
@@ -38,7 +39,6 @@ Texts = Sequence[str]
 IsName = Callable[[WordToken], bool]
 NameFinder = Callable[[Texts, IsName], Iterator[list[Salient]]]
 
-UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
 _TOKEN = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+")
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 _OPENS = re.compile(r"""[.!?:;"“„«(\[•\n]""")

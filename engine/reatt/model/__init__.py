@@ -1,8 +1,8 @@
-"""The mathematics of the models: encoding, asking, reading, writing an answer. Tensors in, tensors out.
+"""The mathematics of the models: encode, ask, read, write an answer. Tensors in, tensors out.
 
-- Imports nothing else of the engine: it knows neither files nor a store.
+- It imports nothing else of the engine, and knows neither model folders nor stores.
 - The lower half of the encoder sees one text at a time, so encoding apart equals joint encoding under a block mask.
 - Keys are neither normalised nor scaled unless a model says so.
-- A mask is -inf before a maximum, never a product with 0.
+- Masked scores are -inf before a maximum is taken; they are never multiplied by 0.
 - A grounded answer is a stretch of its evidence.
 """

@@ -1,7 +1,7 @@
-"""How far an answer can be trusted: a logistic model over what reading it left behind, fitted on development questions.
+"""The confidence of an answer: a logistic model over signs of its quality, fitted on development questions.
 
-Nothing here needs labels at ask time. The strongest sign is agreement: where the target attention lies on the chunks
-that retrieval also preferred, the model has found what it looked for.
+All signs are known when a question is answered. The strongest one is agreement: if the target attention lies on the
+chunks that retrieval also preferred, the answer is probably right.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
-UNCALIBRATED_THRESHOLD = 0.1  # mean token probability below which an uncalibrated model's answer is withheld
+UNCALIBRATED_THRESHOLD = 0.1  # the mean token probability below which a model without calibration does not answer
 
 
 @dataclass(frozen=True)
 class Signs:
-    """What can be seen of an answer's quality."""
+    """The signs of an answer's quality."""
 
     log_probability: float  # mean over the answer's tokens and its end mark
-    share: float  # target attention on the evidence that the answer was cut from
+    share: float  # of the target attention, on the evidence that the answer was cut from
     agreement: float  # KL(target attention || retrieval attention), at most 5
-    lead: float  # how far the best evidence's score is ahead of the mean of the others
-    score: float  # the best evidence's score
-    null: float = 0.0  # log-probability that there is no answer; 0 where the model does not say
+    lead: float  # the best evidence's score minus the mean of the others
+    score: float  # of the best evidence
+    null: float = 0.0  # log-probability that there is no answer; 0 if the model does not estimate it
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A logistic model, and the confidence below which an answer is withheld."""
+    """A logistic model, and the confidence below which no answer is given."""
 
     bias: float
     weights: Signs
@@ -36,13 +36,13 @@ class Calibration:
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Calibration:
-        """Read what a model's config holds under `reatt.confidence`; a sign that it does not name weighs nothing."""
+        """Read `reatt.confidence` of a model's config; a sign that is missing there has weight 0."""
         weights = Signs(**{name: float(weight) for name, weight in raw["weights"].items()})
         return cls(float(raw["bias"]), weights, float(raw["threshold"]))
 
 
 def confidence(signs: Signs, calibration: Calibration | None) -> float:
-    """Estimate the probability that an answer is right; uncalibrated, its own mean token probability.
+    """Estimate the probability that an answer is right; without a calibration, its mean token probability.
 
     >>> round(confidence(Signs(-0.5, 0.9, 0.1, 2.0, 9.0), None), 4)
     0.6065
@@ -55,7 +55,7 @@ def confidence(signs: Signs, calibration: Calibration | None) -> float:
 
 
 def divergence(target: Sequence[float], scores: Sequence[float]) -> float:
-    """KL(target || softmax(scores)): how far reading disagrees with retrieval; summed over chunks, in nats.
+    """Compute KL(target || softmax(scores)), the disagreement of reading and retrieval: summed over chunks, in nats.
 
     >>> divergence([0.5, 0.5], [1.0, 1.0])
     0.0
@@ -69,7 +69,7 @@ def divergence(target: Sequence[float], scores: Sequence[float]) -> float:
 def signs(
     log_probability: float, share: float, shares: Sequence[float], scores: Sequence[float], null: float = 0.0
 ) -> Signs:
-    """Gather the signs of an answer over evidence with these target shares and retrieval scores."""
+    """Compute the signs of an answer from evidence with these target shares and retrieval scores."""
     best, *others = sorted(scores, reverse=True)
     lead = best - math.fsum(others) / len(others) if others else 0.0
     return Signs(log_probability, share, min(5.0, divergence(shares, scores)), lead, best, null)

@@ -1,13 +1,13 @@
-"""INTRA: the decoder retrieves, from states encoded once, and answers from those same states (Hoffer et al., 2026).
+"""INTRA: the decoder retrieves from states that were encoded once, and answers from them (Hoffer et al., 2026).
 
-- A chunk is encoded alone. Its states are its memory, their pooled means its keys.
-- First round: the question's encoder states ask the keys, by raw dot products.
-- Second round: the decoder reads the question with R retrieval tokens after it, over the memory of the best chunks of
-  the first; its cross-attention queries at those tokens, of all layers and heads, ask the keys of every chunk.
-- The answer is written over the memory of the best chunks: nothing is encoded again.
+- A chunk is encoded alone. Its states are its memory, and their pooled means are its keys.
+- First round: the queries are the question's encoder states; scores are raw dot products with the keys.
+- Second round: the decoder reads the question, followed by R retrieval tokens, with the best chunks of the first round
+  as its memory. The queries are its cross-attention queries at those tokens, of all layers and heads.
+- The decoder writes the answer from the memory of the best chunks; nothing is encoded again.
 
-`score = sum_{l,h} w_lh * sum_r max_j <W_lh^T q_lhr, k_j> * s_lh(k_j)`: retrieval tokens and w are all that is learnt.
-Which model that is, a T5 or a T5Gemma2, is the affair of its `asking.Asker`.
+`score = sum_{l,h} w_lh * sum_r max_j <W_lh^T q_lhr, k_j> * s_lh(k_j)`. Only the retrieval tokens and w are learnt.
+An `asker.Asker` hides whether the model is a T5 or a T5Gemma2.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from torch import Tensor
 from reatt.model.asker import Asker
 from reatt.model.backbone import Answer, ChunkCode, ChunkText, Limits, Queries, Round, Span
 from reatt.model.pooling import pooled, pooled_spans
-from reatt.model.reatt import pad, target_attention
 from reatt.model.retrieval_tokens import RetrievalTokens
+from reatt.model.stacks.halves import pad, target_attention
 from reatt.model.tokens import TextTokenizer, Tokens
 from reatt.model.writer import AnswerWriter, Reading
 from reatt_store.errors import StoreDamaged
 
-PARTS = 7  # L_p: keys of a chunk; 1 costs the paper 11 to 14 points of recall
+PARTS = 7  # L_p: keys of a chunk; with 1 the paper loses 11 to 14 points of recall
 FEED = 20  # n0: chunks of the first round that the decoder sees
-FROM_DECODER, FROM_ENCODER = 4, 1  # what is read: the best of the second round, then of the first
-NEGLIGIBLE = 1e-3  # heads that weigh less than this share of the heaviest do not ask
-KEYS_VERSION = b"intra-1"  # to be raised when the same weights come to give other keys
+FROM_DECODER, FROM_ENCODER = 4, 1  # chunks to read: the best of the second round, then the best of the first
+NEGLIGIBLE = 1e-3  # heads with less than this share of the largest weight are left out
+KEYS_VERSION = b"intra-1"  # raise this when the same weights give other keys than before
 
 
 class Intra:
-    """The model with its tokenizer on its device; chunks keep their states as memory."""
+    """A model with its tokenizer, on a device; chunks keep their states as memory."""
 
     method = "intra"
 
@@ -51,7 +51,7 @@ class Intra:
 
     @property
     def rounds(self) -> tuple[Round, ...]:
-        """The encoder asks, then the decoder, which leaves a place to what the encoder found."""
+        """The first round asks with the encoder, the second with the decoder; one chunk of the first is kept."""
         later = Round(self._decoder_asks, feed=FEED, carry=FROM_ENCODER, after=FROM_DECODER)
         return Round(lambda question, _: self._encoder_asks(question)), later
 
@@ -60,31 +60,31 @@ class Intra:
         return self.tokenizer.count(text)
 
     def key_spans(self, passage: ChunkText) -> tuple[Span, ...]:
-        """Say where in `passage.text` each key comes from; (0, 0) for one of title, prefix and end marks alone."""
+        """Return the part of `passage.text` that each key comes from; (0, 0) for title, prefix and end marks."""
         return pooled_spans(self.tokenizer.chunks([passage])[0].spans, self.parts)
 
     @torch.inference_mode()
     def encode_chunks(self, passages: Sequence[ChunkText]) -> list[ChunkCode]:
-        """Encode chunks alone into the keys and the memory that the store keeps; best in batches of like length."""
+        """Encode each chunk alone into the keys and memory that the store keeps; batches of similar length are best."""
         encoded = self.encode(self.tokenizer.chunks(passages))
         return [ChunkCode(self.asker.keys(pooled(states, self.parts)), states) for states in encoded]
 
     def encode(self, texts: Sequence[Tokens]) -> list[Tensor]:
-        """Encode texts alone -> states (t, D) each."""
+        """Encode each text alone -> states (t, D) each."""
         ids = pad([text.ids for text in texts], self.device)
         states = self.asker.encode(ids.values, ids.keep).float()  # (B, n, D)
         return [row[: len(text.ids)] for row, text in zip(states, texts, strict=True)]
 
     def asks(self, asked: Tokens, memory: Tensor, tokens: RetrievalTokens) -> Tensor:
-        """Let the decoder ask after reading question and retrieval tokens over a memory (t, D) -> (L, h, R, d)."""
+        """Run the decoder on question and retrieval tokens over a memory (t, D) -> its queries (L, h, R, d)."""
         words = self._read_first(asked)
         heard = self.asker.queries(torch.cat((words, tokens.vectors)), self.asker.remember(memory))
         return self.asker.on_states(heard[:, :, len(words) :])
 
     def context(self, asked: Tokens, evidence: Sequence[ChunkText]) -> tuple[Tensor, Tensor]:
-        """Join the memory of the evidence, with the question's states where a model needs them before it.
+        """Join the memories of the evidence, after the question's states if the model needs them.
 
-        Returns (t, D), and whose each row is (t,), -1 for the question's.
+        Returns the rows (t, D) and the number of the evidence that each belongs to (t,), -1 for the question.
         """
         kept = [passage.memory.to(self.device) for passage in evidence if passage.memory is not None]
         if len(kept) < len(evidence):
@@ -96,7 +96,7 @@ class Intra:
 
     @torch.inference_mode()
     def answer(self, question: str, evidence: Sequence[ChunkText], scores: Sequence[float], limits: Limits) -> Answer:
-        """Answer from the kept states of the first `reads` of the evidence (C), whose retrieval scores are `scores`."""
+        """Answer from the stored states of the first `reads` pieces of evidence; `scores` (C) are retrieval scores."""
         read = evidence[: self.reads]
         reading = self.read(question, read)
         writer = AnswerWriter(self.asker.decoder, self.tokenizer, None)
@@ -104,7 +104,7 @@ class Intra:
 
     @torch.inference_mode()
     def read(self, question: str, evidence: Sequence[ChunkText]) -> Reading:
-        """Put the evidence's states before the decoder, as they were kept."""
+        """Make the evidence's stored states the decoder's memory."""
         asked, chunks = self.tokenizer.question(question), self.tokenizer.chunks(evidence)
         memory, owner = self.context(asked, evidence)
         tokens, spans = tuple(c.ids for c in chunks), tuple(c.spans for c in chunks)
@@ -113,7 +113,7 @@ class Intra:
 
     @torch.inference_mode()
     def shares(self, reading: Reading) -> Tensor:
-        """Each evidence's share of the last block's attention, where the decoder is about to write: (C,), sums to 1."""
+        """Each evidence's share of the last block's attention at the decoder's last prompt token: (C,), sums to 1."""
         words = self.asker.embed(torch.tensor(reading.prompt, device=self.device))
         queries = self.asker.queries(words, reading.cache)[-1, :, -1]  # (h, w)
         keys = reading.cache.memory[-1][0][0]  # (key heads, t, w)
@@ -142,11 +142,11 @@ class Intra:
         return Queries(asking[loud].flatten(0, 1), weights, (whole,) * len(heads), heads, scaled)
 
     def _read_first(self, asked: Tokens) -> Tensor:
-        """Embed what the decoder reads of a question: (n, D)."""
+        """Embed the decoder's prompt for a question: (n, D)."""
         return self.asker.embed(torch.tensor(self.asker.prompt(asked, self.tokenizer), device=self.device))
 
     def fingerprint(self) -> str:
-        """Hash what the stored keys and states depend on: the whole encoder, their form, tokenizer, limits."""
+        """Hash everything that stored keys and states depend on: encoder weights, form, tokenizer, limits."""
         total = hashlib.blake2b(KEYS_VERSION, digest_size=16)
         for weight in self.asker.depends_on():
             total.update(weight.detach().float().cpu().contiguous().numpy().data)

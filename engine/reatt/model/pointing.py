@@ -1,8 +1,8 @@
-"""Answers by pointing: the best start and the best end of a stretch among all tokens that were read.
+"""Find answers by pointing: choose the best start and the best end among all tokens that were read.
 
-Two vectors of a model (`projections.Pointer`) score every joint state. Starts and ends are each a distribution over all
-tokens of all chunks read and the null places, where a pair has the first mark of its question: no answer there. What
-may be an answer is what `decoding.Source` allows. The best few can be heard by the decoder, too.
+Two vectors of the model (`projections.Pointer`) score every joint state as a start and an end. Each is a distribution
+over the tokens of all chunks that were read, and over null places: the first token of each pair, which stands for "no
+answer in this chunk". `answers.source.Source` says which stretches are allowed. The decoder may rank the best few, too.
 
 Axes: t memory tokens, n places of the source, K tokens of an answer at most, C candidates, V vocabulary.
 """
@@ -17,58 +17,59 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from reatt.model.answers.decoding import Decoder, Hypothesis
+from reatt.model.answers.source import Source
 from reatt.model.backbone import Limits
-from reatt.model.decoding import Decoder, Hypothesis, Source
 from reatt.model.t5 import Cache
 from reatt.model.writer import Reading, written
 
-CANDIDATES = 8  # that the decoder hears
+CANDIDATES = 8  # stretches that the decoder ranks
 
 
 @dataclass(frozen=True)
 class Pointed(Hypothesis):
-    """A stretch that was pointed at; its log-probability is that of its start and its end."""
+    """A stretch chosen by the pointer; its log-probability is the sum of those of its start and its end."""
 
     @property
     def mean(self) -> float:
-        """Log-probability of one of the two."""
+        """Half of that sum."""
         return self.log_probability / 2
 
 
 @dataclass(frozen=True)
 class Pointing:
-    """Chooses an answer by the pointer, and where `decoder_weight` is not 0 by the decoder beside it.
+    """Chooses an answer by the pointer, and also by the decoder if `decoder_weight` is not 0.
 
-    Yes and no stand nowhere: where they are possible, the decoder alone ranks them and the best stretches.
+    Yes and no have no place in the text. If they are possible, the decoder alone ranks them and the best stretches.
     """
 
     candidates: int = CANDIDATES
     decoder_weight: float = 0.0  # of the mean log-probability of an answer's tokens, beside the pointer's
 
     def __call__(self, decoder: Decoder, reading: Reading, limits: Limits, source: Source | None) -> list[Hypothesis]:
-        """Choose what to answer, best first; what is to be free of the evidence's words is written."""
+        """Return answers, best first. An answer that may use other words is written by the decoder."""
         if source is None:
             return written(decoder, reading, limits, source)
         starts, ends, null = logarithms(reading)
         pointed = best_stretches(source, starts, ends, null, limits.max_tokens, self.candidates)
-        told = answers_told(source, null)
-        if not (told or self.decoder_weight) or not (told or pointed):
+        others = yes_and_no(source, null)
+        if not (others or self.decoder_weight) or not (others or pointed):
             return pointed
-        heard = likelihoods(decoder, reading.cache, [h.ids for h in (*pointed, *told)])
-        told = [Hypothesis(h.ids, mean * (len(h.ids) + 1), h.places, null=null)
-                for h, mean in zip(told, heard[len(pointed) :], strict=True)]  # fmt: skip
-        pointers = [0.0 if told else h.log_probability for h in pointed] + [0.0] * len(told)
-        weight = 1.0 if told else self.decoder_weight
+        heard = likelihoods(decoder, reading.cache, [h.ids for h in (*pointed, *others)])
+        others = [Hypothesis(h.ids, mean * (len(h.ids) + 1), h.places, null=null)
+                for h, mean in zip(others, heard[len(pointed) :], strict=True)]  # fmt: skip
+        pointers = [0.0 if others else h.log_probability for h in pointed] + [0.0] * len(others)
+        weight = 1.0 if others else self.decoder_weight
         totals = [pointer + weight * mean for pointer, mean in zip(pointers, heard, strict=True)]
         order = sorted(range(len(totals)), key=lambda number: -totals[number])
-        return [[*pointed, *told][number] for number in order]
+        return [[*pointed, *others][number] for number in order]
 
 
 def logarithms(reading: Reading) -> tuple[Tensor, Tensor, float]:
-    """Turn the pointer's scores into log-probabilities of starts and ends at the source's places (n,) and of no answer.
+    """Turn the pointer's scores into log-probabilities of starts (n,), of ends (n,), and of no answer.
 
-    What lies over a passage in the decoder's attention, lies over all its scores. Of no answer it is that of a start or
-    an end, in the mean.
+    A passage's prior is added to all of its scores. The log-probability of no answer is the mean of two: that no answer
+    starts, and that none ends.
     """
     assert reading.marks is not None, "a model that points has a pointer"
     texts, nowhere, tokens = [], [], []
@@ -90,12 +91,12 @@ def logarithms(reading: Reading) -> tuple[Tensor, Tensor, float]:
 def best_stretches(
     source: Source, starts: Tensor, ends: Tensor, null: float, most: int, count: int
 ) -> list[Hypothesis]:
-    """List the `count` best stretches of at most `most` tokens that an answer may be, by start and end together."""
+    """List the `count` best allowed stretches of at most `most` tokens, by the sum of start and end scores."""
     places = torch.arange(len(starts), device=starts.device)
     begins = torch.tensor([place in source.begins for place in places.tolist()], device=starts.device)
     closes = torch.tensor([source.until_end[place] == 0 for place in places.tolist()], device=starts.device)
     apart = torch.tensor([source.following[place] < 0 for place in places.tolist()], device=starts.device)
-    run = apart.cumsum(0) - apart.long()  # (n,) which run of tokens that follow each other a place is of
+    run = apart.cumsum(0) - apart.long()  # (n,) the number of the run of consecutive tokens that a place belongs to
     if not len(places) or not most:
         return []
     first = starts.masked_fill(~begins, -math.inf)
@@ -111,8 +112,8 @@ def _stretch(source: Source, first: int, more: int, total: float, null: float) -
     return Pointed(source.ids[first : first + more + 1], total, (first + more,), null=null)
 
 
-def answers_told(source: Source, null: float) -> list[Hypothesis]:
-    """List the answers that need no source: yes and no, where they are possible."""
+def yes_and_no(source: Source, null: float) -> list[Hypothesis]:
+    """List the answers that need no source: yes and no, if they are possible."""
     found = []
     for place in sorted(source.begins):
         last = place + source.until_end[place]
@@ -122,7 +123,7 @@ def answers_told(source: Source, null: float) -> list[Hypothesis]:
 
 
 def likelihoods(decoder: Decoder, cache: Cache, answers: Sequence[Sequence[int]]) -> list[float]:
-    """Take the mean log-probability of each answer's tokens (C of them), end mark included: one pass of the decoder."""
+    """Compute the mean log-probability of each answer's tokens, including the end mark, in one pass of the decoder."""
     marks = decoder.config
     wanted = [torch.tensor([*ids, marks.eos_token_id]) for ids in answers]
     inputs = [torch.tensor([marks.decoder_start_token_id, *ids]) for ids in answers]

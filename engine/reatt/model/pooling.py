@@ -1,7 +1,7 @@
-"""Encoder states of a chunk, pooled into a few keys (INTRA, section 3): each the mean of a stretch of its tokens.
+"""Pool the encoder states of a chunk into a few keys, each the mean of a stretch of tokens (INTRA, section 3).
 
-A short chunk has as many keys as tokens. It is never filled up: a vector of zeros scores 0, and where products are
-negative it would win the maximum.
+A short chunk has as many keys as tokens. It is never padded with zeros: a zero vector scores 0, which would be the
+maximum when all products are negative.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reatt.model.backbone import Span
 
 
 def edges(length: int, parts: int) -> list[int]:
-    """Cut a length into at most `parts` stretches that differ by one at most.
+    """Cut a length into at most `parts` stretches whose lengths differ by at most one.
 
     >>> edges(10, 4), edges(2, 7)
     ([0, 3, 5, 8, 10], [0, 1, 2])
@@ -26,12 +26,12 @@ def edges(length: int, parts: int) -> list[int]:
 
 
 def pooled(states: Tensor, parts: int) -> Tensor:
-    """Average a chunk's states (t, D) without padding into keys (n, D), n = min(t, parts)."""
+    """Average a chunk's states (t, D), which have no padding, into keys (n, D), n = min(t, parts)."""
     return torch.stack([states[start:end].mean(0) for start, end in pairwise(edges(len(states), parts))])
 
 
 def pooled_spans(spans: Sequence[Span], parts: int) -> tuple[Span, ...]:
-    """Say where in the text each key comes from: from its first token to its last; (0, 0) for prefix and end marks.
+    """Return the part of the text that each key comes from, first token to last; (0, 0) for prefix and end marks.
 
     >>> pooled_spans([(0, 0), (0, 0), (0, 4), (5, 7)], 2)
     ((0, 0), (0, 7))

@@ -1,4 +1,4 @@
-"""Small maps of a model's own beside its Transformer: what retrieval finds by, and what points at answers."""
+"""Small maps beside a model's Transformer: projections for retrieval, and a pointer to answers."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class Form:
-    """Which vectors of retrieval have unit length: then a product of two is their cosine."""
+    """Which retrieval vectors have unit length; if both have, their product is a cosine."""
 
-    unit_queries: bool = False  # they are then multiplied by `Projections.scale`
+    unit_queries: bool = False  # and are multiplied by `Projections.scale`
     unit_keys: bool = False
 
 
 class Projections(nn.Module):
-    """A query and a key projection of states (..., D) to vectors (..., d), where finding is learnt apart."""
+    """A query and a key projection of states (..., D) to vectors (..., d), for retrieval that is learnt separately."""
 
-    scale: Tensor  # (1,) of queries of unit length
+    scale: Tensor  # (1,) for queries of unit length
 
     def __init__(self, width: int, head_width: int, form: Form = Form()) -> None:
         super().__init__()
@@ -30,31 +30,31 @@ class Projections(nn.Module):
             self.register_buffer("scale", torch.ones(1))
 
     def formed(self, side: str, vectors: Tensor) -> Tensor:
-        """Bring projected states (..., d) of the side "q" or "k" into the form that scores are made of."""
+        """Normalise and scale projected states (..., d) of side "q" or "k" as the form says."""
         if side == "k":
             return F.normalize(vectors, dim=-1) if self.form.unit_keys else vectors
         return self.scale * F.normalize(vectors, dim=-1) if self.form.unit_queries else vectors
 
     @property
     def key_form(self) -> tuple[object, ...]:
-        """What keys depend on beside weights: nothing where they are raw, as those of published models are."""
+        """What keys depend on beside weights: nothing if they are raw, as in published models."""
         return ("unit",) if self.form.unit_keys else ()
 
     @property
     def loudness(self) -> Tensor:
-        """The weights that all scores grow with, in proportion."""
+        """The weights that all scores are proportional to."""
         return self.scale if self.form.unit_queries else self.q.weight
 
 
 class Pointer(nn.Module):
-    """Two vectors whose products with a joint state say how well an answer would start there, and end there."""
+    """Two vectors; their products with a joint state score an answer that starts there, and one that ends there."""
 
     def __init__(self, width: int, separator: int) -> None:
         super().__init__()
-        self.separator = separator  # after a chunk's title: answers stand behind it
+        self.separator = separator  # the token after a chunk's title; answers come after it
         self.weight = nn.Parameter(torch.zeros(2, width))
 
     def forward(self, states: Tensor) -> Tensor:
-        """Score states (..., t, D) as starts and ends: (..., 2, t), in float32 at least."""
+        """Score states (..., t, D) as starts and ends: (..., 2, t), at least in float32."""
         scores = F.linear(states, self.weight)
         return scores.to(torch.promote_types(scores.dtype, torch.float32)).transpose(-1, -2)

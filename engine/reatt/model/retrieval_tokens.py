@@ -1,4 +1,4 @@
-"""All that INTRA learns: the embeddings of R retrieval tokens, and what each layer and head weighs (section 3)."""
+"""What INTRA learns: the embeddings of R retrieval tokens, and a weight for each layer and head (section 3)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ TOKENS = 64  # R
 
 @dataclass(frozen=True)
 class RetrievalTokens:
-    """Where the decoder asks from, and how much each of its heads is listened to."""
+    """The tokens at which the decoder asks, and the weight of each of its heads."""
 
     vectors: Tensor  # (R, D)
     weights: Tensor  # (L, h)
 
 
 def untrained(asker: Asker, count: int = TOKENS) -> RetrievalTokens:
-    """Begin with the embeddings of words, the same ones every time, and all heads alike: a mean over all queries."""
+    """Start with the embeddings of some words, always the same, and with equal weights: a mean over all queries."""
     words = torch.randperm(asker.vocabulary, generator=torch.Generator().manual_seed(0))[:count]
     layers, heads = asker.heads
     weights = torch.full((layers, heads), 1 / (layers * heads * len(words)))

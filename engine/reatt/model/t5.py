@@ -1,14 +1,15 @@
 """A T5 encoder-decoder whose layers can be called one by one (Raffel et al., 2020; equal to transformers' T5).
 
-What differs from the usual Transformer: dot products are not scaled by 1/sqrt(d); positions enter only as a bias on
-the attention logits, learnt in block 0 and shared by all blocks of a stack; norms have no mean and no offset; no
-linear map has an offset.
+It differs from the usual Transformer in four ways. Dot products are not scaled by 1/sqrt(d). Positions enter only as a
+bias on the attention logits, learnt in block 0 and shared by all blocks of a stack. Norms subtract no mean and add no
+offset. Linear maps have no offset.
 
 Axes: B batch, m query positions, n key positions, h heads, d head width, D model width, V vocabulary.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -55,10 +56,10 @@ class T5Config:
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> T5Config:
-        """Read a published config; keys that do not shape the model are passed over.
+        """Read a published config; keys that do not shape the model are ignored.
 
-        Old files say `tie_word_embeddings` for two things, a shared head and scaled outputs; transformers 5 has split
-        off `scale_decoder_outputs`.
+        In old files `tie_word_embeddings` means two things: a shared head and scaled outputs. Since transformers 5 the
+        latter is called `scale_decoder_outputs`.
         """
         known = {f.name: raw[f.name] for f in fields(cls) if raw.get(f.name) is not None}
         known.setdefault("num_decoder_layers", known["num_layers"])
@@ -74,13 +75,13 @@ class T5Config:
 
     @property
     def activation(self) -> Callable[[Tensor], Tensor]:
-        """The feed-forward layers' nonlinearity; T5 v1.1 says `gated-gelu` and means the tanh form."""
+        """The feed-forward layers' nonlinearity; T5 v1.1's `gated-gelu` means the tanh form."""
         name = "gelu_new" if self.feed_forward_proj == "gated-gelu" else self.feed_forward_proj.removeprefix("gated-")
         return ACTIVATIONS[name]
 
 
 class Stack(nn.Module):
-    """The blocks of one side, with their common position bias; an encoder's is an `EncoderStack`."""
+    """The blocks of the encoder or the decoder, with their common position bias; the first is an `EncoderStack`."""
 
     kind = "t5"
 
@@ -97,11 +98,11 @@ class Stack(nn.Module):
         self.dropout = nn.Dropout(config.dropout_rate)
 
     def layers(self, which: slice = slice(None)) -> list[Block]:
-        """Name the blocks, or some of them, as what they are."""
+        """List the blocks, or some of them, with their type."""
         return [cast(Block, block) for block in self.blocks[which]]
 
     def enter(self, words: Tensor, ids: Tensor) -> Tensor:
-        """Begin with the embedded words (B, n, D) as they are."""
+        """Return the embedded words (B, n, D) as they are."""
         out: Tensor = self.dropout(words)
         return out
 
@@ -116,23 +117,23 @@ class Stack(nn.Module):
         return out
 
     def reads(self, layer: int, x: Tensor) -> Tensor:
-        """Norm states (..., D) as a block does before its heads see them; above the last, as `finish` does."""
+        """Norm states (..., D) as a block does for its heads; above the last block, as `finish` does."""
         out: Tensor = self._norm(layer)(x)
         return out
 
     def below(self, layer: int) -> Sequence[nn.Module]:
-        """Name the position table, a block's norm and the blocks below it; the blocks above share the table."""
+        """List the position table, a block's norm and the blocks below it; the blocks above share the table."""
         return [self.position, self._norm(layer), *self.layers(slice(layer))]
 
     def _norm(self, layer: int) -> Norm:
         return [*(block.attention_norm for block in self.layers()), self.final_norm][layer]
 
     def paired(self, question: tuple[int, ...]) -> tuple[int, ...]:
-        """Leave out a question's end mark before a chunk, as the released models do."""
+        """Leave out a question's end mark when a chunk follows, as the released models do."""
         return question[:-1]
 
     def bias(self, m: int, n: int) -> Tensor:
-        """Position bias of the last `m` of `n` positions towards all: (1, h, m, n); causal in a decoder."""
+        """Compute the position bias of the last `m` of `n` positions for all: (1, h, m, n); causal in a decoder."""
         table = self.position.weight
         at = torch.arange(n, device=table.device)
         distance = at[None, :] - at[n - m :, None]  # (m, n) key minus query position
@@ -142,7 +143,7 @@ class Stack(nn.Module):
 
 
 def relative_bucket(distance: Tensor, bidirectional: bool, buckets: int, max_distance: int) -> Tensor:
-    """Number the distances (key minus query position): exact when near, logarithmic up to `max_distance`."""
+    """Put distances (key minus query position) into buckets: exact if small, logarithmic up to `max_distance`."""
     base = torch.zeros_like(distance)
     if bidirectional:
         buckets //= 2
@@ -162,51 +163,57 @@ def hide(keep: Tensor, dtype: torch.dtype) -> Tensor:
 
 @dataclass
 class Cache:
-    """What a decoder keeps between steps: projected memory (fixed) and its own past (growing)."""
+    """What a decoder keeps between steps: the projected memory, which stays, and its own past, which grows."""
 
     memory: list[tuple[Tensor, Tensor]]  # per block two of (B, h, t, d)
     memory_bias: Tensor | None  # (B, 1, 1, t)
     past: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # per block two of (B*beams, h, n, d)
 
     def keep(self, rows: Tensor) -> None:
-        """Let hypotheses go on from others' past: `rows` (B*beams) says from which."""
+        """Replace the past of each hypothesis by that of another; `rows` (B*beams) says which."""
         self.past = [(keys[rows], values[rows]) for keys, values in self.past]
 
 
 class T5(nn.Module):
-    """The whole model; `encode` and `decode` are the plain T5, the pieces are for methods that split it.
+    """The whole model: `encode` and `decode` are the plain T5; the other methods are for code that splits it.
 
-    Its encoder is T5's own unless another is given, whose words are then the decoder's, too.
+    The encoder is T5's own unless another is given. Encoder and decoder share the word embeddings.
     """
 
     encoder: EncoderStack
 
-    def __init__(self, config: T5Config, encoder: EncoderStack | None = None) -> None:
+    def __init__(self, config: T5Config, encoder: EncoderStack | None = None, *, recompute: bool = False) -> None:
         super().__init__()
         self.config = config
-        self.recompute = False  # keep one state a block for the backward pass, and compute the rest again
+        self._recompute = recompute  # keep only one state per block for the backward pass, and recompute the rest
         self.shared = nn.Embedding(config.vocab_size, config.d_model)
         self.encoder = encoder or Stack(config, decoder=False)
         self.decoder = Stack(config, decoder=True)
         self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
-        self.retrieval: Projections | None = None  # by which ReAtt finds, where finding was learnt apart from reading
-        self.pointer: Pointer | None = None  # by which ReAtt finds a place in what it read, where that was learnt
-        self.fixed: tuple[nn.Module, ...] = ()  # what never learns
+        self.retrieval: Projections | None = None  # ReAtt's, if retrieval was learnt separately from reading
+        self.pointer: Pointer | None = None  # to the answer in what was read, if the model has one
+        self.fixed: tuple[nn.Module, ...] = ()  # parts that are never trained
         if config.tie_word_embeddings:
             self.lm_head.weight = self.shared.weight
+
+    def copied(self, *, recompute: bool) -> T5:
+        """Return a copy with its own weights; with `recompute` a training step takes less memory and more time."""
+        copied = copy.deepcopy(self)
+        copied._recompute = recompute
+        return copied
 
     def embed(self, ids: Tensor) -> Tensor:
         """Look up token ids (B, n) -> (B, n, D)."""
         return self.encoder.enter(self.shared(ids), ids)
 
     def encoder_bias(self, keep: Tensor) -> Tensor:
-        """Position bias and padding mask of the encoder for `keep` (B, n): broadcasts to (B, h, n, n)."""
+        """Return the encoder's position bias and padding mask for `keep` (B, n): broadcasts to (B, h, n, n)."""
         return self.encoder.mask(keep)
 
     def encode_range(self, x: Tensor, bias: Tensor, blocks: slice) -> Tensor:
         """Run some of the encoder's blocks on states (B, n, D)."""
         for block in self.encoder.layers(blocks):
-            x = checkpoint(block, x, bias, use_reentrant=False) if self.recompute else block(x, bias)
+            x = checkpoint(block, x, bias, use_reentrant=False) if self._recompute else block(x, bias)
         return x
 
     def finish(self, x: Tensor) -> Tensor:
@@ -214,11 +221,11 @@ class T5(nn.Module):
         return self.encoder.finish(x)
 
     def encode(self, ids: Tensor, keep: Tensor) -> Tensor:
-        """Encode token ids (B, n), of which `keep` are not padding -> (B, n, D)."""
+        """Encode token ids (B, n); `keep` is False on padding -> (B, n, D)."""
         return self.finish(self.encode_range(self.embed(ids), self.encoder_bias(keep), slice(None)))
 
     def points(self, memory: Tensor) -> Tensor | None:
-        """Score a memory (t, D) as starts and ends of an answer: (2, t); None from a model that has no pointer."""
+        """Score a memory (t, D) as starts and ends of an answer: (2, t); None if the model has no pointer."""
         return None if self.pointer is None else self.pointer(memory)
 
     def remember(self, memory: Tensor, keep: Tensor | None = None, prior: Tensor | None = None) -> Cache:
@@ -229,9 +236,9 @@ class T5(nn.Module):
         return Cache(projected, sum(biases[1:], biases[0]) if biases else None)
 
     def decode(self, ids: Tensor, cache: Cache) -> Tensor:
-        """Run the decoder on the next tokens (B*beams, m) after what `cache` holds, extending it -> (B*beams, m, D).
+        """Run the decoder on the next tokens (B*beams, m) and append them to `cache` -> (B*beams, m, D).
 
-        Hypotheses of one question stand together and share its memory: to it they are further query positions.
+        The hypotheses of one question are consecutive and share its memory, as if they were further query positions.
         """
         x, bias = self._decoder_input(ids, cache)
         past = []
@@ -253,10 +260,10 @@ class T5(nn.Module):
         return out
 
     def target_scores(self, cache: Cache) -> Tensor:
-        """Cross-attention logits of the first decoder position in the last block: (B, h, t).
+        """Compute the cross-attention logits of the first decoder position in the last block: (B, h, t).
 
-        The first position sees the start token alone, so this needs no answer (ReAtt section 3.1, target attention).
-        Leaves `cache` as it is; padding scores -inf.
+        The first position sees only the start token, so this needs no answer (ReAtt section 3.1, target attention).
+        `cache` does not change; padding scores -inf.
         """
         batch = cache.memory[0][0].shape[0]
         x, bias = self._decoder_input(torch.full((batch, 1), self.config.decoder_start_token_id), Cache([], None))
@@ -287,5 +294,5 @@ class T5(nn.Module):
 
 
 def t5_encoder(t5: T5) -> Stack:
-    """Name the encoder of a model that has T5's own as what it is."""
+    """Return the encoder of a model that has T5's own, with its type."""
     return cast(Stack, t5.encoder)

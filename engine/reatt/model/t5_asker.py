@@ -1,7 +1,7 @@
-"""What a T5's decoder asks of its memory: cross-attention queries of every layer and head (INTRA, section 3).
+"""The queries of a T5 decoder: its cross-attention queries, of every layer and head (INTRA, section 3).
 
 A T5's cross-attention key is k = W_h x, without norm or position. So <q, W_h x> = <W_h^T q, x>: with the key
-projection on the query's side ("reverse QWK") one set of stored encoder states serves every layer and head.
+projection on the query's side ("reverse QWK"), one set of stored encoder states serves every layer and head.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from reatt.model.stacks.names import published
 from reatt.model.t5 import T5, Cache
 from reatt.model.tokens import TextTokenizer, Tokens
 
-TINY = 1e-6  # a state's length at least
+TINY = 1e-6  # the smallest length of a state
 
 
 def cross_queries(t5: T5, x: Tensor, cache: Cache) -> Tensor:
     """Run the decoder on embeddings (n, D) over one memory; return its cross-attention queries (L, h, n, d).
 
-    The last block is left as soon as its queries are known. Neither reads nor grows the past of `cache`.
+    The rest of the last block is skipped. The past of `cache` is neither used nor changed.
     """
     x, blocks = x[None], t5.decoder.layers()
     bias = t5.decoder.bias(x.shape[1], x.shape[1])
@@ -37,16 +37,16 @@ def cross_queries(t5: T5, x: Tensor, cache: Cache) -> Tensor:
 
 
 def on_states(t5: T5, queries: Tensor) -> Tensor:
-    """Move queries (L, h, n, d) to where the states are: (L, h, n, D), whose products with states are the logits."""
+    """Map queries (L, h, n, d) to the space of the states: (L, h, n, D); products with states are the logits."""
     weights = torch.stack([block.cross.k.weight for block in t5.decoder.layers()])  # (L, h*d, D)
     per_head = weights.view(len(weights), queries.shape[1], -1, t5.config.d_model)  # (L, h, d, D)
     return torch.einsum("lhnd,lhde->lhne", queries, per_head)
 
 
 class T5Asker:
-    """A T5 as an `asker.Asker`: its keys are its states.
+    """A T5 as an `asker.Asker`; its keys are its states.
 
-    A T5 decoder has never read a prompt, so the question also stands in the memory, as a text before the chunks.
+    A T5 decoder was not trained on prompts, so the memory also contains the question, as a text before the chunks.
     """
 
     hears_question = True
@@ -68,20 +68,20 @@ class T5Asker:
         return self.decoder.parameters()
 
     def published(self) -> dict[str, Tensor]:
-        """Give the weights under their published names."""
+        """Return the weights under their published names."""
         return published(self.decoder)
 
     def encode(self, ids: Tensor, keep: Tensor) -> Tensor:
-        """Encode token ids (B, n), of which `keep` are not padding -> states (B, n, D)."""
+        """Encode token ids (B, n); `keep` is False on padding -> states (B, n, D)."""
         return self.decoder.encode(ids, keep)
 
     def embed(self, ids: Tensor) -> Tensor:
-        """Look up what the decoder reads: (n,) -> (n, D)."""
+        """Look up the decoder's embeddings of token ids: (n,) -> (n, D)."""
         found: Tensor = self.decoder.shared(ids)
         return found
 
     def remember(self, memory: Tensor) -> Cache:
-        """Project a memory (t, D) once; an empty one as a vector of zeros, which adds nothing: T5 has no biases."""
+        """Project a memory (t, D) once. An empty one becomes a zero vector, which adds nothing: T5 has no biases."""
         return self.decoder.remember((memory if len(memory) else memory.new_zeros(1, self.width))[None])
 
     def queries(self, x: Tensor, cache: Cache) -> Tensor:
@@ -89,19 +89,19 @@ class T5Asker:
         return cross_queries(self.decoder, x, cache)
 
     def on_states(self, queries: Tensor) -> Tensor:
-        """Move queries (L, h, n, w) to where the states are: (L, h, n, D)."""
+        """Map queries (L, h, n, w) to the space of the states: (L, h, n, D)."""
         return on_states(self.decoder, queries)
 
     def ask_by(self, states: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Ask by raw products with states (m, D)."""
+        """Use states (m, D) as queries, for raw products."""
         return states, None
 
     def keys(self, states: Tensor) -> Tensor:
-        """Take states (n, D) for keys as they are."""
+        """Use states (n, D) as keys."""
         return states
 
     def prompt(self, asked: Tokens, tokenizer: TextTokenizer) -> tuple[int, ...]:
-        """Let the decoder read the question as the encoder does, then its start token."""
+        """Return the question's tokens as the encoder reads them, then the decoder's start token."""
         return (*asked.ids, self.decoder.config.decoder_start_token_id)
 
     def depends_on(self) -> Iterable[Tensor]:
@@ -110,14 +110,15 @@ class T5Asker:
 
     @property
     def form(self) -> tuple[object, ...]:
-        """Which activation and norm the encoder has, and how far it tells positions apart."""
+        """The encoder's activation, norm and largest relative distance."""
         return self.decoder.encoder.form
 
 
 class CosineAsker(T5Asker):
-    """A T5 decoder on an encoder whose states find by their cosine: a key ends in the inverse length of its state.
+    """A T5 decoder on an encoder whose states are compared by their cosine.
 
-    The encoder asks by vectors of unit length, which that entry scales; the decoder asks the states themselves.
+    The last entry of a key is one over the length of its state. It scales the products of the encoder's queries, which
+    have unit length. The decoder's queries are compared with the states themselves.
     """
 
     def __init__(self, t5: T5) -> None:
@@ -125,19 +126,19 @@ class CosineAsker(T5Asker):
         self.key_width = self.width + 1
 
     def ask_by(self, states: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Ask by the cosine with states (m, D)."""
+        """Use states (m, D) as queries, for the cosine."""
         column = torch.full((len(states),), self.width, device=states.device)
         return F.pad(F.normalize(states, dim=-1), (0, 1)), column
 
     def on_states(self, queries: Tensor) -> Tensor:
-        """Move queries (L, h, n, w) to where the states are: (L, h, n, D + 1), with a zero at their lengths."""
+        """Map queries (L, h, n, w) to the space of the keys: (L, h, n, D + 1), with a zero at the scale."""
         return F.pad(super().on_states(queries), (0, 1))
 
     def keys(self, states: Tensor) -> Tensor:
-        """Put its inverse length behind each state (n, D)."""
+        """Append to each state (n, D) one over its length."""
         return torch.cat((states, 1 / states.norm(dim=-1, keepdim=True).clamp(min=TINY)), -1)
 
     @property
     def form(self) -> tuple[object, ...]:
-        """What keys depend on beside weights."""
+        """Everything except weights that keys depend on."""
         return *super().form, "cosine"

@@ -1,4 +1,4 @@
-"""The names of a T5's weights: ours, those that Hugging Face publishes, and the way from each to the other."""
+"""The names of a T5's weights: ours and those of Hugging Face, and the translation in both directions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RENAMES = (
     (r"^(encoder|decoder)\.block\.(\d+)\.layer\.[12]\.layer_norm\.", r"\1.blocks.\2.feed_forward_norm."),
     (r"^(encoder|decoder)\.final_layer_norm\.", r"\1.final_norm."),
 )
-# The way back; {} is the number of a block's last layer.
+# The reverse translation; {} is the number of a block's last layer.
 PUBLISHED = {
     "attention": "layer.0.SelfAttention",
     "attention_norm": "layer.0.layer_norm",
@@ -54,7 +54,7 @@ def published_name(ours: str, *, gated: bool) -> str:
 
 
 def published_weights(t5: T5) -> dict[str, Tensor]:
-    """Give a model's weights under their published names; a tied head is left out, as published files do."""
+    """Return a model's weights under their published names; without a tied head, as in published files."""
     weights = {published_name(name, gated=t5.config.gated): weight for name, weight in t5.state_dict().items()}
     if t5.config.tie_word_embeddings:
         del weights["lm_head.weight"]

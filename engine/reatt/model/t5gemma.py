@@ -1,13 +1,14 @@
 """T5Gemma2, text only: transformers' own layers, called one by one over a memory of stored states.
 
-What differs from T5 (facts that the equality tests hold):
-- Attention is merged: one softmax over the decoder's own past and the memory, by the same projections and norms.
-- Fewer key heads than query heads: key head g serves the query heads g*r .. g*r + r-1.
+It differs from T5 as follows (the equality tests check this):
+- Attention is merged: one softmax over the decoder's own past and the memory, with the same projections and norms.
+- There are fewer key heads than query heads: key head g serves the query heads g*r .. g*r + r-1.
 - Queries and keys are normed per head, by x/rms(x) * (1 + weight); a query's products are scaled by s.
-- Rotary positions turn queries and the past, never the memory: what is asked of a chunk knows no order of chunks.
+- Rotary positions rotate queries and the past, but not the memory, so scores do not depend on the order of chunks.
 
-So the logit of head h for a state x is `s <q, (1 + w) * W_g x / r_g(x)>`, `r_g(x)` the root mean square of W_g x. It is
-`<W_g^T (s (1 + w) q), x> / r_g(x)`: exact from x and one scalar for each layer and key head, which a key ends in.
+So the logit of head h for a state x is `s <q, (1 + w) * W_g x / r_g(x)>`, where `r_g(x)` is the root mean square of
+W_g x. This equals `<W_g^T (s (1 + w) q), x> / r_g(x)`: it needs only x and one scalar for each layer and key head.
+These scalars are the last entries of a key.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from reatt.model.t5 import Cache
 from reatt.model.tokens import TextTokenizer, Tokens
 
 PUBLISHED = (("encoder.", "model.encoder."), ("stack.", "model.decoder."), ("head", "lm_head.out_proj.weight"))
-ANSWER = " answer:"  # what stands between a question and its answer: the decoder, unlike T5's, reads a prompt
+ANSWER = " answer:"  # after the question in the decoder's prompt; unlike T5's, this decoder reads a prompt
 
 Turn = tuple[Tensor, Tensor]  # cosine and sine of rotary positions, (1, m, w) each
 Pair = tuple[Tensor, Tensor]  # keys and values, (B, key heads, n, w) each
@@ -32,7 +33,7 @@ Pair = tuple[Tensor, Tensor]  # keys and values, (B, key heads, n, w) each
 
 @dataclass(frozen=True)
 class T5GemmaIds:
-    """The ids that begin an answer, end it, and fill up."""
+    """The ids of the start token, the end mark and the padding."""
 
     decoder_start_token_id: int
     eos_token_id: int
@@ -40,9 +41,9 @@ class T5GemmaIds:
 
 
 class T5Gemma(nn.Module):
-    """A T5Gemma2 without its eyes, as an `asker.Asker`.
+    """A T5Gemma2 without its vision tower, as an `asker.Asker`.
 
-    `encoder` is a `T5Gemma2TextEncoder`, `decoder` a `T5Gemma2Decoder`; the vocabulary's head is `head` (V, D).
+    `encoder` is a `T5Gemma2TextEncoder`, `decoder` a `T5Gemma2Decoder`; `head` (V, D) scores the vocabulary.
     """
 
     hears_question = False
@@ -59,7 +60,7 @@ class T5Gemma(nn.Module):
 
     @property
     def decoder(self) -> T5Gemma:
-        """What writes: this."""
+        """The decoder that writes: this object."""
         return self
 
     @property
@@ -69,29 +70,29 @@ class T5Gemma(nn.Module):
 
     @property
     def key_width(self) -> int:
-        """D, and a scale for each layer and key head."""
+        """D, plus one scale for each layer and key head."""
         return self.width + self.heads[0] * self.key_heads
 
     @property
     def columns(self) -> Tensor | None:
-        """Say where a key has the scale of each head: (L, h)."""
+        """The entry of a key that holds the scale of each head: (L, h)."""
         layers, heads = self.heads
         serves = torch.arange(heads, device=self.head.device) // (heads // self.key_heads)  # (h,)
         first = torch.arange(layers, device=self.head.device)[:, None] * self.key_heads  # (L, 1)
         return self.width + first + serves
 
     def encode(self, ids: Tensor, keep: Tensor) -> Tensor:
-        """Encode token ids (B, n), of which `keep` are not padding -> states (B, n, D)."""
+        """Encode token ids (B, n); `keep` is False on padding -> states (B, n, D)."""
         states: Tensor = self.encoder(input_ids=ids, attention_mask=keep.long()).last_hidden_state
         return states
 
     def embed(self, ids: Tensor) -> Tensor:
-        """Look up and scale what the decoder reads: (..., n) -> (..., n, D)."""
+        """Look up and scale the decoder's embeddings of token ids: (..., n) -> (..., n, D)."""
         found: Tensor = self.stack.embed_tokens(ids)
         return found
 
     def remember(self, memory: Tensor) -> Cache:
-        """Project a memory (t, D) once: without positions, and without the norm that the decoder's own states have."""
+        """Project a memory (t, D) once, without positions and without the norm for the decoder's own states."""
         projected = []
         for layer in self.layers:
             attention = layer.self_attn
@@ -100,7 +101,7 @@ class T5Gemma(nn.Module):
         return Cache(projected, None)
 
     def decode(self, ids: Tensor, cache: Cache) -> Tensor:
-        """Run on the next tokens (beams, m) after what `cache` holds, extending it -> (beams, m, D)."""
+        """Run on the next tokens (beams, m) and append them to `cache` -> (beams, m, D)."""
         x, past = self.embed(ids.to(self.head.device)), []
         before = cache.past[0][0].shape[2] if cache.past else 0
         turns, masks = self._places(x, before, cache)
@@ -120,9 +121,9 @@ class T5Gemma(nn.Module):
         return scores if most is None else torch.tanh(scores / most) * most
 
     def queries(self, x: Tensor, cache: Cache) -> Tensor:
-        """Run the decoder on embeddings (n, D); its products with the keys of `cache` are the logits: (L, h, n, w).
+        """Run the decoder on embeddings (n, D) -> (L, h, n, w), whose products with the keys of `cache` are logits.
 
-        The last layer is left as soon as its queries are known. Neither reads nor grows the past of `cache`.
+        The rest of the last layer is skipped. The past of `cache` is neither used nor changed.
         """
         x, found, layers = x[None], [], self.layers
         turns, masks = self._places(x, 0, cache)
@@ -134,7 +135,7 @@ class T5Gemma(nn.Module):
         return torch.stack(found)
 
     def on_states(self, queries: Tensor) -> Tensor:
-        """Move queries (L, h, n, w) to where the keys are: (L, h, n, d), with zeros where a key has its scales."""
+        """Map queries (L, h, n, w) to the space of the keys: (L, h, n, d), with zeros at the scales."""
         moved = []
         for layer, asked in zip(self.layers, queries, strict=True):
             gained = asked * (1 + layer.self_attn.k_norm.weight)  # (h, n, w)
@@ -143,27 +144,27 @@ class T5Gemma(nn.Module):
         return F.pad(torch.stack(moved), (0, self.key_width - self.width))
 
     def ask_by(self, states: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Ask by raw products with states (m, D), whatever a key ends in."""
+        """Use states (m, D) as queries, for raw products without scales."""
         return F.pad(states, (0, self.key_width - self.width)), None
 
     def keys(self, states: Tensor) -> Tensor:
-        """Put behind states (n, D) one over the root mean square of each layer's and head's key: (n, d)."""
+        """Append to states (n, D) one over the root mean square of their key in each layer and key head: (n, d)."""
         epsilon = self.stack.config.rms_norm_eps
         keys = (states @ self._key_weights(layer).mT for layer in self.layers)  # (g, n, w)
         scales = [(each.square().mean(-1) + epsilon).rsqrt() for each in keys]  # (g, n)
         return torch.cat((states, torch.cat(scales).mT), 1)
 
     def prompt(self, asked: Tokens, tokenizer: TextTokenizer) -> tuple[int, ...]:
-        """Let the decoder read the question after its start token, and that an answer is to follow."""
+        """Return the decoder's start token, the question's tokens, and the words that announce an answer."""
         question = asked.ids[len(tokenizer.begin) : -1]
         return (self.config.decoder_start_token_id, *question, *tokenizer.answer(ANSWER)[:-1])
 
     def depends_on(self) -> Iterable[Tensor]:
-        """List the weights of the encoder, and of the decoder those that scales are made of."""
+        """List the weights of the encoder, and those of the decoder that the scales depend on."""
         return (*self.encoder.parameters(), *(layer.self_attn.k_proj.weight for layer in self.layers))
 
     def published(self) -> dict[str, Tensor]:
-        """Give the weights under their published names; what is tied comes once, and the vision tower not at all."""
+        """Return the weights under their published names; tied ones once, and none of the vision tower."""
         every = dict(self.named_parameters(remove_duplicate=False))
         sides = [(theirs + name.removeprefix(ours), every[name])
                  for ours, theirs in PUBLISHED for name in every if name.startswith(ours)]  # fmt: skip
@@ -172,7 +173,7 @@ class T5Gemma(nn.Module):
 
     @property
     def form(self) -> tuple[object, ...]:
-        """What transformers makes the encoder by, beside its weights."""
+        """The settings by which transformers builds the encoder."""
         shape = self.encoder.config
         turns = sorted((kind, sorted(turn.items())) for kind, turn in shape.rope_parameters.items())
         attends = (tuple(shape.layer_types), shape.sliding_window, shape.query_pre_attn_scalar, str(turns))
@@ -189,9 +190,9 @@ class T5Gemma(nn.Module):
         return weights.view(self.key_heads, -1, self.width)
 
     def _places(self, x: Tensor, before: int, cache: Cache) -> tuple[dict[str, Turn], dict[str, Tensor]]:
-        """Turn and mask by kind of layer, for `x` (B, m, D) after so many positions: masks (m, n + t) say what is seen.
+        """Return rotations and masks (m, n + t) for each kind of layer, for `x` (B, m, D) after `before` positions.
 
-        The memory is seen whole, also where the past is seen through a window.
+        Every layer sees the whole memory, even if it sees only a window of the past.
         """
         count, config = x.shape[1], self.stack.config
         at = torch.arange(before, before + count, device=x.device)
@@ -203,9 +204,9 @@ class T5Gemma(nn.Module):
 
 
 class Reparameterised(T5Gemma):
-    """A T5Gemma2 trained so that states are normed once and keys never are (Hoffer et al., 2026, appendix B.1).
+    """A T5Gemma2 that was trained with normed states and without normed keys (Hoffer et al., 2026, appendix B.1).
 
-    No scale is left: `<W_g^T (s (1 + w) q), x>` with x of unit root mean square is the logit, and W x the value.
+    It needs no scales: the logit is `<W_g^T (s (1 + w) q), x>` with x of unit root mean square, and the value is W x.
     """
 
     columns = None
@@ -216,21 +217,21 @@ class Reparameterised(T5Gemma):
         return self.width
 
     def encode(self, ids: Tensor, keep: Tensor) -> Tensor:
-        """Encode token ids (B, n), of which `keep` are not padding -> normed states (B, n, D)."""
+        """Encode token ids (B, n); `keep` is False on padding -> normed states (B, n, D)."""
         return F.rms_norm(super().encode(ids, keep), (self.width,), eps=self.stack.config.rms_norm_eps)
 
     def keys(self, states: Tensor) -> Tensor:
-        """Take states (n, D) for keys as they are."""
+        """Use states (n, D) as keys."""
         return states
 
     def normed(self, attention: Any, keys: Tensor) -> Tensor:
-        """Scale a memory's keys (1, g, t, w) as the norm would, without norming them."""
+        """Multiply a memory's keys (1, g, t, w) by the norm's weight, without norming them."""
         scaled: Tensor = keys * (1 + attention.k_norm.weight)
         return scaled
 
     @property
     def form(self) -> tuple[object, ...]:
-        """As above, under another name."""
+        """The same settings, marked as another kind of model."""
         return "reparameterised", *super().form
 
 
@@ -241,13 +242,13 @@ def _split(attention: Any, x: Tensor) -> Tensor:
 
 
 def _turned(x: Tensor, turn: Turn) -> Tensor:
-    """Turn the two halves of each vector (B, heads, n, w) against each other, by the angles of its position."""
+    """Rotate the two halves of each vector (B, heads, n, w) by the angles of its position."""
     first, second = x.chunk(2, -1)
     return x * turn[0][:, None] + torch.cat((-second, first), -1) * turn[1][:, None]
 
 
 def _look(layer: Any, x: Tensor, turn: Turn) -> tuple[Tensor, Pair]:
-    """Make of states (B, m, D) what they ask, scaled (B, h, m, w), and what they hold for those after them."""
+    """Project states (B, m, D) to scaled queries (B, h, m, w), and to keys and values for later positions."""
     attention, normed = layer.self_attn, layer.pre_self_attn_layernorm(x)
     queries = _turned(attention.q_norm(_split(attention, attention.q_proj(normed))), turn)
     keys = _turned(attention.k_norm(_split(attention, attention.k_proj(normed))), turn)
@@ -255,7 +256,7 @@ def _look(layer: Any, x: Tensor, turn: Turn) -> tuple[Tensor, Pair]:
 
 
 def _joined(first: Pair, second: Pair) -> Pair:
-    """Put keys and values behind others; one memory stands behind every beam's own past."""
+    """Append keys and values to others; all beams share one memory."""
     rows = first[0].shape[0]
     keys, values = (torch.cat((a, b.expand(rows, -1, -1, -1)), 2) for a, b in zip(first, second, strict=True))
     return keys, values

@@ -1,8 +1,8 @@
-"""Text to token ids: the tokenizer file, and the one rule for prefixes and end marks.
+"""Turn text into token ids: the tokenizer file, and the rule for prefixes and end marks.
 
-A question is read as `question: Q </s>`, a chunk as `title: T context: X </s>` (as the released ReAtt models read
-them); prefix and end marks are ordinary query and key vectors. Offsets come from the encoding, never from decoded
-text, so that every token can be found in the document again.
+A question is read as `question: Q </s>`, a chunk as `title: T context: X </s>`, as in the released ReAtt models. Prefix
+and end marks give ordinary query and key vectors. Offsets come from the tokenizer's encoding, never from decoded text,
+so every token has an exact place in the document.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from reatt.model.backbone import ChunkText, Span
 from reatt_store.errors import ModelError
 
 NOWHERE: Span = (0, 0)
-# Line ends and tabs read as spaces, one for one: a word has the same token after a line's end, and offsets stay. Lone
-# surrogates, of which a command line can be made, have no encoding.
+# Line ends and tabs are read as single spaces: a word has the same token at the start of a line, and offsets do not
+# change. Lone surrogates, which a command line may contain, cannot be encoded.
 SPACES = dict.fromkeys(map(ord, "\t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000"), " ")
 READ_AS = SPACES | dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}")
 QUESTION, TITLE, CONTEXT = "question: ", "title: ", " context: "
-MASK = "<extra_id_0>"  # T5's first sentinel: what the model is to write
-TITLE_TOKENS = 32  # what is longer is cut, so that it cannot push text out of the chunk
-HEAD_TOKENS = TITLE_TOKENS + 16  # of a chunk that are not its text: title, marks, end
+MASK = "<extra_id_0>"  # T5's first sentinel, for words to guess
+TITLE_TOKENS = 32  # longer titles are cut, so that they leave room for the text
+HEAD_TOKENS = TITLE_TOKENS + 16  # the tokens of a chunk that are not its text: title, marks, end
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """Token ids, and where in the text each comes from; `NOWHERE` for prefix and end marks."""
+    """Token ids, and the part of the text that each comes from; `NOWHERE` for prefix and end marks."""
 
     ids: tuple[int, ...]
     spans: tuple[Span, ...]
 
 
 class TextTokenizer:
-    """A model's tokenizer with its limits: at most so many tokens for a question and for a chunk."""
+    """A model's tokenizer, and the largest number of tokens for a question and for a chunk."""
 
     asking = QUESTION  # before every question
 
@@ -48,16 +48,16 @@ class TextTokenizer:
             raise ModelError(f"cannot read {file}: {error}", "copy the model again", str(file)) from None
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self._tokenizer.encode_special_tokens = True  # </s> in a text is no end mark, where the tokenizer's kind allows
+        self._tokenizer.encode_special_tokens = True  # if the tokenizer can: then </s> in a text is not an end mark
         self.end, self.question_limit, self.chunk_limit = end, question_limit, chunk_limit
-        self.closing = end  # after every text that is read
+        self.closing = end  # after every question and chunk
         empty = self._tokenizer.encode("")
         marks = [id for id, mark in zip(empty.ids, empty.special_tokens_mask, strict=True) if mark]
-        self.begin = tuple(id for id in marks if id != end)  # what the tokenizer puts before every text; a T5's nothing
+        self.begin = tuple(id for id in marks if id != end)  # what the tokenizer puts before every text; T5's: nothing
 
     @property
     def size(self) -> int:
-        """How many different ids it may write."""
+        """The number of token ids."""
         return self._tokenizer.get_vocab_size()
 
     def question(self, text: str) -> Tokens:
@@ -66,10 +66,10 @@ class TextTokenizer:
         return self._finish(encoding, text, len(self.asking), self.question_limit)
 
     def masked(self, parts: Sequence[str]) -> Tokens:
-        """Encode a text with gaps as `question: A <extra_id_0> B </s>`; spans are places in the parts joined by `MASK`.
+        """Encode a text with gaps as `question: A <extra_id_0> B </s>`; spans refer to the parts joined by `MASK`.
 
-        The mask is the special id itself, never text, so that no text can forge one. What is too long loses words at
-        the end that is further from the first mask, never the mask. One part is an ordinary question.
+        The mask is inserted as a special id, so that no text can imitate it. A text that is too long loses words at the
+        end that is further from the first mask. A single part is an ordinary question.
         """
         if len(parts) == 1:
             return self.question(parts[0])
@@ -107,7 +107,7 @@ class TextTokenizer:
         ]
 
     def answer(self, text: str) -> tuple[int, ...]:
-        """Encode an answer with its end mark, as the decoder is to write it."""
+        """Encode an answer with its end mark, as the decoder should write it."""
         return (*self._tokenizer.encode(text.translate(READ_AS), add_special_tokens=False).ids, self.end)
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -129,18 +129,18 @@ class TextTokenizer:
         return title if len(offsets) <= TITLE_TOKENS else title[: offsets[TITLE_TOKENS][0]]
 
     def spelt_as_in(self, text: str, evidence: Sequence[str]) -> str:
-        """Spell what was written freely as the evidence does; this kind of tokenizer keeps capitals."""
+        """Give freely written text the evidence's spelling; this tokenizer keeps capitals, so nothing changes."""
         return text
 
     def _mask(self) -> int:
-        """Return the id that stands for words to be guessed."""
+        """Return the id that stands for words to guess."""
         mask = self._tokenizer.token_to_id(MASK)
         if mask is None:
             raise ModelError(f"the model's tokenizer has no {MASK} to mask words with", "use a model of the T5 family")
         return int(mask)
 
     def _places(self, encoding: Encoding, text: str, before: int) -> list[Span]:
-        """Say where in `text` each token comes from, `before` characters of which stand before it."""
+        """Return the part of `text` that each token comes from; `before` characters precede it in what was encoded."""
         return [_inside(text, start - before, end - before) for start, end in encoding.offsets]
 
     def _finish(self, encoding: Encoding, text: str, prefix: int, limit: int) -> Tokens:
@@ -150,7 +150,7 @@ class TextTokenizer:
 
 
 def _inside(text: str, start: int, end: int) -> Span:
-    """Cut a token's offsets to the text itself and to what is not space; a prefix token lies nowhere."""
+    """Cut a token's offsets to the text itself, without spaces; a prefix token is `NOWHERE`."""
     start = max(start, 0)
     while start < end and text[start].isspace():
         start += 1
@@ -162,6 +162,6 @@ def _moved(span: Span, by: int) -> Span:
 
 
 def _window(length: int, mask: int, limit: int) -> slice:
-    """Choose at most `limit` tokens with the mask among them: all that come before it if they fit into half."""
+    """Choose at most `limit` tokens around the mask, with all tokens before it if they fit into half of that."""
     start = max(0, min(mask - limit // 2, length - limit))
     return slice(start, start + limit)

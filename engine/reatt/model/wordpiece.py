@@ -1,7 +1,7 @@
-"""Text to ids as BERT reads it: pieces of words without capitals and accents, between marks that no text can forge.
+"""Turn text into ids as BERT does: word pieces without capitals and accents, between marks that no text can imitate.
 
-A question is `[CLS] Q [SEP]`, a chunk `[CLS] T [SEP] X [SEP]`; one without a title keeps the title's separator, so that
-every chunk has two and every question one, which is how an encoder tells them apart.
+A question is `[CLS] Q [SEP]`, a chunk `[CLS] T [SEP] X [SEP]`. A chunk without a title keeps the title's separator. So
+every chunk has two separators and every question has one, and the encoder can tell them apart.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from pathlib import Path
 
 from tokenizers import Encoding
 
+from reatt.model.answers.source import Source, source_of
 from reatt.model.backbone import ChunkText, Span
-from reatt.model.decoding import Source, source_of
 from reatt.model.tokens import NOWHERE, READ_AS, TITLE_TOKENS, TextTokenizer, Tokens
 
-NEVER = -1  # in the place of what is not known: two such words need not be the same
+NEVER = -1  # in place of the unknown id: two unknown words need not be the same
 
 
 @dataclass(frozen=True)
 class TextMarks:
-    """The ids that open a text, close its parts, and stand for words to be guessed."""
+    """The ids that open a text, close its parts, and stand for words to guess."""
 
     opening: int  # [CLS]
     separator: int  # [SEP]
@@ -32,7 +32,7 @@ class TextMarks:
 
 
 class WordPieceTokenizer(TextTokenizer):
-    """A BERT's tokenizer; `end` closes answers alone."""
+    """A BERT's tokenizer; `end` closes only answers."""
 
     asking = ""
 
@@ -54,9 +54,9 @@ class WordPieceTokenizer(TextTokenizer):
         return hashlib.blake2b(repr((super().identity(), self.marks)).encode(), digest_size=16).hexdigest()
 
     def spelt_as_in(self, text: str, evidence: Sequence[str]) -> str:
-        """Give words the capitals and accents that they have where the evidence has the same words in a row.
+        """Give words the capitals and accents that the same sequence of words has in the evidence.
 
-        The longest row counts, in its commonest spelling; what does not stand there stays as it is.
+        The longest sequence counts, in its most frequent spelling. Other words stay as they are.
         """
         asked, *known = self._encoded([text, *evidence])
         places = [self._places(each, written, 0) for each, written in zip(known, evidence, strict=True)]
@@ -89,7 +89,7 @@ class WordPieceTokenizer(TextTokenizer):
         return Tokens(ids, (*[NOWHERE] * (len(head) + 2), *spans, NOWHERE))
 
     def _places(self, encoding: Encoding, text: str, before: int) -> list[Span]:
-        """Let a piece have the combining marks after it, which were taken off it before it was looked up."""
+        """Extend each piece by the combining marks after it, which the tokenizer removes before it looks words up."""
         spans = super()._places(encoding, text, before)
         after = [*(start for start, _ in spans[1:]), len(text)]
         return [(start, _past_marks(text, end, next)) for (start, end), next in zip(spans, after, strict=False)]
@@ -102,7 +102,7 @@ def _past_marks(text: str, end: int, limit: int) -> int:
 
 
 def _rows(own: Source, at: int, stands: Source) -> Iterator[tuple[int, int]]:
-    """Find where whole words of a text, from its token `at` on, stand in the evidence: from which place, how many."""
+    """Find the whole words from token `at` on in the evidence: the first place there, and the number of tokens."""
     for place in sorted(stands.begins) if at in own.begins else ():
         count = longest = 0
         while _same(own, at + count, stands, place + count) and (not count or stands.following[place + count - 1] > 0):

@@ -1,4 +1,4 @@
-"""Writing an answer from what was read, whichever way it was read: grounded, with its place and how sure it is."""
+"""Write an answer from what was read, with its place in the evidence and its confidence."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from reatt.model.answers.decoding import Decoder, Hypothesis, generate, text_span
+from reatt.model.answers.source import Source, is_yes_no, source_of
 from reatt.model.backbone import Answer, ChunkText, Limits, Span
 from reatt.model.confidence import UNCALIBRATED_THRESHOLD, Calibration, confidence, divergence, signs
-from reatt.model.decoding import Decoder, Hypothesis, Source, generate, is_yes_no, source_of, text_span
 from reatt.model.t5 import Cache
 from reatt.model.tokens import TextTokenizer
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Evidence as the decoder sees it: one memory, with the way back to the texts it was made of."""
+    """Evidence as the decoder sees it: one memory, and which text each of its tokens comes from."""
 
     cache: Cache
-    owner: Tensor  # (t,) which evidence each memory token belongs to; -1 for the question's own
+    owner: Tensor  # (t,) the evidence that each memory token belongs to; -1 for the question's tokens
     tokens: tuple[tuple[int, ...], ...]  # (C) each evidence's token ids
-    spans: tuple[tuple[Span, ...], ...]  # (C) where in the evidence's text each lies
-    prompt: tuple[int, ...] = ()  # what the decoder reads before it writes; (): its start token alone
-    marks: Tensor | None = None  # (2, t) how well an answer would start and end at each token, where a model says
+    spans: tuple[tuple[Span, ...], ...]  # (C) the part of the evidence's text that each comes from
+    prompt: tuple[int, ...] = ()  # what the decoder reads before it writes; (): only its start token
+    marks: Tensor | None = None  # (2, t) the pointer's scores of each token as start and as end; None: no pointer
 
 
-# (decoder, what was read, limits, what a grounded answer may be made of) -> answers, best first
+# (decoder, what was read, limits, the allowed grounded answers) -> answers, best first
 Chooser = Callable[[Decoder, Reading, Limits, Source | None], list[Hypothesis]]
 
 
@@ -37,7 +38,7 @@ def written(decoder: Decoder, reading: Reading, limits: Limits, source: Source |
 
 @dataclass(frozen=True)
 class AnswerWriter:
-    """A decoder with what it needs to put an answer into words and to say how sure it is."""
+    """A decoder, and what it takes to turn its output into text and a confidence."""
 
     decoder: Decoder
     tokenizer: TextTokenizer
@@ -45,7 +46,7 @@ class AnswerWriter:
     chooser: Chooser = written
 
     def source(self, question: str, evidence: Sequence[ChunkText], reading: Reading) -> Source:
-        """Say what a grounded answer may be made of: runs of the evidence's tokens, and yes or no where asked for."""
+        """List the allowed grounded answers: stretches of the evidence, and yes or no if the question asks for it."""
         extra = [self.tokenizer.answer(word)[:-1] for word in ("yes", "no")] if is_yes_no(question) else []
         return source_of(reading.tokens, reading.spans, [passage.text for passage in evidence], extra)
 
@@ -58,9 +59,10 @@ class AnswerWriter:
         scores: Sequence[float],
         limits: Limits,
     ) -> Answer:
-        """Answer from the first of the evidence (C), which `reading` holds and which was `attended` to.
+        """Answer from what was read: the first pieces of the evidence (C), with their shares of attention `attended`.
 
-        `scores` (C) are retrieval scores. Empty text: nothing to say. What was not read has no share.
+        `scores` (C) are retrieval scores. The text is empty if there is no answer. Evidence that was not read has a
+        share of 0.
         """
         shares = [*attended, *[0.0] * (len(evidence) - len(attended))]
         source = None if limits.free else self.source(question, evidence[: len(attended)], reading)
@@ -83,14 +85,14 @@ class AnswerWriter:
         )
 
     def says(self, question: str, evidence: Sequence[ChunkText], reading: Reading) -> str:
-        """Answer from what was read, in words alone; empty where there is nothing to say."""
+        """Return only the text of the answer from what was read; empty if there is none."""
         source = self.source(question, evidence, reading)
         best = self.best(reading, Limits(), source)
         number, span = _stands(best, source, [0.0] * len(evidence))
         return self.text(best, source, number, span, evidence)
 
     def best(self, reading: Reading, limits: Limits, source: Source | None) -> Hypothesis:
-        """Choose the best answer; one without tokens where there is nothing to say."""
+        """Choose the best answer; it has no tokens if there is none."""
         found = self.chooser(self.decoder, reading, limits, source)
         return found[0] if found else Hypothesis((), 0.0)
 
@@ -102,7 +104,7 @@ class AnswerWriter:
         span: Span | None,
         evidence: Sequence[ChunkText],
     ) -> str:
-        """Put an answer into words: the evidence's own, where it was cut from it."""
+        """Return an answer's text: the evidence's own, if the answer was cut from it."""
         if number is not None and span is not None:
             return evidence[number].text[slice(*span)]
         text = self.tokenizer.decode(answer.ids)
@@ -110,7 +112,7 @@ class AnswerWriter:
 
 
 def _stands(answer: Hypothesis, source: Source | None, shares: Sequence[float]) -> tuple[int, Span] | tuple[None, None]:
-    """Name the evidence that a grounded answer was cut from: where it stands in several, the most attended to."""
+    """Return the evidence and span of a grounded answer; if several contain it, those with the largest share."""
     if source is None or not answer.places:
         return None, None
     number, span = max(

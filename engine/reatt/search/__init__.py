@@ -1,6 +1,6 @@
 """From a question to the chunks that score best: by attention (ReAtt, equation 1), by words, or by both.
 
-- Every fast way gives the scores of weighted MaxSim in plain float arithmetic, up to rounding.
-- Only chunks of the generation in force are found; keys of two generations are never compared.
-- The token pairs that are shown sum to the score that ranked.
+- Every fast search gives the same scores as weighted MaxSim in float32, up to rounding.
+- Only chunks of the current generation are found; keys of two generations are never compared.
+- The weights of the token pairs that are shown sum to the score.
 """

@@ -1,4 +1,4 @@
-"""Chunks to the draft of a segment: encoded in groups of like length, kept in the order given."""
+"""Encode chunks into the draft of a segment."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from reatt.model.backbone import ChunkText, Encoder
 from reatt_store.segments import Draft, Quantised, draft, quantise
 
-ENCODE_CHUNKS = 16  # chunks encoded together: on a CPU more fall out of its caches
+ENCODE_CHUNKS = 16  # chunks encoded together; more do not fit into a CPU's caches
 
 
 def encode(backbone: Encoder, passages: dict[bytes, ChunkText], on_chunks: Callable[[int], None]) -> Draft:
-    """Encode chunks in groups of like length, so that little is padded, and gather keys and memory in the order given.
+    """Encode chunks in groups of similar length, to need little padding; the draft keeps the given order.
 
-    `on_chunks` hears the size of each group when it is done.
+    `on_chunks` is called with the size of each group when the group is done.
     """
     order = sorted(passages, key=lambda digest: len(passages[digest].text))
     keys: dict[bytes, NDArray[np.float32]] = {}

@@ -1,8 +1,8 @@
 """Search by attention: weighted MaxSim between a question's queries and the keys of one generation of a store.
 
-`exact` scores every key in float32, `fast` in int8 with the best scored again, `two-stage` only the chunks that own a
-key near one of the queries (ReAtt section 2.4). Where heads ask, each with many vectors, both look with the sum of
-those first. All give the same scores to what they return.
+`exact` scores every key in float32. `fast` scores every key in int8, and the best chunks again in float32. `two-stage`
+scores only chunks with a key near one of the queries (ReAtt section 2.4). If decoder heads ask, each with many vectors,
+`fast` and `two-stage` first search with the sum of each head's vectors. All three return the same scores for a chunk.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from reatt_store.library import Library, Segment
 if TYPE_CHECKING:
     from reatt_store.nearest import TokenIndex
 
-# Chunks above which `auto` looks for candidates first. Measured on 100,000 chunks of 127 keys, one thread: `fast` takes
-# 214 ms, `two-stage` 327 ms after an index of 1.7 GB that took 92 s to build (bench/results/bench.md).
+# `auto` is `two-stage` above this number of chunks. Measured on 100,000 chunks of 127 keys, one thread: `fast` takes
+# 214 ms; `two-stage` takes 327 ms, with an index of 1.7 GB that took 92 s to build (bench/results/bench.md).
 FAST_LIMIT = 200_000
 
 
 @dataclass(frozen=True)
 class BestKeys:
-    """For each query vector of a question the key of one chunk that answers to it best, and its part of the score."""
+    """For each query vector of a question, the best matching key of one chunk and its part of the score."""
 
     keys: list[int]  # (m,)
     weights: list[float]  # (m,), which sum to the score
 
 
 class AttentionIndex:
-    """The keys of one generation, mapped from the store's segments; a writer's later changes need a new one."""
+    """The keys of one generation, memory-mapped from the store's segments; after a writer's changes, open a new one."""
 
     def __init__(self, library: Library, generation: int, token_candidates: int) -> None:
         self._library, self._generation, self._token_candidates = library, generation, token_candidates
@@ -48,16 +48,16 @@ class AttentionIndex:
         self._loaded: dict[str, list[maxsim.Shard]] = {}  # by device
 
     def whole(self) -> bool:
-        """Say whether the store still has the generation, and all of its segments that were opened.
+        """Return whether the store still has the generation, and all of its segments that were opened.
 
-        The generation is looked for last: one that went before its segments were opened has left none to miss.
+        The generation is checked last: if it was dropped before its segments were opened, there are none to be missing.
         """
         left = {segment.id for segment in self._library.segments(self._generation)}
         there = {made.id for made in self._library.generations()}
         return self._generation in there and self._segments.keys() <= left
 
     def search(self, queries: Queries, k: int, search: str, only: str | None) -> list[tuple[int, float]]:
-        """Return (chunk id, score) of the best k places, best first; equal texts share a place."""
+        """Return (chunk id, score) of the best k texts, best first; a text may have several chunk ids."""
         ways = {"exact": self._exact, "fast": self._fast, "two-stage": self._two_stage}
         chunks = sum(len(segment.digests) for segment in self._segments.values())
         auto = "fast" if chunks <= FAST_LIMIT else "two-stage"
@@ -74,7 +74,7 @@ class AttentionIndex:
         return dict(zip(where, scores.tolist(), strict=True))
 
     def memory(self, chunks: Sequence[int]) -> dict[int, Tensor]:
-        """Return the states (t, D) that the store keeps of given chunks; those without any are left out."""
+        """Return the stored states (t, D) of given chunks; those without states are left out."""
         found = {}
         for chunk, (id, position) in self._places(chunks).items():
             kept = self._segments[id].memory
@@ -92,7 +92,7 @@ class AttentionIndex:
         return found
 
     def best_keys(self, queries: Queries, chunk: int) -> BestKeys | None:
-        """Explain a chunk's score; None where it has no vectors."""
+        """Explain a chunk's score; None if it has no vectors."""
         keys = self.keys([chunk]).get(chunk)
         if keys is None:
             return None
@@ -117,7 +117,7 @@ class AttentionIndex:
         return open_index(self._library, self._generation, list(self._segments.values()))
 
     def _live(self, only: str | None) -> Live:
-        """Say which chunks may be found, hiding segments that a writer has dropped since they were opened."""
+        """Return which chunks may be found; none of segments that a writer has dropped since they were opened."""
         live = self._library.live(self._generation, only)
         if live is None:
             return None
@@ -131,7 +131,7 @@ class AttentionIndex:
         return maxsim.fast(queries, self._shards(queries), k, live)
 
     def _two_stage(self, queries: Queries, k: int, live: Live) -> list[Place]:
-        """Take the chunks that own a key near any query, or near the sum of a head's, then the best of them."""
+        """Take the chunks with a key near any query, or near the sum of a head's queries, and return the best."""
         asking = gathered(queries) if alike(queries) else queries
         _, rows = self._tokens.search(asking.vectors.cpu().numpy(), self._token_candidates, live)
         candidates = np.unique(np.stack(self._tokens.chunk_of(np.unique(rows[rows >= 0])), 1), axis=0)  # (c, 2)

@@ -1,14 +1,14 @@
 """MaxSim (`score.maxsim`) over sealed segments, fast: in blocks, in threads, and in int8 before float32.
 
-Keys are not unit length and products may be negative, so nothing here normalises, and what must not win is -inf before
-a maximum, never multiplied by 0.
+Keys do not have unit length and products may be negative. So nothing here normalises, and masked products are -inf
+before a maximum, never multiplied by 0.
 
-Both searches scan blocks of tokens that stay in the cache. `exact` multiplies float32; `fast` multiplies int8, then
-scores its best chunks again as `exact` does. Where the processor has no dot products of int8, `fast` multiplies
-float32, too. The maximum runs over each chunk's stretch of a contiguous (m, n) row.
+Both searches scan blocks of tokens that fit into the cache. `exact` multiplies float32. `fast` multiplies int8, then
+scores its best chunks again like `exact`. If the processor has no dot products of int8, `fast` multiplies float32, too.
+The maximum is taken over each chunk's part of a contiguous (m, n) row.
 
-Where vectors form runs (`query_runs`), `fast` scans by the sum of each, and goes on with all of them among what that
-finds.
+If query vectors form runs (`query_runs`), `fast` scans with the sum of each run, and scores what that finds with all
+vectors.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ RESCORE = 150  # chunks that `fast` scores again; recall@10 is 1.0 on raw-norm k
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-Live = Mapping[int, Mask] | None  # segment id -> (c,) which chunks may be found; None where all may
+Live = Mapping[int, Mask] | None  # segment id -> (c,) which chunks may be found; None: all
 ShardScores = Mapping[int, Floats]  # segment id -> (c,)
 Item = TypeVar("Item")
 Dots = Callable[["Shard", int, int], Tensor]  # (shard, first token, last token + 1) -> (m, n) float32
@@ -64,7 +64,7 @@ class Shard:
 
 
 class Place(NamedTuple):
-    """Where a scored chunk stands: a segment's id and the chunk's number in it."""
+    """The place of a scored chunk: its segment's id and its number there."""
 
     segment: int
     position: int
@@ -72,21 +72,21 @@ class Place(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """A question made ready for one way of multiplying."""
+    """A question, prepared for one number type."""
 
     dots: Dots
     weights: Tensor  # (m,) of the maxima of those products
 
 
 class _Step(NamedTuple):
-    """What scores chunks, and how many of them it leaves over."""
+    """One step of a search: it scores chunks and keeps the best `leaves`."""
 
     prepared: Prepared
     leaves: int
 
 
 def load(segment: Segment, device: str = "cpu") -> Shard:
-    """Make a segment ready to be scored; a GPU receives a copy, of the keys alone since it needs no codes."""
+    """Load a segment for scoring; a GPU receives a copy of only the keys, because it needs no codes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # nothing here writes
         keys, codes, scales = (torch.from_numpy(a) for a in (segment.keys, segment.codes, segment.scales))
@@ -96,14 +96,14 @@ def load(segment: Segment, device: str = "cpu") -> Shard:
 
 
 def exact(queries: Queries, shards: Sequence[Shard], live: Live = None) -> ShardScores:
-    """Score every chunk in float32 -> segment id -> (c,); -inf where a chunk is dead or has no keys."""
+    """Score every chunk in float32 -> segment id -> (c,); -inf if a chunk was removed or has no keys."""
     return _scan(_prepared(_float32, queries), shards, live)
 
 
 def fast(queries: Queries, shards: Sequence[Shard], k: int, live: Live = None) -> list[Place]:
-    """Find the best k chunks: score all of them the cheapest way, by the sums of runs where those are alike.
+    """Find the best k chunks: score all by the cheapest step, then the best of them by the next, up to float32.
 
-    What that leaves over is scored again until float32 has had the last word; where float32 is the cheapest way, once.
+    The cheapest step uses sums of runs if their vectors are alike, else int8, else float32.
     """
     cheapest, *steps = _steps(queries, k)
     places = top(_scan(cheapest.prepared, shards, live), cheapest.leaves)
@@ -112,18 +112,18 @@ def fast(queries: Queries, shards: Sequence[Shard], k: int, live: Live = None) -
 
 
 def among(queries: Queries, shards: Sequence[Shard], segments: Integers, positions: Integers, k: int) -> list[Place]:
-    """Find the best k of chosen chunks: score them in float32; where heads ask, narrow them down as `fast` does."""
+    """Find the best k of chosen chunks: score them in float32; if decoder heads ask, by the same steps as `fast`."""
     steps = _steps(queries, k)
     return _narrowed(steps if queries.runs else steps[-1:], shards, segments, positions)
 
 
 def rescore(queries: Queries, shards: Sequence[Shard], segments: Integers, positions: Integers) -> Floats:
-    """Score chosen chunks as `exact` does: the i-th is chunk `positions[i]` of the segment with id `segments[i]`."""
+    """Score chosen chunks like `exact`: the i-th is chunk `positions[i]` of the segment with id `segments[i]`."""
     return _chosen(_prepared(_float32, queries), shards, segments, positions)
 
 
 def top(scores: ShardScores, k: int) -> list[Place]:
-    """Pick the best k finite scores; equal ones by segment, then position, so that two runs always agree."""
+    """Return the best k finite scores; equal ones by segment, then position, so that results are reproducible."""
     ids = sorted(scores)
     flat = np.concatenate([*(scores[id] for id in ids), np.empty(0, np.float32)])
     k = min(k, int(np.count_nonzero(flat > -np.inf)))
@@ -147,7 +147,7 @@ def _narrowed(steps: Sequence[_Step], shards: Sequence[Shard], segments: Integer
 
 
 def _steps(queries: Queries, k: int) -> list[_Step]:
-    """Name what scores chunks, cheapest first; the last step leaves the best k by float32."""
+    """List the steps of a search, cheapest first; the last one keeps the best k by float32."""
     prepare, count = _ENGINES[queries.vectors.device.type].fast, max(RESCORE, 10 * k)
     steps = [_Step(_prepared(_float32, queries), k)]
     if prepare is not _float32:
@@ -158,13 +158,13 @@ def _steps(queries: Queries, k: int) -> list[_Step]:
 
 
 def _prepared(prepare: Prepare, queries: Queries) -> Prepared:
-    """Prepare queries; where keys end in scales, products are multiplied by them before the maximum."""
+    """Prepare queries; if keys have scales, products are multiplied by them before the maximum."""
     prepared, scaled_by = prepare(queries.vectors, queries.weights), queries.scaled_by
     if scaled_by is None:
         return prepared
     columns, counts = torch.unique_consecutive(scaled_by, return_counts=True)
     ends = counts.cumsum(0).tolist()
-    runs = list(zip(columns.tolist(), [0, *ends], ends, strict=False))  # vectors that ask together, by their column
+    runs = list(zip(columns.tolist(), [0, *ends], ends, strict=False))  # consecutive vectors with the same column
 
     def scaled(shard: Shard, start: int, end: int) -> Tensor:
         products = prepared.dots(shard, start, end)  # (m, n)
@@ -186,13 +186,13 @@ def _float16(vectors: Tensor, weights: Tensor) -> Prepared:
 
 
 def _int8(vectors: Tensor, weights: Tensor) -> Prepared:
-    """Quantise each query vector by its own largest entry; that factor is positive, so it can wait until after max."""
+    """Quantise each query vector by its largest entry; that factor is positive, so it can wait until after max."""
     factors = vectors.abs().amax(dim=1).clamp_min(1e-30) / 127  # (m,)
     codes = (vectors / factors[:, None]).round().to(torch.int8)
 
     def dots(shard: Shard, start: int, end: int) -> Tensor:
         keys = shard.codes[start:end]
-        np.maximum.reduce(keys.numpy()[:, 0])  # fetch the rows in order: the product's own order costs a fifth more
+        np.maximum.reduce(keys.numpy()[:, 0])  # reads the rows in order; without this the product takes a fifth longer
         products: Tensor = torch._int_mm(codes, keys.T)  # (m, n) int32
         return products.float().mul_(shard.scales[start:end])
 
@@ -200,12 +200,12 @@ def _int8(vectors: Tensor, weights: Tensor) -> Prepared:
 
 
 def _reduceat(dots: Tensor, starts: Integers) -> Tensor:
-    """Take each row's maximum from every start up to the next: (m, n) -> (m, c); 15 times segment_reduce's pace."""
+    """Take each row's maximum from every start to the next: (m, n) -> (m, c); 15 times as fast as segment_reduce."""
     return torch.from_numpy(np.maximum.reduceat(dots.numpy(), starts, axis=1))
 
 
 def _scatter(dots: Tensor, starts: Integers) -> Tensor:
-    """Do the same where numpy cannot reach: on a GPU."""
+    """Do the same on a GPU."""
     lengths = np.diff(starts, append=dots.shape[1])
     owner = torch.from_numpy(np.repeat(np.arange(len(starts)), lengths)).to(dots.device)
     maxima = dots.new_full((len(dots), len(starts)), -torch.inf)
@@ -213,7 +213,7 @@ def _scatter(dots: Tensor, starts: Integers) -> Tensor:
 
 
 def _int8_works() -> bool:
-    """Say whether torch's int8 product, a private function, is fast here, is there, and is right."""
+    """Return whether torch's int8 product, a private function, is fast on this processor, exists, and is correct."""
     if not multiplies_int8():
         return False
     left, right = torch.full((2, 8), -127, dtype=torch.int8), torch.full((8, 4), 127, dtype=torch.int8)
@@ -275,9 +275,9 @@ def _chosen(prepared: Prepared, shards: Sequence[Shard], segments: Integers, pos
 
 
 def _score(prepared: Prepared, shard: Shard, chunks: slice) -> Floats:
-    """Score a run of chunks; -inf where one has no keys."""
+    """Score consecutive chunks; -inf for those without keys."""
     offsets = shard.offsets[chunks.start : chunks.stop + 1]
-    filled = np.diff(offsets) > 0  # an empty stretch would be given its successor's first key
+    filled = np.diff(offsets) > 0  # reduceat would give an empty chunk the next one's first key
     scores = np.full(len(filled), -np.inf, np.float32)
     if filled.any():
         products = prepared.dots(shard, int(offsets[0]), int(offsets[-1]))  # (m, n)
@@ -287,7 +287,7 @@ def _score(prepared: Prepared, shard: Shard, chunks: slice) -> Floats:
 
 
 def _blocks(offsets: Integers, tokens: int) -> Iterator[slice]:
-    """Cut the chunks into runs of about so many tokens; one chunk is never split."""
+    """Cut the chunks into slices of about so many tokens; a chunk is never split."""
     start, count = 0, len(offsets) - 1
     while start < count:
         stop = int(np.searchsorted(offsets, offsets[start] + tokens, side="right")) - 1
@@ -295,7 +295,7 @@ def _blocks(offsets: Integers, tokens: int) -> Iterator[slice]:
 
 
 def _in_parallel(do: Callable[[Item], None], work: Sequence[Item], device: torch.device) -> None:
-    """Do the work in threads, each with one torch thread: a block is too small to be shared by several."""
+    """Do the work in threads, each with one torch thread, because a block is too small for several."""
     items = iter(work)  # shared by all threads; taking the next one is atomic
 
     def drain(_: int) -> None:
@@ -311,4 +311,4 @@ def _in_parallel(do: Callable[[Item], None], work: Sequence[Item], device: torch
         with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             list(pool.map(drain, range(workers)))
     finally:
-        torch.set_num_threads(threads)  # else threads that start later would inherit the workers' setting
+        torch.set_num_threads(threads)  # otherwise later threads would inherit the workers' setting

@@ -1,4 +1,4 @@
-"""A question with everything that decides its answer: made once, by whoever asks, and passed on unchanged."""
+"""A question with all options that decide its answer: made once, and passed on unchanged."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ class Query:
     """A question, how to look for evidence, and how to answer from it."""
 
     question: str
-    top: int = TOP  # how many chunks
+    top: int = TOP  # the number of chunks
     retriever: str = "hybrid"  # or "attention", or "words"
     search: str = "auto"  # how attention searches: or "exact", "fast", "two-stage"
-    only: str | None = None  # a glob on the documents' paths, or on the end of them
+    only: str | None = None  # a glob that documents' paths, or their ends, must match
     rounds: int | None = None  # None: all rounds of the method
-    rerank: bool = False  # let the last round order what the one before has found, and find nothing itself
+    rerank: bool = False  # the last round only reorders what the round before has found
     abstain: float | None = None  # no answer below this confidence; None: the model's own threshold
-    free: bool = False  # whether the answer may be words that are not in the evidence
-    beams: int = 1  # answers kept in mind while writing
+    free: bool = False  # whether the answer may contain words that are not in the evidence
+    beams: int = 1  # of the beam search that writes the answer
     max_tokens: int = 32  # of the answer

@@ -1,7 +1,8 @@
-"""Runs of query vectors that ask as one: a head's retrieval tokens, side by side under one weight and one scale.
+"""Runs of query vectors: the consecutive vectors of a head's retrieval tokens, which share a weight and a scale.
 
-`max_j <sum_r q_r, k_j> <= sum_r max_j <q_r, k_j>`. What a run's sum scores is near what its vectors score while they
-point much the same way, and costs a vector instead of many: it says which chunks are worth asking with all of them.
+`max_j <sum_r q_r, k_j> <= sum_r max_j <q_r, k_j>`. If the vectors of a run have similar directions, the score of their
+sum is close to the sum of their scores, and costs only one product. So sums select the chunks that are worth scoring
+with all vectors.
 """
 
 from __future__ import annotations
@@ -14,16 +15,17 @@ import torch
 
 from reatt.model.backbone import Queries
 
-# Chunks that sums leave over. Of 136,309 by 18 heads of 64 tokens the ten best were found so for each of 363 questions,
-# of the best 50 0.998 (docs/intra.md); with 150 left over, of the best 5 and 50 0.98 and 0.85 (24 questions).
+# The number of chunks that sums select. With 136,309 chunks and 18 heads of 64 tokens, these contained the ten best for
+# all of 363 questions, and 0.998 of the best 50 (docs/intra.md). With 150 they contained 0.98 of the best 5 and 0.85 of
+# the best 50 (24 questions).
 GATHERED = 1500
-# Where all runs together have less in common, all are asked vector by vector. reatt-mini's have 0.35 to 0.40. On random
-# keys (20,000 chunks) recall@10 is 1.00 at 0.2 and 0.60 at 0.03; 64 unrelated vectors have 1/64.
+# Sums are used only if `alike` is at least this. reatt-mini's queries have 0.35 to 0.40. On random keys (20,000 chunks)
+# recall@10 is 1.00 at 0.2 and 0.60 at 0.03; 64 unrelated vectors have 1/64.
 ALIKE = 0.1
 
 
 def gathered(queries: Queries) -> Queries:
-    """Sum each run of vectors, with the weight, the scale, the head and the span that its vectors share.
+    """Sum each run of vectors; the sum has the weight, scale, head and span that the vectors share.
 
     >>> vectors, weights = torch.tensor([[1.0], [2.0], [4.0]]), torch.tensor([0.5, 0.5, 1.0])
     >>> one = Queries(vectors, weights, ((0, 9),) * 3, ((0, 0), (0, 0), (0, 1)))
@@ -39,9 +41,9 @@ def gathered(queries: Queries) -> Queries:
 
 
 def alike(queries: Queries) -> bool:
-    """Say whether runs have so much in common that their sums may ask first.
+    """Return whether the vectors of each run are so similar that a search by their sums is reliable.
 
-    That is `sum_g |sum_r w q_r|^2 / sum_g R_g sum_r |w q_r|^2`: 1 for equal vectors, 1 / R for R unrelated ones.
+    The measure is `sum_g |sum_r w q_r|^2 / sum_g R_g sum_r |w q_r|^2`: 1 for equal vectors, 1 / R for R unrelated ones.
     """
     runs = queries.runs
     if max(runs, default=1) == 1:

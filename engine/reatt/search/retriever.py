@@ -1,8 +1,8 @@
-"""Question to evidence: by attention, by words, or by both.
+"""Find the evidence for a question: by attention, by words, or by both.
 
-Attention asks in the rounds of the store's method (`rounds.py`); a chunk's score is that of the last one. Hybrid is a
-convex combination of the two scores, each scaled per question, with a weight fitted on training questions: reciprocal
-rank fusion with a weaker list lowers the better one.
+A search by attention has the rounds of the store's method (`rounds.py`); a chunk's score is that of the last round.
+Hybrid search is a convex combination of both scores, scaled for each question, with a weight fitted on training
+questions. Reciprocal rank fusion was worse: a weaker list lowers the better one.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from reatt.search.index import AttentionIndex
 
 TOKEN_CANDIDATES = 2048  # K' of section 2.4: nearest tokens per question token
-CANDIDATES = 100  # candidates that hybrid takes from each side
+CANDIDATES = 100  # candidates that hybrid search takes from attention and from words
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A chunk that was found: what found it, and what it gave to an answer."""
+    """A chunk that was found: its scores, and its part in the answer."""
 
     chunk: StoredChunk
     score: float
     rank: int  # 1 is best
     words_score: float | None
     attention_score: float | None
-    tokens: tuple[TokenPair, ...] = ()  # whose weights sum to the attention score; () where it was not explained
-    share: float = 0.0  # of the attention while the answer was written; the shares of all evidence sum to 1
-    read: bool = False  # whether the model read it; it reads only as many as it reads well together
+    tokens: tuple[TokenPair, ...] = ()  # their weights sum to the attention score; () if it was not explained
+    share: float = 0.0  # of the attention when the answer was written; the shares of all evidence sum to 1
+    read: bool = False  # whether the model read it; each model has a limit (`reads`)
 
     @property
     def path(self) -> str:
@@ -50,7 +50,7 @@ class Hit:
 
     @property
     def title(self) -> str:
-        """The document's title and the headings that the chunk stands under."""
+        """The document's title and the headings above the chunk."""
         return self.chunk.chunk.title
 
     @property
@@ -60,7 +60,7 @@ class Hit:
 
     @property
     def page(self) -> int | None:
-        """The page that the chunk begins on, from 1; None where the document has no pages."""
+        """The page that the chunk begins on, from 1; None if the document has no pages."""
         return self.chunk.chunk.page
 
     @property
@@ -70,13 +70,13 @@ class Hit:
 
     @property
     def span(self) -> Span:
-        """Where the chunk stands in its document: [start, end) in characters."""
+        """The position of the chunk in its document: [start, end) in characters."""
         return self.chunk.chunk.char_start, self.chunk.chunk.char_end
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What a search gives to chunks, by their ids; `total` has the best first."""
+    """The scores of chunks, by their ids; `total` has the best first."""
 
     total: Mapping[int, float]
     words: Mapping[int, float] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class Scores:
 
 
 class Retriever:
-    """Searches one generation of a store with the model that encoded it; words need neither."""
+    """Searches one generation of a store with the model that encoded it; search by words needs neither."""
 
     def __init__(
         self,
@@ -101,13 +101,13 @@ class Retriever:
         self.library, self.generation, self.fusion = library, generation, fusion
         self.token_candidates = token_candidates
         self._backbone = backbone
-        self._version: int | None = None  # of the store when it was last looked at
-        self._latest: tuple[Query, Heard] | None = None  # explanations, and a deeper search, ask for the same
+        self._version: int | None = None  # of the store when it was last checked
+        self._latest: tuple[Query, Heard] | None = None  # explanations, and a deeper search, need the same queries
         self._opened: AttentionIndex | None = None
 
     @property
     def backbone(self) -> Backbone:
-        """The model; raises `ModelMismatch` where there is none."""
+        """The model; raises `ModelMismatch` if there is none."""
         if self._backbone is None or self.generation is None:
             raise ModelMismatch("the store has no vectors to search by attention", "reatt ingest, or --retriever words")
         return self._backbone
@@ -115,7 +115,7 @@ class Retriever:
     def find(self, query: Query) -> list[Hit]:
         """Return the best chunks, best first; raises `BadQuestion` if the question is blank.
 
-        `rounds` and `rerank` are for a method that asks more than once: others raise `ModelMismatch`.
+        `rounds` and `rerank` need a method with several rounds; otherwise they raise `ModelMismatch`.
         """
         if not query.question.strip():
             raise BadQuestion("the question is empty", 'reatt ask "What …?"')
@@ -144,11 +144,11 @@ class Retriever:
         rounds: int | None = None,
         rerank: bool = False,
     ) -> list[Hit]:
-        """Find the best k chunks for a question; as `find`, for callers that have no `Query`."""
+        """Find the best k chunks for a question; like `find`, for callers without a `Query`."""
         return self.find(Query(question, k, retriever, search, only, rounds, rerank))
 
     def explain(self, question: str, hit: Hit) -> list[TokenPair]:
-        """Name the token pairs whose weights sum to the hit's attention score; none where it has no vectors."""
+        """Return the token pairs whose weights sum to the hit's attention score; none if it has no vectors."""
         if self._backbone is None or self.generation is None:
             return []
         latest = self._latest
@@ -163,7 +163,7 @@ class Retriever:
         return by_head(pairs, queries.heads) if queries.heads else pairs
 
     def passages(self, chunks: Sequence[StoredChunk]) -> list[ChunkText]:
-        """Give chunks as a reader takes them: with the states that the store keeps of them."""
+        """Return chunks as the model reads them, with the states that the store keeps of them."""
         kept = self._index.memory([stored.id for stored in chunks])
         return [ChunkText(stored.chunk.title, stored.chunk.text, kept.get(stored.id)) for stored in chunks]
 
@@ -182,9 +182,9 @@ class Retriever:
             raise UsageError("--rerank-only needs the second round", "leave out --rounds 1")
 
     def _catch_up(self) -> None:
-        """Open what a writer has added since the last search and let go of what it has dropped.
+        """Open what a writer has added since the last search, and close what it has dropped.
 
-        The first search looks, too: the store may have moved while the model was loaded.
+        The first search does this, too, because the store may have moved while the model was loaded.
         """
         version = self.library.version()
         if version == self._version:
@@ -196,14 +196,14 @@ class Retriever:
             raise ModelMismatch("the store has moved to another model meanwhile", "run the command again")
 
     def _overtaken(self) -> bool:
-        """Say whether a writer has dropped a segment during a search: places in it name no chunk any more."""
+        """Return whether a writer has dropped a segment during a search; its places are then no longer valid."""
         if self._opened is None or self.library.version() == self._version:
             return False
         return not self._opened.whole()
 
     @property
     def _index(self) -> AttentionIndex:
-        """The keys, opened when they are first needed after each change."""
+        """The keys; opened when they are first needed after a change."""
         from reatt.search.index import AttentionIndex
 
         if self._opened is None:
@@ -212,7 +212,7 @@ class Retriever:
         return self._opened
 
     def _hear(self, query: Query) -> Heard:
-        """Go through the rounds of the method up to what the last one asks: question -> `Queries`."""
+        """Run the rounds of the method up to the queries of the last one."""
         asked = Query(query.question, 0, "attention", query.search, query.only, query.rounds, query.rerank)
         if self._latest is None or self._latest[0] != asked:
             first, *later = self.backbone.rounds[: query.rounds]
@@ -258,10 +258,10 @@ class Retriever:
 
 
 def fuse(attention: Mapping[int, float], words: Mapping[int, float], weight: float) -> dict[int, float]:
-    """Combine scores per question: `weight` of attention scaled to [0, 1], the rest of BM25 as a share of its best.
+    """Combine scores: `weight` times attention, scaled to [0, 1], plus the rest times BM25, divided by its best.
 
-    Returns chunk id -> score, best first. BM25 has a natural zero, no shared word; attention has none, so its lowest
-    candidate is taken.
+    Returns chunk id -> score, best first. BM25 has a natural zero (no common word). Attention has none, so its lowest
+    candidate is 0.
 
     >>> fuse({1: 4.0, 2: 2.0}, {2: 3.0}, 0.25)
     {2: 0.75, 1: 0.25}

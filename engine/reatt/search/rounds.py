@@ -1,4 +1,4 @@
-"""Asking in rounds: each a weighted MaxSim over the keys of all chunks, a later one with what the one before found."""
+"""Search in rounds: each is a weighted MaxSim over all keys; a later one sees what the one before has found."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reatt.model.backbone import DecoderHead, Queries, Round, Span
 
 @dataclass(frozen=True)
 class Heard:
-    """What the last round asks, and what the round before had found, best first."""
+    """The queries of the last round, and what the round before has found, best first."""
 
     queries: Queries
     round: Round
@@ -19,16 +19,16 @@ class Heard:
 
 @dataclass(frozen=True)
 class TokenPair:
-    """One term of an attention score: a question token or a head, and the part of the chunk that answers to it best."""
+    """One term of an attention score: a question token or a head, and the best matching part of the chunk."""
 
     question_span: Span
     chunk_span: Span
     weight: float
-    head: DecoderHead | None = None  # of the decoder, where it asks after reading the whole question
+    head: DecoderHead | None = None  # the decoder head, if the decoder asks
 
 
 def carried(found: Sequence[int], before: Sequence[int], round: Round) -> list[int]:
-    """Let the best of the round before that are not among the first of this one stand right behind those.
+    """Insert the best chunks of the round before after the first ones of this round, unless they are among those.
 
     >>> carried([1, 2, 3, 4], [2, 9, 4], Round(lambda question, found: None, carry=1, after=2))
     [1, 2, 9, 3, 4]
@@ -39,7 +39,7 @@ def carried(found: Sequence[int], before: Sequence[int], round: Round) -> list[i
 
 
 def by_head(pairs: Sequence[TokenPair], heads: Sequence[DecoderHead]) -> list[TokenPair]:
-    """Add up what a head's queries give to one part of a chunk: a score has hundreds of terms, a person reads ten."""
+    """Sum the weights of a head's queries for each part of a chunk: hundreds of terms are too many to read."""
     sums: dict[tuple[DecoderHead, Span, Span], float] = {}
     for pair, head in zip(pairs, heads, strict=True):
         key = head, pair.question_span, pair.chunk_span

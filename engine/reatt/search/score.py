@@ -1,9 +1,9 @@
-"""MaxSim, once and plainly: what every faster way must equal.
+"""MaxSim, in its plain form; the faster forms must give equal scores.
 
     score(question, chunk) = sum_i w_i * max_j <q_i, k_j>        (ReAtt section 2.2, equation 1, where w_i = 1 / m)
 
-`maxsim.py` scans a whole store by it, in blocks and in int8; `training/scores.py` learns from it without holding the
-products. Keys are not unit length and products may be negative: padding is -inf before the maximum.
+`maxsim.py` scans a whole store with it, in blocks and in int8. `training/scores.py` computes its gradients without
+storing the products. Keys do not have unit length and products may be negative, so padding is -inf before the maximum.
 
 Axes: C chunks of n keys each, d entries of a vector; `...` and m are axes of the query vectors.
 """

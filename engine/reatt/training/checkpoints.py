@@ -1,7 +1,7 @@
-"""Checkpoints of a training run: a folder each, complete or not there at all.
+"""Checkpoints of a training run: one folder each, which is either complete or does not exist.
 
 `step-00000042/` holds `training.safetensors` (weights, head weights, AdamW's moments, close chunks) and `training.json`
-(everything else). It is written beside, down to the disk, and renamed; the one before goes only then.
+(everything else). It is written to a temporary folder, synced to disk, and renamed. Only then the old one is deleted.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from reatt_store.connection import sync_folder, translated
 from reatt_store.errors import DiskFull, UsageError
 
 WEIGHTS, STATE = "training.safetensors", "training.json"
-PART = "part"  # a folder on its way in or out
+PART = "part"  # the temporary name of a folder that is being written or deleted
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a run needs to go on: tensors by name, and plain values."""
+    """What a run needs to continue: tensors by name, and plain values."""
 
     tensors: Mapping[str, Tensor]
     state: Mapping[str, Any]
 
 
 def save(folder: Path, step: int, checkpoint: Checkpoint) -> None:
-    """Put a checkpoint in place of the earlier ones; raises DiskFull, and the earlier ones stay."""
+    """Replace the earlier checkpoints by a new one; if that raises DiskFull, the earlier ones stay."""
     with translated(folder):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     part, final = folder / PART, folder / f"step-{step:08d}"
@@ -44,7 +44,7 @@ def save(folder: Path, step: int, checkpoint: Checkpoint) -> None:
             part.mkdir()
             _write(part, checkpoint)
             if final.is_dir():
-                return  # of the same step, so of the same content
+                return  # the same step has the same content
             part.rename(final)
             sync_folder(folder)
     except SafetensorError as error:
@@ -57,7 +57,7 @@ def save(folder: Path, step: int, checkpoint: Checkpoint) -> None:
 
 
 def load(folder: Path) -> Checkpoint | None:
-    """Read the newest checkpoint; None where there is none."""
+    """Read the newest checkpoint; None if there is none."""
     for newest in reversed(_complete(folder)):
         try:
             state = json.loads((newest / STATE).read_text(encoding="utf-8"))
@@ -69,12 +69,12 @@ def load(folder: Path) -> Checkpoint | None:
 
 
 def exists(folder: Path) -> bool:
-    """Say whether there is a run to go on with."""
+    """Return whether there is a run to continue."""
     return bool(_complete(folder))
 
 
 def forget(folder: Path) -> None:
-    """Remove all checkpoints: the run is over."""
+    """Remove all checkpoints of a finished run."""
     for each in _complete(folder):
         _drop(each)
     shutil.rmtree(folder, ignore_errors=True)
@@ -85,7 +85,7 @@ def _complete(folder: Path) -> list[Path]:
 
 
 def _drop(checkpoint: Path) -> None:
-    """Let a checkpoint vanish at once: what a kill leaves of it has no checkpoint's name."""
+    """Rename a checkpoint, then delete it: what a kill leaves of it no longer has the name of a checkpoint."""
     passing = checkpoint.with_name(PART)
     shutil.rmtree(passing, ignore_errors=True)
     checkpoint.rename(passing)

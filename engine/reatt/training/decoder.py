@@ -1,8 +1,8 @@
-"""Teaching the decoder to retrieve (INTRA, section 3): nothing but its retrieval tokens and what its heads weigh.
+"""Train the decoder to retrieve (INTRA, section 3): only its retrieval tokens and the weights of its heads.
 
-The model is frozen, so states and keys stay what the store holds and nothing is encoded but the questions. A question's
-loss is the cross-entropy of all its evidence, among what the first round found, the evidence of the other questions of
-the step, and chunks by chance. A step is a function of the seed and its number.
+The model is frozen, so the states and keys in the store stay valid, and only questions are encoded. A question's loss
+is the cross-entropy of all its evidence, among the chunks of the first round, the evidence of the other questions of
+the step, and random chunks. A step is a function of the seed and its number.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from reatt.search.index import AttentionIndex
 from reatt.search.score import maxsim
 from reatt.training.plans import SEEDS, Budget, Plan, Row, TrainingLog, rate
 
-STRANGERS = 256  # chunks by chance that a step's questions are to tell from their evidence
+STRANGERS = 256  # random chunks in a step
 CLIP = 1.0  # norm of the gradient
 RETRIEVAL_PLAN = Plan(batch=16, rate=3e-3, rounds=1, learn_head=False, half=False, recompute=False)
 
 
 def chunk_scores(asking: Tensor, weights: Tensor, keys: Tensor, keep: Tensor, columns: Tensor | None = None) -> Tensor:
-    """Score chunks (C,): queries (L, h, R, d), weights (L, h), keys (C, n, d) where `keep` (C, n) says there is one.
+    """Score chunks (C,) by queries (L, h, R, d), weights (L, h) and keys (C, n, d), which are real where `keep` (C, n).
 
-    `sum_{l,h} w_lh * sum_r max_j <q_lhr, k_j>`; `columns` (L, h) says which entry of a key scales its products with a
-    head's queries.
+    A score is `sum_{l,h} w_lh * sum_r max_j <q_lhr, k_j>`. `columns` (L, h) is the entry of a key that scales its
+    products with a head's queries.
     """
     scales = None if columns is None else columns[..., None]  # (L, h, 1)
     by_head = maxsim(asking, torch.ones_like(asking[..., 0]), keys, keep, scales)  # (L, h, C)
@@ -45,13 +45,13 @@ def chunk_scores(asking: Tensor, weights: Tensor, keys: Tensor, keep: Tensor, co
 
 
 def evidence_loss(scores: Tensor, evidence: Tensor) -> Tensor:
-    """Take the cross-entropy of scores (C,) to all of the evidence (C,) alike: several chunks are right together."""
+    """Compute the cross-entropy of scores (C,) with a target that is uniform over the evidence (C,), a mask."""
     return -scores.log_softmax(0)[evidence].mean()
 
 
 @dataclass(frozen=True)
 class Taken:
-    """What a step tells of itself, as in `Row`."""
+    """The figures of a step, as in `Row`."""
 
     answer: float | None = None
     cross_document: float | None = None
@@ -59,7 +59,7 @@ class Taken:
 
 
 class Learns(Protocol):
-    """What `learn` lets take steps."""
+    """A learner that `learn` can run."""
 
     read: int  # states that the decoder has read
 
@@ -80,7 +80,7 @@ class EvidenceMaterial:
 def first_round(
     model: Intra, index: AttentionIndex, examples: Sequence[Example], on_each: Callable[[int], None]
 ) -> list[list[int]]:
-    """Ask the encoder's round once for each example: the encoder is frozen, so it holds for the whole run."""
+    """Search once for each example with the encoder's round; the encoder is frozen, so the results stay valid."""
     found = []
     for number, example in enumerate(examples):
         on_each(number)
@@ -95,13 +95,13 @@ def _order(count: int, seed: int, epoch: int) -> tuple[int, ...]:
 
 
 def drawn(count: int, plan: Plan, number: int) -> list[int]:
-    """Deal out the examples of a step by number: every one once before any twice."""
+    """Return the numbers of the examples of a step; each is used once before any is used twice."""
     places = range(number * plan.batch, (number + 1) * plan.batch)
     return [_order(count, plan.seed, place // count)[place % count] for place in places]
 
 
 def candidates(material: EvidenceMaterial, chosen: Sequence[int], seed: int, number: int) -> list[list[int]]:
-    """Say for each question of a step which chunks to tell apart: store ids, its evidence first, no text twice."""
+    """Return for each question of a step its candidate chunks: store ids, its evidence first, no text twice."""
     corpus, draw = material.corpus, random.Random(seed * SEEDS + number)  # noqa: S311
     strangers = draw.sample(corpus.ids, min(STRANGERS, len(corpus.ids)))
     evidence = [chunk for place in chosen for chunk in material.examples[place].close]
@@ -113,7 +113,7 @@ def candidates(material: EvidenceMaterial, chosen: Sequence[int], seed: int, num
 
 
 class Learner:
-    """Retrieval tokens that learn, beside a model that does not."""
+    """Trains the retrieval tokens of a frozen model."""
 
     def __init__(self, model: Intra, material: EvidenceMaterial, plan: Plan) -> None:
         self._model, self._material, self._plan = model, material, plan
@@ -130,11 +130,11 @@ class Learner:
 
     @property
     def _weights(self) -> Tensor:
-        """(L, h), learnt in units of their first mean: AdamW's steps, of one length for all, would dwarf them."""
+        """(L, h), learnt in units of their first mean; otherwise AdamW's steps would be too large for them."""
         return self._gains * self._unit
 
     def state(self) -> dict[str, Tensor]:
-        """Copy what a later run needs to go on from here: what has been learnt, and AdamW's moments."""
+        """Copy what a later run needs to continue: what has been learnt, and AdamW's moments."""
         moments = {
             f"{name}.{number}": value.clone()
             for number, of in self._optimizer.state_dict()["state"].items()
@@ -144,7 +144,7 @@ class Learner:
         return {**learnt, "gains": self._gains.detach().clone(), "unit": self._unit, **moments}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from what `state` has given: the steps after are those that an undisturbed run takes."""
+        """Continue from a result of `state`; the next steps equal those of an uninterrupted run."""
         moments: dict[int, dict[str, Tensor]] = defaultdict(dict)
         for name, _, number in (key.partition(".") for key in state):
             if number:
@@ -156,14 +156,14 @@ class Learner:
         self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": dict(moments)})
 
     def temper(self) -> None:
-        """Scale the weights until the first step's scores spread by 1: softmax is to be neither flat nor decided."""
+        """Scale the weights so that the first step's scores have standard deviation 1, which suits the softmax."""
         with torch.no_grad():
             scores = torch.cat([scores for scores, _ in self._scored(0)])
             self._unit = self._unit / scores.std().clamp_min(1e-6)
         self.read = 0
 
     def step(self, number: int, rate: float) -> Taken:
-        """Take a step; tell its loss, and the share of its questions whose best chunk is evidence."""
+        """Take a step; return its loss, and the share of its questions whose best chunk is evidence."""
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.zero_grad()
@@ -178,7 +178,7 @@ class Learner:
         return Taken(cross_document=sum(losses) / len(losses), agreement=right / len(losses))
 
     def _scored(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield for each question of a step the scores of its candidates (C,), and which are evidence (C,)."""
+        """Yield for each question of a step the scores of its candidates (C,), and which of them are evidence (C,)."""
         chosen = drawn(len(self._material.examples), self._plan, number)
         every = candidates(self._material, chosen, self._plan.seed, number)
         keys = self._keys(sorted({chunk for own in every for chunk in own}))
@@ -207,7 +207,7 @@ class Learner:
 def learn(
     learner: Learns, plan: Plan, budget: Budget, on_row: Callable[[Row, float], None], stop: Callable[[], bool]
 ) -> TrainingLog:
-    """Take steps until the budget is spent or a person stops."""
+    """Take steps until the budget is spent or a person stops the run."""
     rows: list[Row] = []
     started, stopped = time.monotonic(), False
     while (share := budget.share(len(rows), time.monotonic() - started)) < 1:

@@ -1,7 +1,8 @@
-"""Is there a teacher? How often what reading attends to most is the chunk that holds the answer (`teacher_hit@1`).
+"""Measure the teacher: how often it prefers the chunk that contains the answer (`teacher_hit@1`).
 
-Among K close chunks, the gold one included. Until reading knows better than the words that found them, what it says
-about them is noise, and nothing may be learnt from it: this is what the paper's warm-up on answers alone is for.
+It chooses among K close chunks, including the gold one. As long as reading knows no more than the word search that
+found them, its preferences are noise, and retrieval must not learn from it. The paper therefore starts with a warm-up
+on answers alone.
 """
 
 from __future__ import annotations
@@ -24,8 +25,7 @@ CLOSE = 20
 class Exam:
     """Questions whose gold chunk is known.
 
-    `ask` returns how often the chunk that a teacher gives most is the gold one; `words_hit` how often the first one in
-    the order of BM25 is.
+    `ask` returns how often a teacher's favourite is the gold chunk; `words_hit` is how often the first one of BM25 is.
     """
 
     questions: int
@@ -33,10 +33,10 @@ class Exam:
     ask: Callable[[ReAtt, Teacher], float]
 
     def passed(self, hit: float, lead: float) -> bool:
-        """Say whether the teacher knows more than words do, by `lead`, or errs in no more than a share of `lead`.
+        """Return whether the teacher beats word search by `lead`, or is wrong at most in a share of `lead`.
 
-        The latter for masked sentences: they stand in their chunk word for word, so words find nearly all of these
-        chunks, and no one could know more. A teacher who says nothing hits one in twenty.
+        The second condition is for masked sentences: their chunks contain them word for word, so word search finds
+        nearly all of them and can hardly be beaten. A teacher that guesses is right once in twenty.
 
         >>> Exam(32, 0.6, lambda *_: 0.0).passed(0.64, 0.05), Exam(32, 0.98, lambda *_: 0.0).passed(0.96, 0.05)
         (False, True)
@@ -44,7 +44,7 @@ class Exam:
         return hit >= min(self.words_hit + lead, 1 - lead)
 
     def chosen(self, model: ReAtt, lead: float) -> str:
-        """Name the teacher to learn from: the first of all that passes, or the best where none does."""
+        """Return the name of the teacher to learn from: the first that passes, or the best if none does."""
         hits = {name: self.ask(model, teacher) for name, teacher in TEACHERS.items()}
         passed = (name for name, hit in hits.items() if self.passed(hit, lead))
         return next(passed, max(hits, key=hits.__getitem__))
@@ -53,7 +53,7 @@ class Exam:
 def exam(
     examples: Sequence[Example], corpus: Corpus, chunks: ChunkIds, search: CorpusSearch, model: ReAtt
 ) -> Exam | None:
-    """Set an exam from the first examples whose gold chunk is known; None where there is no such example."""
+    """Make an exam of the first examples whose gold chunk is known; None if there is no such example."""
     known = [example for example in examples if example.chunk is not None][:QUESTIONS]
     if not known:
         return None
@@ -76,7 +76,7 @@ def exam(
 
 
 def _gold(close: Sequence[int], example: Example, corpus: Corpus) -> int:
-    """Name the close chunk whose text is the gold one's."""
+    """Return the close chunk with the text of the gold one."""
     same = set(corpus.same(example.chunk if example.chunk is not None else close[0]))
     return next(chunk for chunk in close if chunk in same)
 

@@ -1,4 +1,4 @@
-"""What a store cannot be adapted from, told before minutes are spent; and what was not taught, told after."""
+"""Check before a run whether the store's examples can teach anything; warn after it if retrieval was not taught."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNTAUGHT = "nothing taught retrieval: no teacher found more than words do (--tea
 
 
 def check(material: Material, freeze: str) -> None:
-    """Raise UsageError where what may learn and what there is to learn from have nothing in common."""
+    """Raise UsageError if the examples cannot teach any of the parts that may learn."""
     chosen, examples = FREEZES[freeze], material.split.train
     if not chosen.retrieves and all(example.source == "relevance" for example in examples):
         message = "judgements teach retrieval, which --freeze retriever keeps as it is"
@@ -26,7 +26,7 @@ def check(material: Material, freeze: str) -> None:
 
 
 def check_taught(material: Material, freeze: str, passes: Callable[[], bool]) -> None:
-    """Raise UsageError where retrieval alone is to learn, and its one teacher may not teach."""
+    """Raise UsageError if only retrieval may learn, and the only teacher did not pass its exam."""
     masked = any(example.source == "masked" for example in material.split.train)  # these need no teacher
     if FREEZES[freeze].apart and not masked and not passes():
         message = f"--freeze {freeze} teaches retrieval alone, and reading finds no more than words do here"
@@ -34,13 +34,13 @@ def check_taught(material: Material, freeze: str, passes: Callable[[], bool]) ->
 
 
 def untaught(freeze: str, log: TrainingLog) -> list[str]:
-    """Warn where retrieval might have learnt and nothing taught it."""
+    """Warn if retrieval could have learnt, but nothing taught it."""
     taught = any(row.cross_document is not None or row.cloze is not None for row in log.rows)
     return [] if taught or not FREEZES[freeze].retrieves else [UNTAUGHT]
 
 
 def in_force(library: Library) -> Generation:
-    """Name the generation in force; raises UsageError where there is none."""
+    """Return the current generation; raises UsageError if there is none."""
     made = library.generation()
     if made is None:
         raise UsageError("the store holds no vectors yet", "reatt ingest PATH", str(library.folder))
@@ -51,7 +51,7 @@ def in_force(library: Library) -> Generation:
 
 
 def read_by(library: Library, model: ReAtt) -> Generation:
-    """Name the generation in force; raises ModelMismatch where its keys are not the model's."""
+    """Return the current generation; raises ModelMismatch if another model made its keys."""
     made = in_force(library)
     assert made.method == model.method, "a model is loaded for the method of its store"
     if made.fingerprint != model.fingerprint():

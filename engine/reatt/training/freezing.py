@@ -1,8 +1,8 @@
-"""What may learn: all, the reader alone, retrieval alone, or the question's side of it alone.
+"""The parts of a model that learn: all, only the reader, only retrieval, or only its question side.
 
-With `retriever` and `chunks` everything that a fingerprint covers stays as it is, so a store's keys stay valid. With
-`reader` and `chunks` retrieval learns by projections of its own, which begin as those of its head: whatever they learn,
-the same passages are read as before, bit by bit. A step then costs little, and it is what bare documents teach best.
+With `retriever` and `chunks`, everything that a fingerprint covers stays the same, so the store's keys stay valid. With
+`reader` and `chunks`, retrieval learns in separate projections, which start as copies of its head's. Whatever they
+learn, reading gives exactly the same results as before. Such a step is cheap, and suits documents without questions.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from reatt.model.reatt import Head, learn_apart
+from reatt.model.stacks.halves import Head, learn_apart
 from reatt.model.t5 import T5
 
 if TYPE_CHECKING:
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Freeze:
-    """Which weights learn, and whether what they change is retrieval at all."""
+    """Which weights learn, and whether these affect retrieval."""
 
     choose: Callable[[T5, Head], None]  # switches gradients on and off
-    retrieves: bool  # without it there is nothing for the cross-document loss to move
-    keeps_keys: bool  # chunks keep their keys: the fingerprint stays
-    apart: bool = False  # retrieval learns apart from all else: no answer teaches, states stay, scores may not grow
-    pace: float = 1.0  # of the learning rate: a few weights alone take larger steps
+    retrieves: bool  # whether retrieval learns; if not, there is no cross-document loss
+    keeps_keys: bool  # whether chunks keep their keys, and the model its fingerprint
+    apart: bool = False  # whether retrieval learns separately: no answer loss, fixed states, scores keep their spread
+    pace: float = 1.0  # factor of the learning rate; few weights can take larger steps
 
     def apply(self, t5: T5, head: Head) -> None:
-        """Switch gradients on and off; what a model says never learns does not."""
+        """Switch gradients on and off; off for parts that the model declares fixed."""
         self.choose(t5, head)
         for module in t5.fixed:
             module.requires_grad_(False)
@@ -41,7 +41,7 @@ def _all(t5: T5, head: Head) -> None:
 
 
 def _reader(t5: T5, head: Head) -> None:
-    """Fix all below R and both projections of block B's attention; the blocks above share its position bias."""
+    """Fix everything below R and both projections of block B's attention; the blocks above share its position bias."""
     t5.requires_grad_(True)
     block = t5.encoder.layers()[head.layer]
     fixed = [t5.shared, *t5.encoder.below(head.depth), block.attention.q, block.attention.k]
@@ -51,7 +51,7 @@ def _reader(t5: T5, head: Head) -> None:
 
 
 def _retrieval(t5: T5, head: Head, sides: Sequence[str] = "qk") -> None:
-    """Let only retrieval's own projections learn."""
+    """Let only retrieval's separate projections learn."""
     own = learn_apart(t5, head)
     t5.requires_grad_(False)
     for side in sides:
@@ -67,5 +67,5 @@ FREEZES = {
 
 
 def usual(examples: Iterable[Example]) -> str:
-    """Name what stays where nobody says: the reader, if all there is are sentences whose passages are known."""
+    """Return the default for `--freeze`: the reader, if all examples are sentences with known passages."""
     return "reader" if all(each.source == "masked" and each.chunk is not None for each in examples) else "none"

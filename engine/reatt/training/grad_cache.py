@@ -1,15 +1,15 @@
-"""A large batch in the memory of a small one: the gradient cache (Gao et al., 2021), with answers learnt on the way.
+"""Train on a large batch with the memory of a small one: a gradient cache (Gao et al., 2021) that also learns answers.
 
-The retrieval loss looks at all chunks of a batch at once, the answer loss at one question's. So
+The retrieval loss needs all chunks of a batch at once, the answer loss only those of one question. Therefore:
 
-1. everything is encoded without gradients, a group of questions at a time; the retrieval head's vectors are kept, and
-   what the teacher says of the group;
-2. the retrieval loss gives each vector its gradient;
-3. group by group everything is encoded again with gradients, read, and sent back at once: a chunk's cached gradient and
-   the answer loss share its one forward.
+1. Everything is encoded without gradients, a group of questions at a time. The retrieval head's vectors are kept, and
+   the teacher's targets for the group.
+2. The retrieval loss gives each vector its gradient.
+3. Each group is encoded again with gradients and read, and one backward pass follows: a chunk's cached gradient and the
+   answer loss share a single forward pass.
 
-A chunk that is close to questions of several groups belongs to the last of them. The groups before read the states
-that (1) kept of it, and leave on them what they have learnt; the last one sends that on.
+A chunk that is close to questions of several groups belongs to the last of them. The earlier groups read its states
+from (1) and accumulate gradients on them; the last group adds these to its backward pass.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from reatt.lessons.batches import Ids, TrainingBatch
-from reatt.model.reatt import Head
+from reatt.model.stacks.halves import Head
 from reatt.model.t5 import T5
 from reatt.training.objective import HeadSelector, Learned, Objective, cross_document_loss, target_matrix
 from reatt.training.pools import ChunkStates, pick, without_dropout
@@ -38,9 +38,9 @@ from reatt.training.teachers import shares
 def at_once(
     t5: T5, selector: HeadSelector, head: Head, batch: TrainingBatch, objective: Objective, *, micro: int | None = None
 ) -> Tensor:
-    """Return a batch's loss with the graph of all of it: the reference that `accumulate` must equal.
+    """Return a batch's loss with the graph of the whole batch: the reference for `accumulate`.
 
-    `micro` questions (None: all) share their seeds of dropout; without dropout it changes nothing.
+    `micro` questions (None: all) share their seeds of dropout; without dropout it has no effect.
     """
     batch = _asked(batch, objective)
     step = TrainingStep(t5, selector, head, batch, objective, objective.cross_document or bool(batch.cloze))
@@ -82,10 +82,10 @@ def accumulate(
     ranks: Ranks = ALONE,
     known: ChunkStates | None = None,
 ) -> Learned:
-    """Leave the gradients of a batch's loss in `.grad`, with the graph of `micro` questions at a time.
+    """Compute the gradients of a batch's loss into empty `.grad`, with a graph of only `micro` questions at a time.
 
-    With several `ranks`, of the loss over all their questions, where each chunk of any of them is in the retrieval
-    distribution; gradients are to be empty before. `known`: states of chunks that do not change.
+    With several `ranks` it is the loss over the questions of all processes, and the retrieval distribution covers the
+    chunks of all. `known` holds states of chunks that do not change.
     """
     batch, device = _asked(batch, objective), t5.shared.weight.device
     total = torch.tensor([sum(map(len, batch.answers)), len(batch.questions), len(batch.cloze)], device=device)
@@ -96,7 +96,7 @@ def accumulate(
     kept = _first_pass(step, groups)
     learned = torch.zeros(4, device=device)
     if step.sought:
-        learned[1:] = _cache_gradients(step, kept, ranks, asked)
+        kept, learned[1:] = _cache_gradients(step, kept, ranks, asked)
     for group in groups:
         learned[0] += _second_pass(step, group, kept, tokens)
     ranks.add(learned)
@@ -105,23 +105,23 @@ def accumulate(
 
 
 def _asked(batch: TrainingBatch, objective: Objective) -> TrainingBatch:
-    """Leave the cloze questions out where they are not learnt from."""
+    """Leave out the cloze questions if the objective does not use them."""
     return batch if objective.cloze else replace(batch, cloze=())
 
 
-@dataclass
+@dataclass(frozen=True)
 class Kept:
     """What is known of a batch between its two encodings."""
 
     heads: list[int]
     queries: list[Tensor]  # per question, then per cloze question (m, h, d), then their gradients
     keys: list[Tensor]  # per chunk (n, h, d), then their gradients
-    targets: list[Tensor]  # per question (K,) what the teacher gives its close chunks
+    targets: list[Tensor]  # per question (K,) the teacher's shares of its close chunks
     lent: dict[int, Tensor] = field(default_factory=dict)  # (n, D) states of chunks that several groups read
 
 
 def _first_pass(step: TrainingStep, groups: Sequence[Group]) -> Kept:
-    """Encode without gradients: from the last group on, whose chunks the ones before borrow."""
+    """Encode without gradients, starting with the last group, because earlier groups borrow its chunks."""
     empty = torch.empty(0)
     asked = len(step.batch.questions) + len(step.batch.cloze)
     kept = Kept(step.selector.kept(), [empty] * asked, [empty] * len(step.batch.chunks), [])
@@ -136,7 +136,7 @@ def _first_pass(step: TrainingStep, groups: Sequence[Group]) -> Kept:
         with torch.no_grad(), seeded(group.below, step.t5):
             lower = step.lower(group)
             found = step.alone(lower)
-        kept.lent |= {c: pick(lower.states, [lower.chunks[c]]) for c in lends}
+        kept.lent.update({c: pick(lower.states, [lower.chunks[c]]) for c in lends})
         if step.sought:
             _keep_vectors(step, group, found, kept)
         if step.objective.cross_document:
@@ -144,8 +144,7 @@ def _first_pass(step: TrainingStep, groups: Sequence[Group]) -> Kept:
                 lower = step.lower(group) if drops else lower
                 clean |= {c: pick(lower.states, [lower.chunks[c]]) for c in lends}
                 targets |= dict(zip(group.questions, step.shares(group, lower, clean), strict=True))
-    kept.targets = [targets[q] for q in sorted(targets)]
-    return kept
+    return replace(kept, targets=[targets[q] for q in sorted(targets)])
 
 
 def _keep_vectors(step: TrainingStep, group: Group, found: Lower, kept: Kept) -> None:
@@ -161,10 +160,10 @@ def _askers(step: TrainingStep, group: Group) -> list[int]:
     return [*group.questions, *(len(step.batch.questions) + c for c in group.cloze)]
 
 
-def _cache_gradients(step: TrainingStep, kept: Kept, ranks: Ranks, asked: Sequence[int]) -> Tensor:
-    """Replace the kept vectors by the gradients of the retrieval losses -> (3,), this process's part of `Learned`.
+def _cache_gradients(step: TrainingStep, kept: Kept, ranks: Ranks, asked: Sequence[int]) -> tuple[Kept, Tensor]:
+    """Return `kept` with gradients of the retrieval losses instead of vectors, and this process's part of `Learned`.
 
-    `asked` counts the questions of all processes: those that are read for, and cloze questions.
+    The latter is (3,). `asked` counts the questions of all processes: first ordinary ones, then cloze questions.
     """
     queries = [each.requires_grad_() for each in kept.queries]
     pooled = _pooled(ranks, kept.keys, step.batch.chunks)
@@ -173,11 +172,11 @@ def _cache_gradients(step: TrainingStep, kept: Kept, ranks: Ranks, asked: Sequen
     losses = found.cross_document / asked[0], found.cloze / max(1, asked[1])
     torch.autograd.backward(step.objective.alpha * (losses[0] + losses[1]))
     gradients = _gradient(pooled.keys)
-    ranks.add(gradients)  # others' questions have been scored with this one's chunks
-    kept.queries = [_gradient(each) for each in queries]
-    kept.keys = [row[: len(k)] for row, k in zip(gradients[pooled.own], kept.keys, strict=True)]
+    ranks.add(gradients)  # the questions of other processes were scored with the chunks of this one, too
+    keys = [row[: len(k)] for row, k in zip(gradients[pooled.own], kept.keys, strict=True)]
     counted = asked[0] * step.objective.cross_document + asked[1]
-    return torch.stack([*(loss.detach() for loss in losses), found.hits / counted])
+    learned = torch.stack([*(loss.detach() for loss in losses), found.hits / counted])
+    return replace(kept, queries=[_gradient(each) for each in queries], keys=keys), learned
 
 
 def _gradient(leaf: Tensor) -> Tensor:
@@ -186,7 +185,7 @@ def _gradient(leaf: Tensor) -> Tensor:
 
 
 def _second_pass(step: TrainingStep, group: Group, kept: Kept, tokens: int) -> Tensor:
-    """Encode a group with gradients, read it, and send everything back -> its part of the answer loss."""
+    """Encode a group with gradients, read it, and run the backward pass -> its part of the answer loss."""
     with seeded(group.below, step.t5):
         lower = step.lower(group)
         found = step.alone(lower)
@@ -201,7 +200,7 @@ def _second_pass(step: TrainingStep, group: Group, kept: Kept, tokens: int) -> T
     for c in [c for c in group.own if c in kept.lent]:
         if (left := kept.lent.pop(c).grad) is not None:
             loss = loss + (pick(lower.states, [lower.chunks[c]]) * left).sum()
-    if loss.requires_grad:  # not where what it depends on is frozen
+    if loss.requires_grad:  # not if everything that it depends on is frozen
         torch.autograd.backward(loss)
     return answer.detach()
 
@@ -210,7 +209,7 @@ def _surrogate(step: TrainingStep, group: Group, found: Lower, kept: Kept) -> Te
     """Multiply live vectors by their cached gradients: a loss whose gradient is that of the retrieval loss."""
     queries = step.vectors("q", pick(found.states, [*found.asked, *found.cloze]), kept.heads)
     total = (queries * torch.cat([kept.queries[q] for q in _askers(step, group)])).sum()
-    if not group.own:  # later groups read all of its chunks, too
+    if not group.own:  # all of its chunks belong to later groups
         return total
     keys = step.vectors("k", pick(found.states, [found.chunks[c] for c in group.own]), kept.heads)
     return total + (keys * torch.cat([kept.keys[c] for c in group.own])).sum()
@@ -227,7 +226,7 @@ class Pooled:
 
 
 def _pooled(ranks: Ranks, keys: Sequence[Tensor], chunks: Sequence[Ids]) -> Pooled:
-    """Gather the keys of all processes' chunks, and what tells one chunk from another."""
+    """Gather the keys of all processes' chunks, and a name for each chunk."""
     device = keys[0].device
     about = torch.tensor([[_name(ids), len(ids)] for ids in chunks], device=device)
     everyone = ranks.gather(about)
@@ -242,23 +241,23 @@ def _pooled(ranks: Ranks, keys: Sequence[Tensor], chunks: Sequence[Ids]) -> Pool
 
 
 def _name(ids: Ids) -> int:
-    """Name a chunk by its tokens, in 64 bits."""
+    """Hash a chunk's tokens to 64 bits."""
     return int.from_bytes(hashlib.blake2b(array("q", ids).tobytes(), digest_size=8).digest(), "little", signed=True)
 
 
 @dataclass(frozen=True)
 class RetrievalLosses:
-    """The retrieval losses of one process's questions, summed over them; 0 where there is none to learn from."""
+    """The retrieval losses of one process's questions, summed over them; 0 without such questions."""
 
     cross_document: Tensor  # KL
     cloze: Tensor  # KL
-    hits: Tensor  # questions whose best chunk is the one that they are to find
+    hits: Tensor  # the number of questions whose best chunk is their target's best
 
 
 def _retrieval(
     step: TrainingStep, queries: Sequence[Tensor], pooled: Pooled, targets: Sequence[Tensor], heads: list[int]
 ) -> RetrievalLosses:
-    """Compare what retrieval thinks of all chunks, each counted once, with what the teacher thinks, or words do.
+    """Compare the retrieval distribution over all chunks, each counted once, with the targets of teacher or words.
 
     `queries` are those of the questions, then of the cloze questions.
     """

@@ -1,8 +1,8 @@
-"""Teaching a pointer where answers stand, beside the decoder that learns to write them.
+"""The loss of a pointer, which learns the places of answers while the decoder learns to write them.
 
-`L_pointer = -log of the sum over places where the answer stands of P(start) P(end)`: start and end are each a softmax
-over the null places and all chunk tokens read for a question, as `model.pointing` has them. An answer that stands
-nowhere word for word teaches nothing here.
+`L_pointer = -log of the sum of P(start) P(end) over all places of the answer`. Start and end are each a softmax over
+the null places and all chunk tokens read for a question, as in `model.pointing`. An answer that does not occur word for
+word gives no loss.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import torch
 from torch import Tensor
 
 from reatt.lessons.batches import Ids
-from reatt.model.reatt import Padded
+from reatt.model.stacks.halves import Padded
 from reatt.model.t5 import T5
 
 
 def pointer_losses(
     t5: T5, fused: Padded, questions: Sequence[Ids], chunks: Sequence[Sequence[Ids]], answers: Sequence[Ids]
 ) -> Tensor:
-    """Compute the loss of each question (B,) over its memory, a row of `fused` (B, t, D); 0 where there is no pointer.
+    """Compute the loss of each question (B,) over its memory, a row of `fused` (B, t, D); 0 if there is no pointer.
 
-    A memory is pairs, one after another: of a question as it is paired, and each of its chunks.
+    A memory consists of pairs, one after another: the question (`EncoderStack.paired`), then one of its chunks.
     """
     if t5.pointer is None:
         return fused.values.new_zeros(len(answers))
@@ -53,7 +53,7 @@ def _loss(scores: Tensor, asked: int, close: Sequence[Ids], answer: Ids, separat
 
 
 def occurrences(answer: Ids, chunk: Ids, separator: int) -> Iterator[tuple[int, int]]:
-    """Find where an answer stands in a chunk's text, which begins after the title's separator: first and last token.
+    """Yield the first and last token of each occurrence of an answer in a chunk's text, which follows the title.
 
     >>> list(occurrences((7, 8), (2, 7, 8, 3, 7, 8, 9, 7, 8, 3), 3))
     [(4, 5), (7, 8)]

@@ -1,7 +1,7 @@
-"""Encode and read a training batch in few large pieces: sequences of like length together, padding thrown away.
+"""Encode and read a training batch in few large pieces: sequences of similar length together, without their padding.
 
-What lies between the stages is a `Pool`: the states of many sequences, one after another without padding, and which
-rows belong to which. So pairs, fused memories and teachers all pick rows out of one tensor.
+The stages exchange a `Pool`: the states of many sequences, one after another without padding, and the rows of each. So
+pairs, fused memories and teachers all pick rows out of one tensor.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reatt.lessons.batches import Ids
-from reatt.model.reatt import Head, Padded, alone, by_length, lower_half, pack, pad, upper_half
+from reatt.model.stacks.halves import Head, Padded, alone, by_length, lower_half, pack, pad, upper_half
 from reatt.model.t5 import T5, Cache
 
 IGNORE = -100
-KEPT_BYTES = 1 << 31  # of chunks' states
+KEPT_BYTES = 1 << 31  # the most bytes of chunks' states to keep
 
 
 @dataclass(frozen=True)
@@ -31,21 +31,21 @@ class Pool:
     rows: tuple[range, ...]
 
     def part(self, numbers: slice) -> Pool:
-        """Name some of the sequences, over the same states."""
+        """Return some of the sequences, with the same states."""
         return Pool(self.states, self.rows[numbers])
 
     def with_more(self, sequences: Sequence[Tensor]) -> Pool:
-        """Add sequences (n, D) behind those that are there."""
+        """Append sequences (n, D)."""
         ends = list(accumulate(map(len, sequences), initial=len(self.states)))
         return Pool(torch.cat([self.states, *sequences]), (*self.rows, *map(range, ends, ends[1:])))
 
     def joined(self) -> Tensor:
-        """Put the sequences one after another -> (t, D)."""
+        """Concatenate the sequences -> (t, D)."""
         return pick(self.states, self.rows)
 
 
 def pick(states: Tensor, rows: Sequence[range]) -> Tensor:
-    """Put some sequences of `states` (N, D) one after another -> (t, D): one gather, however many there are."""
+    """Concatenate some sequences of `states` (N, D) -> (t, D), in a single gather."""
     return states.index_select(0, torch.cat([torch.arange(row.start, row.stop) for row in rows]).to(states.device))
 
 
@@ -60,7 +60,7 @@ def apart(t5: T5, layer: int, sequences: Sequence[Ids]) -> Pool:
 
 
 def onward(t5: T5, head: Head, pool: Pool) -> Pool:
-    """Take the sequences of a pool on from block B to block R, each alone."""
+    """Encode each sequence of a pool alone through blocks B..R-1."""
 
     def run(numbers: list[int]) -> Padded:
         return alone(t5, head, pack(pool.states, [pool.rows[n] for n in numbers]))
@@ -69,10 +69,10 @@ def onward(t5: T5, head: Head, pool: Pool) -> Pool:
 
 
 class ChunkStates:
-    """What the blocks below B, and below R, make of chunks, kept while none of them learns: each chunk is encoded
-    once, as long as there is room.
+    """The states of chunks at block B and at block R, kept while the blocks below do not learn.
 
-    Alone, not among others, so that what is kept does not depend, bit by bit, on what it was first read with.
+    Each chunk is encoded once, as long as there is room. It is encoded in a batch of its own, so that its states do not
+    depend on other chunks, not even by rounding.
     """
 
     def __init__(self, t5: T5, head: Head) -> None:
@@ -81,11 +81,11 @@ class ChunkStates:
         self._bytes = 0
 
     def of(self, ids: Ids) -> Tensor:
-        """Return the states (n, D) of a chunk that enter block B, where reading starts."""
+        """Return the states (n, D) of a chunk at the entry of block B, where reading starts."""
         return self._kept(self._head.layer, ids, lambda: apart(self._t5, self._head.layer, [ids]))
 
     def alone(self, ids: Ids) -> Tensor:
-        """Return those that enter block R, which retrieval projects."""
+        """Return its states at the entry of block R, which retrieval projects."""
         row = range(len(ids))
         return self._kept(self._head.depth, ids, lambda: onward(self._t5, self._head, Pool(self.of(ids), (row,))))
 
@@ -111,7 +111,7 @@ def together(t5: T5, layer: int, states: Tensor, pairs: Sequence[Sequence[int]])
 
 
 def fuse(memory: Pool, counts: Sequence[int]) -> Padded:
-    """Lay the first `counts[0]` sequences one after another as the first question's memory, and so on: (B, t, D)."""
+    """Concatenate the first `counts[0]` sequences to the first question's memory, and so on: (B, t, D)."""
     parts, start = [], 0
     for count in counts:
         parts.append([row for place in memory.rows[start : start + count] for row in place])
@@ -120,7 +120,7 @@ def fuse(memory: Pool, counts: Sequence[int]) -> Padded:
 
 
 def answer_losses(t5: T5, cache: Cache, answers: Sequence[Ids]) -> Tensor:
-    """Sum the negative log likelihood of each answer's tokens, end mark included, under its own memory -> (B,)."""
+    """Sum the negative log likelihood of each answer's tokens and end mark, given its own memory -> (B,)."""
     device = t5.shared.weight.device
     padded = pad(answers, device)
     wanted = padded.values.masked_fill(~padded.keep, IGNORE)  # (B, T)
@@ -132,13 +132,13 @@ def answer_losses(t5: T5, cache: Cache, answers: Sequence[Ids]) -> Tensor:
 
 
 def at_least_float(values: Tensor) -> Tensor:
-    """Widen half precision to float32, where a softmax or a sum would lose what it is for."""
+    """Convert half precision to float32, for sums and softmaxes that need it."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 @contextmanager
 def without_dropout(t5: T5) -> Iterator[None]:
-    """Compute as at inference: no dropout, no gradients."""
+    """Compute as in inference: no dropout, no gradients."""
     before = t5.training
     t5.eval()
     try:

@@ -1,4 +1,4 @@
-"""One training step over several processes: each has its questions, all have each other's chunks."""
+"""One training step over several processes: each has its own questions, and all share their chunks."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from torch import Tensor, nn
 class Ranks(Protocol):
     """The processes that make one batch together."""
 
-    number: int  # which of them this one is
+    number: int  # of this process
     count: int
 
     def gather(self, rows: Tensor) -> list[Tensor]:
-        """Return every process's tensor, in the order of their numbers; sizes may differ, not the number of axes."""
+        """Return the tensors of all processes, in their order; sizes may differ, but not the number of axes."""
         ...
 
     def add(self, values: Tensor) -> None:
-        """Replace a tensor, of one shape everywhere, by its sum over the processes."""
+        """Replace a tensor by its sum over the processes; its shape must be the same in all."""
         ...
 
     def same(self, value: float) -> float:
-        """Return the first process's value: clocks and rounding differ, and all must do the same."""
+        """Return the first process's value, because clocks and rounding differ and all must do the same."""
         ...
 
 
@@ -50,13 +50,13 @@ class Alone:
 
 
 class Distributed:
-    """The processes of `torch.distributed`, whose group has been started (by `torchrun`)."""
+    """The processes of `torch.distributed`, in a group that was started (by `torchrun`)."""
 
     def __init__(self) -> None:
         self.number, self.count = dist.get_rank(), dist.get_world_size()
 
     def gather(self, rows: Tensor) -> list[Tensor]:
-        """Pad to the largest, gather, and cut to each one's size: gloo and NCCL want equal shapes."""
+        """Pad to the largest size, gather, and cut to each size, because gloo and NCCL need equal shapes."""
         own = torch.tensor(rows.shape, device=rows.device)
         sizes = [torch.empty_like(own) for _ in range(self.count)]
         dist.all_gather(sizes, own)
@@ -82,9 +82,9 @@ ALONE = Alone()
 
 @contextmanager
 def joined() -> Iterator[Ranks]:
-    """Join the processes that `torchrun` has started, each with a GPU of its own where there are any.
+    """Join the processes that `torchrun` has started, each with its own GPU if there are GPUs.
 
-    They wait for the first one while it measures and encodes: for a day, if need be.
+    They wait for the first process while it measures and encodes, up to a day.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield ALONE
@@ -100,7 +100,7 @@ def joined() -> Iterator[Ranks]:
 
 
 def add_gradients(ranks: Ranks, parameters: Iterable[nn.Parameter]) -> None:
-    """Sum what the processes have learnt, so that all make the same step; one that saw nothing counts as zero."""
+    """Sum the gradients of all processes, so that all take the same step; missing gradients count as zero."""
     for parameter in parameters:
         if parameter.requires_grad:
             if parameter.grad is None:

@@ -1,4 +1,4 @@
-"""Is there room for a run, on the disk and in memory? Asked before the first hour is spent, answered in one line."""
+"""Check before a run whether there is enough disk space and memory."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from reatt_store.errors import DiskFull, OutOfMemory
 
 
 def on_disk(t5: T5, learning: Sequence[Tensor], keys: int) -> int:
-    """Add up the bytes at the worst moment: two checkpoints, the new model twice, `keys` bytes of a new generation."""
+    """Add up the peak of bytes on disk: two checkpoints, the new model twice, and `keys` bytes of a new generation."""
     weights, moments = _count(list(t5.parameters())), 2 * _count(learning)
     return FLOAT * (2 * (weights + moments) + 2 * weights) + keys
 
 
 def in_memory(learning: Sequence[Tensor]) -> int:
-    """Add up what a run holds beside its weights: gradients and AdamW's moments; not what a batch takes."""
+    """Add up the bytes of gradients and AdamW's moments; weights and activations come on top."""
     return FLOAT * 3 * _count(learning)
 
 
 def check_disk(folder: Path, needed: int) -> None:
-    """Raise DiskFull where a folder's disk has less than `needed` bytes."""
+    """Raise DiskFull if less than `needed` bytes are free on a folder's disk."""
     free = shutil.disk_usage(folder).free
     if needed > free:
         message = f"a run needs {needed / 1e9:.2f} GB on the disk for a while, and {free / 1e9:.2f} GB are free"
@@ -35,7 +35,7 @@ def check_disk(folder: Path, needed: int) -> None:
 
 
 def check_memory(device: torch.device, needed: int) -> None:
-    """Raise OutOfMemory where a device has less than `needed` bytes."""
+    """Raise OutOfMemory if less than `needed` bytes are free on a device."""
     free = free_memory(device)
     if free is not None and needed > free:
         message = (

@@ -1,8 +1,8 @@
-"""Scores of all chunks for all questions, in a form that learns: r = sum_h P_h mean_i max_j <q_i, k_j> (equation 1).
+"""Differentiable scores of all chunks for all questions: r = sum_h P_h mean_i max_j <q_i, k_j> (equation 1).
 
-A question's token learns from one token of each chunk, the one that it likes best. So the forward pass makes all
-products, a block of chunks at a time, and keeps nothing but the places of the best; the backward pass gathers those. No
-product is made twice or held for long, and nothing is padded but a chunk to the longest one of its block.
+The gradient of a question token comes from only one token of each chunk, the best. So the forward pass computes the
+products of one block of chunks at a time and keeps only the positions of the best; the backward pass gathers those. No
+product is computed twice or kept, and chunks are padded only to the longest of their block.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from torch import Tensor
 from reatt.search.score import mean_by_question
 from reatt.training.pools import at_least_float
 
-BLOCK = 1 << 23  # products <q, k> held at once
+BLOCK = 1 << 23  # products <q, k> in memory at once
 
 
 def retrieval_scores(queries: Tensor, asked: Tensor, keys: Tensor, kept: Tensor, head_weights: Tensor) -> Tensor:
     """Score all chunks for all questions -> (Q, C).
 
-    `queries` (Q, m, h, d) of which `asked` (Q, m) are no padding, `keys` (C, n, h, d) of which `kept` (C, n), the first
-    of each row, are none, `head_weights` (h,).
+    `queries` (Q, m, h, d), `keys` (C, n, h, d), `head_weights` (h,). `asked` (Q, m) and `kept` (C, n) are False on
+    padding, which in `keys` is at the end of each row.
     """
     with torch.autocast(queries.device.type, enabled=False):  # half precision would blur a softmax over scores
         best: Tensor = _Best.apply(at_least_float(queries)[asked], at_least_float(keys), kept.sum(1))  # type: ignore[no-untyped-call]
@@ -64,7 +64,7 @@ class _Best(torch.autograd.Function):
 
 
 def _blocks(lengths: Tensor, tokens: int) -> list[tuple[Tensor, int]]:
-    """Cut chunks into blocks of at most `tokens` tokens with their padding, at least one chunk: numbers, longest."""
+    """Cut chunks into blocks of at most `tokens` tokens with padding (or one chunk): their numbers, the longest."""
     found: list[tuple[Tensor, int]] = []
     order, sizes = lengths.argsort(), sorted(lengths.tolist())
     start = 0

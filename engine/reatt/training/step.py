@@ -1,7 +1,7 @@
-"""One batch on its way through the model: which questions go together, and what each stage makes of a group.
+"""The stages of a training step, and the groups of questions that it processes one after the other.
 
-Dropout: every forward of a group has a seed of its own, drawn when the step begins, so that what runs twice drops the
-same, and what runs in another order, too.
+Each forward pass of a group has its own seed of dropout, drawn when the step begins. So dropout is the same when a pass
+runs twice, or in another order.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reatt.lessons.batches import TrainingBatch
-from reatt.model.reatt import Head, formed, projection
+from reatt.model.stacks.halves import Head, formed, projection
 from reatt.model.t5 import T5
 from reatt.training.objective import HeadSelector, Objective
 from reatt.training.pointing import pointer_losses
@@ -25,38 +25,38 @@ from reatt.training.teachers import teach
 
 @dataclass(frozen=True)
 class Group:
-    """Questions that are read at a time."""
+    """Questions that are read together."""
 
     questions: tuple[int, ...]
-    own: tuple[int, ...]  # chunks that no later group is close to: encoded here, with gradients
-    borrowed: tuple[int, ...]  # chunks of later groups
+    own: tuple[int, ...]  # chunks that are not close to a later group: encoded here, with gradients
+    borrowed: tuple[int, ...]  # chunks that belong to later groups
     cloze: tuple[int, ...]  # cloze questions that are encoded here
-    below: int  # seeds of the dropout of texts alone, and of pairs
-    above: int
+    below: int  # seed of the dropout in texts alone
+    above: int  # seed of the dropout in pairs
 
 
 @dataclass(frozen=True)
 class Lower:
-    """A group at block B, or at block R: states, and which of their rows are whose."""
+    """A group at block B, or at block R: states, and the rows of each text."""
 
     states: Tensor  # (N, D)
-    asked: tuple[range, ...]  # each question with its end mark, as retrieval sees it
-    joint: tuple[range, ...]  # as it stands before a chunk; at block B alone
+    asked: tuple[range, ...]  # each question with its end mark, for retrieval
+    joint: tuple[range, ...]  # each question as it stands before a chunk; only at block B
     cloze: tuple[range, ...]
     chunks: dict[int, range]
 
 
 @dataclass(frozen=True)
 class TrainingStep:
-    """One batch, the model that learns from it, and what is to be learnt."""
+    """One batch, the model that learns from it, and the objective."""
 
     t5: T5
     selector: HeadSelector
-    head: Head  # of which the selector chooses the number
+    head: Head  # its number is chosen by the selector
     batch: TrainingBatch
     objective: Objective
-    sought: bool  # whether finding is learnt, here or in another process
-    known: ChunkStates | None = None  # where the lower half does not learn
+    sought: bool  # whether retrieval learns, here or in another process
+    known: ChunkStates | None = None  # if the lower half does not learn
 
     def lower(self, group: Group) -> Lower:
         """Encode a group's questions and own chunks through the lower half."""
@@ -71,7 +71,7 @@ class TrainingStep:
         return Lower(pool.states, pool.rows[:n], pool.rows[n : 2 * n], pool.rows[2 * n : last], places)
 
     def alone(self, lower: Lower) -> Lower:
-        """Take a group on to block R, each text alone: what retrieval projects; with R = B it is there."""
+        """Encode each text of a group alone up to block R, for retrieval; nothing to do if R = B."""
         if not (self.sought and self.head.further):
             return lower
         n, asked = len(lower.asked), [*lower.asked, *lower.cloze]
@@ -83,7 +83,7 @@ class TrainingStep:
         return Lower(pool.states, pool.rows[:n], (), pool.rows[n : len(asked)], places)
 
     def read(self, group: Group, lower: Lower, lent: Mapping[int, Tensor]) -> Pool:
-        """Encode a group's pairs, question by question; chunks that it borrows are in `lent` as (n, D)."""
+        """Encode a group's pairs, question by question; borrowed chunks are in `lent` as (n, D)."""
         states, places, start = [lower.states], dict(lower.chunks), len(lower.states)
         for c in group.borrowed:
             states.append(lent[c])
@@ -93,7 +93,7 @@ class TrainingStep:
         return together(self.t5, self.head.layer, torch.cat(states), pairs)
 
     def answers(self, group: Group, lower: Lower, lent: Mapping[int, Tensor]) -> Tensor:
-        """Sum the answers' negative log likelihood over a group, and that of where they stand for a pointer."""
+        """Sum the answers' negative log likelihood over a group, and the pointer's losses."""
         fused = fuse(self.read(group, lower, lent), [len(self.batch.close[q]) for q in group.questions])
         cache = self.t5.remember(fused.values, fused.keep)
         questions, answers = ([row[q] for q in group.questions] for row in (self.batch.questions, self.batch.answers))
@@ -102,7 +102,7 @@ class TrainingStep:
         return (answer_losses(self.t5, cache, answers) + pointed).sum()
 
     def shares(self, group: Group, lower: Lower, lent: Mapping[int, Tensor]) -> list[Tensor]:
-        """Ask the teacher what a group's close chunks are worth."""
+        """Ask the teacher for the shares of a group's close chunks."""
         memory = self.read(group, lower, lent)
         counts = [len(self.batch.close[q]) for q in group.questions]
         return teach(self.t5, self.objective.teacher, memory, [self.batch.answers[q] for q in group.questions], counts)
@@ -121,7 +121,7 @@ def groups_of(batch: TrainingBatch, micro: int) -> list[Group]:
     cuts = [range(at, min(at + micro, len(batch.questions))) for at in range(0, len(batch.questions), micro)]
     needed = [sorted({c for q in cut for c in batch.close[q]}) for cut in cuts]
     last = {c: number for number, chunks in enumerate(needed) for c in chunks}
-    owner = [last.get(c, c % len(cuts)) for c in range(len(batch.chunks))]  # a chunk close to none goes anywhere
+    owner = [last.get(c, c % len(cuts)) for c in range(len(batch.chunks))]  # chunks that are close to none: any group
     seeds = torch.randint(1 << 62, (len(cuts), 2)).tolist()
     return [
         Group(
@@ -137,7 +137,7 @@ def groups_of(batch: TrainingBatch, micro: int) -> list[Group]:
 
 @contextmanager
 def seeded(seed: int, t5: T5) -> Iterator[None]:
-    """Draw dropout from a seed, and leave the generators as they were."""
+    """Draw dropout from a seed, and restore the random generators afterwards."""
     device = t5.shared.weight.device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)

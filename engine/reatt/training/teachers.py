@@ -1,9 +1,9 @@
-"""Who tells retrieval what was worth reading: a share for each close chunk of a question, summing to 1.
+"""The teachers of retrieval: each gives every close chunk of a question a share; the shares sum to 1.
 
-- `attention`: the decoder's target attention (ReAtt, section 3.1). Needs no answer.
+- `attention`: the decoder's target attention (ReAtt, section 3.1). It needs no answer.
 - `likelihood`: how likely the answer is given each chunk alone (perplexity distillation: Izacard et al., 2022).
 
-Teachers run as at inference, without dropout and without gradients: what they say is a target, not a path.
+Teachers run as in inference, without dropout and without gradients, because their shares are targets.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from reatt.lessons.batches import Ids, TrainingBatch
-from reatt.model.reatt import target_attention
+from reatt.model.stacks.halves import target_attention
 from reatt.model.t5 import T5
 from reatt.training.pools import Pool, answer_losses, apart, fuse, together, without_dropout
 
@@ -24,14 +24,14 @@ Teacher = Callable[[T5, Pool, Ids], Tensor]  # (model, memory of one question's 
 
 
 def attention_shares(t5: T5, memory: Pool, answer: Ids) -> Tensor:
-    """Share out the first decoder position's attention in the last block; it precedes the answer, which is not seen."""
+    """Return the shares of the first decoder position's attention in the last block; it does not see the answer."""
     lengths = torch.tensor([len(row) for row in memory.rows], device=memory.states.device)
     owner = torch.repeat_interleave(torch.arange(len(lengths), device=lengths.device), lengths)  # (t,)
     return target_attention(first_scores(t5, memory.joined()), owner, len(lengths))
 
 
 def likelihood_shares(t5: T5, memory: Pool, answer: Ids) -> Tensor:
-    """Share out by the answer's mean token likelihood given each chunk alone."""
+    """Return shares by the answer's mean token likelihood given each chunk alone."""
     each = fuse(memory, [1] * len(memory.rows))
     losses = answer_losses(t5, t5.remember(each.values, each.keep), [answer] * len(memory.rows))  # (C,)
     return (-losses.float() / len(answer) / LIKELIHOOD_TEMPERATURE).softmax(0)
@@ -41,11 +41,11 @@ TEACHERS: dict[str, Teacher] = {"attention": attention_shares, "likelihood": lik
 
 
 def first_scores(t5: T5, memory: Tensor) -> Tensor:
-    """Score a memory (t, D) as `T5.target_scores` does, without projecting it: (h, t).
+    """Score a memory (t, D) like `T5.target_scores`, without projecting it: (h, t).
 
-    With one position to decode, <W_q x, W_k m> = <W_k^T W_q x, m>: the query is lifted to the memory's width, once,
-    instead of every memory token lowered in every block. Not in half precision under autocast: T5's logits are not
-    scaled, and it would round them by more than what tells two chunks apart.
+    There is only one position to decode, and <W_q x, W_k m> = <W_k^T W_q x, m>. So the query is projected to the width
+    of the memory, instead of every memory token in every block. Autocast is off: T5's logits are not scaled, and half
+    precision would round them by more than the difference of two chunks.
     """
     shape = t5.config
     with torch.autocast(memory.device.type, enabled=False):
@@ -68,14 +68,14 @@ def _lifted(x: Tensor, q: Tensor, k: Tensor, heads: int) -> Tensor:
 
 
 def teach(t5: T5, teacher: Teacher, memory: Pool, answers: Sequence[Ids], counts: Sequence[int]) -> list[Tensor]:
-    """Ask a teacher about several questions, whose `counts` pairs stand one after another in `memory`."""
+    """Ask a teacher about several questions, whose `counts` pairs follow each other in `memory`."""
     starts = [sum(counts[:i]) for i in range(len(counts))]
     rows = zip(starts, counts, answers, strict=True)
     return [teacher(t5, memory.part(slice(start, start + count)), answer) for start, count, answer in rows]
 
 
 def shares(t5: T5, layer: int, batch: TrainingBatch, teacher: Teacher) -> list[Tensor]:
-    """Say for each question of a batch what its close chunks are worth: (K,) each, in the order of `batch.close`."""
+    """Return a teacher's shares of the close chunks of each question: (K,) each, in the order of `batch.close`."""
     found = []
     with without_dropout(t5):
         for question, answer, close in zip(batch.questions, batch.answers, batch.close, strict=True):
@@ -87,16 +87,15 @@ def shares(t5: T5, layer: int, batch: TrainingBatch, teacher: Teacher) -> list[T
 
 
 def teacher_hit(t5: T5, layer: int, batch: TrainingBatch, gold: Sequence[int], teacher: Teacher) -> float:
-    """Measure a teacher: how often the gold chunk (`gold` numbers it in the pool) gets the most of all close ones."""
+    """Measure how often a teacher gives the gold chunk (its number in the pool is in `gold`) the largest share."""
     found = shares(t5, layer, batch, teacher)
     return sum(map(first, found, [close.index(g) for close, g in zip(batch.close, gold, strict=True)])) / len(gold)
 
 
 def first(values: Tensor, number: int) -> float:
-    """Say whether a chunk has the highest of some values (K,): 1 or 0, and where n tie for it 1/n.
+    """Return 1 if a chunk has the highest of some values (K,), else 0; 1/n if n chunks tie for it.
 
-    So the order of the chunks plays no part, and a teacher who says nothing gets 1/K, not the score of the order that
-    he was shown.
+    So the order of the chunks has no influence, and a teacher that gives equal shares gets 1/K.
     """
     best = (values == values.max()).nonzero().flatten().tolist()
     return (number in best) / len(best)

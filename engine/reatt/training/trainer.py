@@ -1,12 +1,11 @@
-"""Learning retrieval and reading together (ReAtt, section 3): one step after the other, and what may interrupt them.
+"""Train retrieval and reading together (ReAtt, section 3): the steps of a run, its checkpoints and exams.
 
-A step's randomness (which examples, which of their answers, dropout) is a function of the seed and the step's number
-alone: so a run that goes on from a checkpoint is the run that was never interrupted, bit by bit on the same threads.
+The randomness of a step (its examples, the sampled answers, dropout) depends only on the seed and the step's number. So
+a run that continues from a checkpoint ends exactly like an uninterrupted one with the same number of threads.
 """
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -30,19 +29,20 @@ from reatt.training.objective import HeadSelector, Learned, Objective
 from reatt.training.plans import PRESETS, SEEDS, Budget, Plan, Row, Seconds, Steps, TrainingLog, rate
 from reatt.training.pools import ChunkStates
 from reatt.training.ranks import ALONE, Ranks
+from reatt.training.teachers import Teacher
 from reatt_store.errors import OutOfMemory, TooFewSpans, UsageError
 
 __all__ = ["PRESETS", "Plan", "Seconds", "Steps", "Trainer", "TrainingData", "TrainingLog", "train"]
 
 SAVE_EVERY = 120.0  # seconds between two checkpoints: what a kill can cost
-EXAM_EVERY = 50  # steps between two looks at the teacher; a quarter as often once it teaches
-STRANGER = 1 << 44  # between the seeds of two processes
+EXAM_EVERY = 50  # steps between two exams of the teacher; four times as many once it teaches
+STRANGER = 1 << 44  # distance between the seeds of two processes
 
 
 class Trainer:
-    """A copy of a model that learns: its weights, head weights, moments, and where the run stands.
+    """A copy of a model that learns: its weights, head weights, moments, and the progress of the run.
 
-    Of several processes (`ranks`) each has one; all take the same steps from the gradients of all.
+    Each of several processes (`ranks`) has one; all take the same steps, with the summed gradients.
     """
 
     def __init__(
@@ -57,8 +57,7 @@ class Trainer:
         if plan.batch < ranks.count:
             message = f"{ranks.count} processes cannot share the {plan.batch} questions of a step"
             raise UsageError(message, f"torchrun --nproc-per-node {plan.batch}")
-        t5 = copy.deepcopy(model.t5).float()
-        t5.recompute = plan.recompute
+        t5 = model.t5.copied(recompute=plan.recompute).float()
         freeze.apply(t5, model.head)
         self.plan, self.identity, self.ranks = plan, identity, ranks
         self.objective = replace(
@@ -72,7 +71,7 @@ class Trainer:
         rest = (model.calibration, model.reads, model.prior, model.chooser)
         self._model = ReAtt(t5, model.tokenizer, model.head, model.device, *rest)
         fixed = freeze.keeps_keys or freeze.apart  # another head has other keys
-        learnt = plan.learn_head and not fixed and t5.retrieval is None  # what has projections of its own, needs none
+        learnt = plan.learn_head and not fixed and t5.retrieval is None  # separate projections need no head
         self.selector = HeadSelector(t5.encoder.head_count, None if learnt else model.head.number)
         self.selector.to(model.device)
         self.weights = [w for module in (t5, self.selector) for w in module.parameters() if w.requires_grad]
@@ -85,14 +84,14 @@ class Trainer:
         self.close: list[list[int]] = []  # of each example, in this round
 
     def current(self) -> ReAtt:
-        """Return the model as it is now, at rest, with the head that weighs most; its own until one does."""
+        """Return the model as it is now, in eval mode, with the head of the largest weight, or its old one."""
         if (best := self.selector.best()) is not None:
             self._model = self._model.with_head(best)
         self._model.t5.eval()
         return self._model
 
     def lessons(self, data: TrainingData, close: Sequence[Sequence[int]]) -> Lessons:
-        """Put together what is learnt from, by the close chunks of each example; TooFewSpans where there are none."""
+        """Combine the data with the close chunks of each example; raises TooFewSpans if no example has any."""
         usable = [(example, chunks) for example, chunks in zip(data.examples, close, strict=True) if chunks]
         if not usable:
             raise TooFewSpans("no question has a passage that may be read for it", "ingest more documents")
@@ -101,30 +100,46 @@ class Trainer:
         batch, seed, widens = self.plan.batch, self.plan.seed, self.freeze.apart
         return Lessons(examples, found, chunks, tokenizer, batch, seed, by_chunk(examples), data.near, widens=widens)
 
-    def step(self, batch: TrainingBatch, rate: float) -> Learned:
-        """Take one step at a learning rate."""
+    def begin_round(self, number: int, data: TrainingData) -> list[list[int]]:
+        """Find the close chunks of each example with the current model, for a new round."""
+        self.close, self.round = data.mine(number, self.current()), number
+        return self.close
+
+    def let_teach(self, exam: Exam, hit: float) -> None:
+        """Let the teacher teach from now on, if it has passed its exam."""
+        self.teaching |= self.plan.lead is not None and exam.passed(hit, self.plan.lead)
+
+    def record(self, row: Row, seconds: float) -> Row:
+        """Add a step to the log, which took place `seconds` after the run began."""
+        self.spent = seconds
+        self.rows.append(replace(row, seconds=seconds))
+        return self.rows[-1]
+
+    def step(self, batch: TrainingBatch, rate: float, teacher: Teacher) -> Learned:
+        """Take one step with a learning rate and a teacher."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        learned = self._gradients(batch, self.ranks)
+        learned = self._gradients(batch, self.ranks, teacher)
         torch.nn.utils.clip_grad_norm_(self.weights, self.plan.clip)
         self.optimizer.step()
         self.done += 1
         return learned
 
     def rehearse(self, batch: TrainingBatch) -> None:
-        """Do the work of a step without taking it, and without the other processes."""
-        self._gradients(batch, ALONE)
+        """Compute the gradients of a step and discard them, without the other processes."""
+        self._gradients(batch, ALONE, self.objective.teacher)
         self.optimizer.zero_grad(set_to_none=True)
 
-    def _gradients(self, batch: TrainingBatch, ranks: Ranks) -> Learned:
-        """Leave the batch's gradients in the weights; where memory runs out, with half as many questions at a time."""
-        objective = replace(self.objective, cross_document=self.objective.cross_document and self.teaching)
+    def _gradients(self, batch: TrainingBatch, ranks: Ranks, teacher: Teacher) -> Learned:
+        """Compute the batch's gradients; if memory runs out, try again with half as many questions at a time."""
+        taught = self.objective.cross_document and self.teaching
+        objective = replace(self.objective, cross_document=taught, teacher=teacher)
         t5, head, device = self._model.t5.train(), self._model.head, self._model.device
         while True:
             self.optimizer.zero_grad(set_to_none=True)
             torch.manual_seed(self.plan.seed * SEEDS + self.done + ranks.number * STRANGER)
             try:
-                # No cache: what a pass without gradients casts would serve the one that needs them.
+                # No cache: weights cast in a pass without gradients would be used again in the pass with gradients.
                 with torch.autocast(device.type, torch.bfloat16, enabled=self.half, cache_enabled=False):
                     learn = partial(accumulate, micro=self.micro, ranks=ranks, known=self._known)
                     return learn(t5, self.selector, head, batch, objective)
@@ -132,9 +147,9 @@ class Trainer:
                 self._halve(error)
 
     def _halve(self, error: MemoryError | RuntimeError) -> None:
-        """Read half as many questions at a time, if it was memory that ran out and there is a half.
+        """Halve the number of questions read at a time, if memory ran out and the number can be halved.
 
-        With several processes this one's step cannot begin again: the others are in the midst of it.
+        With several processes the step cannot be repeated, because the others are in the middle of it.
         """
         if not _out_of_memory(error):
             raise error
@@ -150,7 +165,7 @@ class Trainer:
             torch.cuda.empty_cache()
 
     def save(self, folder: Path) -> None:
-        """Write all that a step depends on, in place of the checkpoints before; the first process does."""
+        """Replace the checkpoint by one with everything that the next step depends on; only the first process does."""
         if self.ranks.number:
             return
         tensors: dict[str, Tensor] = {f"model.{name}": weight for name, weight in self._model.t5.named_parameters()}
@@ -165,7 +180,7 @@ class Trainer:
         checkpoints.save(folder, self.done, checkpoints.Checkpoint(tensors, state))
 
     def resume(self, folder: Path) -> bool:
-        """Go on from the newest checkpoint; False where there is none, UsageError where it is another run's."""
+        """Continue from the newest checkpoint; False if there is none, UsageError if it belongs to another run."""
         found = checkpoints.load(folder)
         if found is None:
             return False
@@ -190,13 +205,14 @@ class Trainer:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What is learnt from, and who is asked about it."""
+    """The training data, and the teacher with its exam."""
 
     examples: Sequence[Example]
     chunks: ChunkIds
-    mine: Callable[[int, ReAtt], list[list[int]]]  # (round, the model as it is) -> close chunks of each example
-    near: Near  # what words find for a cloze question
-    exam: Exam | None  # None where no example's gold chunk is known: then the teacher never passes
+    mine: Callable[[int, ReAtt], list[list[int]]]  # (round, current model) -> close chunks of each example
+    near: Near  # finds chunks for a cloze question by words
+    exam: Exam | None  # None if no example's gold chunk is known; then the teacher never passes
+    teacher: Teacher | None = None  # None: the objective's own
 
 
 def train(
@@ -208,21 +224,19 @@ def train(
     stop: Callable[[], bool],
     save_every: float = SAVE_EVERY,
 ) -> TrainingLog:
-    """Learn until the budget is spent or `stop` says so, with a checkpoint every `save_every` seconds and at the end.
+    """Train until the budget is spent or `stop` returns True.
 
-    `on_row` hears of every step, and what share of the run is done.
+    Checkpoints are written every `save_every` seconds and at the end. `on_row` is called after every step, with the
+    share of the run that is done.
     """
     began, saved = time.monotonic() - trainer.spent, time.monotonic()
     lessons = trainer.lessons(data, trainer.close) if trainer.close else None
     while (share := _share(trainer, budget, stop)) < 1:
         now = min(int(share * trainer.plan.rounds), trainer.plan.rounds - 1)
         if lessons is None or now > trainer.round:
-            trainer.close, trainer.round = data.mine(now, trainer.current()), now
-            lessons = trainer.lessons(data, trainer.close)
+            lessons = trainer.lessons(data, trainer.begin_round(now, data))
         row = _next(trainer, data, lessons, trainer.freeze.pace * rate(trainer.plan, share))
-        trainer.spent = time.monotonic() - began
-        trainer.rows.append(replace(row, seconds=trainer.spent))
-        on_row(trainer.rows[-1], share)
+        on_row(trainer.record(row, time.monotonic() - began), share)
         if time.monotonic() - saved > save_every:
             trainer.save(folder)
             saved = time.monotonic()
@@ -232,18 +246,19 @@ def train(
 
 
 def _share(trainer: Trainer, budget: Budget, stop: Callable[[], bool]) -> float:
-    """Say where in the run the next step lies, as the first process sees it; 1 and more: there is none."""
+    """Return the share of the run at the next step, by the first process's clock; 1 or more: the run is over."""
     return trainer.ranks.same(math.inf if stop() else budget.share(trainer.done, trainer.spent))
 
 
 def _next(trainer: Trainer, data: TrainingData, lessons: Lessons, rate: float) -> Row:
-    """Look at the teacher where it is time, then take a step."""
+    """Examine the teacher if it is time to, then take a step."""
     hit = trainer.rows[-1].teacher_hit if trainer.rows else None
+    teacher = data.teacher or trainer.objective.teacher
     if data.exam and _due(trainer):
-        hit = trainer.ranks.same(data.exam.ask(trainer.current(), trainer.objective.teacher))
-        trainer.teaching |= trainer.plan.lead is not None and data.exam.passed(hit, trainer.plan.lead)
+        hit = trainer.ranks.same(data.exam.ask(trainer.current(), teacher))
+        trainer.let_teach(data.exam, hit)
     started, batch = time.monotonic(), lessons.batch(trainer.done, trainer.ranks.number, trainer.ranks.count)
-    learned = trainer.step(batch, rate)
+    learned = trainer.step(batch, rate, teacher)
     tokens = _tokens(batch, trainer.objective.answers)
     speed = tokens / (time.monotonic() - started)
     cross_document = learned.cross_document if trainer.teaching and trainer.objective.cross_document else None
@@ -253,13 +268,13 @@ def _next(trainer: Trainer, data: TrainingData, lessons: Lessons, rate: float) -
 
 
 def _due(trainer: Trainer) -> bool:
-    """Say whether it is time to look at the teacher: at the first step, and now and then if reading learns."""
+    """Return whether it is time for an exam: at the first step, and at intervals if reading learns."""
     every = 4 * EXAM_EVERY if trainer.teaching else EXAM_EVERY
     return not trainer.done or (trainer.objective.answers and trainer.done % every == 0)
 
 
 def _tokens(batch: TrainingBatch, reads: bool) -> int:
-    """Count the tokens of all pairs that are read jointly, or else those of all that is scored."""
+    """Count the tokens of all pairs that are read jointly; without reading, those of all texts that are scored."""
     if not reads:
         return sum(map(len, [*batch.questions, *(each.ids for each in batch.cloze), *batch.chunks]))
     return sum(
@@ -270,11 +285,11 @@ def _tokens(batch: TrainingBatch, reads: bool) -> int:
 
 
 def _rectangle(rows: Sequence[Sequence[int]]) -> Tensor:
-    """Put rows of ids into one tensor, -1 where a row ends early."""
+    """Put rows of ids into one tensor, padded with -1."""
     width = max(map(len, rows), default=0)
     return torch.tensor([[*row, *[-1] * (width - len(row))] for row in rows], dtype=torch.int64).view(len(rows), width)
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """Tell a full memory, of whatever device, from a bug."""
+    """Return whether an error means that the memory of a device is full."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -1,10 +1,9 @@
-"""Teaching the decoder to answer over kept states, before it is taught to retrieve from them (INTRA, appendix B.1).
+"""Train the decoder to answer from stored states, before it is trained to retrieve from them (INTRA, appendix B.1).
 
-What states and keys depend on is frozen, so all that a store remembers stays valid. A question is read as when it is
-asked, as many chunks as are read: its evidence, and beside it, in turn, what the encoder's round found and the evidence
-of other questions. Only the question tells its own evidence from theirs, so the decoder learns to look for it. The loss
-is that of its answer's tokens after what the decoder reads of the question. A step is a function of the seed and its
-number.
+Everything that states and keys depend on is frozen, so the store stays valid. A question is read with as many chunks as
+in use: its evidence, then alternately chunks that the encoder's round found and evidence of other questions. Only the
+question distinguishes its own evidence from the rest, so the decoder learns to look for it. The loss is that of the
+answer's tokens after the decoder's prompt. A step is a function of the seed and its number.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reatt.lessons.batches import short
+from reatt.model.answers.decoding import Decoder
 from reatt.model.asker import Asker
 from reatt.model.backbone import ChunkText
-from reatt.model.decoding import Decoder
 from reatt.model.intra import Intra
 from reatt.model.t5 import Cache
 from reatt.training.decoder import CLIP, EvidenceMaterial, Taken, drawn
@@ -38,15 +37,15 @@ class Warmed:
 
     model: Intra
     log: TrainingLog = field(default_factory=lambda: TrainingLog((), None, False))
-    asker: Asker | None = None  # None: it is the one that it was
+    asker: Asker | None = None  # None: it did not change
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """The duration of the warm start."""
         return self.log.rows[-1].seconds if self.log.rows else 0.0
 
     def then(self, log: TrainingLog) -> TrainingLog:
-        """Put the steps that came after behind those of the warm start."""
+        """Append later steps to those of the warm start."""
         before = len(self.log.rows)
         rows = (replace(row, step=row.step + before, seconds=row.seconds + self.seconds) for row in log.rows)
         return replace(log, rows=(*self.log.rows, *rows), stopped=log.stopped or self.log.stopped)
@@ -64,7 +63,7 @@ class AnswerLearner:
         self.read = 0  # states that the decoder has read
 
     def step(self, number: int, rate: float) -> Taken:
-        """Take a step; tell the loss of a token, mean over questions."""
+        """Take a step; return the loss per token, averaged over questions."""
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         for weight in self._weights:
@@ -82,7 +81,7 @@ class AnswerLearner:
         torch.nn.utils.clip_grad_norm_(self._weights, CLIP)
         self._optimizer.step()
         for weight in self._weights:
-            weight.requires_grad_(False)  # whoever else uses the model between two steps needs no graph
+            weight.requires_grad_(False)  # other users of the model need no graph between two steps
         return Taken(answer=sum(losses) / len(losses))
 
     def _loss(self, place: int, answer: str, others: Sequence[int]) -> Tensor:
@@ -95,7 +94,7 @@ class AnswerLearner:
         return answer_loss(self.asker.decoder, self.asker.remember(memory), prompt, short(tokenizer.answer(answer)))
 
     def _read(self, place: int, others: Sequence[int]) -> list[int]:
-        """Choose what is read for an example: its evidence, then S0 and others' in turn; store ids, no text twice."""
+        """Choose the chunks of an example: its evidence, then S0 and `others` in turn; store ids, no text twice."""
         corpus, before = self._material.corpus, self._material.before[place]
         beside = chain.from_iterable(zip_longest(before, others))
         every = (chunk for chunk in (*self._material.examples[place].close, *beside) if chunk in corpus.number)
@@ -104,19 +103,19 @@ class AnswerLearner:
 
 
 def answer_loss(decoder: Decoder, cache: Cache, prompt: Sequence[int], answer: Sequence[int]) -> Tensor:
-    """Take the mean cross-entropy of an answer's tokens, its end mark among them, after a prompt."""
+    """Compute the mean cross-entropy of an answer's tokens, including its end mark, after a prompt."""
     states = decoder.decode(torch.tensor([[*prompt, *answer[:-1]]]), cache)[0, len(prompt) - 1 :]  # (n, D)
     return F.cross_entropy(decoder.logits(states).float(), torch.tensor(answer, device=states.device))
 
 
 def learning(asker: Asker) -> list[Tensor]:
-    """List the weights that neither states nor keys depend on: those of the decoder, and of a head of its own."""
+    """List the weights that neither states nor keys depend on: those of the decoder, and of a separate head."""
     frozen = {id(weight) for weight in asker.depends_on()}
     return [weight for weight in asker.parameters() if id(weight) not in frozen]
 
 
 def answered(material: EvidenceMaterial) -> EvidenceMaterial:
-    """Keep the questions whose answers are known; raises QueriesFormat where none is."""
+    """Keep the questions whose answers are known; raises QueriesFormat if there are none."""
     rows = zip(material.examples, material.before, strict=True)
     pairs = [(example, before) for example, before in rows if example.answers]
     if not pairs:

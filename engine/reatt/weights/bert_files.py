@@ -1,7 +1,8 @@
 """A BERT encoder with a T5 decoder on disk, as docs/model-format.md describes it.
 
-The encoder's weights have BERT's published names, the decoder's T5's; the words' embeddings serve both, and may lie
-apart in 8 bits, in `embeddings.safetensors`. Every missing, unknown or ill-shaped weight is named.
+The encoder's weights have BERT's published names, the decoder's those of T5. Both share the word embeddings, which may
+be in a file of their own, `embeddings.safetensors`, in 8 bits. Errors name every weight that is missing, unknown or of
+the wrong shape.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ REDUNDANT = re.compile(r"^bert\.(pooler\.|embeddings\.position_ids$)")
 
 
 def load_bert(folder: Path, dtype: torch.dtype = torch.float32) -> T5:
-    """Build the model of a folder; raises `ModelError` naming whatever does not fit."""
+    """Build the model of a folder; raises `ModelError` naming everything that does not fit."""
     shape, apart = read_shape(folder), (folder / EMBEDDINGS).is_file()
     weights = {our_name(name): weight for name, weight in read_weights(folder, REDUNDANT)}
     model = unfilled(replace(shape, width=shape.width or _width(weights)))
@@ -56,13 +57,13 @@ def unfilled(shape: FolderShape) -> T5:
 
 
 def _width(weights: Mapping[str, Tensor]) -> int | None:
-    """Read the width of keys off the weights; None where a model finds by a head."""
+    """Return the width of keys from the weights; None if the model retrieves by a head."""
     found = weights.get(f"{RETRIEVAL}k.weight")
     return len(found) if found is not None and found.ndim else None
 
 
 def eight_bits(words: Tensor) -> dict[str, Tensor]:
-    """Round embeddings (V, D) to 8 bits with a scale a row, as `embeddings.safetensors` holds them."""
+    """Round embeddings (V, D) to 8 bits with a scale for each row, as in `embeddings.safetensors`."""
     scale = words.float().abs().amax(1).clamp(min=1e-12) / 127
     return {
         "word_embeddings.weight": (words.float() / scale[:, None]).round().to(torch.int8),
@@ -71,7 +72,7 @@ def eight_bits(words: Tensor) -> dict[str, Tensor]:
 
 
 def _widened(file: Path, shape: tuple[int, ...]) -> Tensor:
-    """Read embeddings (V, D) out of their file of 8 bits."""
+    """Read embeddings (V, D) from their 8-bit file."""
     try:
         with safe_open(file, framework="pt") as stream:
             found = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118

@@ -1,4 +1,4 @@
-"""The shape of a BERT encoder with a T5 decoder, out of its folder's config: bounded before anything is built of it."""
+"""The shape of a BERT encoder with a T5 decoder, from its folder's config; limits are checked before it is built."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ MOST = {
 
 @dataclass(frozen=True)
 class FolderShape:
-    """All that a config says of weights."""
+    """Everything that a config says about weights."""
 
     encoder: BertConfig
     decoder: T5Config
     form: Form
-    width: int | None  # of keys; None: as the weights say
-    points: bool
-    unit_states: bool  # whether `--method intra` finds first by the cosine of states
+    width: int | None  # of keys; None: see the weights
+    points: bool  # whether there is a pointer
+    unit_states: bool  # whether the first round of `--method intra` compares states by their cosine
 
 
 def read_shape(folder: Path) -> FolderShape:

@@ -1,7 +1,7 @@
-"""`reatt models add`: copy a model under a name, converted once if its weights are a pickle.
+"""`reatt models add`: copy a model under a name; weights in a pickle are converted once.
 
-The only module that unpickles, and that with `weights_only=True`; and the only one that starts a download. A model is
-put together beside its place, loaded as a check, and moved into place by one rename.
+This is the only module that reads pickles (with `weights_only=True`), and the only one that starts a download. A model
+is assembled in a temporary folder, loaded as a check, and moved into place by one rename.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 
 @dataclass(frozen=True)
 class Added:
-    """A model that has a name now."""
+    """A model that now has a name."""
 
     folder: ModelFolder
-    left_out: tuple[str, ...]  # weights of the pickle that a T5 has no place for
+    left_out: tuple[str, ...]  # weights of the pickle that are not part of a T5
 
 
 def add(source: str, registry: Path, on_progress: OnProgress, name: str | None = None) -> Added:
-    """Register a model folder, or a model of the hub (`owner/model[@revision]`), replacing one of the same name."""
+    """Register a model folder, or a model of the hub (`owner/model[@revision]`); it replaces one of the same name."""
     folder = Path(source).expanduser()
     if folder.is_dir():
         return _register(folder, registry, _name(name or folder.resolve().name), on_progress)
@@ -66,7 +66,7 @@ def add(source: str, registry: Path, on_progress: OnProgress, name: str | None =
 
 
 def download(name: str, folder: Path, on_progress: OnProgress) -> None:
-    """Fetch a model of the hub into a folder, in a child process: this one never opens a connection."""
+    """Fetch a model of the hub into a folder, in a child process; this process never opens a connection."""
     environment = {key: value for key, value in os.environ.items() if key not in OFFLINE}
     command = [sys.executable, "-P", str(Path(__file__).with_name("hub_child.py")), name, str(folder)]
     said: dict[str, object] = {}
@@ -95,7 +95,7 @@ def download(name: str, folder: Path, on_progress: OnProgress) -> None:
 
 
 def _check_room(folder: Path, name: str, total: int) -> None:
-    """Stop a download that the disk is too small for, or memory, as soon as its config tells."""
+    """Stop a download if the disk or the memory is too small, as soon as the model's config says so."""
     left = total - sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     if left > shutil.disk_usage(folder).free:
         raise DiskFull(f"no room in {folder.parent}: the model needs {total / 1e9:.2f} GB", "free some space")
@@ -104,10 +104,10 @@ def _check_room(folder: Path, name: str, total: int) -> None:
 
 
 def convert(source: Path, target: Path) -> tuple[str, ...]:
-    """Write a folder's pickled weights to `target`, a safetensors file; returns the names of what was left out.
+    """Write a folder's pickled weights to `target`, a safetensors file; returns the names of weights left out.
 
-    Copies of the embedding, and position tables that the model never reads, are dropped in silence; other weights that
-    a T5 has no place for (traces of training, say) by name.
+    Copies of the embedding, and position tables that the model never reads, are left out without mention. Other weights
+    that are not part of a T5, for example of an optimizer, are returned by name.
     """
     with torch.device("meta"):
         known = {*published_weights(T5(read_shape(source))), "lm_head.weight"}
@@ -123,7 +123,7 @@ def convert(source: Path, target: Path) -> tuple[str, ...]:
 
 
 def _unpickled(source: Path) -> Iterator[tuple[str, Tensor]]:
-    """Yield the weights of a pickle or of all its shards, mapped from the disk rather than read."""
+    """Yield the weights of a pickle or of all its shards, memory-mapped."""
     files = shards(source / PICKLE_INDEX) if (source / PICKLE_INDEX).is_file() else [source / PICKLE]
     for file in files:
         try:
@@ -158,7 +158,7 @@ def _register(source: Path, registry: Path, name: str, on_progress: OnProgress, 
 
 
 def _bring_weights(source: Path, part: Path, *, link: bool) -> tuple[str, ...]:
-    """Copy the safetensors, or convert the pickle where there is nothing else; returns what was left out."""
+    """Copy the safetensors, or convert the pickle if there is nothing else; returns the names left out."""
     try:
         files = weight_files(source)
     except ModelUnsafe:
@@ -169,7 +169,7 @@ def _bring_weights(source: Path, part: Path, *, link: bool) -> tuple[str, ...]:
 
 
 def _bring_tokenizer(source: Path, part: Path) -> None:
-    """Copy `tokenizer.json`, or make it of `spiece.model` with transformers."""
+    """Copy `tokenizer.json`, or make it from `spiece.model` with transformers."""
     if (source / "tokenizer.json").is_file():
         place(source / "tokenizer.json", part / "tokenizer.json")
         return
@@ -185,7 +185,7 @@ def _bring_tokenizer(source: Path, part: Path) -> None:
 
 
 def _verify(folder: Path) -> None:
-    """Load the model, and see that its tokenizer writes no number that its embedding lacks."""
+    """Load the model, and check that its embedding covers all ids of its tokenizer."""
     model, tokenizer = load_asker(ModelFolder(folder), torch.float32), read_tokenizer(ModelFolder(folder))
     if tokenizer.size > model.vocabulary:
         message = f"tokenizer.json has {tokenizer.size} tokens, the model {model.vocabulary}"
@@ -194,7 +194,7 @@ def _verify(folder: Path) -> None:
 
 @contextmanager
 def _beside(registry: Path, source: Path) -> Iterator[Path]:
-    """Make a hidden folder to put a model together in; it is gone afterwards unless it was moved away."""
+    """Make a hidden folder to assemble a model in; it is removed afterwards unless it was moved."""
     registry.mkdir(parents=True, exist_ok=True)
     needed = sum(path.stat().st_size for path in source.iterdir() if path.is_file())
     if shutil.disk_usage(registry).free < needed:

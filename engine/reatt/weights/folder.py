@@ -1,6 +1,6 @@
-"""A model on disk: `config.json`, `model.safetensors` (or shards) and `tokenizer.json`, as Hugging Face lays them out.
+"""A model on disk: `config.json`, `model.safetensors` (or shards) and `tokenizer.json`, in Hugging Face's layout.
 
-Needs no torch: listing models, and naming the one that a store was made with, stay fast.
+This module needs no torch, so that listing models, and naming the model of a store, stay fast.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from reatt_store.errors import ModelError, ModelUnsafe
 from reatt_store.opening import private
 
 WEIGHTS = "model.safetensors"
-INSTALL_HUB = "pip install 'reatt[hub]'"  # what brings transformers and huggingface_hub
+INSTALL_HUB = "pip install 'reatt[hub]'"  # installs transformers and huggingface_hub
 INDEX = "model.safetensors.index.json"
-FUSION_WEIGHT = 0.5  # of attention in hybrid search, where a config has no fitted one
-SUFFIX = "-adapted"  # of the name of a model that has learnt
-EMBEDDINGS = "embeddings.safetensors"  # of words, in 8 bits, where they lie apart
+FUSION_WEIGHT = 0.5  # of attention in hybrid search, if the config has no fitted one
+SUFFIX = "-adapted"  # of the name of an adapted model
+EMBEDDINGS = "embeddings.safetensors"  # of words, in 8 bits, if they are in a file of their own
 KINDS = ("t5", "bert-t5", "t5gemma2")  # `model_type` of a config.json
-# Those whose encoder finds: where in their config its shape is, and what blocks and heads are called there.
+# The kinds whose encoder can retrieve: the part of the config with its shape, and the names of blocks and heads there.
 ENCODERS = {
     "t5": ("", "num_layers", "num_heads"),
     "bert-t5": ("encoder", "num_hidden_layers", "num_attention_heads"),
@@ -59,7 +59,7 @@ class ModelFolder:
 
     @property
     def files(self) -> list[Path]:
-        """The files that make the model; raises ModelError if one is missing."""
+        """The files of the model; raises ModelError if one is missing."""
         tokenizer = self.path / "tokenizer.json"
         if not tokenizer.is_file():
             raise ModelError(f"no tokenizer.json in {self.path}", f"reatt models add {self.path}", str(self.path))
@@ -68,17 +68,17 @@ class ModelFolder:
 
     @property
     def apart(self) -> list[Path]:
-        """Name the file of word embeddings that never learn, where there is one."""
+        """The file of fixed word embeddings, if there is one."""
         return [self.path / EMBEDDINGS] if (self.path / EMBEDDINGS).is_file() else []
 
     @property
     def retrieval_tokens(self) -> Path:
-        """The file with what the method `intra` has learnt, there or not."""
+        """The path of the file with what the method `intra` has learnt; it need not exist."""
         return self.path / "intra.safetensors"
 
     @cached_property
     def sha256(self) -> str:
-        """One hash over the files that make the model."""
+        """One hash over the files of the model."""
         total = hashlib.sha256()
         for file in self.files:
             with open(file, "rb") as stream:
@@ -99,7 +99,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def read_retrieving_config(folder: Path) -> dict[str, Any]:
-    """Read the config of a model whose encoder can retrieve; say of other kinds how they can."""
+    """Read the config of a model whose encoder can retrieve; for other kinds, raise ModelError saying what to do."""
     raw = read_config(folder)
     if raw["model_type"] not in ENCODERS:
         message = f"{folder.name} is a {raw['model_type']}: heads of its encoder cannot retrieve, its decoder's can"
@@ -108,7 +108,7 @@ def read_retrieving_config(folder: Path) -> dict[str, Any]:
 
 
 def encoder_shape(config: dict[str, Any]) -> tuple[int, int]:
-    """Say how many blocks the encoder of a retrieving config has, and how many heads a block; 0 where it does not."""
+    """Return the number of the encoder's blocks and of heads in a block; 0 if the config does not say."""
     where, *names = ENCODERS[config["model_type"]]
     shape = config.get(where, {}) if where else config
     found = [shape.get(name, 0) if isinstance(shape, dict) else 0 for name in names]
@@ -117,7 +117,7 @@ def encoder_shape(config: dict[str, Any]) -> tuple[int, int]:
 
 
 def number(folder: ModelFolder, key: str, value: object, least: int, most: int) -> int:
-    """Take a number of a model's config, or say what is wrong with it."""
+    """Check a number of a model's config and return it."""
     if isinstance(value, int) and least <= value <= most:
         return value
     file = folder.path / "config.json"
@@ -125,7 +125,7 @@ def number(folder: ModelFolder, key: str, value: object, least: int, most: int) 
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """Name the safetensors files of a folder: one, or the shards that its index lists."""
+    """List the safetensors files of a folder: one file, or the shards in its index."""
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
     if (folder / INDEX).is_file():
@@ -137,7 +137,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def shards(index: Path) -> list[Path]:
-    """Name the files that an index of shards lists; all are in its folder."""
+    """List the files in an index of shards; all must be in its folder."""
     table = read_json(index).get("weight_map")
     names = sorted(set(map(str, table.values()))) if isinstance(table, dict) else []
     missing = [name for name in names if Path(name).name != name or not (index.parent / name).is_file()]
@@ -147,7 +147,7 @@ def shards(index: Path) -> list[Path]:
 
 
 def place(file: Path, target: Path, *, link: bool = False) -> None:
-    """Put a copy, or where allowed and possible a link, of a file in place, down to the disk."""
+    """Copy a file and sync it to disk; with `link`, make a hard link instead if possible."""
     if link:
         with suppress(OSError):  # another file system, or one without links
             os.link(file.resolve(), target)

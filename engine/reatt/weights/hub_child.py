@@ -1,9 +1,9 @@
-"""Download a model from the Hugging Face hub, in a process of its own: the one place of the product with a network.
+"""Download a model from the Hugging Face hub, in a separate process; no other code opens a network connection.
 
-Run as a script by `convert.download` with a name (`owner/model`, perhaps `@revision`) and a folder. Says one JSON
-object a line:
+`convert.download` runs it as a script with a name (`owner/model`, optionally `@revision`) and a folder. It prints one
+JSON object per line:
     {"total": 3132000000}             then, twice a second, {"done": 1200000}
-    {"error": "why", "install": true}   `install`: huggingface_hub is not there; `gated`: a licence is not accepted
+    {"error": "why", "install": true}   `install`: huggingface_hub is missing; `gated`: a licence is not accepted
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 EVERY = 0.5  # seconds
 _TOKENIZERS = ("tokenizer.json", "spiece.model")
-_WEIGHTS = (  # the first kind that is there; the last ones are pickles, which are converted
+_WEIGHTS = (  # the first kind that exists is used; the last two are pickles, which are converted
     r"model\.safetensors",
     r"model(-\d+-of-\d+\.safetensors|\.safetensors\.index\.json)",
     r"pytorch_model\.bin",
@@ -26,7 +26,7 @@ _WEIGHTS = (  # the first kind that is there; the last ones are pickles, which a
 
 
 def wanted(files: Iterable[str]) -> list[str]:
-    """Choose what makes the model out of all that a repository holds."""
+    """Choose the files of the model from all files of a repository."""
     there = set(files)
     found = [name for name in ("config.json", *_TOKENIZERS) if name in there]
     for kind in _WEIGHTS:
@@ -36,19 +36,19 @@ def wanted(files: Iterable[str]) -> list[str]:
 
 
 def say(**message: object) -> None:
-    """Tell the parent one thing."""
+    """Send one message to the parent."""
     sys.stdout.write(json.dumps(message) + "\n")
     sys.stdout.flush()
 
 
 def count(folder: Path, stop: threading.Event) -> None:
-    """Tell again and again how much has arrived, half-loaded files included."""
+    """Report repeatedly how many bytes have arrived, including those of unfinished files."""
     while not stop.wait(EVERY):
         say(done=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()))
 
 
 def download(name: str, folder: Path) -> None:
-    """Fetch the files of one commit; what an earlier, killed run fetched is taken up again."""
+    """Fetch the files of one commit; continues a download that was interrupted earlier."""
     from huggingface_hub import HfApi, hf_hub_download
 
     repository, _, revision = name.partition("@")
@@ -66,7 +66,7 @@ def download(name: str, folder: Path) -> None:
 
 
 def main() -> int:
-    """Download, or say why not."""
+    """Download, or report why that failed."""
     try:
         download(sys.argv[1], Path(sys.argv[2]))
     except ImportError as error:

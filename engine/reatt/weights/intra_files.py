@@ -1,4 +1,4 @@
-"""The retrieval tokens of an INTRA model on disk: a file beside the weights, which are its parent's."""
+"""The retrieval tokens of an INTRA model: a file beside the weights, which are those of the original model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reatt_store.errors import ModelError
 
 
 def read(folder: ModelFolder, asker: Asker) -> RetrievalTokens:
-    """Read a model's retrieval tokens; one that was never trained to retrieve so has those it begins with."""
+    """Read a model's retrieval tokens; a model that was never trained for INTRA gets untrained ones."""
     if asker.heads[0] == 0:
         message = f"{folder.name} has no decoder, so no cross-attention that could retrieve"
         raise ModelError(message, "use a model of the T5 family, or --method reatt", str(folder.path))

@@ -1,4 +1,4 @@
-"""How much memory is free, and whether a model fits into it: asked before its weights are read."""
+"""Check, before a model's weights are read, whether they fit into the free memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reatt_store.errors import OutOfMemory
 
 
 def check_to_load(model: ModelFolder) -> None:
-    """Raise OutOfMemory where a model's weights alone are more than memory has left."""
+    """Raise OutOfMemory if a model's weights alone need more memory than is free."""
     needed, free = needs(model.config), free_memory(torch.device("cpu"))
     if needed is not None and free is not None and needed.memory > free:
         message = f"{model.name} takes {needed.memory / 1e9:.2f} GB of memory, and {free / 1e9:.2f} GB are free"
@@ -21,7 +21,7 @@ def check_to_load(model: ModelFolder) -> None:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Return the free bytes of a device; None where no one can tell."""
+    """Return the free bytes of a device; None if the system does not tell."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     try:

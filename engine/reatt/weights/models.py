@@ -1,7 +1,6 @@
-"""Which models there are, and loading one: a name, a folder or a store's own becomes a `ModelFolder`, that a `ReAtt`.
+"""Find and load models: a name, a folder or a store's own model becomes a `ModelFolder`, and that a `ReAtt`.
 
-A store keeps a copy of the model that made its vectors, so that neither an upgrade nor a move to another machine
-breaks it.
+A store keeps a copy of the model that made its vectors, so that it still works after an upgrade or on another machine.
 """
 
 from __future__ import annotations
@@ -51,26 +50,26 @@ __all__ = [
 ]
 
 BUNDLED = "reatt-mini"
-STRONGEST = 1000.0  # prior, and the decoder's weight beside a pointer
+STRONGEST = 1000.0  # the largest prior, and the largest weight of the decoder beside a pointer
 MOST_CANDIDATES = 1000
 
 
 def bundled() -> ModelFolder:
-    """Name the model that comes with the package."""
+    """Return the model that comes with the package."""
     return ModelFolder(Path(__file__).parents[1] / BUNDLED, "bundled", BUNDLED)
 
 
 def installed(registry: Path) -> list[ModelFolder]:
-    """List the models that have a name: the bundled one, then those under the registry folder."""
+    """List the models that have a name: the bundled one, then those in the registry folder."""
     names = sorted(path.name for path in registry.iterdir()) if registry.is_dir() else []
     added = [ModelFolder(registry / name, "added", name) for name in names if not name.startswith(".")]
     return [folder for folder in (bundled(), *added) if (folder.path / "config.json").is_file()]
 
 
 def find(name_or_dir: str | None, registry: Path, store: Library | None) -> ModelFolder:
-    """Find a model by name or folder; without either the store's own, else the bundled one.
+    """Find a model by name or folder; for None the store's own, else the bundled one.
 
-    A name comes before a folder of that name, which `./NAME` still reaches: files that lie about change nothing.
+    A name comes before a folder of the same name, so that unrelated files change nothing; `./NAME` is the folder.
     """
     if name_or_dir is None:
         return _of_store(store, registry) or _checked(bundled())
@@ -84,11 +83,11 @@ def find(name_or_dir: str | None, registry: Path, store: Library | None) -> Mode
 
 
 def keep_in_store(folder: ModelFolder, store: Path) -> ModelFolder:
-    """Keep a model in the store it encodes, so that the store can be copied whole and outlives upgrades.
+    """Keep a model in the store that it encodes, so that the store can be copied whole and survives upgrades.
 
-    To be called under the store's lock. A registered model's weights are linked where the disk allows: nothing writes
-    into those in place. Small files, which a person may edit, are copied, and so are other folders, for a training run
-    may go on in them.
+    The caller holds the store's lock. The weights of a registered model are hard-linked if possible, because nothing
+    changes them in place. Small files, which a person may edit, are copied. So are the files of other folders, where a
+    training run may continue.
     """
     shelf = store / "models"
     kept = ModelFolder(shelf / _kept_name(folder.name, folder.sha256), "store", folder.name)
@@ -112,7 +111,7 @@ def keep_in_store(folder: ModelFolder, store: Path) -> ModelFolder:
 
 
 def drop_unused(store: Library) -> None:
-    """Remove the models that no generation was or is read by; to be called under the store's lock."""
+    """Remove the models that no generation uses or used; the caller holds the store's lock."""
     used = {_kept_name(*made) for made in _kept(store)}
     for path in (store.folder / "models").iterdir():
         if path.name not in used:
@@ -120,18 +119,18 @@ def drop_unused(store: Library) -> None:
 
 
 def damaged(store: Library) -> list[ModelFolder]:
-    """List the models in a store whose files are missing or not those that the store was made with."""
+    """List the models in a store whose files are missing or differ from those that the store was made with."""
     found = [(in_store(store, *made), made[1]) for made in _kept(store)]
     return [folder for folder, sha256 in sorted(found, key=str) if not has_hash(folder, sha256)]
 
 
 def in_store(store: Library, name: str, sha256: str) -> ModelFolder:
-    """Name the copy of a model that a store keeps."""
+    """Return the copy of a model that a store keeps."""
     return ModelFolder(store.folder / "models" / _kept_name(name, sha256), "store", name)
 
 
 def has_hash(folder: ModelFolder, sha256: str) -> bool:
-    """Say whether a model's files are whole, and those that a hash names."""
+    """Return whether a model's files are complete and have this hash."""
     try:
         return folder.sha256 == sha256
     except (ModelError, OSError):
@@ -141,9 +140,9 @@ def has_hash(folder: ModelFolder, sha256: str) -> bool:
 def load(
     folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = None, *, keeps_states: bool = False
 ) -> ReAtt:
-    """Load a model with its tokenizer onto a device, in float32 unless told otherwise.
+    """Load a model with its tokenizer onto a device, in float32 unless `dtype` says otherwise.
 
-    Bfloat16 would make other keys than those that a store holds, and a store may be carried to a machine without it.
+    Bfloat16 would make other keys than those in a store, and a store may be moved to a machine without it.
     """
     import torch
 
@@ -159,7 +158,7 @@ def load(
 
 
 def _chooser(folder: ModelFolder) -> Chooser:
-    """Choose how answers are found: by the pointer of a model that has one, else the decoder writes them."""
+    """Return how answers are chosen: by the model's pointer if it has one, else by the decoder."""
     from reatt.model.pointing import CANDIDATES, Pointing
     from reatt.model.writer import written
 
@@ -171,7 +170,7 @@ def _chooser(folder: ModelFolder) -> Chooser:
 
 
 def load_intra(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = None) -> Intra:
-    """Load a model to retrieve with its decoder: any T5 will do, retrieval head or not, and any T5Gemma2."""
+    """Load a model that retrieves with its decoder: any T5, with or without a retrieval head, and any T5Gemma2."""
     import torch
 
     from reatt.model.intra import Intra
@@ -195,7 +194,7 @@ def _t5_asker(folder: ModelFolder, dtype: torch.dtype) -> Asker:
 
 
 def _bert_asker(folder: ModelFolder, dtype: torch.dtype) -> Asker:
-    """Load a BERT, whose states find by their cosine where its config says so."""
+    """Load a BERT; its states are compared by their cosine if its config says so."""
     from reatt.model.t5_asker import CosineAsker, T5Asker
     from reatt.weights.bert_shape import read_shape
     from reatt.weights.stacks import load_stack
@@ -225,7 +224,7 @@ METHODS: dict[str, Callable[[ModelFolder, str], Backbone]] = {
 
 
 def load_for(method: str, folder: ModelFolder, device: str = "auto") -> Backbone:
-    """Load a model for the method that a generation was made by; raises ModelMismatch if there is none of that name."""
+    """Load a model for the method of a generation; raises ModelMismatch if there is no method of that name."""
     if method not in METHODS:
         message = f"the store was encoded for {method:.40}, which this version does not know"
         raise ModelMismatch(message, "upgrade reatt, or reatt ingest --reencode PATH")
@@ -233,10 +232,10 @@ def load_for(method: str, folder: ModelFolder, device: str = "auto") -> Backbone
 
 
 def fusion(folder: ModelFolder, usual: float, method: str = "reatt") -> float:
-    """Read what attention weighs in hybrid search; `usual` where the model's config does not say.
+    """Read the weight of attention in hybrid search; `usual` if the model's config does not say.
 
-    A decoder that was never taught what to ask for weighs nothing, whatever the config says: reatt-mini's finds next to
-    nothing (docs/intra.md), and no other has been shown to.
+    The weight of a decoder that was never trained to retrieve is 0, whatever the config says: reatt-mini's finds almost
+    nothing (docs/intra.md), and no other was shown to work.
     """
     weight = _weight(folder, "fusion", usual, 1.0)
     return weight if method != "intra" or folder.retrieval_tokens.is_file() else 0.0
@@ -255,7 +254,7 @@ def _checked_weight(folder: ModelFolder, key: str, weight: object, most: float) 
 
 
 def _calibration(folder: ModelFolder) -> Calibration | None:
-    """Read how the model's confidence was fitted; None where its config does not say."""
+    """Read the calibration of the model's confidence; None if its config has none."""
     from reatt.model.confidence import Calibration
 
     fitted = folder.settings.get("confidence")
@@ -273,7 +272,7 @@ def _calibration(folder: ModelFolder) -> Calibration | None:
 def choose_device(choice: str) -> str:
     """Turn `auto`, `cpu`, `cuda` or `cuda:N` into a device that torch has.
 
-    `auto` takes a GPU where there is one; `cuda` without one is an error, never a silent step down to the CPU.
+    `auto` takes a GPU if there is one. `cuda` without one is an error; the CPU never silently takes its place.
     """
     import torch
 
@@ -297,7 +296,7 @@ def _checked(folder: ModelFolder) -> ModelFolder:
 
 
 def _of_store(store: Library | None, registry: Path) -> ModelFolder | None:
-    """Find the model of the generation in force: the copy in the store, else an equal one that is installed."""
+    """Find the model of the current generation: the copy in the store, else an equal one that is installed."""
     made = store.generation() if store else None
     if store is None or made is None:
         return None
@@ -312,13 +311,13 @@ def _of_store(store: Library | None, registry: Path) -> ModelFolder | None:
 
 
 def _kept(store: Library) -> set[tuple[str, str]]:
-    """Return name and hash of the models that a store keeps: all that are, were, or are about to be in force."""
+    """Return names and hashes of the models that a store keeps: of its current, former and unfinished generations."""
     begun = {(made.model_name, made.model_sha256) for made in store.generations()}
     return begun | {(model.name, model.sha256) for model in store.models()}
 
 
 def _kept_name(name: str, sha256: str) -> str:
-    """Name the folder of a kept model; the name may come from a stranger's store and must not lead out of ours."""
+    """Return the folder name of a kept model; a name from a stranger's store must not lead out of the folder."""
     return re.sub(r"[^\w.-]", "-", f"{name}-{sha256[:8]}").lstrip(".")
 
 
@@ -328,7 +327,7 @@ def _to_copy(folder: ModelFolder) -> list[Path]:
 
 
 def _retrieval_head(folder: ModelFolder) -> tuple[int, int, int]:
-    """Read block B, its head, and R - B; one that finds by projections of its own needs to name no head."""
+    """Read block B, the head's number, and R - B; a model with its own retrieval projections need not name a head."""
     config = read_retrieving_config(folder.path)
     head = config.get("retrieval_head", 0 if "retrieval" in config else None)
     if "retrieval_layer" not in config or head is None:

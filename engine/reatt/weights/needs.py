@@ -1,4 +1,4 @@
-"""What a model needs, computed from its config alone: told before a download has ended or memory has run out."""
+"""The memory and disk space that a model needs, computed from its config before it is downloaded or loaded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-FLOAT = 4  # bytes of a weight in memory, whatever the file has
+FLOAT = 4  # bytes of a weight in memory, whatever its type in the file
 STORED = {"bfloat16": 2, "float16": 2}  # bytes of a weight in a file, by the config's `dtype`
 
 RawConfig = Mapping[str, Any]
@@ -14,25 +14,25 @@ RawConfig = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Needs:
-    """How large a model is."""
+    """The size of a model."""
 
-    weights: int  # that are read
-    unread: int = 0  # that lie in the files beside them: a vision tower's
+    weights: int  # the number of weights that are read
+    unread: int = 0  # the number of other weights in the files: those of a vision tower
     stored: int = FLOAT  # bytes of each in the files
 
     @property
     def memory(self) -> int:
-        """Bytes of memory that the weights take; what is read and written comes on top."""
+        """Bytes of memory for the weights; activations come on top."""
         return FLOAT * self.weights
 
     @property
     def disk(self) -> int:
-        """Bytes that the published files take."""
+        """Bytes of the published files."""
         return self.stored * (self.weights + self.unread)
 
 
 def needs(config: RawConfig) -> Needs | None:
-    """Compute what the model of a published config needs; None where the config leaves out what that depends on."""
+    """Compute what the model of a published config needs; None if the config lacks a necessary entry."""
     try:
         weights, unread = COUNTS[config["model_type"]](config)
         return Needs(weights, unread, STORED.get(config.get("dtype", config.get("torch_dtype")), FLOAT))
@@ -41,7 +41,7 @@ def needs(config: RawConfig) -> Needs | None:
 
 
 def _t5(config: RawConfig) -> tuple[int, int]:
-    """Count a T5: attention has four maps, a gated feed-forward layer three."""
+    """Count a T5's weights: attention has four maps, a gated feed-forward layer three."""
     width, inner = config["d_model"], config["num_heads"] * config["d_kv"]
     gated = str(config.get("feed_forward_proj", "relu")).startswith("gated")
     attention, forward = 4 * width * inner + width, (2 + gated) * width * config["d_ff"] + width
@@ -53,7 +53,7 @@ def _t5(config: RawConfig) -> tuple[int, int]:
 
 
 def _t5gemma(config: RawConfig) -> tuple[int, int]:
-    """Count a T5Gemma2: one embedding for both sides and the head; unread, a vision tower and its way into the text."""
+    """Count a T5Gemma2's weights: one embedding for both sides and the head; the vision tower is not read."""
     text, eyes = config["encoder"]["text_config"], config["encoder"]["vision_config"]
     width = text["hidden_size"]
     read = (text["vocab_size"] + 1) * width + _gemmas_stack(text) + _gemmas_stack(config["decoder"])
@@ -61,7 +61,7 @@ def _t5gemma(config: RawConfig) -> tuple[int, int]:
 
 
 def _gemmas_stack(side: RawConfig) -> int:
-    """Count the layers of a side: merged attention has no more maps than the encoder's."""
+    """Count the layers of one side: merged attention has the same maps as the encoder's."""
     width, head = side["hidden_size"], side["head_dim"]
     attention = 2 * width * head * (side["num_attention_heads"] + side["num_key_value_heads"]) + 2 * head
     layer = attention + 3 * width * side["intermediate_size"] + 4 * width
@@ -69,7 +69,7 @@ def _gemmas_stack(side: RawConfig) -> int:
 
 
 def _tower(eyes: RawConfig) -> int:
-    """Count a SigLIP tower: layers with offsets, patches and their places, and the head that some have."""
+    """Count a SigLIP tower: layers with offsets, patches with positions, and a head that only some towers have."""
     width, inner = eyes["hidden_size"], eyes["intermediate_size"]
     layer = 4 * width * (width + 1) + 2 * width * inner + inner + width + 4 * width
     patches = (eyes["image_size"] // eyes["patch_size"]) ** 2
@@ -79,7 +79,7 @@ def _tower(eyes: RawConfig) -> int:
 
 
 def _bert(config: RawConfig) -> tuple[int, int]:
-    """Count a BERT encoder, whose maps have offsets, a T5 decoder, and what finds and points."""
+    """Count a BERT encoder, whose maps have offsets, a T5 decoder, retrieval projections and a pointer."""
     width, above, shape = config["hidden_size"], config["decoder"], config["encoder"]
     inner = shape["intermediate_size"]
     block = 4 * width * (width + 1) + 2 * width * inner + inner + width + 4 * width

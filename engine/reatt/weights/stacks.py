@@ -1,4 +1,4 @@
-"""Which encoders a model can have, by its folder's config, and how its weights are read."""
+"""The kinds of encoder, by `model_type` in a folder's config, and the loader of each."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Weights on disk, in the layout of Hugging Face's T5, to and from our own T5.
+"""Read weights in the layout of Hugging Face's T5 into our own T5.
 
-They are copied key by key into our own T5, with every missing, unknown or ill-shaped key named. Only
-safetensors are read; `convert.py` turns a published `pytorch_model.bin` into them once, on request.
+They are copied key by key; errors name every key that is missing, unknown or of the wrong shape. Only safetensors are
+read; `convert.py` converts a published `pytorch_model.bin` once, on request.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from reatt.model.t5_names import our_name
 from reatt.weights.folder import read_retrieving_config, weight_files
 from reatt_store.errors import ModelError
 
-# Copies of `shared`, and the per-block position tables of ReAtt checkpoints, of which only block 0's counts.
+# Copies of `shared`, and position tables of blocks above 0, which ReAtt checkpoints contain but never use.
 REDUNDANT = re.compile(
     r"^(encoder|decoder)\.(embed_tokens\.weight|block\.[1-9]\d*\.layer\.0\.SelfAttention\.relative_attention_bias\.weight)$"
 )
-RETRIEVAL = "retrieval."  # ours alone: weights by which ReAtt finds, where finding was learnt apart from reading
+RETRIEVAL = "retrieval."  # not in published models: projections for retrieval that was learnt separately from reading
 
 
 def read_weights(folder: Path, without: re.Pattern[str] | None = None) -> Iterator[tuple[str, Tensor]]:
-    """Yield the folder's weights one at a time under their published names; those left `without` are never read."""
+    """Yield the folder's weights one at a time under their published names; those matching `without` are not read."""
     for file in weight_files(folder):
         try:
             with safe_open(file, framework="pt") as stream:
@@ -43,7 +43,7 @@ def read_weights(folder: Path, without: re.Pattern[str] | None = None) -> Iterat
 
 
 def learnt_apart(folder: Path) -> bool:
-    """Say whether a folder's weights find by projections of their own; no weight is read."""
+    """Return whether a folder's weights contain separate projections for retrieval; no weight is read."""
     names = re.compile(rf"(?!{re.escape(RETRIEVAL)})")
     return next(read_weights(folder, without=names), None) is not None
 
@@ -72,10 +72,10 @@ def read_shape(folder: Path) -> T5Config:
 
 
 def fill(config: T5Config, weights: Mapping[str, Tensor], dtype: torch.dtype, source: Path) -> T5:
-    """Build a T5 around given weights (our names), without initialising it first.
+    """Build a T5 from given weights (our names), without initialising it first.
 
-    The head is tied exactly if the weights say so: transformers 5 writes `tie_word_embeddings: true` beside a head of
-    its own, so the config cannot be asked.
+    Whether the head is tied is decided by the weights, not by the config: transformers 5 writes
+    `tie_word_embeddings: true` also for models with a separate head.
     """
     head, shared = weights.get("lm_head.weight"), weights.get("shared.weight")
     tied = head is None or (shared is not None and torch.equal(head, shared))
@@ -95,7 +95,7 @@ def fill(config: T5Config, weights: Mapping[str, Tensor], dtype: torch.dtype, so
 
 
 class Uninitialised(TorchFunctionMode):
-    """Leave weights as they are made: to initialise an embedding without storage, torch imports its compiler, 1.5 s."""
+    """Skip initialising weights: for an embedding without storage torch would import its compiler (1.5 s)."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -107,7 +107,7 @@ class Uninitialised(TorchFunctionMode):
 
 
 def complain(expected: Mapping[str, tuple[int, ...]], weights: Mapping[str, Tensor], source: Path) -> None:
-    """Raise ModelError naming the weights that a model lacks, has no place for, or has in another shape."""
+    """Raise ModelError naming the weights that are missing, unknown or of the wrong shape."""
     decoded, given = (any("decoder." in name for name in names) for names in (expected, weights))
     if decoded and not given and any("encoder." in name for name in weights):
         message = f"{source} holds an encoder alone; reading needs the decoder, and so does --method intra"

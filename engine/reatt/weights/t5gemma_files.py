@@ -1,7 +1,7 @@
 """A T5Gemma2 on disk, as it is published: `config.json`, shards of safetensors, `tokenizer.json`.
 
-Its vision tower is neither built nor read. transformers makes the layers, on no device at all; the weights are taken
-key by key, each missing, unknown or ill-shaped one named.
+Its vision tower is neither built nor read. transformers makes the layers, on the meta device. The weights are copied
+key by key; errors name every key that is missing, unknown or of the wrong shape.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from reatt.weights.t5_files import complain, read_weights
 from reatt_store.errors import ModelError
 
 EYES = re.compile(r"^model\.encoder\.(vision_tower|multi_modal_projector)\.")
-WORDS = "encoder.embed_tokens."  # the decoder's, and the head, are the same where a file does not have them
+WORDS = "encoder.embed_tokens."  # also used for the decoder and the head if a file lacks those
 OURS = (
-    (re.compile(r"^model\.encoder\.(text_model\.)?"), "encoder."),  # written with it, published without
+    (re.compile(r"^model\.encoder\.(text_model\.)?"), "encoder."),  # transformers writes it, published files lack it
     (re.compile(r"^model\.decoder\."), "stack."),
     (re.compile(r"^lm_head\.out_proj\.weight$"), "head"),
 )
-FORMS = {"exact": T5Gemma, "paper": Reparameterised}  # of moving the key projection to the query's side
+FORMS = {"exact": T5Gemma, "paper": Reparameterised}  # two ways to move the key projection to the query's side
 
 
 def load_t5gemma(folder: ModelFolder, dtype: torch.dtype = torch.float32) -> T5Gemma:
-    """Build the text half of a T5Gemma2 from a folder; raises `ModelError` naming whatever does not fit."""
+    """Build the text part of a T5Gemma2 from a folder; raises `ModelError` naming everything that does not fit."""
     model = _unfilled(folder)
     weights = {name: weight.to(dtype) for name, weight in _weights(folder)}
     for name in [name for name in weights if name.startswith(WORDS)]:
@@ -42,7 +42,7 @@ def load_t5gemma(folder: ModelFolder, dtype: torch.dtype = torch.float32) -> T5G
 
 
 def tie(model: T5Gemma) -> None:
-    """Make the decoder's embedding, and the head, the encoder's where they are equal: one tensor on any device."""
+    """Make equal embeddings of encoder, decoder and head one tensor again, on any device."""
     words, read = model.encoder.embed_tokens, model.stack.embed_tokens
     if read.weight.data_ptr() == words.weight.data_ptr():
         read.weight, read.eoi_embedding = words.weight, words.eoi_embedding
@@ -51,7 +51,7 @@ def tie(model: T5Gemma) -> None:
 
 
 def _form(folder: ModelFolder) -> type[T5Gemma]:
-    """Say by which algebra the checkpoint was trained to be asked; the published ones by the exact one."""
+    """Return the form that the checkpoint was trained for; published ones use the exact form."""
     named = folder.settings.get("rqwk", "exact")
     if isinstance(named, str) and named in FORMS:
         return FORMS[named]
@@ -60,7 +60,7 @@ def _form(folder: ModelFolder) -> type[T5Gemma]:
 
 
 def _unfilled(folder: ModelFolder) -> T5Gemma:
-    """Read the shape by transformers' own rules, and make a model of it that has no weights yet."""
+    """Read the shape by transformers' own rules, and build a model without weights."""
     try:
         from huggingface_hub.errors import StrictDataclassError
         from transformers.models.t5gemma2.configuration_t5gemma2 import T5Gemma2Config
@@ -78,7 +78,7 @@ def _unfilled(folder: ModelFolder) -> T5Gemma:
 
 
 def _stacks(config: Any) -> tuple[Any, Any]:
-    """Make encoder and decoder without their weights; what is no weight, angles and one factor, is made for real."""
+    """Build encoder and decoder without weights, but with the rotary angles and the embedding's scale."""
     from transformers.initialization import no_init_weights
     from transformers.models.t5gemma2 import modeling_t5gemma2 as parts
 
@@ -98,7 +98,7 @@ def _stacks(config: Any) -> tuple[Any, Any]:
 
 
 def _weights(folder: ModelFolder) -> Iterator[tuple[str, Tensor]]:
-    """Yield what is no part of the vision tower, by our names."""
+    """Yield all weights except the vision tower's, under our names."""
     for name, weight in read_weights(folder.path, EYES):
         for published, ours in OURS:
             name = published.sub(ours, name)
@@ -106,7 +106,7 @@ def _weights(folder: ModelFolder) -> Iterator[tuple[str, Tensor]]:
 
 
 def _id(side: Any, key: str) -> int:
-    """Read the id of a mark; where there are several of a kind, the first."""
+    """Read the id of a mark; if there are several, the first."""
     found = getattr(side, key)
     found = found[0] if isinstance(found, list) and found else found
     if type(found) is int and 0 <= found < side.vocab_size:

@@ -1,4 +1,4 @@
-"""Which tokenizer a model has, by its folder's config, and how long the texts may be that it reads."""
+"""Read a model's tokenizer, whose kind and limits its folder's config gives."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from reatt.model.tokens import TextTokenizer
 
-LIMITS = {"question_tokens": 128, "chunk_tokens": 512}  # of the released models, whose configs do not say
+LIMITS = {"question_tokens": 128, "chunk_tokens": 512}  # those of the released models, whose configs do not give them
 LONGEST, LARGEST_ID = 4096, 1 << 20
 
 
@@ -31,7 +31,7 @@ def _sentence_pieces(folder: ModelFolder) -> TextTokenizer:
 
 
 def _word_pieces(folder: ModelFolder) -> TextTokenizer:
-    """Read a BERT's, whose texts may be no longer than it has positions for."""
+    """Read a BERT's tokenizer; its texts may not have more tokens than the model has positions."""
     from reatt.model.wordpiece import TextMarks, WordPieceTokenizer
 
     encoder = folder.config.get("encoder")

@@ -1,4 +1,4 @@
-"""A model that has learnt, as a folder in the published layout; what it was before stays on record in its config."""
+"""Write a trained model as a folder in the published layout; its config names the model that it was before."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from reatt.weights.folder import FUSION_WEIGHT, INDEX, SUFFIX, WEIGHTS, ModelFol
 from reatt_store.connection import translated
 from reatt_store.errors import DiskFull
 
-FUSION = 0.55  # least weight of attention in hybrid search where retrieval has learnt apart
+FUSION = 0.55  # the least weight of attention in hybrid search if retrieval was learnt separately from reading
 
 WeightFiles = Mapping[str, Mapping[str, Tensor]]  # file name -> weight name -> weight
 
@@ -29,8 +29,8 @@ WeightFiles = Mapping[str, Mapping[str, Tensor]]  # file name -> weight name -> 
 def write_reatt(model: ReAtt, parent: ModelFolder, folder: Path) -> ModelFolder:
     """Write a ReAtt that began as `parent`.
 
-    Calibration stays the parent's, and so does the weight of attention in hybrid search, unless retrieval has learnt
-    apart: it then knows which words count in this corpus, and what it says is worth more beside them.
+    Calibration stays the parent's. So does the weight of attention in hybrid search, unless retrieval was learnt
+    separately: it then knows which words matter in this corpus, and its scores deserve more weight.
     """
     settings = {}
     if model.t5.retrieval is not None:
@@ -40,7 +40,7 @@ def write_reatt(model: ReAtt, parent: ModelFolder, folder: Path) -> ModelFolder:
 
 
 def write_intra(tokens: RetrievalTokens, parent: ModelFolder, folder: Path, warmed: Asker | None = None) -> ModelFolder:
-    """Write an INTRA that began as `parent` and differs from it in retrieval tokens, and where `warmed`, decoder."""
+    """Write an INTRA that began as `parent` and has other retrieval tokens, and with `warmed` other weights."""
     files = {parent.retrieval_tokens.name: {"vectors": tokens.vectors, "weights": tokens.weights}}
     learnt = {} if warmed is None else {WEIGHTS: warmed.published()}
     return write_folder(parent, folder, {**learnt, **files}, {}, {})
@@ -49,10 +49,10 @@ def write_intra(tokens: RetrievalTokens, parent: ModelFolder, folder: Path, warm
 def write_folder(
     parent: ModelFolder, folder: Path, files: WeightFiles, config: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> ModelFolder:
-    """Write a model that began as `parent` and differs from it in `files`, in place of what `folder` held.
+    """Write a model that began as `parent` and differs from it in `files`; it replaces what was in `folder`.
 
-    `config` and `settings`, our own part of it, replace what the parent's config says. Where the model's own weights
-    are among the files, they are float32: rounding could undo what a low learning rate has done. Raises DiskFull.
+    `config`, and `settings` for its part `reatt`, override the parent's config. If `files` contain the model's weights,
+    these are float32, because rounding could undo the small changes of training. Raises DiskFull.
     """
     name = parent.name.removesuffix(SUFFIX) + SUFFIX
     whole = {**parent.config, **config}

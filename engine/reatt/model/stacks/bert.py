@@ -1,7 +1,7 @@
 """BERT's encoder, block by block (Devlin et al., 2019; equal to transformers' `BertModel`), as an `EncoderStack`.
 
-Norms follow what they norm; every map has an offset; positions and the kind of text, question or chunk, enter with the
-words alone. So texts that were encoded apart are put one after the other as they are.
+Norms come after the layers; every map has an offset. Positions, and the kind of text (question or chunk), enter only
+with the words. So texts that were encoded alone can simply be put one after the other.
 
 Axes: B batch, n positions, h heads, d head width, D model width.
 """
@@ -36,11 +36,11 @@ class BertConfig:
     type_vocab_size: int = 2
     layer_norm_eps: float = 1e-12
     dropout_rate: float = 0.0
-    sep_token_id: int = 102  # ends a title and a text: two of them make a chunk
+    sep_token_id: int = 102  # ends a title and a text; a text with two of them is a chunk
 
 
 class Embeddings(nn.Module):
-    """Adds position and kind to the words of a text, and norms."""
+    """Adds position and kind to the words of a text, then norms."""
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class BertBlock(nn.Module):
 
 
 class BertStack(nn.Module):
-    """The blocks, and the embeddings before them but for the words'."""
+    """The blocks, and the embeddings before them except those of words."""
 
     kind = "bert-t5"
 
@@ -120,25 +120,25 @@ class BertStack(nn.Module):
         return out
 
     def mask(self, keep: Tensor) -> Tensor:
-        """Hide padding alone: (B, 1, 1, n) for `keep` (B, n)."""
+        """Hide only padding: (B, 1, 1, n) for `keep` (B, n)."""
         return hide(keep, self.embeddings.norm.weight.dtype)
 
     def layers(self, which: slice = slice(None)) -> Sequence[BertBlock]:
-        """Name the blocks, or some of them, as what they are."""
+        """List the blocks, or some of them, with their type."""
         return [cast(BertBlock, block) for block in self.blocks[which]]
 
     def finish(self, x: Tensor) -> Tensor:
-        """Leave the last states (B, n, D) as they are: they are normed."""
+        """Return the last states (B, n, D) as they are; they are normed."""
         return x
 
     def reads(self, layer: int, x: Tensor) -> Tensor:
-        """Leave states (..., D) as they are: they enter a block normed."""
+        """Return states (..., D) as they are; they enter a block normed."""
         return x
 
     def below(self, layer: int) -> Sequence[nn.Module]:
-        """Name the embeddings and the blocks below one."""
+        """List the embeddings and the blocks below `layer`."""
         return [self.embeddings, *self.layers(slice(layer))]
 
     def paired(self, question: tuple[int, ...]) -> tuple[int, ...]:
-        """Let all of a question stand before a chunk: it is encoded once, for finding and for reading."""
+        """Return the whole question: it is encoded once, for retrieval and for reading."""
         return question

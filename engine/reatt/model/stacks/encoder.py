@@ -1,7 +1,7 @@
-"""What a model asks of its encoder, whichever it is: T5's own (`t5.Stack`) or BERT's (`bert.BertStack`).
+"""The interface of a model's encoder: T5's own (`t5.Stack`) or BERT's (`bert.BertStack`).
 
-Positions may enter with the words (BERT) or as a bias on every attention (T5); a pair of texts, each encoded apart and
-put one after the other, is in both exactly what a joint encoding under a block mask gives.
+Positions enter with the words (BERT) or as a bias on every attention (T5). In both, two texts that are encoded alone
+and then put one after the other give exactly what a joint encoding under a block mask would give.
 
 Axes: B batch, n positions, h heads, D model width.
 """
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 
 class HeadMaps(Protocol):
-    """The maps of a block's attention that a head can retrieve by."""
+    """The maps of a block's attention that retrieval uses."""
 
     @property
     def q(self) -> nn.Linear:
@@ -45,36 +45,36 @@ class EncoderStack(Protocol):
 
     @property
     def kind(self) -> str:
-        """The `model_type` of folders that hold it."""
+        """The `model_type` of its model folders."""
 
     @property
     def head_count(self) -> int:
-        """Say how many heads a block has."""
+        """The number of heads in a block."""
 
     @property
     def form(self) -> tuple[object, ...]:
-        """What its states depend on beside weights."""
+        """Everything except weights that its states depend on."""
 
     def enter(self, words: Tensor, ids: Tensor) -> Tensor:
-        """Make the states that enter block 0 of embedded words (B, n, D) and their ids (B, n)."""
+        """Turn embedded words (B, n, D) and their ids (B, n) into the states that enter block 0."""
 
     def mask(self, keep: Tensor) -> Tensor:
-        """Say what is added to attention's logits where `keep` (B, n) are no padding: broadcasts to (B, h, n, n)."""
+        """Return what is added to attention logits; broadcasts to (B, h, n, n). `keep` (B, n) is False on padding."""
 
     def layers(self, which: slice = slice(None)) -> Sequence[EncoderBlock]:
-        """Name the blocks, or some of them."""
+        """List the blocks, or some of them."""
 
     def finish(self, x: Tensor) -> Tensor:
         """Turn the last block's states (B, n, D) into the memory that a decoder reads."""
 
     def reads(self, layer: int, x: Tensor) -> Tensor:
-        """Give what the heads of a block see of the states (..., D) that enter it, or above the last."""
+        """Turn states (..., D) at the entry of a block, or above the last, into what the heads there see."""
 
     def below(self, layer: int) -> Sequence[nn.Module]:
-        """Name what `reads` depends on, beside the embedded words: the blocks below and what they share."""
+        """List what `reads` depends on, beside the embedded words: the blocks below and what they share."""
 
     def paired(self, question: tuple[int, ...]) -> tuple[int, ...]:
-        """Say which ids of a question stand before a chunk where both are read jointly."""
+        """Return the ids of a question that stand before a chunk when both are read jointly."""
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """List all weights."""

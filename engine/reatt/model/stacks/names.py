@@ -1,6 +1,6 @@
-"""The names of a model's weights: ours, and those that its kind of folder has them by.
+"""The names of a model's weights: ours, and the published ones that its kind of folder uses.
 
-A BERT encoder has the names that BERT is published by, the T5 decoder above it those of T5 (`t5_names`).
+A BERT encoder uses the published names of BERT, and the T5 decoder above it those of T5 (`t5_names`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from reatt.model import t5_names
 from reatt.model.t5 import T5
 
 WORDS = "shared.weight"
-# Of a block and of the embeddings: ours, then BERT's.
+# The names inside a block, then inside the embeddings: ours, then BERT's.
 PARTS = (
     ("attention.q", "attention.self.query"),
     ("attention.k", "attention.self.key"),
@@ -34,12 +34,12 @@ BEGIN, WORD_TABLE = "bert.embeddings.", "bert.embeddings.word_embeddings.weight"
 
 
 def published(model: T5) -> dict[str, Tensor]:
-    """Give a model's weights under their published names."""
+    """Return a model's weights under their published names."""
     return PUBLISHED[model.encoder.kind](model)
 
 
 def bert_weights(model: T5) -> dict[str, Tensor]:
-    """Give a model's weights under their published names; embeddings that never learn lie in a file of their own."""
+    """Return a model's weights under their published names, without fixed embeddings: these have their own file."""
     gated = model.config.gated
     left_out = {"lm_head.weight", *([WORDS] if model.shared in model.fixed else [])}
     weights = {name: weight for name, weight in model.state_dict().items() if name not in left_out}

@@ -1,4 +1,4 @@
-"""The layers of a T5: root-mean-square norms, attention without 1/sqrt(d), feed-forward maps, and blocks of them.
+"""The layers of a T5: root-mean-square norms, attention without 1/sqrt(d), feed-forward maps, and their blocks.
 
 Axes: B batch, m query positions, n key positions, h heads, d head width, D model width.
 """
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 
 class Shape(Protocol):
-    """What layers need to know of a model's shape."""
+    """The part of a model's shape that the layers need."""
 
     @property
     def d_model(self) -> int: ...  # noqa: D102
@@ -64,7 +64,7 @@ class Attention(nn.Module):
         return x.view(*x.shape[:-1], self.head_count, -1).transpose(1, 2)
 
     def keys_values(self, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """Project what is attended to: (B, n, D) -> two of (B, h, n, d)."""
+        """Project a memory (B, n, D) to keys and values, (B, h, n, d) each."""
         return self.split(self.k(memory)), self.split(self.v(memory))
 
     def forward(self, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
@@ -81,9 +81,9 @@ class Attention(nn.Module):
 
 
 def plain_attention(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-    """Attend without 1/sqrt(d) by three batched products; for training on a CPU.
+    """Attend without 1/sqrt(d) by three batched products, for training on a CPU.
 
-    The fused kernel keeps no weights and computes them again backward: at our lengths that takes four times as long.
+    The fused kernel recomputes its weights in the backward pass, which takes four times as long at our lengths.
     """
     batch, heads, m, n = *queries.shape[:3], keys.shape[2]
     added = mask.expand(batch, heads, m, n).reshape(-1, m, n)
@@ -110,7 +110,7 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    """Self-attention, in a decoder cross-attention, feed-forward; each on the normed input, added to it."""
+    """Self-attention, cross-attention in a decoder, feed-forward; each runs on its normed input and is added to it."""
 
     def __init__(self, config: Shape, *, decoder: bool) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ class Block(nn.Module):
         return self.think(self.attend(x, bias))
 
     def attend(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        """Add self-attention over `x` (B, n, D) itself."""
+        """Add self-attention over `x` (B, n, D)."""
         normed = self.attention_norm(x)
         mixed: Tensor = self.dropout(self.attention(normed, *self.attention.keys_values(normed), bias))
         return x + mixed

@@ -1,7 +1,7 @@
-"""What an answer holds whole or not at all, and what it never crosses.
+"""Texts that an answer never splits, and borders that it never crosses.
 
 A number keeps its digits, its percent sign and its currency ("1,280", "5 %", "$3.50", "10:30"). A telephone number
-keeps its groups ("0800 55 71 23"). A stretch never runs from one cell of a table into the next, or over a blank line.
+keeps its groups ("0800 55 71 23"). An answer never extends from one table cell into the next, or across a blank line.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ BORDER = re.compile(r"[\t|]|\n\s*\n")
 
 
 def inside(text: str) -> frozenset[int]:
-    """Return the places within numbers and telephone numbers, where no answer begins or ends.
+    """Return the positions inside numbers and telephone numbers, where no answer may begin or end.
 
     >>> text = "It costs 1,280 euros."
     >>> [text[at - 1 : at + 1] for at in sorted(inside(text))]
@@ -25,10 +25,10 @@ def inside(text: str) -> frozenset[int]:
 
 
 def border(text: str, start: int, end: int) -> bool:
-    """Say whether a border of cells or paragraphs lies between two places of a text."""
+    """Return whether a border of table cells or paragraphs lies between two positions of a text."""
     return BORDER.search(text, start, end) is not None
 
 
 def _start(match: re.Match[str]) -> int:
-    """Leave out the space that may stand before a number."""
+    """Return the start of a match without the space that may precede a number."""
     return match.start() + (match.group()[0] == " ")

@@ -1,4 +1,4 @@
-"""A model that is loaded when there is something to encode: reading again what has not changed needs none."""
+"""A model that is loaded only when there is something to encode; reading unchanged files again needs none."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from reatt_store.library import Generation
 
 
 class Deferred:
-    """The model that made a generation, for which the generation speaks until the model is loaded.
+    """The model that made a generation; until it is loaded, its method and fingerprint are the generation's.
 
-    Loading raises ModelMismatch where the same model would now make other keys, as a later version of us might.
+    Loading raises ModelMismatch if the model would now make other keys, as in a later version of the program.
     """
 
     def __init__(self, made: Generation, load: Callable[[], Encoder]) -> None:
@@ -30,7 +30,7 @@ class Deferred:
         return self._loaded.max_chunk_tokens
 
     def fingerprint(self) -> str:
-        """Return the generation's."""
+        """Return the fingerprint of the generation."""
         return self._made.fingerprint
 
     def count_tokens(self, text: str) -> int:
