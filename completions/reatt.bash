@@ -172,7 +172,7 @@ _reatt() {
         if [[ $current == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W "-h --help --store --json --quiet -q --verbose -v --color --progress --no-input --debug" -- "$current")
         else
-            mapfile -t COMPREPLY < <(compgen -W "show path" -- "$current")
+            :
         fi
         ;;
     " schema")

@@ -33,6 +33,8 @@ def known(error: Exception) -> ReattError | None:
 
     if isinstance(error, errors.ReattError):
         return error
+    if type(error).__name__ == "IntegrityError":  # SQLite's, which is not imported here: rows of no store of ours
+        return errors.StoreDamaged(f"the store is damaged: {error}", "reatt check --repair")
     if isinstance(error, TyperException):
         return errors.UsageError(error.format_message(), f"{_called(error)} --help")
     if isinstance(error, OSError):

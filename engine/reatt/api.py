@@ -98,8 +98,6 @@ class Store:
         self._retrievers.clear()
         self._loaded.clear()
 
-    # What there is.
-
     @property
     def library(self) -> Library:
         """What the store holds: documents, chunks, generations, runs. Raises `NoStore` if there is none."""
@@ -109,20 +107,25 @@ class Store:
             self._library = Library.open(self.folder)
         return self._library
 
+    def doubt(self) -> None:
+        """Open a store to check and repair it, even if its schema is not ours."""
+        from reatt_store.library import Library
+
+        self._library = self._library or Library.open(self.folder, doubted=True)
+
     @property
     def exists(self) -> bool:
         """Whether there is a store. One whose creation was interrupted does not count."""
         from reatt_store.errors import NoStore, ReattError, StoreLocked
 
         try:
-            _ = self.library
+            return self.library is not None
         except NoStore:
             return False
         except StoreLocked:  # waiting did not help; once is enough
             raise
         except ReattError:  # damaged, or of a newer version: whoever opens it gets the error
             return True
-        return True
 
     def make(self) -> Library:
         """Make the store if there is none, and open it."""

@@ -1,21 +1,32 @@
-"""The default places of stores and models. Cheap to import, because every command needs it first."""
+"""The default places of stores and models. Cheap to import, because every command needs it first.
+
+A `.reatt/` that is found upwards may be another user's: whoever can write to it, or replace it, receives what `ingest`
+reads there. So it must be closed to others, or trusted by name, as with git's `safe.directory`.
+"""
 
 from __future__ import annotations
 
 import os
+import re
+import shlex
+import stat
 from pathlib import Path
+
+LONGEST = 1_000_000  # bytes of the list of trusted folders
 
 
 def store_folder(named: str | os.PathLike[str] | None = None, start: Path | None = None) -> Path:
     """Return the store's folder: the one named, `$REATT_STORE`, the nearest `.reatt/` upwards, or the default one.
 
-    Command line and library resolve it in the same way, so `ask` uses the store that `ingest` filled.
+    Command line and library resolve it in the same way, so `ask` uses the store that `ingest` filled. Raises
+    StoreUntrusted for a `.reatt/` that another user could have made or changed.
     """
     if chosen := named or os.environ.get("REATT_STORE"):
         return Path(chosen).expanduser().absolute()
     here = (start or Path.cwd()).absolute()
     for folder in (here, *here.parents):
         if (folder / ".reatt").is_dir():
+            _require_trust(folder / ".reatt")
             return folder / ".reatt"
     return data_folder() / "default"
 
@@ -30,3 +41,70 @@ def data_folder() -> Path:
 def registry() -> Path:
     """Return the folder of models that can be named."""
     return data_folder() / "models"
+
+
+def trust_list() -> Path:
+    """Return the file that names the folders this user trusts, one on each line."""
+    from platformdirs import user_config_path
+
+    return user_config_path("reatt", appauthor=False) / "trusted"
+
+
+def trusted() -> list[str]:
+    """Return the `.reatt/` folders that this user trusts, whoever owns them."""
+    try:
+        with open(trust_list(), "rb", opener=_without_waiting) as file:
+            return [line for line in os.fsdecode(file.read(LONGEST)).split("\n") if line]
+    except OSError:
+        return []
+
+
+def stranger(store: Path) -> str | None:
+    """Say by whom a folder could have been made or changed, other than this user and the system's; None if by nobody.
+
+    What lies below a folder that nobody else may enter is closed to others, whatever its own mode is.
+    """
+    try:
+        above = [(folder, folder.lstat()) for folder in store.parents]
+        inside = [(Path(entry.path), entry.stat(follow_symlinks=False)) for entry in os.scandir(store)]
+        own = (store, store.lstat())
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}"
+    mine = _mine()
+    for place, found in (own, *inside, *above):
+        if found.st_uid not in mine:
+            return f"{place} belongs to another user ({found.st_uid})"
+    for place, found in (*reversed(above), own):
+        sticky = found.st_mode & stat.S_ISVTX and place != store  # others cannot rename what is ours
+        if _open(found) and not sticky:
+            return f"other users can write to {place}"
+        if not found.st_mode & 0o011:
+            return None
+    return next((f"other users can write to {place}" for place, found in inside if _open(found)), None)
+
+
+def _mine() -> set[int]:
+    """Return the users whose files this user trusts: their own, the system's, and whoever called `sudo`."""
+    caller = os.environ.get("SUDO_UID", "")
+    return {os.geteuid(), 0} | ({int(caller)} if os.geteuid() == 0 and re.fullmatch(r"[0-9]{1,9}", caller) else set())
+
+
+def _open(found: os.stat_result) -> bool:
+    """Return whether others can write; the group of this user alone, which some systems give to each, is no other."""
+    shared = found.st_mode & stat.S_IWGRP and found.st_gid != os.getegid()
+    return bool(found.st_mode & stat.S_IWOTH or shared) and not stat.S_ISLNK(found.st_mode)
+
+
+def _require_trust(store: Path) -> None:
+    real = Path(os.path.realpath(store))
+    why = stranger(real)
+    if why is None or str(real) in trusted():
+        return
+    from reatt_store.errors import StoreUntrusted
+
+    fix = f"reatt config trust {shlex.quote(str(real.parent))}, if you know who made it; or name a store with --store"
+    raise StoreUntrusted(f"the store {store} is not used: {why}", fix, str(store))
+
+
+def _without_waiting(name: str, flags: int) -> int:
+    return os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import quote
 
 import typer
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from reatt_cli.completion_scripts import Node
 
 MOST_VALUES = 200
-BUSY_SECONDS = 0.05  # the longest time that a TAB waits for a writer
+BUSY_MS = 50  # the longest time that a TAB waits for a writer
 
 # What each metavar means; anything else is free text.
 KINDS = {
@@ -126,18 +125,21 @@ def _models(current: str) -> list[tuple[str, str]]:
 def _ids(columns: tuple[Column, ...], current: str, words: Sequence[str]) -> list[tuple[str, str]]:
     import sqlite3
 
+    from reatt_store.connection import open_reader
+    from reatt_store.errors import ReattError
+
     wanted = [column for column in columns if current.startswith(column.prefix) or column.prefix.startswith(current)]
     named = next((after for word, after in pairwise(words) if word == "--store"), None)
-    database = store_folder(named) / "reatt.db"
     found: list[tuple[str, str]] = []
     try:
-        connection = sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+        connection = open_reader(store_folder(named), patience=0)
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         for column in wanted if current else wanted[:1]:
             digits = current.removeprefix(column.prefix)
             sql = f"{column.sql} WHERE id LIKE ? ORDER BY id LIMIT ?"  # the text before WHERE is a constant
             rows = connection.execute(sql, (f"{digits}%" if digits.isdecimal() else "%", MOST_VALUES)).fetchall()
             found += [(f"{column.prefix}{number}", one_line(Path(what).name)) for number, what in rows]
-    except (sqlite3.Error, UnicodeError):
+    except (sqlite3.Error, ReattError, OSError, UnicodeError):
         return []
     return found
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from reatt.places import store_folder
+from reatt.places import store_folder, trust_list, trusted
 from reatt_cli.command import command
 from reatt_cli.session import Session, short_path
 
@@ -56,19 +56,30 @@ def register(app: typer.Typer) -> None:
 def config(
     session: Session,
     what: Annotated[
-        Literal["show", "path"],
-        typer.Argument(metavar="show|path", help="Show all settings, or the path of your file."),
+        Literal["show", "path", "trust"],
+        typer.Argument(
+            metavar="show|path|trust", help="Show all settings, or the path of your file; or trust the store in DIR."
+        ),
     ] = "show",
+    folder: Annotated[
+        str | None, typer.Argument(metavar="[DIR]", help="With trust: a folder whose .reatt another user could change.")
+    ] = None,
 ) -> None:
-    """Show all settings and where each comes from, or the path of your settings file."""
+    """Show all settings and where each comes from, the path of your settings file, or trust a store."""
     from reatt_cli.schemas import upkeep
+    from reatt_store.errors import UsageError
 
+    if (what == "trust") is (folder is None):
+        raise UsageError("only trust takes a folder, and needs one", "reatt config trust DIR")
+    store = _trust(folder) if folder is not None else None
     path = own_file()
     rows = list(_settings(session))
-    result = upkeep.Config(path=str(path), exists=path.is_file(), settings=rows)
+    result = upkeep.Config(path=str(path), exists=path.is_file(), settings=rows, trusted=trusted())
 
     def render() -> None:
-        if what == "path":
+        if store is not None:
+            session.out.say(f"trusted  {short_path(store)}")
+        elif what == "path":
             session.out.say(str(path))
         else:
             session.out.table(
@@ -76,6 +87,22 @@ def config(
             )
 
     session.out.result(result, render)
+
+
+def _trust(folder: str) -> str:
+    """Add a `.reatt/` to those that are used whoever owns them; return its path."""
+    from reatt_store.errors import NoSuchPath
+    from reatt_store.opening import replace_bytes
+
+    place = os.path.realpath(os.path.expanduser(folder))
+    store = place if os.path.basename(place) == ".reatt" else os.path.join(place, ".reatt")
+    if not os.path.isdir(store) or "\n" in store:
+        raise NoSuchPath(f"there is no .reatt in {folder}", "name the folder that holds it", folder)
+    if store not in trusted():
+        trust_list().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lines = os.fsencode("".join(f"{each}\n" for each in (*trusted(), store)))
+        replace_bytes(trust_list(), lines)
+    return store
 
 
 def own_file() -> Path:
@@ -90,7 +117,7 @@ def defaults(arguments: Sequence[str]) -> dict[str, Any]:
     """Read the settings by command and parameter, in the form of Typer's defaults; raises UsageError."""
     named = next((after for word, after in pairwise(arguments) if word == "--store"), None)
     found: dict[str, Any] = {}
-    for given in _given(store_folder(named)):
+    for given in _given(_found(named)):
         if given.section:
             found.setdefault(given.section, {})[_parameter(given.name)] = given.value
         else:
@@ -107,9 +134,19 @@ def _with_model(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield found.setdefault("models", {}).setdefault(name, {})
 
 
-def _given(store: Path) -> list[Given]:
+def _found(named: str | None) -> Path | None:
+    """Return the store's folder; None if it is not trusted, which the command that uses it will report."""
+    from reatt_store.errors import StoreUntrusted
+
+    try:
+        return store_folder(named)
+    except StoreUntrusted:
+        return None
+
+
+def _given(store: Path | None) -> list[Given]:
     """Read both files; the store's comes last, so it takes precedence."""
-    return [*_read(own_file(), own=True), *_read(store / FILE, own=False)]
+    return [*_read(own_file(), own=True), *(_read(store / FILE, own=False) if store else ())]
 
 
 def _read(file: Path, own: bool) -> Iterator[Given]:
@@ -166,7 +203,7 @@ def _settings(session: Session) -> Iterator[upkeep.Setting]:
     from reatt_cli.schemas import upkeep
 
     commands: Any = typer.main.get_command(app)
-    files = {(given.section, given.name): given for given in _given(session.folder)}
+    files = {(given.section, given.name): given for given in _given(_found(session.settings.store))}
     for section, names in {"": tuple(EVERYWHERE), **SECTIONS}.items():
         for name in names:
             given, variable = files.get((section, name)), EVERYWHERE.get(name, "") if not section else ""

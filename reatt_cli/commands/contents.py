@@ -123,6 +123,7 @@ def check(
     from reatt_store.errors import StoreDamaged
 
     started = time.monotonic()
+    session.store.doubt()
     checked, orphans, found = _checked(session)
     left = found
     if repair and found:
@@ -209,7 +210,8 @@ def _checked(session: Session) -> tuple[int, int, list[schemas.Damage]]:
 
     report = session.library.check()
     damaged = [schemas.Damage(what=d.what, id=d.id, detail=d.detail, repairable=d.repairable) for d in report.damaged]
-    for model in models.damaged(session.library):
+    sound = all(damage.what != "database" for damage in damaged)  # else the rows that name models say nothing
+    for model in models.damaged(session.library) if sound else ():
         gone = "its files are missing or differ from those the store was made with"
         damaged.append(schemas.Damage(what="model", id=model.path.name, detail=gone, repairable=False))
     return report.checked, report.orphans, damaged

@@ -41,6 +41,7 @@ class Config(Part):
     path: str = Field(description="of your own file, there or not")
     exists: bool
     settings: list[Setting]
+    trusted: list[str] = Field(default=[], description="stores that are used although others could change them")
 
 
 class Reported(Part):

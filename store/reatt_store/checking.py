@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from reatt_store import segments
+from reatt_store import gate, segments
 from reatt_store.connection import DATABASE, Connection, open_writer
-from reatt_store.errors import ReadOnly, StoreDamaged
-from reatt_store.migrations import schema
+from reatt_store.errors import ReadOnly, StoreDamaged, SystemRefused
+from reatt_store.migrations import foreign
 from reatt_store.records import DIGEST_BYTES, CheckReport, Chunk, Damage, Document, sealed_as
 from reatt_store.writing import orphans
 
@@ -41,7 +41,15 @@ def check(connection: Connection, folder: Path) -> CheckReport:
 
 
 def _findings(connection: Connection, folder: Path) -> Iterator[list[Damage]]:
-    """Yield the damage of each part, an empty list for a sound part."""
+    """Yield the damage of each part, an empty list for a sound part.
+
+    A schema that is not ours comes first and alone, for any statement could then set off a stranger's.
+    """
+    yield [Damage("file", path, "it is not a regular file", repairable=True) for path in gate.odd(folder)]
+    strange = foreign(connection, connection.value("PRAGMA user_version"))
+    yield [Damage("database", DATABASE, strange, repairable=True)] if strange else []
+    if strange:
+        return
     yield _structure(connection)
     yield _references(connection)
     yield from _documents(connection)
@@ -53,15 +61,7 @@ def _findings(connection: Connection, folder: Path) -> Iterator[list[Damage]]:
 
 def _structure(connection: Connection) -> list[Damage]:
     rows = connection.rows("PRAGMA integrity_check(10)")
-    # SQLite keeps each statement verbatim. A foreign one may be a trap: a trigger in a store from elsewhere.
-    # FTS5 and sqlite-utils make tables of their own, but neither triggers nor views, whatever their names.
-    ours = """SELECT sql FROM sqlite_schema WHERE sql NOT NULL AND (
-                  type IN ('trigger', 'view') OR name NOT GLOB 'words_*' AND name NOT GLOB '*sqlite_*')"""
-    expected = schema(connection.value("PRAGMA user_version"))
-    faults = [text for (text,) in rows if text != "ok"]
-    if {statement for (statement,) in connection.rows(ours)} != expected:
-        faults.append("its schema is not that of this version")
-    return [Damage("database", DATABASE, fault, repairable=True) for fault in faults]
+    return [Damage("database", DATABASE, text, repairable=True) for (text,) in rows if text != "ok"]
 
 
 def _references(connection: Connection) -> list[Damage]:
@@ -108,7 +108,7 @@ def _words(connection: Connection, folder: Path) -> list[Damage]:
     try:
         with closing(open_writer(folder)) as writer:  # FTS5 spells this comparison as an INSERT; it writes nothing
             writer.rows("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)")
-    except ReadOnly:
+    except (ReadOnly, SystemRefused):  # the second: a pipe in the folder, which was found before
         return []
     except StoreDamaged as error:
         return [Damage("words", "words", f"the word index differs from the texts: {error}", repairable=True)]

@@ -5,46 +5,51 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
-from reatt_store.errors import (
-    DiskFull,
-    NoStore,
-    ReadOnly,
-    StoreDamaged,
-    StoreError,
-    StoreLocked,
-    StoreNewer,
-    UsageError,
-)
-from reatt_store.migrations import APPLICATION, FORMAT, migrate
-from reatt_store.opening import private
+from reatt_store import gate
+from reatt_store.errors import DiskFull, NoStore, ReadOnly, StoreDamaged, StoreError, StoreLocked, UsageError
+from reatt_store.gate import DATABASE
+from reatt_store.migrations import foreign, migrate
+from reatt_store.opening import replace_bytes
 
-DATABASE = "reatt.db"
 FOLDERS = ("segments", "tmp", "cache", "models")
 PATIENCE = 60.0  # seconds that readers wait for a commit, and a commit for readers
+NAP = 0.2  # seconds that SQLite waits at a time, and hears no signal
+STEPS = 50_000  # of SQLite's machine between two looks for a signal: about a millisecond
 
 # A pattern matches a whole path, or its end from any folder on: `*.md`, `reports/*.pdf`. As in SQLite, * matches /.
 MATCHES_PATH = "(documents.path GLOB ? OR documents.path GLOB '*/' || ?)"
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+# The schema is ours when a statement runs, so one that fails (SQLITE_ERROR and the last two) met rows that are not.
+_DAMAGED = {
+    sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG,
+}  # fmt: skip
+_T = TypeVar("_T")
 
 
 class Connection(sqlite3.Connection):
-    """A connection that reads all rows at once: an open cursor would hold a lock that blocks the writer's commit."""
+    """A connection that reads all rows at once: an open cursor would hold a lock that blocks the writer's commit.
+
+    Ctrl-C and SIGTERM are heard in the middle of a query, and while another process holds a lock.
+    """
 
     file: Path
+    patience: float  # seconds
+    _raised: BaseException | None = None  # by a signal, in the middle of a query
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """Return all rows of a query."""
-        with translated(self.file):
-            return self.execute(sql, parameters).fetchall()
+        with self.translated():
+            return self._patiently(lambda: self.execute(sql, parameters).fetchall())
 
     def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """Return the first column of the first row, or None."""
@@ -54,54 +59,102 @@ class Connection(sqlite3.Connection):
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Run a block as one transaction, which is on disk when the block ends."""
-        with translated(self.file):
-            self.execute("BEGIN IMMEDIATE")
+        with self.translated():
+            self._patiently(lambda: self.execute("BEGIN IMMEDIATE"))
             try:
                 yield
-                self.execute("COMMIT")
+                self._patiently(lambda: self.execute("COMMIT"))
             except BaseException:
                 self.rollback()
                 raise
 
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Translate errors of SQLite; raise what a signal raised while SQLite worked."""
+        with translated(self.file):
+            try:
+                yield
+            except sqlite3.OperationalError:
+                raised, self._raised = self._raised, None
+                if raised is not None:
+                    raise raised from None
+                raise
 
-def open_reader(folder: Path) -> Connection:
-    """Open a store to read.
+    def listen(self) -> None:
+        """Look for signals all along: SQLite itself runs a statement to its end, however long that takes.
+
+        Python handles a signal as a frame begins or resumes, and SQLite drops what a callback raises. A generator
+        resumes inside its `try`, so it can keep what was raised.
+        """
+
+        def ears() -> Iterator[int]:
+            go_on = 0
+            while True:
+                try:
+                    yield go_on
+                    go_on = 0
+                except GeneratorExit:
+                    return
+                except BaseException as raised:
+                    self._raised, go_on = raised, 1
+
+        listening = ears()
+        next(listening)
+        self.set_progress_handler(listening.__next__, STEPS)
+
+    def _patiently(self, step: Callable[[], _T]) -> _T:
+        """Take a step that another process may delay by its lock; in between, signals are heard."""
+        until = time.monotonic() + self.patience
+        while True:
+            try:
+                return step()
+            except sqlite3.OperationalError as error:
+                busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > until:
+                    raise
+                time.sleep(0.01)
+
+
+def open_reader(folder: Path, doubted: bool = False, patience: float | None = None) -> Connection:
+    """Open a store to read; `doubted`, for a check, also one whose schema is not ours.
 
     The file is opened for writing, but queries may only read. A reader that comes after a killed writer can then roll
     back its journal, which `mode=ro` cannot. On read-only media SQLite opens the same file for reading.
     """
     database = folder / DATABASE
-    refuse_links(folder)
+    pass_gate(folder, doubted)
     if not database.is_file():
         raise NoStore(f"no store in {folder}", "reatt ingest PATH", str(folder))
     try:
         connection = connect(database, "mode=rw")
-        version = _version(connection, database)
+        connection.patience = PATIENCE if patience is None else patience
+        version = _version(connection, doubted)
     except StoreError:
-        if os.access(folder, os.W_OK) or _journal(database).exists():
+        if os.access(folder, os.W_OK) or gate.journal(folder).exists():
             raise
         connection = connect(database, "immutable=1")  # media that do not support locks
-        version = _version(connection, database)
+        version = _version(connection, doubted)
     if version == 0:
         raise NoStore(f"the store in {folder} was never completed", "reatt ingest PATH", str(folder))
     connection.execute("PRAGMA query_only = ON")
     return connection
 
 
-def open_writer(folder: Path) -> Connection:
-    """Open a store to write, with the schema brought up to date."""
-    refuse_links(folder)
+def open_writer(folder: Path, doubted: bool = False) -> Connection:
+    """Open a store to write, with the schema brought up to date; `doubted`, for a repair, whatever its schema is."""
+    pass_gate(folder, doubted)
     with translated(folder):
         _make(folder)
         connection = connect(folder / DATABASE, "mode=rw")
-        _version(connection, folder / DATABASE)
+        _version(connection, doubted)
         connection.execute("PRAGMA journal_mode = DELETE")  # WAL loses commits in SQLite before 3.51.3
         connection.execute(
             "PRAGMA synchronous = EXTRA"
         )  # with FULL, a power cut can restore a journal and undo a commit
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA foreign_keys = ON")
-        migrate(connection)
+        if not doubted:
+            migrate(connection)
     return connection
 
 
@@ -109,8 +162,10 @@ def connect(database: Path, how: str) -> Connection:
     """Open one database file; `how` is the query part of an SQLite URI."""
     uri = f"file:{quote(os.fsencode(database))}?{how}"
     with translated(database):
-        connection = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None, factory=Connection)
-        connection.file = database
+        connection = sqlite3.connect(uri, uri=True, timeout=NAP, isolation_level=None, factory=Connection)
+        connection.file, connection.patience = database, PATIENCE
+        connection.listen()
+        connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)  # a store is one file
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
         connection.execute("PRAGMA temp_store = MEMORY")
@@ -131,24 +186,16 @@ def translated(path: Path) -> Iterator[None]:
         raise UsageError(f"not UTF-8: {error.object[:80]!r}", "use UTF-8 for patterns and paths", str(path)) from error
 
 
-def refuse_links(folder: Path) -> None:
-    """Raise StoreDamaged if a stranger's store would make us write, truncate or delete somewhere else."""
-    with suppress(FileNotFoundError, NotADirectoryError), translated(folder), os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_symlink():
-                fix = "replace it by its target; to keep the whole store elsewhere, use --store"
-                raise StoreDamaged(f"{entry.path} is a link, but a store contains no links", fix, entry.path)
+def pass_gate(folder: Path, doubted: bool = False) -> None:
+    """Raise if a folder is not fit to be opened as a store; one that does not exist is."""
+    with suppress(FileNotFoundError, NotADirectoryError), translated(folder):
+        gate.inspect(folder, doubted)
 
 
 def replace_text(file: Path, text: str) -> None:
     """Write a file atomically, readable by its owner only."""
-    part = file.with_name(file.name + ".part")
     with translated(file):
-        with open(part, "w", encoding="utf-8", opener=private) as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(file)
+        replace_bytes(file, text.encode())
 
 
 def sync_folder(folder: Path) -> None:
@@ -171,20 +218,16 @@ def _make(folder: Path) -> None:
     os.close(os.open(folder / DATABASE, os.O_RDWR | os.O_CREAT, 0o600))
 
 
-def _version(connection: Connection, database: Path) -> int:
-    """Return the format of the file, 0 for an empty one."""
-    version = int(connection.value("PRAGMA user_version"))
-    application = int(connection.value("PRAGMA application_id"))
-    if (version or application) and application != APPLICATION:
-        raise StoreDamaged(f"{database} is not a reatt store", "choose another folder with --store", str(database))
-    if version > FORMAT:
-        message = f"{database} has format {version}; this version of reatt reads up to {FORMAT}"
-        raise StoreNewer(message, "upgrade reatt", str(database))
+def _version(connection: Connection, doubted: bool) -> int:
+    """Return the format of the file, 0 for an empty one; raise if it is not a store, or not as reatt makes one."""
+    version, application = (int(connection.value(f"PRAGMA {name}")) for name in ("user_version", "application_id"))
+    gate.known(connection.file, application, version)
+    with connection.translated():
+        strange = None if doubted else connection._patiently(lambda: foreign(connection, version))
+    if strange is not None:
+        message = f"{connection.file} is damaged: {strange}"
+        raise StoreDamaged(message, "reatt check --repair", str(connection.file))
     return version
-
-
-def _journal(database: Path) -> Path:
-    return database.with_name(database.name + "-journal")
 
 
 def _from_sqlite(error: sqlite3.Error, path: Path) -> Exception:

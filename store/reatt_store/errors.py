@@ -172,6 +172,13 @@ class StoreDamaged(StoreError):
     exit_code = 12
 
 
+class StoreUntrusted(StoreError):
+    """A store was found, not named, and another user could have made or changed it."""
+
+    id = "STORE_UNTRUSTED"
+    exit_code = 12
+
+
 class StoreNewer(StoreError):
     """The store was written by a newer version."""
 

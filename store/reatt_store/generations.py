@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reatt_store.connection import MATCHES_PATH, Connection, translated
+from reatt_store.connection import MATCHES_PATH, Connection
 from reatt_store.errors import StoreDamaged
 from reatt_store.records import Generation, StoreModel
 from reatt_store.segments import Segment, open_segment
@@ -140,7 +140,7 @@ def _segment_rows(connection: Connection, generation: int) -> list[tuple[int, st
 
 
 def _places(connection: Connection, sql: str, parameters: Sequence[object]) -> NDArray[np.void]:
-    with translated(connection.file):
+    with connection.translated():
         return np.fromiter(connection.execute(sql, parameters), dtype=_PLACE)  # 16 bytes per row, never a list
 
 

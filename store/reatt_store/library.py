@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reatt_store import checking, generations, runs, words
-from reatt_store.connection import DATABASE, MATCHES_PATH, open_reader, open_writer, translated
+from reatt_store.connection import DATABASE, MATCHES_PATH, open_reader, open_writer
 from reatt_store.errors import NoSuchId
 from reatt_store.locking import holder
 from reatt_store.records import (
@@ -57,9 +57,9 @@ _CHUNKS = f"SELECT {_CHUNK} FROM chunks JOIN documents ON documents.id = documen
 class Library:
     """One store folder, open for reading; a context manager that closes it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, doubted: bool = False) -> None:
         self.folder = folder
-        self._connection = open_reader(folder)
+        self._connection = open_reader(folder, doubted)
 
     @classmethod
     def create(cls, folder: Path) -> Library:
@@ -68,9 +68,12 @@ class Library:
         return cls(folder)
 
     @classmethod
-    def open(cls, folder: Path) -> Library:
-        """Open a store; raises NoStore, StoreNewer or StoreDamaged."""
-        return cls(folder)
+    def open(cls, folder: Path, doubted: bool = False) -> Library:
+        """Open a store; raises NoStore, StoreNewer or StoreDamaged.
+
+        One that is `doubted` may have a schema that is not ours. It can be checked and repaired, and nothing else.
+        """
+        return cls(folder, doubted)
 
     def close(self) -> None:
         """Close the connection; mapped segments stay valid."""
@@ -93,7 +96,7 @@ class Library:
     @contextmanager
     def still(self) -> Iterator[None]:
         """Read one state of the store for a block; commits wait for its end, up to a minute."""
-        with translated(self.folder):
+        with self._connection.translated():
             self._connection.execute("BEGIN")
         try:
             yield

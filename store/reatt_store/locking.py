@@ -13,7 +13,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reatt_store.connection import refuse_links, translated
+from reatt_store.connection import pass_gate, translated
 from reatt_store.errors import StoreLocked
 from reatt_store.opening import open_regular
 from reatt_store.records import Holder
@@ -23,11 +23,11 @@ LONGEST = 10_000  # bytes of the note
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the write lock, or raise StoreLocked at once."""
+def locked(folder: Path, doubted: bool = False) -> Iterator[None]:
+    """Hold the write lock, or raise StoreLocked at once; `doubted` as in `open_writer`."""
     from filelock import FileLock, Timeout
 
-    refuse_links(folder)  # the lock file is written to
+    pass_gate(folder, doubted)  # the lock file is written to
     path = folder / LOCK
     lock = FileLock(path, timeout=0, mode=0o600)
     with translated(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -113,10 +114,57 @@ SECOND = (
 )
 STEPS = (FIRST, SECOND)
 
+# Tables that SQLite, FTS5 and sqlite-utils make for themselves.
+_SHADOWS = frozenset(
+    (
+        "CREATE TABLE 'words_data'(id INTEGER PRIMARY KEY, block BLOB)",
+        "CREATE TABLE 'words_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID",
+        "CREATE TABLE 'words_docsize'(id INTEGER PRIMARY KEY, sz BLOB)",
+        "CREATE TABLE 'words_config'(k PRIMARY KEY, v) WITHOUT ROWID",
+        "CREATE TABLE sqlite_sequence(name,seq)",
+    )
+)
+# What a query planner's statistics and other versions of sqlite-utils look like: plain columns, nothing to run.
+_NAME = r'["\[]?\w+["\]]?'
+_NAMES = rf"{_NAME}(, {_NAME})*"
+_COLUMN = rf"\s+{_NAME} (TEXT|INTEGER)( PRIMARY KEY)?"
+_MIGRATIONS = r'["\[]?_sqlite_migrations["\]]?'
+_BESIDE = re.compile(
+    r"CREATE TABLE sqlite_stat[14]\([a-z,]+\)"
+    rf"|CREATE TABLE {_MIGRATIONS} \({_COLUMN}(,{_COLUMN})*(,\s+PRIMARY KEY \({_NAMES}\))?\s+\)"
+    rf"|CREATE UNIQUE INDEX {_NAME}\s+ON {_MIGRATIONS} \({_NAMES}\)",
+    re.ASCII,
+)
+
 
 def schema(format: int) -> set[str]:
     """Return the statements that created a store of a format, verbatim as SQLite keeps them."""
     return {statement for step in STEPS[:format] for statement in step if statement.startswith("CREATE")}
+
+
+def foreign(connection: sqlite3.Connection, format: int) -> str | None:
+    """Say what in a schema is not ours; None if all is.
+
+    SQLite keeps each statement verbatim. A foreign one may be a trap: a trigger, an endless view, a table with checks.
+    """
+    rows = connection.execute("SELECT type, sql FROM sqlite_schema WHERE sql NOT NULL").fetchall()
+    made = {sql for _, sql in rows}
+    ours = schema(format)
+    odd = any(kind not in ("table", "index") for kind, _ in rows)
+    if odd or len(made) < len(rows) or not ours <= made or not all(map(_beside, made - ours)):
+        return "its schema is not that of this version"
+    return None
+
+
+def tables(connection: sqlite3.Connection) -> set[str]:
+    """Name the tables that are as we make them, in a store whose schema may be a stranger's."""
+    rows = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'table'").fetchall()
+    ours = schema(FORMAT) | _SHADOWS
+    return {name for name, sql in rows if sql in ours and sql.replace("'", "").startswith(f"CREATE TABLE {name}")}
+
+
+def _beside(statement: object) -> bool:
+    return isinstance(statement, str) and (statement in _SHADOWS or _BESIDE.fullmatch(statement) is not None)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

@@ -8,17 +8,18 @@ is lost and `check` still names it. It gets the digest of no file, so the next i
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from reatt_store import segments
+from reatt_store import gate, segments
 from reatt_store.connection import Connection, connect, open_writer, translated
-from reatt_store.errors import StoreDamaged
+from reatt_store.errors import StoreDamaged, StoreError
 from reatt_store.locking import locked
-from reatt_store.migrations import migrate
+from reatt_store.migrations import migrate, tables
 from reatt_store.records import Chunk, Document, Doubted, sealed_as
 from reatt_store.writing import sweep
 
@@ -45,7 +46,9 @@ def repair(folder: Path) -> list[Doubted]:
     killed. Raises StoreDamaged if the file is no longer a database.
     """
     passing = folder / "tmp" / "repaired.db"
-    with locked(folder), closing(open_writer(folder)) as old:
+    for path in list(gate.odd(folder)):  # pipes and the like, which are of no use to a store
+        os.unlink(path)
+    with locked(folder, doubted=True), closing(open_writer(folder, doubted=True)) as old:
         passing.unlink(missing_ok=True)  # left by a killed repair
         with translated(passing), closing(connect(passing, "mode=rwc")) as new:
             migrate(new)
@@ -98,6 +101,8 @@ def _documents(old: Connection, new: Connection) -> Iterator[Doubted]:
 def _unread(old: Connection, new: Connection) -> Iterator[Doubted]:
     """Yield the documents of which only the names could be read, from the index of names."""
     copied = {id for (id,) in new.rows("SELECT id FROM documents")}
+    if "documents" not in tables(old):
+        return
     named = "SELECT id, path, external_id FROM documents INDEXED BY documents_records"
     for id, path, external_id in _rows(old, named, []):
         if id not in copied:
@@ -131,6 +136,8 @@ def _insert(new: Connection, table: str, columns: str, rows: Iterable[Sequence[A
 
 def _readable(old: Connection, table: str, columns: str) -> Iterator[Sequence[Any]]:
     """Yield the rows of a table, each fetched by its id, so that an unreadable page loses only its own rows."""
+    if table not in tables(old):  # a stranger's, which might never end
+        return
     if table == "problems":  # keyed by path; unreadable rows return with the next ingest
         yield from _rows(old, f"SELECT {columns} FROM problems", [])  # noqa: S608
         return
@@ -149,8 +156,8 @@ def _by_document(old: Connection) -> dict[int, list[Sequence[Any]]]:
 
 def _rows(old: Connection, sql: str, parameters: Sequence[Any]) -> list[Any]:
     try:
-        return old.execute(sql, parameters).fetchall()
-    except sqlite3.DatabaseError:  # even if a text is not UTF-8
+        return old.rows(sql, parameters)
+    except (sqlite3.Error, StoreError):  # even if a text is not UTF-8
         return []
 
 
