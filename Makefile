@@ -140,6 +140,7 @@ reatt-mini: $(VENV)/installed-dev ## train the bundled model, or resume (DATA, D
 	$(RECIPE).fetch --out $(WORK)
 	$(RECIPE).made --data $(DATA) --out $(WORK)
 	$(RECIPE).data --data $(DATA) --out $(WORK)
+	$(RECIPE).close --out $(WORK)
 	$(TRAIN) --out $(WORK)
 	$(RECIPE).export --out $(WORK)
 	$(RECIPE).calibrate --data $(DATA)
@@ -149,6 +150,7 @@ twin: $(VENV)/installed-dev ## train the bundled model's twin without retrieval 
 	$(RECIPE).fetch --out $(WORK)
 	$(RECIPE).made --data $(DATA) --out $(WORK)
 	$(RECIPE).data --data $(DATA) --out $(WORK)
+	$(RECIPE).close --out $(WORK)
 	mkdir -p .work/twin
 	find $(WORK) -maxdepth 1 -type f ! -name 'checkpoint.*' -exec ln -sf -t .work/twin $(CURDIR)/{} +
 	$(TRAIN) --twin --out .work/twin

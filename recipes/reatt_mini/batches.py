@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from recipes.reatt_mini.data import Ids, Questions, Sets
 
 UNTITLED, UNMARKED = 0.1, 0.2  # share of chunks without their title, of questions without their mark
-FAR = 0.5  # share of the batches with one chunk of an article, so that names tell chunks apart, too
-CHUNKS, POSITIVES = 48, 60  # of a batch at most: those that are drawn, and with those that also answer
+# Shares of the batches: with chunks that share a question's words, and with chunks of other articles alone, so that
+# names tell chunks apart, too. In the others chunks are of the same articles.
+CLOSE, FAR = 0.3, 0.35
+CLOSE_CHUNKS = 2  # of a question
+CHUNKS, MOST = 48, 60  # of a batch at most: those that are drawn, and with those that also answer or are close
 FINDING = 30  # tokens that a question costs that is not read
 
 
@@ -75,7 +78,8 @@ def draw(sets: Sets, form: Form, seed: int) -> Batch:
     chosen: dict[int, Chunk] = {}
     asked: list[tuple[int, int]] = []  # question, chunk
     tokens, there = 0, sum(map(len, questions.articles))
-    together = 1 if dice.random() < FAR else source.chunks
+    kind = dice.random()
+    together = 1 if kind < CLOSE + FAR else source.chunks
     while tokens < form.budget and len(chosen) < min(CHUNKS, there):
         article = dice.choice(questions.articles)
         for number in dice.sample(sorted(article), min(together, len(article))):
@@ -86,8 +90,10 @@ def draw(sets: Sets, form: Form, seed: int) -> Batch:
             for question in dice.sample(article[number], min(source.questions, len(article[number]))):
                 asked.append((question, number))
                 tokens += len(chosen[number].ids) if len(questions.starts[question]) else FINDING
-                for other in questions.positives[question]:
-                    if other not in chosen and len(chosen) < POSITIVES:
+                near = questions.close[question] if kind < CLOSE else ()
+                beside = dice.sample(near, min(CLOSE_CHUNKS, len(near)))
+                for other in (*questions.positives[question], *beside):
+                    if other not in chosen and len(chosen) < MOST:
                         chosen[other] = chunk_of(questions, other, form, titled=True)
                         tokens += 2 * len(chosen[other].ids)
     numbers = list(chosen)

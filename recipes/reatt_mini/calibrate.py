@@ -1,4 +1,4 @@
-"""Stage 5: fit what turns scores into decisions, and write it into the exported model's config.
+"""Stage 7: fit what turns scores into decisions, and write it into the exported model's config.
 
     python -m recipes.reatt_mini.calibrate --data DATA --model engine/reatt/reatt-mini
 

@@ -1,4 +1,4 @@
-"""Stage 2: turn sets of questions into packed token ids, once.
+"""Stage 3: turn sets of questions into packed token ids, once.
 
     python -m recipes.reatt_mini.data --data DATA --out WORK
 
@@ -29,6 +29,7 @@ from reatt.weights.tokenizer_files import read_tokenizer
 QUESTION_LIMIT, CHUNK_LIMIT = 48, 256  # tokens that are kept, all marks included
 PLACES, ANSWERS = 6, 3  # of an answer that stands more often, the first count; of several answers, too
 SHORTEST = 3  # letters: an answer has more, if it is to say which of several passages holds it
+CLOSE = ".close.safetensors"  # ends the name of the file of a set's close chunks
 HELD_OUT, PARTS = 7, 20  # one part of the articles
 Ids = tuple[int, ...]
 Json = dict[str, Any]
@@ -96,11 +97,12 @@ class Questions:
     ends: Ragged
     given: Ragged  # a question's answers, by number
     answers: Ragged  # their pieces
+    close: Ragged  # chunks that share a question's words and do not answer it (stage `close`)
     articles: list[dict[int, list[int]]]  # questions by chunk, by article
 
 
 Sets = dict[str, tuple[Questions, Source]]  # by name
-LISTS = tuple(field.name for field in fields(Questions) if field.type == "Ragged")
+LISTS = tuple(field.name for field in fields(Questions) if field.type == "Ragged" and field.name != "close")
 
 
 def lines(file: Path) -> Iterator[Json]:
@@ -210,7 +212,16 @@ def load(file: Path) -> Questions:
     for question in range(len(lists["positives"])):
         home = lists["positives"][question][0]
         articles[int(arrays["article"][home])][home].append(question)
-    return Questions(**lists, articles=[dict(a) for a in articles.values()])
+    return Questions(**lists, close=_close(file, len(lists["asked"])), articles=[dict(a) for a in articles.values()])
+
+
+def _close(file: Path, questions: int) -> Ragged:
+    """Read the close chunks beside a packed set; none where they were not looked for."""
+    beside = file.with_name(f"{file.stem}{CLOSE}")
+    if not beside.exists():
+        return ragged([()] * questions)
+    found = load_file(beside)
+    return Ragged(found["flat"], found["ends"])
 
 
 def training_tokenizer(folder: Path) -> TextTokenizer:

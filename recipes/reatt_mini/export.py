@@ -1,4 +1,4 @@
-"""Stage 4: write the trained model as a folder (docs/models.md): the average of the weights, in half precision.
+"""Stage 6: write the trained model as a folder (docs/models.md): the average of the weights, in half precision.
 
     python -m recipes.reatt_mini.export --out WORK --model engine/reatt/reatt-mini
 

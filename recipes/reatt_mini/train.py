@@ -1,4 +1,4 @@
-"""Stage 3: train the bundled model.
+"""Stage 5: train the bundled model.
 
     python -m recipes.reatt_mini.train --out WORK --minutes 480
 

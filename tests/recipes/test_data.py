@@ -5,15 +5,18 @@ import hashlib
 import io
 import json
 import random
+import shutil
 from zipfile import ZipFile
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 
 from recipes.reatt_mini import data, fetch
 from recipes.reatt_mini.batches import Asked, Batch, Chunk, Form, draw, holds
-from recipes.reatt_mini.data import Source, training_tokenizer
+from recipes.reatt_mini.close import KEPT, close_chunks
+from recipes.reatt_mini.data import CLOSE, Source, ragged, training_tokenizer
 from recipes.reatt_mini.passages import UNCUT, WIDE, Reading, evidence, near_chunks, window
 from tests.recipes.conftest import NAMES, SETS, write_set
 
@@ -107,6 +110,36 @@ def test_a_window_keeps_head_answer_and_end(length, head, first, more, seed):
     assert len(kept) == length or len(kept) <= head + max(WIDE, last - first + 1) + 1
     assert length > UNCUT or len(kept) == length
     assert len(window(length, head, None, random.Random(seed))) >= min(length, 64)
+
+
+def test_close_chunks_share_words_and_neither_answer_nor_hold_an_answer(sets):
+    questions, _ = sets["one"]
+    found = close_chunks(questions)
+    assert len(found) == len(questions.asked)
+    assert sum(map(len, found)) > len(found)
+    for number, chunks in enumerate(found):
+        answers = [questions.answers[n] for n in questions.given[number]]
+        assert not set(chunks) & set(questions.positives[number])
+        assert len(set(chunks)) == len(chunks) <= KEPT
+        for chunk in chunks:
+            assert set(questions.asked[number]) & {*questions.titles[chunk], *questions.texts[chunk]}
+            assert not holds(questions.texts[chunk], answers)
+
+
+def test_some_batches_hold_close_chunks(sets, work, tmp_path):
+    questions, source = sets["one"]
+    rows = ragged(close_chunks(questions))
+    shutil.copy(work / "one.safetensors", tmp_path)
+    save_file({"flat": rows.flat, "ends": rows.ends}, tmp_path / f"one{CLOSE}")
+    with_close = data.load(tmp_path / "one.safetensors")
+    assert [with_close.close[n] for n in range(len(rows))] == [rows[n] for n in range(len(rows))]
+    batches = [draw({"one": (with_close, source)}, FORM, seed) for seed in range(40)]
+    close = [
+        {n for n in batch.numbers if n not in {batch.numbers[q.own] for q in batch.questions}} for batch in batches
+    ]
+    assert any(close)
+    assert not all(close)
+    assert not any(questions.close[n] for n in range(len(rows)))  # none were looked for there
 
 
 def made_batch():
