@@ -132,12 +132,20 @@ def _ring(
     measured: list[tuple[float, Subject]], scale: Scale, dice: random.Random
 ) -> Iterator[tuple[tuple[Subject, Subject], Subject]]:
     """Pair each of some subjects with the next; with each pair comes the one that has less."""
-    chosen = dice.sample(measured, min(scale.most, len(measured)))
     least = {"released": 0.5, "founded": 0.5, "age": 1.5, "born": 0.1, "died": 0.1}.get(scale.fact)
-    for (one, first), (two, second) in zip(chosen, chosen[1:] + chosen[:1], strict=True):
-        apart = abs(one - two) > least if least else max(one, two) > 1.1 * min(one, two)
-        if apart and first.name != second.name:
-            yield (first, second), first if one < two else second
+
+    def apart(one: tuple[float, Subject], two: tuple[float, Subject]) -> bool:
+        far = abs(one[0] - two[0]) > least if least else max(one[0], two[0]) > 1.1 * min(one[0], two[0])
+        return far and one[1].name != two[1].name
+
+    ring: list[tuple[float, Subject]] = []
+    for each in dice.sample(measured, min(scale.most, len(measured))):
+        if not ring or apart(ring[-1], each):
+            ring.append(each)
+    while len(ring) > 1 and not apart(ring[-1], ring[0]):
+        ring.pop()
+    for one, two in zip(ring, ring[1:] + ring[:1], strict=True) if len(ring) > 2 else ():
+        yield (one[1], two[1]), min(one, two, key=lambda each: each[0])[1]
 
 
 def _alike(

@@ -34,14 +34,14 @@ def make(articles: Sequence[Article], questions: Path, seed: int) -> Made:
 
 
 def _titles(question: str) -> Iterator[str]:
-    """Yield what may be the subject's title, the longest first.
+    """Yield what may be the subject's title, the longest first; a question word is not.
 
-    >>> list(_titles("Who wrote Dune?"))[:4]
-    ['Who wrote Dune', 'Who wrote', 'wrote Dune', 'Who']
+    >>> list(_titles("Who wrote Dune?"))
+    ['wrote Dune', 'wrote', 'Dune']
     """
     words = question.rstrip("? ").replace("'s ", " ").split()
     for size in range(min(len(words), _LONGEST), 0, -1):
-        for start in range(len(words) - size + 1):
+        for start in range(1, len(words) - size + 1):
             yield " ".join(words[start : start + size])
 
 

@@ -33,7 +33,8 @@ _STANDS = {
     "PLACE": rf"(?:the )?{_WORD}(?: (?:{_WORD}|of|the|de|upon|la))*(?: {_WORD})?(?:, {_WORD}(?: {_WORD})?)?(?![\w'’])",
 }
 _DEFINITION = re.compile(
-    r"^.{2,90}? (?:is|was|are|were) (?:an? |the )([^.;]{3,90}?)(?=\.(?!\w)|;|,| that | which | who | in which | for which )"
+    r"^.{2,90}? (?:is|was|are|were) (?:an? |the )([^.;]{3,90}?)"
+    r"(?=\.(?!\w)|;|,| that | which | who | in which | for which )"
 )
 _SPLIT = re.compile(r"(?<=[.!?]) (?=[A-Z\"])")
 _CAPITAL = r"[A-Z][a-z'’][\w'’-]*"
