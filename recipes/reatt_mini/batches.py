@@ -115,6 +115,8 @@ def _asked(questions: Questions, number: int, chunk: Chunk, own: int, dice: rand
     spans = [(chunk.head + s, chunk.head + e) for s, e in places if chunk.head + e < len(chunk.ids) - 1]
     if places and not spans:
         return None
+    if questions.others[number]:
+        spans = []  # one chunk alone does not answer it
     ids = (questions.typed if dice.random() < UNMARKED else questions.asked)[number]
     answers = tuple(questions.answers[n] for n in questions.given[number])
     return Asked(ids, own, tuple(spans), frozenset(questions.positives[number]), answers)

@@ -60,6 +60,9 @@ SETS = {
     "musique_train_sample": Source(0.01),
     "tables": Source(0.08, 2, 3, made=True),
     "lists": Source(0.08, 2, 3, made=True),
+    "compare": Source(0.06, 1, 2, made=True),
+    "prose": Source(0.1, 2, 2, made=True),
+    "entities": Source(0.04, made=True),
 }
 
 
@@ -95,6 +98,7 @@ class Questions:
     positives: Ragged  # the chunks that answer, the first of them the one that a question is drawn by
     starts: Ragged  # in that chunk's text, where it is to be read: first and last piece of each place of the answer
     ends: Ragged
+    others: Ragged  # chunks that have to be read with that one: a comparison, or yes or no, which stands in none
     given: Ragged  # a question's answers, by number
     answers: Ragged  # their pieces
     close: Ragged  # chunks that share a question's words and do not answer it (stage `close`)
@@ -171,8 +175,9 @@ def pack(folder: Path, source: Source, tokenizer: TextTokenizer) -> dict[str, ND
             continue
         home = read if read and source.read else positives[0]
         places = _places(texts[number[home]], known[home]["text"], query) if source.read and read else []
-        if places or not (source.read and read):
+        if places or "kind" in query or not (source.read and read):
             _add(rows, tokenizer, query)
+            rows["others"].append([number[name] for name in query.get("doc_ids", ()) if name != home])
             rows["positives"].append([number[home], *(number[p] for p in positives if p != home)])
             rows["starts"].append([start for start, _ in places])
             rows["ends"].append([end for _, end in places])
@@ -205,9 +210,11 @@ def _add(rows: dict[str, list[Sequence[int]]], tokenizer: TextTokenizer, query: 
 
 
 def load(file: Path) -> Questions:
-    """Read a packed set."""
+    """Read a packed set; one that was packed before there were `others` has none."""
     arrays = load_file(file)
-    lists = {name: Ragged(arrays[f"{name}.flat"], arrays[f"{name}.ends"]) for name in LISTS}
+    there = [name for name in LISTS if f"{name}.ends" in arrays]
+    lists = {"others": ragged([()] * len(arrays["asked.ends"]))}
+    lists |= {name: Ragged(arrays[f"{name}.flat"], arrays[f"{name}.ends"]) for name in there}
     articles: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for question in range(len(lists["positives"])):
         home = lists["positives"][question][0]

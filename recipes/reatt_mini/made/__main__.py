@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from recipes.reatt_mini.data import training_tokenizer
-from recipes.reatt_mini.made import lists, tables, texts, words
+from recipes.reatt_mini.made import compare, entities, facts, lists, prose, tables, texts, words
 
 SEED = 1
+ENTITIES = "entityquestions_train/queries.jsonl.gz"
 
 
 def main() -> None:
@@ -21,10 +22,17 @@ def main() -> None:
     options = parser.parse_args()
     tokenizer = training_tokenizer(options.out)
     judging = texts.judged(options.data / "dev")
-    vocabulary = words.words(texts.articles(options.data / "text", [texts.SIMPLE], judging))
+
+    def read(*patterns: str) -> list[texts.Article]:
+        return list(texts.articles(options.data / "text", patterns, judging))
+
     kinds: dict[str, Callable[[], texts.Made]] = {
-        "tables": lambda: tables.make(vocabulary, tokenizer, SEED),
-        "lists": lambda: lists.make(vocabulary, tokenizer, SEED),
+        "tables": lambda: tables.make(words.words(read(texts.SIMPLE)), tokenizer, SEED),
+        "lists": lambda: lists.make(words.words(read(texts.SIMPLE)), tokenizer, SEED),
+        "compare": lambda: compare.make(list(facts.subjects(read(*texts.WIKIS))), SEED),
+        "prose": lambda: prose.make(read(*texts.WIKIS), SEED),
+        "entities": lambda: entities.make(read(*texts.WIKIS), options.data / "train" / ENTITIES, SEED),
+        "unanswerable": lambda: prose.lacking(read(texts.SIMPLE), SEED),
     }
     for name, make in kinds.items():
         folder = options.out / "made" / name
