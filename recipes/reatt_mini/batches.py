@@ -7,7 +7,7 @@ of encoding it. All else that answers a question is in its batch, too, as far as
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from recipes.reatt_mini.data import Ids, Questions, Sets
@@ -48,6 +48,7 @@ class Asked:
     spans: tuple[tuple[int, int], ...]  # first and last token of the answer in that chunk; (): not to be read
     positives: frozenset[int]  # chunks that answer it, by their numbers in the set
     answers: tuple[Ids, ...]
+    others: tuple[int, ...] = ()  # chunks that it has to be read with, too, by their numbers in the batch
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def draw(sets: Sets, form: Form, seed: int) -> Batch:
                         tokens += 2 * len(chosen[other].ids)
     numbers = list(chosen)
     place = {number: i for i, number in enumerate(numbers)}
-    found = [_asked(questions, question, chosen[n], place[n], dice) for question, n in asked]
+    found = [_asked(questions, question, chosen[n], n, place, dice) for question, n in asked]
     return Batch(name, numbers, list(chosen.values()), [each for each in found if each is not None])
 
 
@@ -109,14 +110,17 @@ def chunk_of(questions: Questions, number: int, form: Form, *, titled: bool) -> 
     return Chunk((*head, *text, form.separator), len(head))
 
 
-def _asked(questions: Questions, number: int, chunk: Chunk, own: int, dice: random.Random) -> Asked | None:
+def _asked(
+    questions: Questions, number: int, chunk: Chunk, home: int, place: Mapping[int, int], dice: random.Random
+) -> Asked | None:
     """Take a question; None if its answer was cut off its chunk."""
     places = list(zip(questions.starts[number], questions.ends[number], strict=True))
     spans = [(chunk.head + s, chunk.head + e) for s, e in places if chunk.head + e < len(chunk.ids) - 1]
     if places and not spans:
         return None
-    if questions.others[number]:
-        spans = []  # one chunk alone does not answer it
+    others = [place[chunk] for chunk in questions.others[number] if chunk in place]
+    if len(others) < len(questions.others[number]):
+        spans = []  # what is there does not answer it
     ids = (questions.typed if dice.random() < UNMARKED else questions.asked)[number]
     answers = tuple(questions.answers[n] for n in questions.given[number])
-    return Asked(ids, own, tuple(spans), frozenset(questions.positives[number]), answers)
+    return Asked(ids, place[home], tuple(spans), frozenset(questions.positives[number]), answers, tuple(others))

@@ -174,7 +174,8 @@ def pack(folder: Path, source: Source, tokenizer: TextTokenizer) -> dict[str, ND
         if not positives or held_out(known[positives[0]]):
             continue
         home = read if read and source.read else positives[0]
-        places = _places(texts[number[home]], known[home]["text"], query) if source.read and read else []
+        stands = source.read and read and query.get("kind") != "yesno"  # yes and no stand nowhere
+        places = _places(texts[number[home]], known[home]["text"], query) if stands else []
         if places or "kind" in query or not (source.read and read):
             _add(rows, tokenizer, query)
             rows["others"].append([number[name] for name in query.get("doc_ids", ()) if name != home])

@@ -43,7 +43,8 @@ def evidence(
             continue
         near = near_chunks(batch, row, preferred[row], reading.others) if dice.random() < reading.near else []
         own = [] if near and dice.random() < reading.without else [asked.own]
-        found[row] = [passage(batch, row, chunk, dice) for chunk in (*own, *near)]
+        read = [asked.own, *asked.others] if asked.others else [*own, *near]
+        found[row] = [passage(batch, row, chunk, dice) for chunk in read]
     return found
 
 

@@ -6,6 +6,7 @@ import io
 import json
 import random
 import shutil
+from dataclasses import replace
 from zipfile import ZipFile
 
 import pytest
@@ -158,5 +159,9 @@ def test_a_question_is_read_with_its_own_chunk_first_or_without_it():
     for without, expected in ((0.0, [0, 1]), (1.0, [1])):
         given = evidence(made_batch(), [[1, 0, 2, 3]], Reading(1.0, 2, without), random.Random(0))
         assert [passage.chunk for passage in given[0]] == expected
+    batch = made_batch()
+    both = replace(batch, questions=[replace(batch.questions[0], others=(3,))])
+    given = evidence(both, [[1, 0, 2, 3]], Reading(1.0, 2, 1.0), random.Random(0))
+    assert [passage.chunk for passage in given[0]] == [0, 3]  # a comparison: always both, and no others
     alone = evidence(made_batch(), [[1, 0, 2, 3]], Reading(0.0), random.Random(0))
     assert [passage.spans for passage in alone[0]] == [((2, 2),)]
