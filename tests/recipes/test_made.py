@@ -169,7 +169,7 @@ def test_a_packed_comparison_names_what_it_has_to_be_read_with(tokenizer, tmp_pa
     documents, queries = written(tmp_path / "set", made, tokenizer)
     save_file(data.pack(tmp_path / "set", Source(1), tokenizer), tmp_path / "set.safetensors")
     packed = data.load(tmp_path / "set.safetensors")
-    kept = [query for query in queries if not held_out(documents[query["doc_id"]])]
+    kept = [query for query in queries if not held_out(documents[query["doc_ids"][0]])]
     assert len(packed.asked) == len(kept) > 300
     for number, query in enumerate(kept):
         home, others = packed.positives[number][0], packed.others[number]
