@@ -2,7 +2,7 @@
 
 `python -m recipes.reatt_mini.made --data DATA --out WORK` writes WORK/made/NAME, unless it is there:
 
-- `tables`: made-up tables of 46 themes (themes.txt), filled with names, places and things of Simple Wikipedia, written
+- `tables`: made-up tables of 66 themes (themes.txt), filled with names, places and things of Simple Wikipedia, written
   as the parsers leave them; questions on one cell.
 - `lists`: made-up handbooks, contracts, minutes, recipes and others of 18 kinds (lists.txt); questions on one value.
 - `compare`: comparison and yes-no questions on two articles, by facts of the first sentences of both Wikipedias.

@@ -110,7 +110,7 @@ def lacking(articles: Sequence[Article], seed: int) -> Made:
         if len(made.queries) >= LACKING:
             break
         near = [p for p in article.text.split("\n")[1:] if 35 < len(p.split()) < 160]
-        every = [*_first(article, dice), *clozes(article, dice)] if near else []
+        every = [*said(article.title, lead(article.text), dice), *clozes(article, dice)] if near else []
         if every:
             question, paragraph = dice.choice(every), dice.choice(near)
             if question.answer not in paragraph and paragraph not in question.document:
