@@ -197,7 +197,9 @@ def _inner(tokens: Tokens, before: int) -> Tokens:
 
 
 def _places(tokens: Tokens, text: str, query: Json) -> list[tuple[int, int]]:
-    """Find the places of the first answer that stands in a text."""
+    """Find the places of the first answer that stands in a text; yes and no, as answers, stand in none."""
+    if query.get("kind") == "yesno":
+        return []
     found = (answer_places(tokens, text, answer, query.get("places")) for answer in query["answers"][:ANSWERS])
     return next(filter(None, found), [])
 

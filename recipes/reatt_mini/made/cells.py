@@ -83,7 +83,8 @@ class Cells:
         digits = len(low.partition(".")[2])
         value = self.dice.uniform(float(low) ** 0.5, float(high) ** 0.5) ** 2
         written = self.style.number(value, digits)
-        return written + ("" if self.style.tight or not unit else " ") + " ".join(unit)
+        tight = not unit or (self.style.tight and len(unit[0]) < 4)
+        return written + ("" if tight else " ") + " ".join(unit)
 
     def money(self, rest: str) -> str:
         """Make an amount of money."""

@@ -60,11 +60,8 @@ _BOTH_ARE = (
     "profession of {p}?"
 ).split("|")
 _FIELD = {name: number for number, names in enumerate(_FIELDS) for name in names.split("|")}
-_ONE, _BOTH, _IN = (
-    900,
-    500,
-    400,
-)  # subjects of a question whether one is something, whether two are, and where a place is
+# Shares of the subjects that are asked whether they are something, whether two are; places asked for their country.
+_ONE, _BOTH, _IN = 0.6, 0.33, 400
 
 
 def scales(text: str) -> Iterator[Scale]:
@@ -75,48 +72,47 @@ def scales(text: str) -> Iterator[Scale]:
         yield Scale(fact, int(most), less, more, before, after, bool(living))
 
 
-def make(subjects: Sequence[Subject], seed: int) -> Made:
-    """Make the set."""
-    made, dice = Made(), random.Random(f"compare {seed}")
-    known: dict[str, str] = {}
+class _Asker:
+    """Adds questions on two subjects, each subject's text once."""
 
-    def ask(text: str, answer: str, pair: Sequence[Subject], both: bool = True) -> None:
+    def __init__(self, dice: random.Random) -> None:
+        self.made, self.dice = Made(), dice
+        self._known: dict[str, str] = {}
+
+    def ask(self, wordings: str, answer: str, pair: Sequence[Subject], *, both: bool = True) -> None:
+        """Ask in one of several wordings; `both`: two texts answer it, else the first one does."""
         names = []
         for subject in pair:
-            names.append(known.get(subject.title) or made.document(subject.title, subject.text))
-            known[subject.title] = names[-1]
+            names.append(self._known.get(subject.title) or self.made.document(subject.title, subject.text))
+            self._known[subject.title] = names[-1]
         kind = "yesno" if answer in {"yes", "no"} else "comparison"
         home = names[[s.name for s in pair].index(answer)] if kind == "comparison" else names[0]
-        made.relevant += [(f"q{len(made.queries)}", name) for name in (names if both else names[:1])]
-        made.ask(_filled(text, pair, dice), [answer], home, kind=kind, doc_ids=names)
+        self.made.relevant += [(f"q{len(self.made.queries)}", name) for name in (names if both else names[:1])]
+        text = self.dice.choice(wordings.split("|")).replace("{a}", pair[0].name).replace("{b}", pair[1].name)
+        self.made.ask(text.lower() if self.dice.random() < 0.04 else text, [answer], home, kind=kind, doc_ids=names)
 
+
+def make(subjects: Sequence[Subject], seed: int) -> Made:
+    """Make the set."""
+    dice = random.Random(f"compare {seed}")
+    asker = _Asker(dice)
     for scale in scales(SCALES.read_text(encoding="utf-8")):
         for pair, lower in _ring(_measured(subjects, scale), scale, dice):
-            higher = pair[1 - pair.index(lower)]
-            ask(_one(scale.less, dice), lower.name, pair)
-            ask(_one(scale.more, dice), higher.name, pair)
+            higher = pair[1] if lower is pair[0] else pair[0]
+            asker.ask(scale.less, lower.name, pair)
+            asker.ask(scale.more, higher.name, pair)
             if dice.random() < 0.35:
-                wording, first = _one(scale.before, dice), lower
-                if dice.random() < 0.5:
-                    wording, first = _one(scale.after, dice), higher
+                wordings, first = dice.choice(((scale.before, lower), (scale.after, higher)))
+                wording = dice.choice(wordings.split("|"))
                 for one, other in (pair, pair[::-1]):
-                    ask(wording, "yes" if one is first else "no", (one, other))
+                    asker.ask(wording, "yes" if one is first else "no", (one, other))
     for fact, (most, wordings) in _SAME.items():
         for one, same, other in _alike(subjects, fact, most, dice):
-            ask(_one(wordings, dice), "yes", (one, same))
-            ask(_one(wordings, dice), "no", (one, other))
-    for text, answer, asked, both in (*_professions(subjects, dice), *_places(subjects, dice)):
-        ask(text, answer, asked, both)
-    return made
-
-
-def _one(wordings: str, dice: random.Random) -> str:
-    return dice.choice(wordings.split("|"))
-
-
-def _filled(text: str, pair: Sequence[Subject], dice: random.Random) -> str:
-    filled = text.replace("{a}", pair[0].name).replace("{b}", pair[1].name)
-    return filled.lower() if dice.random() < 0.04 else filled
+            asker.ask(wordings, "yes", (one, same))
+            asker.ask(wordings, "no", (one, other))
+    for wording, answer, two, both in (*_professions(subjects, dice), *_places(subjects, dice)):
+        asker.ask(wording, answer, two, both=both)
+    return asker.made
 
 
 def _measured(subjects: Sequence[Subject], scale: Scale) -> list[tuple[float, Subject]]:
@@ -159,18 +155,13 @@ def _alike(
             if len(group) < most // 6:
                 group.append(subject)
     whole = {name: group for name, group in groups.items() if len(group) > 2}
-    chosen = [subject for name in dice.sample(sorted(whole), len(whole)) for subject in whole[name]]
+    chosen = [(one, same) for group in whole.values() for one, same in zip(group, group[1:] + group[:1], strict=True)]
     shift = max(map(len, whole.values()), default=0)
     triples = []
-    for group in whole.values():
-        for one, same in zip(group, group[1:] + group[:1], strict=True):
-            other = chosen[(chosen.index(one) + shift) % len(chosen)]
-            if (
-                other.says[fact] != one.says[fact]
-                and not _mentions(other, one, fact)
-                and not _mentions(one, other, fact)
-            ):
-                triples.append((one, same, other))
+    for (one, same), (other, _) in zip(chosen, chosen[shift:] + chosen[:shift], strict=True):
+        unlike = other.says[fact] != one.says[fact]
+        if unlike and not _mentions(other, one, fact) and not _mentions(one, other, fact):
+            triples.append((one, same, other))
     yield from dice.sample(triples, min(most, len(triples)))
 
 
@@ -198,11 +189,11 @@ def _professions(
         for one, same in zip(group, group[1:] + group[:1], strict=True):
             other, distant = dice.sample(others, 2)
             both = dice.choice(_BOTH_ARE).replace("{p}", profession)
-            if "actress" not in profession and dice.random() < _ONE / 1500:
+            if "actress" not in profession and dice.random() < _ONE:
                 for subject, answer, beside in ((one, "yes", distant), (other, "no", one)):
                     verb = "Was" if "died" in subject.says else "Is"
                     yield f"{verb} {{a}} {article} {profession}?", answer, (subject, beside), False
-            if dice.random() < _BOTH / 1500:
+            if dice.random() < _BOTH:
                 yield both, "yes", (one, same), True
                 yield both, "no", dice.choice(((one, other), (other, one))), True
 

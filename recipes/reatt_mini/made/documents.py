@@ -23,6 +23,7 @@ class Page:
     headings: list[tuple[int, str]] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)
     length: int = 0
+    top: int | None = None  # where the line begins that names the columns, if each row does not
 
     def put(self, text: str) -> Span:
         """Add text, and say where it stands."""

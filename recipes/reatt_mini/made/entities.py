@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from recipes.reatt_mini.data import Json, lines
-from recipes.reatt_mini.made.prose import around
+from recipes.reatt_mini.made.prose import around, named
 from recipes.reatt_mini.made.texts import Article, Made
 
 QUESTIONS, PARAGRAPHS = 10_000, 4  # of an article, from its beginning
@@ -18,7 +18,7 @@ _FREQUENT = 900  # questions of one relation
 
 def make(articles: Sequence[Article], questions: Path, seed: int) -> Made:
     """Make the set."""
-    known = {article.title: article for article in articles}
+    known = {named(article.title): article for article in articles} | {article.title: article for article in articles}
     made, names, count = Made(), dict[str, str](), dict[str, int]()
     rows = list(lines(questions))
     for query in random.Random(f"entities {seed}").sample(rows, len(rows)):
@@ -27,22 +27,25 @@ def make(articles: Sequence[Article], questions: Path, seed: int) -> Made:
             continue
         if found := _paragraph(known[subject], query):
             answer, document = found
-            names[document] = names.get(document) or made.document(subject, document)
+            names[document] = names.get(document) or made.document(known[subject].title, document)
             made.ask(query["text"], [answer], names[document])
             count[query["relation"]] = count.get(query["relation"], 0) + 1
     return made
 
 
 def _titles(question: str) -> Iterator[str]:
-    """Yield what may be the subject's title, the longest first; a question word is not.
+    """Yield what may be the subject's title, the longest first: nothing else has a capital, but the question's first.
 
-    >>> list(_titles("Who wrote Dune?"))
-    ['wrote Dune', 'wrote', 'Dune']
+    >>> list(_titles("Who wrote Ape and Essence?"))
+    ['wrote Ape and Essence', 'Ape and Essence']
     """
     words = question.rstrip("? ").replace("'s ", " ").split()
-    for size in range(min(len(words), _LONGEST), 0, -1):
-        for start in range(1, len(words) - size + 1):
-            yield " ".join(words[start : start + size])
+    capitals = [at for at, word in enumerate(words) if at and not word.islower()]
+    if capitals:
+        for start in range(1, capitals[0] + 1):
+            for end in range(len(words), capitals[-1], -1):
+                if end - start <= _LONGEST:
+                    yield " ".join(words[start:end])
 
 
 def _paragraph(article: Article, query: Json) -> tuple[str, str] | None:

@@ -19,6 +19,7 @@ from recipes.reatt_mini.made.texts import Made
 from recipes.reatt_mini.made.words import Words
 
 DOCUMENTS, QUESTIONS = 3000, 7  # questions on a document
+HEARD = 0.1  # share of lists whose items are answers to questions that are written above them
 THEMES = Path(__file__).with_name("lists.txt")
 _PART = re.compile(r"\{(\w)(?:=([^}]*))?\}|\{([^}]+)\}|\[([^\]]+)\]")
 _DEFINED = re.compile(r"\{(\w)=([^}]*)\}")
@@ -70,6 +71,7 @@ class Item:
     value: Span
     question: str
     named: bool
+    heard: str = ""  # the question in other words
 
 
 def themes(text: str) -> list[Theme]:
@@ -136,8 +138,8 @@ def _items(section: Section, known: dict[str, str], cells: Cells) -> Iterator[It
         for _ in range(dice.choice((1, 1, 2, 3, 4)) if fact.kinds else 1):
             kept |= {name: cells.make(kind) for name, kind in fact.kinds.items()}
             filled = fill(wording, kept, cells)
-            question = fill(dice.choice(fact.asking), kept, cells).text
-            yield Item(filled.text, filled.value, question, fact.named)
+            question, heard = (fill(dice.choice(fact.asking), kept, cells).text for _ in "12")
+            yield Item(filled.text, filled.value, question, fact.named, heard)
 
 
 def fill(text: str, known: dict[str, str], cells: Cells) -> Item:
@@ -158,8 +160,10 @@ def fill(text: str, known: dict[str, str], cells: Cells) -> Item:
 def _listed(page: Page, items: list[Item], start: int, place: str, dice: random.Random) -> Iterator[Asked]:
     """Write a section's items, as a list or as a paragraph, and ask for their values."""
     bullet = dice.choice(("- ", "* ", "• ", "{}. ", "{}. ", "{}) ", "", " "))
-    bare, ordered = dice.random() < 0.5 and bullet != " ", "{}" in bullet
+    bare, ordered, heard = dice.random() < 0.5 and bullet != " ", "{}" in bullet, dice.random() < HEARD
     for number, item in enumerate(items, 1):
+        if heard and bullet != " ":
+            page.put(f"{item.heard}\n")
         page.put(bullet.replace("{}", str(number)) if bullet != " " or number > 1 else "")
         text = item.text[:-1] if bare and item.text.endswith(".") else item.text
         if dice.random() < 0.9 and not (item.value[0] == 0 and item.value[1]):

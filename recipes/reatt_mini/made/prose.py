@@ -18,12 +18,12 @@ from recipes.reatt_mini.made.facts import lead, nations
 from recipes.reatt_mini.made.texts import Article, Made
 
 PATTERNS = Path(__file__).with_name("patterns.txt")
-DEFINED, ASKED, CLOZE, LACKING = 4000, 12_000, 4000, 1000  # questions of each kind
-SCANNED = 40_000  # articles
+DEFINED, CLOZE, LACKING = 4000, 6000, 1000  # questions of each kind
+SCANNED = 30_000  # articles whose first sentences are read
 ALIKE = 900  # questions by one pattern
-LONG = 6000  # characters of an article that says things again
-LONGEST, PARAGRAPH = 22, 130  # words of a sentence that is asked, of a paragraph that is read
-SHARED, SHARE = 3, 0.35  # words, beside what is asked for, and their share of the sentence's
+LONG, EACH = 6000, 5  # characters of an article that says things again, and questions on one
+LONGEST, PARAGRAPH = 26, 130  # words of a sentence that is asked, of a paragraph that is read
+SHARED, SHARE = 3, 0.3  # words, beside what is asked for, and their share of the sentence's
 _MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
 _WORD = r"[A-Z][\w'’-]+"
 _STANDS = {
@@ -34,7 +34,7 @@ _STANDS = {
 }
 _DEFINITION = re.compile(
     r"^.{2,90}? (?:is|was|are|were) (?:an? |the )([^.;]{3,90}?)"
-    r"(?=\.(?!\w)|;|,| that | which | who | in which | for which )"
+    r"(?=\.(?!\w)|;|,| (?:that|which|who|whose|where|so|in which|for which)\b)"
 )
 _SPLIT = re.compile(r"(?<=[.!?]) (?=[A-Z\"])")
 _CAPITAL = r"[A-Z][a-z'’][\w'’-]*"
@@ -63,7 +63,7 @@ class Question:
     text: str
     answer: str
     document: str
-    pattern: str = ""  # that found it
+    source: str = ""  # the pattern that found it
 
 
 @cache
@@ -81,45 +81,51 @@ def asked_for() -> tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]:
 def make(articles: Sequence[Article], seed: int) -> Made:
     """Make the set."""
     made, dice = Made(), random.Random(f"prose {seed}")
-    room, alike = {"defined": DEFINED, "asked": ASKED, "cloze": CLOZE}, Counter[str]()
+    alike = Counter[str]()
     for article in dice.sample(articles, min(SCANNED, len(articles))):
-        if not any(room.values()):
+        found = [q for q in _first(article, dice) if alike[q.source] < (ALIKE if q.source else DEFINED)]
+        alike.update(question.source for question in found)
+        _add(made, article.title, found)
+    begun = len(made.queries)
+    long = [article for article in articles if len(article.text) > LONG]
+    for article in dice.sample(long, len(long)):
+        if len(made.queries) >= begun + CLOZE:
             break
-        names: dict[str, str] = {}
-        for kind, question in _questions(article, room, dice):
-            if room[kind] and alike[question.pattern] < ALIKE:
-                room[kind] -= 1
-                alike[question.pattern] += bool(question.pattern)
-                if question.document not in names:
-                    names[question.document] = made.document(article.title, question.document)
-                made.ask(question.text, [question.answer], names[question.document])
+        found = list(clozes(article, dice))
+        _add(made, article.title, dice.sample(found, min(EACH, len(found))))
     return made
+
+
+def _add(made: Made, title: str, questions: Sequence[Question]) -> None:
+    names: dict[str, str] = {}
+    for each in questions:
+        names[each.document] = names.get(each.document) or made.document(title, each.document)
+        made.ask(each.text, [each.answer], names[each.document])
 
 
 def lacking(articles: Sequence[Article], seed: int) -> Made:
     """Make a set of questions each on a paragraph of the article that does not answer it."""
     made, dice = Made(), random.Random(f"lacking {seed}")
     for article in dice.sample(articles, len(articles)):
-        every = [question for _, question in _questions(article, {"asked": 1, "cloze": 1}, dice)]
-        near = [p for p in article.text.split("\n")[1:] if 35 < len(p.split()) < 160 and not _BAD.search(p[:20])]
-        if not every or not near or len(made.queries) >= LACKING:
-            continue
-        question, paragraph = dice.choice(every), dice.choice(near)
-        if question.answer not in paragraph and paragraph not in question.document:
-            made.ask(question.text, [], made.document(article.title, paragraph), unanswerable=True)
+        if len(made.queries) >= LACKING:
+            break
+        near = [p for p in article.text.split("\n")[1:] if 35 < len(p.split()) < 160]
+        every = [*said(article.title, lead(article.text), dice), *clozes(article, dice)] if near else []
+        if every:
+            question, paragraph = dice.choice(every), dice.choice(near)
+            if question.answer not in paragraph and paragraph not in question.document:
+                made.ask(question.text, [], made.document(article.title, paragraph), unanswerable=True)
     return made
 
 
-def _questions(article: Article, room: dict[str, int], dice: random.Random) -> Iterator[tuple[str, Question]]:
+def _first(article: Article, dice: random.Random) -> Iterator[Question]:
+    """Ask for what an article's first sentences say."""
     text = lead(article.text)
     if len(text.split()) > 12 and "may refer to" not in text:
-        if room.get("defined") and dice.random() < 0.4:
-            yield from (("defined", question) for question in defined(article.title, text, dice))
-        if room.get("asked") and dice.random() < 0.7:
-            yield from (("asked", question) for question in said(article.title, text, dice))
-    if room.get("cloze") and len(article.text) > LONG:
-        found = list(clozes(article, dice))
-        yield from (("cloze", question) for question in dice.sample(found, min(3, len(found))))
+        if dice.random() < 0.4:
+            yield from defined(article.title, text, dice)
+        if dice.random() < 0.7:
+            yield from said(article.title, text, dice)
 
 
 def named(title: str) -> str:
@@ -163,13 +169,13 @@ def clozes(article: Article, dice: random.Random) -> Iterator[Question]:
     paragraphs = [_SPLIT.split(p) for p in map(str.strip, article.text.split("\n")) if len(p.split()) > 25]
     where: dict[str, list[tuple[int, int]]] = defaultdict(list)
     own = set(named(article.title).lower().split())
-    for number, sentences in enumerate(paragraphs[:30]):
+    for number, sentences in enumerate(paragraphs[:50]):
         for place, sentence in enumerate(sentences):
             for span in {found[0] for found in _SPAN.finditer(sentence)}:
                 if not own & set(span.lower().split()) and span.split()[0] not in _OPENERS:
                     where[span].append((number, place))
     for span, places in where.items():
-        if 2 <= len(places) <= 6 and (question := _again(article.title, span, places, paragraphs, dice)):
+        if 2 <= len(places) <= 7 and (question := _again(article.title, span, places, paragraphs, dice)):
             yield question
 
 

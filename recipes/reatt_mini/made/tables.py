@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reatt.model.tokens import TextTokenizer
@@ -19,7 +19,11 @@ from recipes.reatt_mini.made.documents import Asked, Page, Span, add
 from recipes.reatt_mini.made.texts import Made
 from recipes.reatt_mini.made.words import Words
 
-TABLES, QUESTIONS = 3600, 6  # questions on a table
+TABLES, QUESTIONS = 4600, 6  # questions on a table
+WIDTHS, CROSSED = (1, 2, 2, 3, 3, 4, 5), (2, 3, 3, 4, 4, 5)  # columns beside the key
+HEIGHTS = (3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 25)  # rows
+PARTLY = 0.12  # share of keys that are named by a part
+GAPS = ("-", "n/a", "–", "?", "none", "TBD")
 THEMES = Path(__file__).with_name("themes.txt")
 _ASKING = (
     "What is the {noun} of {k}?|What is the {noun} of {k}?|What is {k}'s {noun}?|What {noun} does {k} have?"
@@ -50,6 +54,11 @@ class Theme:
     key: Column
     columns: tuple[Column, ...]
 
+    @property
+    def crossed(self) -> bool:
+        """Whether all columns are of one kind, so that a cell is told by its row and its column's name."""
+        return len({column.kind for column in self.columns}) == 1
+
 
 @dataclass(frozen=True)
 class Table:
@@ -72,10 +81,16 @@ def themes(text: str) -> list[Theme]:
     found = []
     for block in text.partition("\n\n")[2].strip().split("\n\n"):
         first, *rows = block.splitlines()
-        key, *others = (_column(row) for row in rows)
+        key, *others = (column for row in rows for column in _columns(row))
         placed, titles = first.startswith("@!"), first.lstrip("@! ").split("|")
         found.append(Theme(tuple(titles), placed, key, tuple(others)))
     return found
+
+
+def _columns(line: str) -> list[Column]:
+    """Read a column, or those of a line that begins with "=": one for every header, all of one kind."""
+    column = _column(line.removeprefix("= "))
+    return [replace(column, headers=(h,)) for h in column.headers] if line.startswith("= ") else [column]
 
 
 def _column(line: str) -> Column:
@@ -95,6 +110,8 @@ def make(words: Words, tokenizer: TextTokenizer, seed: int) -> Made:
         forms = FORMS if not theme.placed else {name: form for name, form in FORMS.items() if name != "csv"}
         page, spans = dice.choice(list(forms.values()))(table, dice)
         asked = list(questions(table, spans, dice, placed=theme.placed))
+        if theme.crossed and page.top is not None:
+            asked = [replace(each, near=(page.top, each.near[1])) for each in asked]
         add(made, page, dice.sample(asked, min(len(asked), QUESTIONS)), tokenizer, f"table {number}")
     return made
 
@@ -102,15 +119,30 @@ def make(words: Words, tokenizer: TextTokenizer, seed: int) -> Made:
 def draw(theme: Theme, cells: Cells) -> Table:
     """Fill a table of a kind."""
     dice = cells.dice
-    columns = dice.sample(theme.columns, min(len(theme.columns), dice.choice((1, 2, 2, 3, 3, 4, 5))))
+    crossed = len({column.kind for column in theme.columns}) == 1  # every cell is told by its row and its column
+    numbers = dice.sample(
+        range(len(theme.columns)), min(len(theme.columns), dice.choice(CROSSED if crossed else WIDTHS))
+    )
+    columns = [theme.columns[number] for number in (sorted(numbers) if crossed else numbers)]
     place = cells.make("place")
-    keys = dict.fromkeys(cells.make(theme.key.kind) for _ in range(dice.choice((3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 25))))
-    rows = tuple((key, *(cells.make(column.kind) for column in columns)) for key in keys)
+    keys = dict.fromkeys(cells.make(theme.key.kind) for _ in range(dice.choice(HEIGHTS)))
+    gaps = (dice.choice(GAPS), 0.08) if dice.random() < 0.15 else ("", 0.0)
+    rows = tuple((key, *(_cell(column, gaps, cells) for column in columns)) for key in keys)
     title = dice.choice([each for each in theme.titles if not theme.placed or "{o}" in each])
     filled = title.replace("{o}", place).replace("{n}", cells.filled("####")).replace("{p}", cells.make("person"))
     notes = tuple(cells.make("note") for _ in range(dice.choice((0, 0, 1, 2))))
     every = (theme.key, *columns)
-    return Table(filled, place, every, tuple(dice.choice(c.headers) for c in every), rows, notes)
+    return Table(filled, place, every, tuple(_header(column, cells) for column in every), rows, notes)
+
+
+def _cell(column: Column, gaps: tuple[str, float], cells: Cells) -> str:
+    """Fill a cell, or leave it empty, with a sign for it."""
+    return gaps[0] if cells.dice.random() < gaps[1] else cells.make(column.kind)
+
+
+def _header(column: Column, cells: Cells) -> str:
+    header = cells.dice.choice(column.headers)
+    return cells.make(header[1:]) if header.startswith("*") else header
 
 
 def questions(table: Table, spans: Spans, dice: random.Random, *, placed: bool) -> Iterator[Asked]:
@@ -119,8 +151,10 @@ def questions(table: Table, spans: Spans, dice: random.Random, *, placed: bool) 
     for row, places in zip(table.rows, spans, strict=True):
         near = (min(places)[0], max(places)[1])
         for at, column in enumerate(table.columns[1:], 1):
+            if row[at] in GAPS:
+                continue
             if column.back and counts[at][row[at].lower()] == 1 and dice.random() < 0.5 and len(row[at]) > 2:
-                text = dice.choice(column.back).replace("{v}", row[at])
+                text = dice.choice(column.back).replace("{v}", row[at]).replace("{h}", table.headers[at])
                 yield Asked(_finished(text, table, dice, placed=placed), places[0], near)
             else:
                 text = _worded(column, table.headers[at], dice, placed=placed)
@@ -129,19 +163,21 @@ def questions(table: Table, spans: Spans, dice: random.Random, *, placed: bool) 
 
 
 def _worded(column: Column, header: str, dice: random.Random, *, placed: bool) -> str:
-    if column.asking and (placed or dice.random() < 0.7):
-        return dice.choice(column.asking)
+    if column.asking and (placed or "{h}" in column.asking[0] or dice.random() < 0.7):
+        return dice.choice(column.asking).replace("{h}", header)
     noun = column.noun if dice.random() < 0.7 else header
     return dice.choice(_ASKING).replace("{noun}", noun)
 
 
 def called(key: str, table: Table, dice: random.Random) -> str:
-    """Name a key as a person would: a colleague sometimes by the last name alone, where that tells."""
-    last = key.split()[-1]
-    alone = sum(last in row[0].split() for row in table.rows) == 1
-    if table.columns[0].kind == "person" and alone and dice.random() < 0.15:
-        return f"{dice.choice(('Ms', 'Mr', 'Mrs'))} {last}"
-    return key
+    """Name a key as a person would: sometimes by a part of it, where that tells: a colleague by the last name."""
+    _, *middle, last = f"- {key}".split()
+    person = table.columns[0].kind == "person"
+    part = last if person else " ".join(middle) if any(map(str.isdigit, last)) else ""
+    alone = part and sum(part.lower() in row[0].lower() for row in table.rows) == 1
+    if not alone or dice.random() > PARTLY:
+        return key
+    return f"{dice.choice(('Ms', 'Mr', 'Mrs'))} {last}" if person else part
 
 
 def _finished(text: str, table: Table, dice: random.Random, *, placed: bool) -> str:
@@ -206,18 +242,21 @@ def as_sheet(table: Table, dice: random.Random) -> tuple[Page, Spans]:
 def as_word(table: Table, dice: random.Random) -> tuple[Page, Spans]:
     """Write a table of a text document."""
     page = _opened(table, dice, "docx")
+    page.top = page.length
     return page, _written(page, (table.headers, *table.rows), "", "\t", "\n")[1:]
 
 
 def as_page(table: Table, dice: random.Random) -> tuple[Page, Spans]:
     """Write a table of a web page, or of a PDF whose columns are told by nothing but spaces."""
     page = _opened(table, dice, "html")
+    page.top = page.length
     return page, _written(page, (table.headers, *table.rows), "", dice.choice((" ", " ", "   ")), "\n")[1:]
 
 
 def as_markdown(table: Table, dice: random.Random) -> tuple[Page, Spans]:
     """Write a Markdown table."""
     page = _opened(table, dice, "markdown", dice.choice(("# ", "## ")))
+    page.top = page.length
     _written(page, (table.headers, dice.sample(("---", ":--", "----"), 1) * len(table.headers)), "| ", " | ", " |\n")
     return page, _written(page, table.rows, "| ", " | ", " |\n")
 
