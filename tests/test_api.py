@@ -11,9 +11,11 @@ import pytest
 import reatt
 from reatt import api
 from reatt import ask as verb
+from reatt.courses import AdaptOptions, Hooks
+from reatt.ingest import IngestOptions
 from reatt.places import store_folder
 from reatt.search.retriever import Retriever
-from reatt_store.errors import BadQuestion, ModelMismatch, NoStore, NoSuchPath, UsageError
+from reatt_store.errors import BadQuestion, ModelMismatch, NoStore, NoSuchPath, TooFewSpans, UsageError
 from reatt_store.library import Library
 
 HEAVY = {"torch", "numpy", "faiss", "transformers", "tokenizers", "safetensors", "sqlite_utils", "sqlite3", "pydantic"}
@@ -189,3 +191,18 @@ def test_an_evaluation_is_that_of_the_retriever(tmp_path, store, retriever):
 
 def test_progress_is_written_for_a_person():
     assert str(reatt.Progress("encode", 1200, None)) == "encode 1,200"
+
+
+def test_after_a_move_to_another_model_files_are_read_and_training_begins_with_that_one(tmp_path, tiny, write_model):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.txt").write_text(f"Text {name} of the handbook.")
+    with api.Store(tmp_path / "store", str(tiny.path), "cpu") as made:
+        made.ingest(tmp_path / "a.txt")
+    with api.Store(tmp_path / "store", device="cpu") as store:
+        before = store.model.sha256
+        with api.Store(tmp_path / "store", str(write_model(tmp_path / "other", seed=1)), "cpu") as other:
+            other.ingest(tmp_path / "a.txt", IngestOptions(reencode=True))
+        assert store.ingest(tmp_path / "b.txt").added == 1
+        with pytest.raises(TooFewSpans):  # of the model that is current now; with the old one it would be a mismatch
+            store.course(AdaptOptions(), Hooks())
+        assert store.model.sha256 == store.library.generation().model_sha256 != before

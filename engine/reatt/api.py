@@ -165,6 +165,8 @@ class Store:
         told = options or verb.IngestOptions()
         named = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
         verb.preflight(named, told)
+        if self.exists:
+            self._settle()  # an adaptation, or another process, may have moved it to another model
         model = self._model_to_ingest_with(told.reencode)
         early = self._untaught(model, method, told.reencode)
         if warn:
@@ -249,6 +251,7 @@ class Store:
         """Return the input of `adapt.run`: the store, a newly loaded model, and its training material."""
         from reatt import courses
 
+        self._settle()
         return courses.course(self.library, self.model, self.device, options, hooks)
 
     def retriever(self, with_model: bool = True) -> Retriever:

@@ -6,85 +6,26 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import replace
 
-import jsonschema
 import pytest
 
 from reatt import adapt_encoder
 from reatt import open as open_store
 from reatt.courses import AdaptOptions
-from reatt.judging.costs import Costs
 from reatt.judging.report import to_json
 from reatt.lessons.examples import Example
 from reatt.search.retriever import Retriever
-from reatt.training import checkpoints, feasible, freezing, resources
+from reatt.training import feasible, freezing
 from reatt.training.plans import Row, TrainingLog
 from reatt.weights import models
 from reatt.weights.write import FUSION
-from reatt_cli.schemas import published as schemas
 from reatt_store.errors import UsageError
 from reatt_store.library import Library
+from tests.corpus_made import FAST, REATT, left_over, state
 
-REATT = [sys.executable, "-m", "reatt_cli.app"]
-THINGS = "dome lens mirror fence oven ferry harbour garden notebook comet".split()
-PEOPLE = "Ada Berg,Ole Dahl,Kari Lund,Nils Moen,Eva Holm".split(",")
-FAST = ("--steps", "2", "--teach-at-once")
 KILLS = max(1, int(os.environ.get("KILLS", "3000")) // 20)  # a share of all tests of R1: see test_kills.py
-
-
-def write_corpus(folder):
-    """Write 27 records of two sentences, in each a name and a number."""
-    pick, rows = random.Random(0), []
-    for n in range(27):
-        thing, other, who = pick.choice(THINGS), pick.choice(THINGS), pick.choice(PEOPLE)
-        text = f"The {thing} of {who} was painted in {1900 + n} near the {other} of Oslo. "
-        text += f"It took {n + 3} weeks to bring the {other} from Norway to the {pick.choice(THINGS)}."
-        rows.append({"_id": f"d{n}", "title": f"Number {n}", "text": text})
-    folder.mkdir()
-    (folder / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return folder
-
-
-@pytest.fixture(scope="session")
-def ready(model, tmp_path_factory):
-    """Make a store of the corpus with the tiny model, to be copied; return its folder."""
-    root = tmp_path_factory.mktemp("ready")
-    command = [*REATT, "ingest", "--store", root / "store", "--model", model, write_corpus(root / "corpus")]
-    subprocess.run([str(part) for part in command], check=True, capture_output=True)
-    return root / "store"
-
-
-@pytest.fixture
-def store(ready, home):
-    """Copy the store."""
-    shutil.copytree(ready, home / "store")
-    return home / "store"
-
-
-@pytest.fixture
-def adapt(reatt, store):
-    """Run `reatt adapt --json` on the store; return the exit code and the object."""
-
-    def call(*arguments):
-        done = reatt("adapt", "--store", store, "--json", *arguments)
-        assert "" in (done.out, done.err)
-        told = json.loads(done.out or done.err)
-        jsonschema.validate(told, schemas.json_schema("adapt" if done.out else "error"))
-        return done.code, told
-
-    return call
-
-
-def state(store):
-    """What a search depends on: the generation in force and its model."""
-    with Library.open(store) as library:
-        assert library.check().damaged == ()
-        assert models.damaged(library) == []
-        made = library.generation()
-        return made.id, made.fingerprint, made.model_sha256
 
 
 def answers(store):
@@ -96,11 +37,6 @@ def answers(store):
             hit for question in ("dome of Ada Berg", "weeks") for hit in retriever.search(question, 10, "attention")
         ]
         return [(hit.chunk.external_id, round(hit.score, 4)) for hit in hits]
-
-
-def left_over(store):
-    """Folders and models that a finished run must not leave."""
-    return [path.name for path in store.iterdir() if path.name.startswith("training")]
 
 
 def test_a_dry_run_says_what_would_be_and_changes_nothing(adapt, store):
@@ -231,29 +167,9 @@ def test_where_no_passage_is_known_all_may_learn_and_a_warning_says_that_nothing
         assert feasible.untaught(freeze, TrainingLog((told,), None, False)) == []
 
 
-def test_a_run_that_could_learn_nothing_is_refused(adapt, store, home):
-    rows = [{"question": f"How many weeks, {n}?", "document": f"d{n}", "relevance": 1} for n in range(20)]
-    (home / "judged").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    code, told = adapt("--judged", home / "judged", "--freeze", "retriever")
-    assert (code, told["message"]) == (2, "judgements teach retrieval, which --freeze retriever keeps as it is")
-    code, told = adapt("--judged", home / "judged", "--freeze", "reader", "--steps", "1")
-    assert code == 2
-    assert "reading finds no more than words do" in told["message"]
-    assert left_over(store) == []
-    code, told = adapt("--judged", home / "judged", "--exclude-source")
-    assert (code, told["fix"]) == (2, "--masked")
-
-
 def test_to_go_on_with_nothing_begins_anew_and_says_so(adapt):
     _, told = adapt("--steps", "1", "--resume", "--accept", "never")
     assert told["warnings"] == [adapt_encoder.ANEW]
-
-
-def test_a_run_that_cannot_begin_leaves_what_an_earlier_one_has_learnt(adapt, store, monkeypatch):
-    checkpoints.save(store / adapt_encoder.TRAINING, 1, checkpoints.Checkpoint({}, {}))
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))
-    code, _ = adapt(*FAST)
-    assert (code, checkpoints.exists(store / adapt_encoder.TRAINING)) == (22, True)
 
 
 def test_a_page_that_cannot_be_written_does_not_lose_the_figures(adapt, store):
@@ -261,77 +177,6 @@ def test_a_page_that_cannot_be_written_does_not_lose_the_figures(adapt, store):
     code, told = adapt(*FAST, "--accept", "always")
     assert (code, told["accepted"], told["report"]) == (0, True, None)
     assert "the report was not written" in told["warnings"][-1]
-
-
-BAD = {
-    "empty": ("", "is empty"),
-    "not JSON": ('{"question": "Q?", "answers": ["49"]}\n{"question"\n', "qa.jsonl:2: not JSON"),
-    "no answers": ('{"question": "Q?"}\n', "qa.jsonl:1: answers"),
-    "answers nowhere": ('{"question": "Q?", "answers": ["nonsense"]}\n', "all 1 questions"),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_a_bad_file_is_a_usage_error_that_names_the_line(name, adapt, store, home):
-    content, says = BAD[name]
-    (home / "qa.jsonl").write_text(content)
-    code, told = adapt("--qa", home / "qa.jsonl", "--steps", "1")
-    assert (code, told["id"]) == (2, "QA_FORMAT")
-    assert says in told["message"]
-    assert told["fix"]
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        (("--hold-out", "200%"), "--hold-out"),
-        (("--minutes", "5", "--steps", "5"), "both set the length"),
-        (("--minutes", "0.1", "--no-such"), "No such option"),
-        (("--close-from", "/nowhere.jsonl", "--steps", "1"), "/nowhere.jsonl"),
-        (("--close-from", "/nowhere.jsonl", "--dry-run"), "/nowhere.jsonl"),
-    ],
-)
-def test_a_mistake_in_the_command_is_told_before_anything_is_done(options, says, adapt, store):
-    before = state(store)
-    code, told = adapt(*options)
-    assert code == 2
-    assert says in told["message"]
-    assert state(store) == before
-    with Library.open(store) as library:
-        assert library.runs() == []
-
-
-def test_a_corpus_too_small_says_how_much_is_needed(reatt, library):
-    done = reatt("adapt", "--steps", "1", "--json")
-    assert done.code == 2
-    assert json.loads(done.err)["id"] == "TOO_FEW_SPANS"
-
-
-def test_a_store_without_vectors_says_what_to_do(reatt, home):
-    reatt("init")
-    done = reatt("adapt", "--steps", "1")
-    assert done.code == 2
-    assert "reatt ingest" in done.err
-
-
-def test_a_full_disk_is_told_before_training(adapt, store, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))
-    code, told = adapt(*FAST)
-    assert (code, told["id"]) == (22, "DISK_FULL")
-    assert left_over(store) == []
-
-
-def test_a_model_too_large_to_train_is_told_before_training(adapt, store, monkeypatch):
-    monkeypatch.setattr(resources, "free_memory", lambda device: 10)
-    code, told = adapt(*FAST)
-    assert (code, told["id"]) == (21, "OUT_OF_MEMORY")
-    assert "0.00 GB free" in told["message"]
-    assert left_over(store) == []
-
-
-def test_another_model_than_the_stores_is_refused(adapt, write_model, home):
-    code, told = adapt(*FAST, "--model", write_model(home / "other"))
-    assert (code, told["id"]) == (13, "MODEL_MISMATCH")
 
 
 @pytest.fixture(scope="session")
@@ -396,11 +241,3 @@ def test_a_run_that_goes_on_has_the_minutes_that_are_left(adapt, monkeypatch):
     monkeypatch.setattr(adapt_encoder, "train", no_step)
     adapt("--minutes", "50", "--resume")
     assert 2900 < budgets[0].total <= 3000
-
-
-def test_too_few_minutes_are_told_with_the_number_that_would_do(adapt, store, monkeypatch):
-    monkeypatch.setattr(adapt_encoder.EncoderCourse, "_costs", lambda self: Costs(300.0, 1e-6, 0.0))
-    code, told = adapt("--minutes", "5")
-    assert (code, told["fix"]) == (2, "--minutes 16")
-    with Library.open(store) as library:
-        assert library.runs() == []

@@ -10,7 +10,7 @@ from reatt.weights.folder import ModelFolder
 from reatt_cli.schemas.published import json_schema
 from reatt_store.library import Library
 from tests.bert_made import DEEP
-from tests.cli.test_adapt import write_corpus
+from tests.corpus_made import write_corpus
 
 QUESTION = "How long is parental leave in Norway?"
 TEXTS = {

@@ -5,11 +5,8 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,49 +15,12 @@ import jsonschema
 import pytest
 
 from reatt import ask as verb
-from reatt.search.query import Query
 from reatt_cli import warm
-from reatt_cli.commands import serve
 from reatt_cli.output import Output
 from reatt_cli.schemas import published as schemas
-from reatt_cli.settings import Settings
+from tests.served import asked, served
 
 PROGRAM = [sys.executable, "-m", "reatt_cli.app"]
-NOBODY = 65534
-needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can act as another user")
-
-
-@pytest.fixture
-def runtime(home, monkeypatch):
-    """Name a folder for sockets, whose paths may have 107 bytes at most."""
-    folder = tempfile.mkdtemp(prefix="reatt-")
-    monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
-    yield Path(folder) / "reatt"
-    shutil.rmtree(folder)
-
-
-@contextmanager
-def served(store, idle=60.0, **settings):
-    """Serve a store from a thread of this process, with the product's own loop."""
-    where, ready = warm.place(store), threading.Event()
-    serve._make_private(where)
-
-    def run():
-        answering = serve.Warm(Settings(store=str(store), device="cpu", **settings))
-        with warm.held(where) as alone, serve._listening(where) as listener:
-            assert alone
-            ready.set()
-            answering.serve(listener, where, idle)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    assert ready.wait()
-    try:
-        yield thread
-    finally:
-        serve._stopped(where)
-        thread.join()
-        assert not thread.is_alive()
 
 
 @contextmanager
@@ -77,12 +37,6 @@ def process(store):
 def timeless(done):
     assert done.err == ""
     return {name: value for name, value in json.loads(done.out).items() if name != "timing_ms"}
-
-
-def asked(store, /, **changes):
-    """Send a question as `ask` does, with something changed."""
-    message = warm.request(store, os.environ.get("REATT_MODEL"), "auto", "ask", Query("When is tea?"))
-    return warm.exchange(warm.place(store), message | changes)
 
 
 @pytest.mark.parametrize(
@@ -146,97 +100,11 @@ def test_killed_in_the_middle_the_same_question_is_answered_cold_and_said(librar
     ]
 
 
-def test_one_that_was_killed_is_told_of_once(reatt, library, runtime):
-    runtime.mkdir(mode=0o700)
-    with socket.socket(socket.AF_UNIX) as dead:
-        dead.bind(str(warm.place(library).socket))
-    assert "warning: reatt serve has been killed; the model was loaded instead" in reatt("search", "tea").err
-    assert "warning" not in reatt("search", "tea").err
-    assert not warm.place(library).socket.exists()
-
-
-def test_the_socket_of_a_living_process_is_never_swept(library, runtime):
-    where = warm.place(library)
-    runtime.mkdir(mode=0o700)
-    where.socket.touch()
-    with warm.held(where):
-        warm.sweep(where)
-        assert where.socket.exists()
-    warm.sweep(where)
-    assert not where.socket.exists()
-
-
-def test_socket_and_folder_are_for_their_owner_alone(library, runtime):
-    with served(library):
-        assert warm.place(library).socket.stat().st_mode & 0o777 == 0o600
-        assert runtime.stat().st_mode & 0o777 == 0o700
-
-
-def test_a_folder_that_others_can_open_is_used_by_neither_side(reatt, library, runtime):
-    with served(library, model=os.environ["REATT_MODEL"]):
-        runtime.chmod(0o755)
-        assert "is open to other users, so its sockets are not used" in reatt("search", "tea").err
-        assert reatt("serve").code == 2
-        runtime.chmod(0o700)
-
-
-@needs_root
-def test_the_socket_of_another_user_is_not_asked(reatt, library, runtime):
-    runtime.mkdir(mode=0o700)
-    with socket.socket(socket.AF_UNIX) as foreign:
-        foreign.bind(str(warm.place(library).socket))
-        os.seteuid(NOBODY)
-        foreign.listen()
-        os.seteuid(0)
-        done = reatt("search", "tea")
-        foreign.setblocking(False)
-        assert foreign.accept()[0].recv(9) == b""  # not a word was said
-    assert (done.code, "belongs to another user" in done.err) == (0, True)
-
-
-@needs_root
-@pytest.mark.parametrize(("user", "heard"), [(0, {"stop": True}), (NOBODY, {})])
-def test_another_user_is_not_heard(user, heard):
-    os.seteuid(user)
-    ours, theirs = socket.socketpair()
-    os.seteuid(0)
-    with ours, theirs:
-        warm.send(theirs, {"stop": True})
-        assert serve._heard(ours) == heard
-
-
-@pytest.mark.parametrize(
-    ("changes", "why"),
-    [
-        ({"store": "/elsewhere"}, "another store"),
-        ({"model": "other"}, "another model"),
-        ({"version": "0"}, "another version"),
-        ({"device": "cuda:7"}, "does not use the device cuda:7"),
-        ({"query": {"question": "Why?"}}, "not a question"),
-        ({"query": None}, "not a question"),
-        ({"command": "serve"}, "not a question"),
-    ],
-)
-def test_what_is_not_for_it_is_refused(changes, why, library, runtime):
-    with served(library, model=os.environ["REATT_MODEL"]):
-        assert why in asked(library, **changes)["refused"]
-        assert "result" in asked(library)
-
-
 def test_a_question_for_another_model_is_answered_cold_and_said(reatt, library, runtime):
     with served(library):
         done = reatt("search", "tea")
     assert done.code == 0
     assert "reatt serve cannot answer this: it uses another model" in done.err
-
-
-@pytest.mark.parametrize("line", [b"", b"{", b"[]\n", b"\xff\n", b"{}\n", b"1" * 70_000])
-def test_no_line_ends_it(line, library, runtime):
-    with served(library, model=os.environ["REATT_MODEL"]):
-        with socket.socket(socket.AF_UNIX) as client:
-            client.connect(str(warm.place(library).socket))
-            client.sendall(line)
-        assert "result" in asked(library)
 
 
 def reencode(library, folder):
@@ -349,10 +217,3 @@ def test_ctrl_c_ends_it_with_130_and_takes_the_socket_away(reatt, library, runti
 def test_serve_without_a_store_says_so_and_leaves_nothing(reatt, runtime):
     assert reatt("serve").code == 10
     assert not runtime.exists()
-
-
-def test_a_socket_path_that_is_too_long_is_one_clear_line(reatt, library, home, monkeypatch):
-    (home / ("x" * 120)).mkdir(mode=0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / ("x" * 120)))
-    done = reatt("serve")
-    assert (done.code, "set XDG_RUNTIME_DIR to a folder with a shorter path" in done.err) == (2, True)

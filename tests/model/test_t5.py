@@ -90,3 +90,16 @@ def test_plain_attention_is_the_fused_one_forward_and_backward():
     torch.testing.assert_close(plain, fused)
     gradients = [torch.autograd.grad(out.square().sum(), (queries, keys, values)) for out in (plain, fused)]
     torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("side", ["encoder", "decoder"])
+@pytest.mark.parametrize(("m", "n"), [(1, 1), (1, 7), (3, 7), (7, 7), (200, 300)])
+def test_the_position_bias_is_the_table_looked_up_for_every_pair(tmp_path: Path, side: str, m: int, n: int) -> None:
+    ours, _ = twins(tmp_path, "gated-gelu", False)
+    stack = getattr(ours, side)
+    distance = torch.arange(n)[None, :] - torch.arange(n - m, n)[:, None]  # (m, n)
+    expected = stack.position(relative_bucket(distance, stack.bidirectional, 32, 128)).permute(2, 0, 1)[None]
+    if side == "decoder":
+        expected = expected.masked_fill(distance > 0, -torch.inf)
+    assert torch.equal(stack.bias(m, n), expected)
+    assert stack.bias(m, n).is_contiguous()

@@ -133,13 +133,17 @@ class Stack(nn.Module):
         return question[:-1]
 
     def bias(self, m: int, n: int) -> Tensor:
-        """Compute the position bias of the last `m` of `n` positions for all: (1, h, m, n); causal in a decoder."""
-        table = self.position.weight
-        at = torch.arange(n, device=table.device)
-        distance = at[None, :] - at[n - m :, None]  # (m, n) key minus query position
+        """Compute the position bias of the last `m` of `n` positions for all: (1, h, m, n); causal in a decoder.
+
+        It depends only on the distance of two positions. So each distance is looked up once, and every row of the
+        result is a window on those values, one step before that of the row above.
+        """
+        distance = torch.arange(1 - n, m, device=self.position.weight.device)  # (n + m - 1,) key minus query position
         bucket = relative_bucket(distance, self.bidirectional, self.position.num_embeddings, self.max_distance)
-        bias: Tensor = self.position(bucket).permute(2, 0, 1)[None]  # (1, h, m, n)
-        return bias if self.bidirectional else bias.masked_fill(distance > 0, -math.inf)
+        values: Tensor = self.position(bucket).T.contiguous()  # (h, n + m - 1)
+        if not self.bidirectional:
+            values = values.masked_fill(distance > 0, -math.inf)
+        return values.unfold(1, n, 1).flip(1).contiguous()[None]  # (1, h, m, n)
 
 
 def relative_bucket(distance: Tensor, bidirectional: bool, buckets: int, max_distance: int) -> Tensor:

@@ -1,0 +1,40 @@
+"""A store that is served by a thread of the test's own process, and questions for it."""
+
+import os
+import threading
+from contextlib import contextmanager
+
+from reatt.search.query import Query
+from reatt_cli import warm
+from reatt_cli.commands import serve
+from reatt_cli.settings import Settings
+
+
+@contextmanager
+def served(store, idle=60.0, **settings):
+    """Serve a store from a thread of this process, with the product's own loop."""
+    where, ready = warm.place(store), threading.Event()
+    serve._make_private(where)
+
+    def run():
+        answering = serve.Warm(Settings(store=str(store), device="cpu", **settings))
+        with warm.held(where) as alone, serve._listening(where) as listener:
+            assert alone
+            ready.set()
+            answering.serve(listener, where, idle)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert ready.wait()
+    try:
+        yield thread
+    finally:
+        serve._stopped(where)
+        thread.join()
+        assert not thread.is_alive()
+
+
+def asked(store, /, **changes):
+    """Send a question as `ask` does, with something changed."""
+    message = warm.request(store, os.environ.get("REATT_MODEL"), "auto", "ask", Query("When is tea?"))
+    return warm.exchange(warm.place(store), message | changes)
