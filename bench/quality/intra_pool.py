@@ -43,10 +43,6 @@ TEXT = 30_000  # passages of text/
 FIRST = (*(f"dev/{name}" for name in ASKED), *(f"train/{name}" for name in LEARNT))
 
 
-class Enough(Exception):
-    """The time is over: what is done is kept."""
-
-
 @dataclass(frozen=True)
 class Size:
     """How large a trial is."""

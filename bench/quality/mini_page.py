@@ -1,58 +1,89 @@
-"""The tables of mini.md and mini.json out of what was measured: both say the same."""
+"""The page mini.md and mini.json, put together from what each part of `make eval-mini` has found and kept.
+
+A part is a file of its own beside the page: tables, and the figures that something was asked of. Parts can be measured
+on different days; each says by which model, when and where.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from bench.kit import sheets
 from bench.kit.sheets import Cell, Figure, Sheet
-from bench.kit.table import at_least
-from bench.quality.mini_reading import BY_WORDS, Reading, Said
-from bench.quality.mini_sets import Judged
-from reatt.evaluate import Evaluation
+from bench.kit.table import at_least, at_most
 from reatt.judging import metrics
-from reatt.training.teachers import TEACHERS
 
-RANKED = {"ndcg@10": "nDCG@10", "hit@1": "hit@1", "hit@5": "hit@5"}
-PUBLISHED = {"minilm": "MiniLM", "rrf": "RRF"}  # keys of baselines.json -> columns: means, no single questions
-BESIDE = "bm25s"
-MEAN = "**mean**"
+PARTS = ("finding", "reading", "tables", "confidence", "teacher", "intra", "speed")
+MEAN, UNSEEN = "**mean**", "**mean without nq_qed_dev**"
 
 
-@dataclass
-class Measured:
-    """All that was measured, by set and by column or model."""
+@dataclass(frozen=True)
+class Bar:
+    """A figure, the least that was asked of it, and what was hoped for."""
 
-    main: str  # the model whose columns are `attention` and `hybrid`
-    sets: list[Judged]
-    columns: list[str]  # ways of searching, in the order of the table
-    published: Mapping[str, Mapping[str, Mapping[str, float]]]
-    found: dict[str, dict[str, Evaluation]] = field(default_factory=dict)  # set -> way
-    read: dict[str, dict[str, Reading]] = field(default_factory=dict)  # set -> model
+    what: str
+    figure: float
+    floor: float | None
+    goal: float | None
+    most: bool = False  # they are the most that it may be
 
-    def counted(self) -> list[Judged]:
-        """Return the sets of the means."""
-        return [judged for judged in self.sets if judged.dev.counts]
+    def row(self) -> list[Cell]:
+        """Say by how much it is above or below both."""
+        judge = at_most if self.most else at_least
+        cells: list[Cell] = [self.what, self.figure]
+        for bound in (self.floor, self.goal):
+            held = None if bound is None else judge(self.figure, bound)
+            missed = "" if held is None or held.met or bound is None else f" by {abs(self.figure - bound):.3g}"
+            cells += [None, None] if held is None else [held.text, held.verdict + missed]
+        return cells
 
-    def of(self, judged: Judged, way: str, measure: str) -> float | None:
-        """Return one mean; None where it was not measured."""
-        key = next((key for key, column in PUBLISHED.items() if column == way), None)
-        if key is not None:
-            return self.published.get(judged.name, {}).get(key, {}).get(measure)
-        return self.found[judged.name][way].metrics[measure]
 
-    def mean(self, way: str, measure: str = "ndcg@10") -> float | None:
-        """Average over the sets that count; None unless all are known."""
-        values = [self.of(judged, way, measure) for judged in self.counted()]
-        known = [value for value in values if value is not None]
-        return float(np.mean(known)) if known and len(known) == len(values) else None
+@dataclass(frozen=True)
+class Part:
+    """What one part has found."""
 
-    def ahead(self, judged: Judged, way: str, measure: str = "ndcg@10", beside: str = BESIDE) -> list[float]:
-        """Subtract, question by question."""
-        now, then = (self.found[judged.name][each].per_question[measure] for each in (way, beside))
-        return [now[id] - then[id] for id in now]
+    name: str
+    head: Mapping[str, str]
+    sheets: Sequence[Sheet]
+    bars: Sequence[Bar]
+
+
+def save(folder: Path, part: Part) -> None:
+    """Keep a part."""
+    folder.mkdir(parents=True, exist_ok=True)
+    told = {
+        "head": dict(part.head),
+        "sheets": [{**vars(each), "rows": [list(map(_to_json, row)) for row in each.rows]} for each in part.sheets],
+        "bars": [asdict(bar) for bar in part.bars],
+    }
+    file = folder / f"{part.name}.json"
+    file.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def load(folder: Path) -> list[Part]:
+    """Read the parts that are kept, in the order of the page."""
+    files = {name: folder / f"{name}.json" for name in PARTS}
+    return [_part(name, json.loads(file.read_text(encoding="utf-8"))) for name, file in files.items() if file.is_file()]
+
+
+def write(folder: Path, name: str, parts: Sequence[Part]) -> str:
+    """Write NAME.md and NAME.json of some parts, and return the first."""
+    head = {part.name: "; ".join(f"{key}: {value}" for key, value in part.head.items()) for part in parts}
+    tables = [asked_for(parts), *(sheet for part in parts for sheet in part.sheets)]
+    notes = ("Intervals: 95 % of 1,000 resamples of the questions of every set; the sets of a mean stay the same.",)
+    return sheets.write(folder, name, "reatt-mini, measured", head, tables, notes)
+
+
+def asked_for(parts: Sequence[Part]) -> Sheet:
+    """Compare with what was asked for."""
+    rows = [bar.row() for part in parts for bar in part.bars]
+    return Sheet("what was asked for", ["figure", "is", "floor", "", "goal", " "], rows)
 
 
 def mean_interval(sets: Sequence[Sequence[float]], seed: int = 0) -> tuple[float, float]:
@@ -66,156 +97,31 @@ def mean_interval(sets: Sequence[Sequence[float]], seed: int = 0) -> tuple[float
     return float(low), float(high)
 
 
-def sheets(measured: Measured) -> list[Sheet]:
-    """Make all tables; reading is left out where nothing was read."""
-    found = [*(_ranked(measured, name, title) for name, title in RANKED.items()), _answers(measured), _ahead(measured)]
-    read = [_reading(measured), _abstention(measured), _teachers(measured)] if measured.read else []
-    return [*found, *read, _goals(measured)]
+def figure(sets: Sequence[Sequence[float]], *, signed: bool = False) -> Figure:
+    """Average over sets, with an interval; `signed` for differences, each question's against itself."""
+    return Figure(mean(sets), *mean_interval(sets), signed=signed)
 
 
-def _ranked(measured: Measured, measure: str, title: str) -> Sheet:
-    rows: list[list[Cell]] = [
-        [_name(each), len(each.asked), *(measured.of(each, way, measure) for way in measured.columns)]
-        for each in measured.sets
-    ]
-    means = [measured.mean(way, measure) for way in measured.columns]
-    return Sheet(title, ["set", "questions", *measured.columns], [*rows, [MEAN, len(measured.counted()), *means]])
+def difference(after: Sequence[Sequence[float]], before: Sequence[Sequence[float]]) -> Figure:
+    """Average the paired differences over sets."""
+    pairs = [[a - b for a, b in zip(*each, strict=True)] for each in zip(after, before, strict=True)]
+    return figure(pairs, signed=True)
 
 
-def _answers(measured: Measured) -> Sheet:
-    ways = [way for way in measured.columns if way not in PUBLISHED.values()]
-    rows: list[list[Cell]] = []
-    for each in (each for each in measured.sets if each.dev.stands):
-        rows.append([each.name, *(measured.of(each, way, "answer_hit@5") for way in ways)])
-    text = "An accepted answer stands in one of the five best chunks; for bm25s, of the five best whole documents."
-    return Sheet("answer-hit@5", ["set", *ways], rows, text)
+def mean(sets: Sequence[Sequence[float]]) -> float:
+    """Average over sets."""
+    return float(np.mean([np.mean(each) for each in sets]))
 
 
-def _ahead(measured: Measured) -> Sheet:
-    ways = [way for way in measured.columns if way not in (*PUBLISHED.values(), BESIDE)]
-    rows: list[list[Cell]] = []
-    for each in measured.sets:
-        rows.append([_name(each), *(_difference([measured.ahead(each, way)]) for way in ways)])
-    means = [_difference([measured.ahead(each, way) for each in measured.counted()]) for way in ways]
-    text = "Each question against itself; 95 % of 1,000 resamples of the questions of every set."
-    return Sheet("nDCG@10 less that of bm25s", ["set", *ways], [*rows, [MEAN, *means]], text)
+def _to_json(cell: Cell) -> object:
+    return asdict(cell) if isinstance(cell, Figure) else cell
 
 
-def _reading(measured: Measured) -> Sheet:
-    columns = ["model", "set", "open: asked", "EM", "F1", "gold chunk: asked", "EM alone", "F1 alone"]
-
-    def cells(readings: Sequence[Reading]) -> list[Cell]:
-        parts: list[list[Said]] = [[each.found for each in readings], [each.gold for each in readings]]
-        shown: list[Cell] = []
-        for said in parts:
-            shown.append(sum(len(each.em) for each in said))
-            shown += [_figure([each.em for each in said]), _figure([each.f1 for each in said])]
-        return shown
-
-    text = "Open: the 8 best chunks of hybrid search, never withheld. Alone: one gold chunk of each relevant document."
-    return Sheet("reading", columns, _by_model(measured, cells), text)
+def _cell(raw: Any) -> Cell:
+    cell: Cell = Figure(**raw) if isinstance(raw, dict) else raw
+    return cell
 
 
-def _abstention(measured: Measured) -> Sheet:
-    columns = ["model", "set", "own", "of the next set", "AUROC", "withheld of own", "withheld of the others"]
-
-    def cells(readings: Sequence[Reading]) -> list[Cell]:
-        own = [each.found.confidences for each in readings]
-        others = [each.strange for each in readings]
-        withheld = [
-            float(np.mean([each.withheld(part) for each, part in zip(readings, of, strict=True)]))
-            for of in (own, others)
-        ]
-        ranked = [each.auroc for each in readings]
-        known = [each for each in ranked if each is not None]
-        return [sum(map(len, own)), sum(map(len, others)), float(np.mean(known)) if known else None, *withheld]
-
-    text = (
-        "Questions of the next set are asked of this set's corpus; one whose answer by chance stands in what is read "
-        "is left out. The confidence was fitted on questions of three of these sets."
-    )
-    return Sheet("abstention", columns, _by_model(measured, cells), text)
-
-
-def _teachers(measured: Measured) -> Sheet:
-    columns = ["model", "set", "questions", BY_WORDS, *TEACHERS, *(f"{name} less BM25's" for name in TEACHERS)]
-
-    def cells(readings: Sequence[Reading]) -> list[Cell]:
-        shown: list[Cell] = [sum(len(each.hits[BY_WORDS]) for each in readings)]
-        shown += [float(np.mean([np.mean(each.hits[name]) for each in readings])) for name in (BY_WORDS, *TEACHERS)]
-        return shown + [_difference([_taught(each, name) for each in readings]) for name in TEACHERS]
-
-    text = (
-        "Who puts a gold chunk first among the 20 that BM25 finds (a gold one among them); teachers see them shuffled. "
-        "The likelihood teacher is shown the answer, the others are not. Chance gives 0.05."
-    )
-    return Sheet("teacher_hit@1", columns, _by_model(measured, cells), text)
-
-
-def _taught(reading: Reading, name: str) -> list[float]:
-    return [a - b for a, b in zip(reading.hits[name], reading.hits[BY_WORDS], strict=True)]
-
-
-def _by_model(measured: Measured, cells: Callable[[Sequence[Reading]], list[Cell]]) -> list[list[Cell]]:
-    """Make the rows of every model: one of each set, and their mean."""
-    rows: list[list[Cell]] = []
-    for model in next(iter(measured.read.values())):
-        every = {name: by_model[model] for name, by_model in measured.read.items()}
-        rows += [[model, name, *cells([each])] for name, each in every.items()]
-        rows.append([model, MEAN, *cells(list(every.values()))])
-    return rows
-
-
-def _goals(measured: Measured) -> Sheet:
-    """Compare with what was asked for; means are over the sets that were measured."""
-    of = {way: mean for way in measured.columns if (mean := measured.mean(way)) is not None}
-    bm25, hybrid, attention = (of.get(way, 0.0) for way in (BESIDE, "hybrid", "attention"))
-    asked = [
-        ("floor: attention less bm25s, nDCG@10", attention - bm25, -0.03),
-        ("floor: hybrid less the better of its parts", hybrid - max(of.get("words", 0.0), attention), 0.0),
-        ("floor: hybrid less bm25s", hybrid - bm25, 0.01),
-    ]
-    if all(way in of for way in PUBLISHED.values()):
-        best = max(bm25, *(of[way] for way in PUBLISHED.values()))
-        asked.append(("goal: hybrid less the best of bm25s, MiniLM, RRF", hybrid - best, 0.03))
-        low = mean_interval([measured.ahead(each, "hybrid") for each in measured.counted()])[0]
-        asked.append(("goal: hybrid less bm25s, lower bound", low, 0.0))
-        asked.append(("goal: attention less the better of bm25s, MiniLM", attention - max(bm25, of["MiniLM"]), 0.0))
-    asked += _read_goals(measured) if measured.read else []
-    goals = [(name, figure, at_least(figure, bound)) for name, figure, bound in asked]
-    rows: list[list[Cell]] = [[f"{name} {goal.text}", figure, goal.verdict] for name, figure, goal in goals]
-    counted = len(measured.counted())
-    return Sheet(
-        "goals", ["goal", "figure", ""], rows, f"Means over {counted} sets; EM of open reading over those read."
-    )
-
-
-def _read_goals(measured: Measured) -> list[tuple[str, float, float]]:
-    readings = {name: by_model[measured.main] for name, by_model in measured.read.items()}
-    squad = readings.get("squad11_dev13")
-    asked: list[tuple[str, float, float]] = []
-    if squad:
-        alone, found = float(np.mean(squad.gold.em)), float(np.mean(squad.found.em))
-        asked += [("floor: EM alone, squad11_dev13", alone, 0.25), ("floor: EM open, squad11_dev13", found, 0.15)]
-        asked += [("goal: EM alone, squad11_dev13", alone, 0.55), ("goal: EM open, squad11_dev13", found, 0.40)]
-    sure = [each.auroc for each in readings.values() if each.auroc is not None]
-    if sure:
-        asked.append(("goal: AUROC, mean", float(np.mean(sure)), 0.75))
-    for name in TEACHERS:
-        ahead = float(np.mean([np.mean(_taught(each, name)) for each in readings.values()]))
-        asked.append((f"goal: teacher_hit@1 of {name} less BM25's order", ahead, 0.05))
-    return asked
-
-
-def _name(judged: Judged) -> str:
-    return judged.name if judged.dev.counts else f"{judged.name} (not in the mean)"
-
-
-def _figure(sets: Sequence[Sequence[float]]) -> Figure:
-    return Figure(float(np.mean([np.mean(each) for each in sets])), *mean_interval(sets))
-
-
-def _difference(sets: Sequence[Sequence[float]]) -> Figure | None:
-    if not sets:
-        return None
-    return Figure(float(np.mean([np.mean(each) for each in sets])), *mean_interval(sets), signed=True)
+def _part(name: str, raw: Mapping[str, Any]) -> Part:
+    made = [Sheet(**{**each, "rows": [list(map(_cell, row)) for row in each["rows"]]}) for each in raw["sheets"]]
+    return Part(name, raw["head"], made, [Bar(**bar) for bar in raw["bars"]])
