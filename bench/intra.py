@@ -66,11 +66,11 @@ def _open(plan: Plan, size: Size, steps: int, warm: int, clock: Clock, opened: E
     for method in ("intra", "reatt"):
         pools[method] = open_pool(plan, size, method, _progress(clock, method))
         opened.callback(pools[method].library.close)
-    asked = questions(plan, pools["intra"], size)
+    asked = questions(plan, pools["intra"].corpus, size)
     folder = plan.work / f"study-{size.documents or 'all'}-{plan.model.sha256[:8]}-{steps}-{warm}"
     pool = pools["intra"]
     if warm:
-        pool = warmed(pool, lessons(plan, pool, size), warm, folder / "warm-start", clock.tell)
+        pool = warmed(pool, lessons(plan, pool.corpus, size), warm, folder / "warm-start", clock.tell)
     return Study(pool, pools["reatt"], asked, steps, folder, clock.tell)
 
 
@@ -82,7 +82,7 @@ def _progress(clock: Clock, method: str) -> Callable[[Progress], None]:
 def _go_on(plan: Plan, study: Study, size: Size) -> Enough | None:
     """Train, search and read; return where the time was over."""
     try:
-        examples = lessons(plan, study.intra, size)
+        examples = lessons(plan, study.intra.corpus, size)
         for setting in SETTINGS:
             if learnt(study.intra, setting, study.steps, study.folder) is None:
                 learn(study.intra, setting, examples, study.steps, study.folder / setting.learnt, study.tell)

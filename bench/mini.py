@@ -21,17 +21,22 @@ from bench.kit import machine
 from bench.kit.kept import Clock, Enough
 from bench.kit.plan import Plan
 from bench.kit.sheets import Sheet
-from bench.quality import mini_found, mini_page, mini_read
-from bench.quality.mini_page import Bar, Part
-from bench.quality.mini_run import MAIN, Run, Sizes, Subject
+from bench.parts import confidence, finding, intra, page, reading, speed, tables, teacher
+from bench.parts.page import Bar, Part
+from bench.parts.run import MAIN, Run, Sizes, Subject
 from bench.quality.mini_sets import SETS
 
 UNFINISHED = 3
 ENDLESS = float("inf")
 _NAMES = tuple(dev.name for dev in SETS)
 _PARTS: dict[str, Callable[[Run], tuple[list[Sheet], list[Bar]]]] = {
-    "finding": mini_found.measure,
-    "reading": mini_read.measure,
+    "finding": finding.measure,
+    "reading": reading.measure,
+    "tables": tables.measure,
+    "confidence": confidence.measure,
+    "teacher": teacher.measure,
+    "intra": intra.measure,
+    "speed": speed.measure,
 }
 
 
@@ -50,12 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             begun = time.process_time()
             tables, bars = _PARTS[name](run)
             spent = (time.process_time() - begun) / 60
-            mini_page.save(folder, Part(name, _head(run, machine.again("eval-mini", given), spent), tables, bars))
+            page.save(folder, Part(name, _head(run, machine.again("eval-mini", given), spent), tables, bars))
     except Enough as at:
         left = at
     finally:
         run.close()
-    print(mini_page.write(options.out, options.name, mini_page.load(folder)))
+    print(page.write(options.out, options.name, page.load(folder)))
     if left:
         print(f"eval-mini: the time is over at: {left}. The same command goes on from there.", file=sys.stderr)
     return UNFINISHED if left else 0
@@ -63,7 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> Run:
     data, work = options.data.resolve(), options.work.resolve()
-    sizes = Sizes(options.limit, options.read, options.read_beside)
+    beside = (options.read_beside, options.doubt, options.teach, options.tables, options.pool)
+    sizes = Sizes(options.limit, options.read, *beside)
     clock = Clock("eval-mini", options.minutes)
     return Run(data, work, list(_subjects(options)), options.sets, sizes, options.minilm.resolve(), clock)
 
@@ -93,6 +99,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sets", type=_chosen("set", _NAMES), default=_NAMES, help="names, with commas between [all]")
     parser.add_argument("--limit", type=int, help="search by so many questions a set [all that are judged]")
     parser.add_argument("--read", type=int, default=Sizes.read, help="read for so many a set [%(default)s]")
+    parser.add_argument("--doubt", type=int, default=Sizes.doubt, help="for the confidence [%(default)s]")
+    parser.add_argument("--teach", type=int, default=Sizes.teach, help="for the teachers [%(default)s]")
+    parser.add_argument("--tables", type=int, default=Sizes.tables, help="about tables [%(default)s]")
+    parser.add_argument("--pool", type=int, help="a trial: so many documents of INTRA's pool [all]")
     parser.add_argument("--model", type=Path, help="a model's folder [the bundled one]")
     parser.add_argument("--beside", type=_named, action="append", default=[], help="NAME=DIR: another model, again")
     parser.add_argument("--read-beside", type=int, default=Sizes.read_beside, help="for those [%(default)s]")

@@ -9,9 +9,10 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -76,6 +77,17 @@ class Kept:
                 with open(self.file, "a", encoding="utf-8") as out:
                     out.write(json.dumps(known[id]) + "\n")
         return {id: known[id] for id in items}
+
+
+def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Take so many at a time.
+
+    >>> list(batched("abcde", 2))
+    [['a', 'b'], ['c', 'd'], ['e']]
+    """
+    left = iter(items)
+    while some := list(islice(left, size)):
+        yield some
 
 
 @cache

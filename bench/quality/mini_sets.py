@@ -167,7 +167,7 @@ def open_store(plan: Plan, backbone: ReAtt, judged: Judged, on_progress: OnProgr
     """Ingest a set's documents in the model's keys, or go on with the store that an earlier run has made of them."""
     fingerprint = backbone.fingerprint()
     folder = plan.work / "mini" / f"{judged.name}-{fingerprint[:12]}"
-    if not _made_by(folder, fingerprint):
+    if not made_by(folder, fingerprint):
         shutil.rmtree(folder, ignore_errors=True)
         Library.create(folder).close()
     library = Library.open(folder)
@@ -175,7 +175,8 @@ def open_store(plan: Plan, backbone: ReAtt, judged: Judged, on_progress: OnProgr
     return Retriever(library, backbone, library.generation(), plan.fusion)
 
 
-def _made_by(folder: Path, fingerprint: str) -> bool:
+def made_by(folder: Path, fingerprint: str) -> bool:
+    """Say whether a store is there whose keys all were made by a model of this fingerprint."""
     try:
         with Library.open(folder) as library:
             return all(made.fingerprint == fingerprint for made in library.generations())

@@ -10,16 +10,23 @@ import torch
 
 from bench import mini
 from bench.kit.kept import Enough, Kept
-from bench.quality import mini_kinds, mini_page, mini_read, mini_reading, mini_sets, scorer
-from bench.quality.mini_finding import ByModel
-from bench.quality.mini_lm import MiniLM
-from bench.quality.mini_page import Bar
-from bench.quality.mini_run import MAIN
+from bench.kit.plan import Plan
+from bench.parts import confidence, intra, kinds, page, reading, scorer, speed, tables
+from bench.parts.confidence import Said
+from bench.parts.minilm import MiniLM
+from bench.parts.page import Bar
+from bench.parts.run import Subject
+from bench.parts.ways import ByModel
+from bench.quality import mini_reading, mini_sets
+from bench.quality.intra_pool import Size
 from reatt import evaluate
+from reatt.documents.files import found_in, steady
+from reatt.documents.reader import ReadLimits
 from reatt.judging import metrics
 from reatt.lessons.corpus import Corpus
+from reatt.lessons.examples import Example
 from reatt.lessons.judged import Question
-from reatt.model.backbone import Queries
+from reatt.model.backbone import ChunkText, Queries
 from tests.recipes.conftest import write_work
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
@@ -102,6 +109,71 @@ def test_a_twin_gets_a_column_and_rows_of_its_own(run, tmp_path, write_model):
     }
 
 
+def test_intras_pool_is_encoded_in_shards_and_goes_on(data, tmp_path, write_model, monkeypatch):
+    monkeypatch.setattr(intra, "SHARD", 5)
+    model = write_model(tmp_path / "tiny", chunk_tokens=64)
+    subject = Subject("tiny", Plan(data, tmp_path / "work", model))
+    (tmp_path / "work").mkdir()
+    documents = [{"_id": f"s:{n}", "title": room, "text": f"The {room} is old. " * 40} for n, room in enumerate(ROOMS)]
+    (tmp_path / "work" / "pool-6.jsonl").write_text("".join(json.dumps(each) + "\n" for each in documents))
+    told = []
+
+    def stop(what):
+        told.append(what)
+        if len(told) == 2:
+            raise Enough(what)
+
+    with pytest.raises(Enough):
+        intra.Shards(subject, Size(6), stop).files  # noqa: B018
+    (first,) = (tmp_path / "work" / "pool-6").rglob("*.safetensors")
+    made = first.stat().st_mtime_ns
+    shards = intra.Shards(subject, Size(6), lambda _: None)
+    assert len(shards.files) == 2
+    assert first.stat().st_mtime_ns == made
+    assert set(shards.corpus.names) == {f"s:{n}" for n in range(len(ROOMS))}
+    for asked, found in zip(ROOMS, shards.find([f"The {room} is old." for room in ROOMS]), strict=True):
+        queries = shards.model.rounds[0].ask(f"The {asked} is old.", ())
+        keys = [code.keys for code in shards.model.encode_chunks(shards.corpus.passages)]
+        wanted = [(queries.vectors @ each.T).amax(1) @ queries.weights for each in keys]
+        least = sorted(wanted, reverse=True)[2]
+        assert all(wanted[number] >= least - 0.05 * abs(least) for number in found[:3])  # keys are kept in 16 bits
+
+
+def test_evidence_is_complete_where_texts_of_all_its_documents_are_found():
+    passages = tuple(ChunkText("", text) for text in ("a", "b", "c", "a"))
+    corpus = Corpus((0, 1, 2, 3), passages, ("g",) * 4, (0, 1, 2, 3), ("d0", "d1", "d2", "d3"), (0, 1, 2, 0))
+    example = Example(("q",), ("x",), "g", 0, "evidence", (3, 1))
+    assert intra.judge(corpus, example, [0, 2, 1]) == 1.0  # the first text is that of the fourth, too
+    assert intra.judge(corpus, example, [0, 2]) == 0.0
+
+
+def test_the_wheel_is_weighed_without_the_bundled_model_and_caches():
+    files = [file for package in speed.PACKAGES for file in (speed.ROOT / package).rglob("*.py")]
+    assert sum(file.stat().st_size for file in files) <= speed.wheel_bytes(speed.ROOT) < 6_000_000
+
+
+def test_a_process_of_its_own_times_answers(data, tmp_path, write_model, capsys):
+    model = write_model(tmp_path / "tiny", chunk_tokens=64)
+    places = ["--data", data, "--work", tmp_path / "work", "--model", model]
+    speed.main(["answer", *map(str, places)])
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert 0 < told["search"] + told["read"] <= 2 * told["total"]
+
+
+def test_confidence_and_teachers_are_asked_of_every_set(run):
+    said, _ = run("--parts", "confidence,teacher", "--doubt", 2, "--teach", 3)
+    assert [row["own"] for row in said["tables"]["confidence"]] == [2, 2, 4]
+    assert [row["questions"] for row in said["tables"]["teacher_hit@1"]] == [3, 3, 6]
+    assert {row["figure"].split(",")[0] for row in said["tables"]["what was asked for"]} >= {"confidence"}
+
+
+def test_table_questions_are_asked_of_all_documents_and_of_their_own(run):
+    said, _ = run("--parts", "tables", "--tables", 10)
+    rows = said["tables"]["tables and settings"]
+    assert [(row["documents"], row["questions"]) for row in rows[-1:]] == [("all", 10)]
+    assert sum(row["questions"] for row in rows[:-1]) == 10
+
+
 def test_minilm_stands_beside_where_it_was_fetched(run, tmp_path):
     write_work(tmp_path / "minilm")
     said, _ = run("--parts", "finding")
@@ -119,7 +191,7 @@ def test_texts_are_encoded_alike_alone_and_among_others(tmp_path):
 
 
 def test_all_ways_rank_as_the_product_does(data, tmp_path, write_model):
-    plan = mini.Plan(data, tmp_path / "work", write_model(tmp_path / "tiny", chunk_tokens=64))
+    plan = Plan(data, tmp_path / "work", write_model(tmp_path / "tiny", chunk_tokens=64))
     judged = mini_sets.load(data, mini_sets.SETS[0], None, every=True)
     retriever = mini_sets.open_store(plan, plan.backbone(), judged)
     for question, ranked in zip(judged.asked, ByModel(lambda: retriever)(judged.asked), strict=True):
@@ -142,7 +214,7 @@ def test_scores_are_those_of_equation_1(tmp_path):
 
 def test_the_gold_chunk_is_the_one_that_holds_the_answer(data, tmp_path, write_model):
     judged = mini_sets.load(data, mini_sets.SETS[0], None)
-    plan = mini.Plan(data, tmp_path / "work", write_model(tmp_path / "tiny", chunk_tokens=64))
+    plan = Plan(data, tmp_path / "work", write_model(tmp_path / "tiny", chunk_tokens=64))
     retriever = mini_sets.open_store(plan, plan.backbone(), judged)
     corpus = Corpus.of(retriever.library)
     assert len(corpus.ids) > 2 * len(ROOMS)
@@ -161,7 +233,7 @@ def test_figures_of_other_questions_are_not_put_beside_ours(data):
 
 def test_sets_count_alike_in_the_interval_of_a_mean_whatever_their_size():
     small, large = [0.0, 1.0] * 10, [0.0] * 1000
-    low, high = mini_page.mean_interval([small, large])
+    low, high = page.mean_interval([small, large])
     alone = metrics.interval(small)
     assert (low, high) == pytest.approx((alone[0] / 2, alone[1] / 2), abs=0.03)
 
@@ -204,29 +276,53 @@ def question(text, *answers):
 
 
 def test_kinds_of_questions_are_told_by_the_names_in_them():
-    kinds = {
-        "Which film came out first, Dawn or The Long Day?": ("Dawn", mini_kinds.COMPARISON),
-        "Was Ann Lee or Bo Ray born first?": ("Bo Ray", mini_kinds.COMPARISON),
-        "Are Ann Lee and Bo Ray of the same country?": ("no", mini_kinds.YES_NO),
-        "Where was the director of Dawn or Dusk born?": ("Oslo", mini_kinds.HOPS),
+    known = {
+        "Which film came out first, Dawn or The Long Day?": ("Dawn", kinds.COMPARISON),
+        "Was Ann Lee or Bo Ray born first?": ("Bo Ray", kinds.COMPARISON),
+        "Are Ann Lee and Bo Ray of the same country?": ("no", kinds.YES_NO),
+        "Where was the director of Dawn or Dusk born?": ("Oslo", kinds.HOPS),
     }
-    assert {text: mini_kinds.kind(question(text, answer)) for text, (answer, _) in kinds.items()} == {
-        text: kind for text, (_, kind) in kinds.items()
-    }
+    for text, (answer, kind) in known.items():
+        assert kinds.kind(question(text, answer)) == kind, text
 
 
 def test_a_chooser_learns_habits_of_the_question_alone():
     habits = [question(f"Who was born later, A{n} or B{n}?", f"B{n}") for n in range(20)]
     habits += [question(f"Who was born first, A{n} or B{n}?", f"A{n}") for n in range(20)]
-    choose = mini_kinds.fitted(habits)
+    choose = kinds.fitted(habits)
     assert choose("Who was born later, Xu or Yi?") == "Yi"
-    assert choose("Who was born first, Xu or Yi?") == mini_kinds.first_named("Who was born first, Xu or Yi?") == "Xu"
+    assert choose("Who was born first, Xu or Yi?") == kinds.first_named("Who was born first, Xu or Yi?") == "Xu"
 
 
 def test_always_saying_no_is_half_right_however_rare_yes_is():
     asked = [question("a", "yes"), *(question(f"b{n}", "no") for n in range(9))]
-    assert mini_page.mean(mini_read.balanced(asked, ["No."] * 10)) == 0.5
-    assert mini_page.mean(mini_read.balanced(asked, ["maybe"] * 10)) == 0.0
+    assert page.mean(reading.balanced(asked, ["No."] * 10)) == 0.5
+    assert page.mean(reading.balanced(asked, ["maybe"] * 10)) == 0.0
+
+
+def test_every_table_answer_stands_in_the_document_as_the_parsers_read_it():
+    asked = tables.questions()
+    texts = {}
+    for found in found_in([str(tables.FOLDER / "documents")], (), ()):
+        (text,) = steady(found, ReadLimits())
+        texts[found.path.name] = text.text
+    assert len(asked) == 150
+    assert {each.document for each in asked.values()} == texts.keys()
+    for each in asked.values():
+        assert all(answer in texts[each.document] for answer in each.question.answers), each
+
+
+def said(confidence, own, right, answer="x"):
+    return Said.of({"confidence": confidence, "em": float(right), "f1": 0.4, "answer": answer}, own=own)
+
+
+def test_what_is_shown_is_judged_over_own_and_foreign_questions():
+    told = [said(0.9, True, True), said(0.8, True, False), said(0.7, False, True), said(0.2, True, True)]
+    assert [each.confidence for each in confidence.shown(told, 0.5)] == [0.9, 0.8, 0.7]
+    assert confidence.share_right([told[:2], told[2:]], 0.5).value == pytest.approx(1 / 3)
+    assert confidence.share_right([told], 0.95) is None
+    assert confidence.auroc(told) == pytest.approx(2 / 3)
+    assert confidence.shown([said(0.9, True, True, answer="")], 0.5) == []
 
 
 def test_what_was_asked_for_says_by_how_much_it_was_missed():

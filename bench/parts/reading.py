@@ -7,10 +7,10 @@ from functools import partial
 
 from bench.kit.kept import Record
 from bench.kit.sheets import Cell, Sheet
-from bench.quality.mini_kinds import COMPARISON, FIRST, FITTED, HOPS, YES_NO, Chooser, first_named, fitted, kind, yes_no
-from bench.quality.mini_page import MEAN, Bar, difference, figure, mean
+from bench.parts.kinds import COMPARISON, FIRST, FITTED, HOPS, YES_NO, Chooser, first_named, fitted, kind, yes_no
+from bench.parts.page import MEAN, Bar, difference, figure, mean
+from bench.parts.run import Run, Subject
 from bench.quality.mini_reading import answered, by_id, on_gold
-from bench.quality.mini_run import Run, Subject
 from bench.quality.mini_sets import Judged
 from reatt.judging import metrics
 from reatt.lessons.judged import Question, read_queries

@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.quality.scorer import Keys
+from bench.parts.scorer import Keys
 from reatt.documents.chunking import stream
 from reatt.documents.files import found_in, steady
 from reatt.documents.reader import ReadLimits
@@ -95,7 +95,7 @@ class MiniLM:
             with torch.autocast("cpu", torch.bfloat16, enabled=self._narrow):
                 begun = packed.embed(self._model, stack, [rows[number] for number in numbers], 0)
                 done = packed.encode(stack.layers(), begun)
-            found |= zip(numbers, done.values.float().split(list(done.layout.lengths)), strict=True)
+            found |= zip(numbers, torch.split(done.values.float(), list(done.layout.lengths)), strict=True)
         return [found[number] for number in range(len(rows))]
 
     def _count(self, text: str) -> int:

@@ -45,6 +45,8 @@ class Sizes:
     read_beside: int = 100  # by the other models
     doubt: int = 100  # of a set, and as many of the next one, for the confidence
     teach: int = 100  # of a set, for the teachers
+    tables: int = 150  # about tables and settings
+    pool: int | None = None  # documents of INTRA's pool; None: all
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from functools import partial
 
 from bench.kit.kept import Kept
 from bench.kit.sheets import Cell, Sheet
+from bench.parts.minilm import MiniLM
+from bench.parts.page import MEAN, UNSEEN, Bar, difference, mean
+from bench.parts.run import Run
+from bench.parts.ways import BM25S, OWN, TOKENS, WHOLE, ByBm25s, ByMiniLM, ByModel, find
 from bench.quality import mini_sets
-from bench.quality.mini_finding import BM25S, OWN, TOKENS, WHOLE, ByBm25s, ByMiniLM, ByModel, find
-from bench.quality.mini_lm import MiniLM
-from bench.quality.mini_page import MEAN, UNSEEN, Bar, difference, mean
-from bench.quality.mini_run import Run
 from bench.quality.mini_sets import SETS, Judged
 from recipes.reatt_mini.shape import ENCODER
 
@@ -57,17 +57,18 @@ def measure(run: Run) -> tuple[list[Sheet], list[Bar]]:
 
 def _found(run: Run, judged: Judged) -> dict[str, Mapping[str, Sequence[float]]]:
     """Search one set; by MiniLM where it was fetched."""
-    size = f"{judged.name}-{run.sizes.limit or 'all'}"
     beside = run.work / "mini" / "known" / "beside"
     found: dict[str, Mapping[str, Sequence[float]]] = {}
-    found |= find(Kept(beside / f"bm25s-{size}.jsonl"), judged, ByBm25s(judged.corpus), run.clock.tell)
+    found |= find(Kept(beside / f"bm25s-{judged.name}.jsonl"), judged, ByBm25s(judged.corpus), run.clock.tell)
     if (run.minilm / ENCODER).is_file():
         encoder = ByMiniLM(MiniLM(run.minilm), judged.corpus)
-        found |= find(Kept(beside / f"minilm-{size}.jsonl"), judged, encoder, run.clock.tell)
-    found |= find(run.main.kept("finding", size), judged, ByModel(lambda: run.store(run.main, judged)), run.clock.tell)
+        found |= find(Kept(beside / f"minilm-{judged.name}.jsonl"), judged, encoder, run.clock.tell)
+    found |= find(
+        run.main.kept("finding", judged.name), judged, ByModel(lambda: run.store(run.main, judged)), run.clock.tell
+    )
     for subject in run.subjects[1:]:
         finder = ByModel(partial(run.store, subject, judged), alone=True)
-        attention = find(subject.kept("attention", size), judged, finder, run.clock.tell)["attention"]
+        attention = find(subject.kept("attention", judged.name), judged, finder, run.clock.tell)["attention"]
         found[subject.name] = attention
     return found
 

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from bench.kit.kept import Kept, Record
-from bench.quality.mini_lm import Known, MiniLM
+from bench.parts.minilm import Known, MiniLM
+from bench.parts.scorer import TOGETHER, Keys, best, scores
 from bench.quality.mini_sets import Bm25s, Judged
-from bench.quality.scorer import TOGETHER, Keys, best, scores
 from reatt.judging import metrics
 from reatt.lessons.judged import Question
 from reatt.search.retriever import CANDIDATES, Retriever, fuse
