@@ -35,8 +35,8 @@ _PARTS: dict[str, Callable[[Run], tuple[list[Sheet], list[Bar]]]] = {
     "tables": tables.measure,
     "confidence": confidence.measure,
     "teacher": teacher.measure,
-    "intra": intra.measure,
     "speed": speed.measure,
+    "intra": intra.measure,  # hours: last
 }
 
 
