@@ -106,8 +106,9 @@ intra-cost: $(VENV)/installed-dev ## cost and gain of stored states, INTRA and R
 first: $(VENV)/installed-dev ## how well the bundled model finds and reads, into bench/results/first.md
 	$(BIN)/python -m bench.first $(ARGS)
 
-eval-mini: $(VENV)/installed-dev ## reatt-mini on all judged sets, compared with BM25, MiniLM and their fusion, into mini.md
-	$(BIN)/python -m bench.mini --data $(DATA) $(ARGS)
+eval-mini: $(VENV)/installed-dev ## reatt-mini beside BM25 and MiniLM, into mini.md; parts can be repeated (ARGS="--parts finding")
+	$(RECIPE).fetch --out $(WORK)
+	$(BIN)/python -m bench.mini --data $(DATA) --minilm $(WORK) $(ARGS)
 
 intra-pool: MINUTES ?= 60
 intra-pool: $(VENV)/installed-dev ## INTRA in one pool of 100,000 chunks, into intra.md; continues where it stopped (DATA, MINUTES)

@@ -15,13 +15,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.kit import machine, sheets
+from bench.kit.kept import Clock, Enough
 from bench.kit.plan import Plan
 from bench.quality import intra_page, intra_reading
-from bench.quality.intra_pool import LEARNT, Enough, Pool, Size, lessons, open_pool, questions
+from bench.quality.intra_pool import LEARNT, Pool, Size, lessons, open_pool, questions
 from bench.quality.intra_reading import Study
 from bench.quality.intra_ways import SETTINGS, learn, learnt, warmed
 from reatt.progress import Progress
@@ -37,28 +37,6 @@ NOTES = (
 )
 
 
-@dataclass
-class Clock:
-    """Says what is going on, and stops the run when the time is over."""
-
-    minutes: float
-    began: float = field(default_factory=time.monotonic)
-    said: float = 0.0
-
-    def tell(self, what: str) -> None:
-        """Show a sign of life every ten seconds; raises Enough."""
-        now = time.monotonic()
-        if now - self.began > 60 * self.minutes:
-            raise Enough(what)
-        if now - self.said > 10:
-            self.said = now
-            print(f"intra: {what} …", file=sys.stderr, flush=True)
-
-    def progress(self, method: str) -> Callable[[Progress], None]:
-        """Tell of an ingest's progress."""
-        return lambda at: self.tell(f"encode for {method}: {at.note or at.done}")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what is not done yet, for so many minutes, and write what is known."""
     given = sys.argv[1:] if arguments is None else list(arguments)
@@ -68,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     plan = Plan(options.data.resolve(), options.work.resolve(), options.model and options.model.resolve())
     plan.work.mkdir(parents=True, exist_ok=True)
-    size, clock = Size(options.limit_chunks, options.limit_questions), Clock(options.minutes)
+    size, clock = Size(options.limit_chunks, options.limit_questions), Clock("intra", options.minutes)
     with ExitStack() as opened:
         try:
             study = _open(plan, size, options.steps, options.warm, clock, opened)
@@ -86,20 +64,25 @@ def _open(plan: Plan, size: Size, steps: int, warm: int, clock: Clock, opened: E
     """Encode the pool twice, choose the questions, and let the decoder learn to answer where that is asked for."""
     pools = dict[str, Pool]()
     for method in ("intra", "reatt"):
-        pools[method] = open_pool(plan, size, method, clock.progress(method))
+        pools[method] = open_pool(plan, size, method, _progress(clock, method))
         opened.callback(pools[method].library.close)
-    asked = questions(plan, pools["intra"], size)
+    asked = questions(plan, pools["intra"].corpus, size)
     folder = plan.work / f"study-{size.documents or 'all'}-{plan.model.sha256[:8]}-{steps}-{warm}"
     pool = pools["intra"]
     if warm:
-        pool = warmed(pool, lessons(plan, pool, size), warm, folder / "warm-start", clock.tell)
+        pool = warmed(pool, lessons(plan, pool.corpus, size), warm, folder / "warm-start", clock.tell)
     return Study(pool, pools["reatt"], asked, steps, folder, clock.tell)
+
+
+def _progress(clock: Clock, method: str) -> Callable[[Progress], None]:
+    """Tell of an ingest's progress."""
+    return lambda at: clock.tell(f"encode for {method}: {at.note or at.done}")
 
 
 def _go_on(plan: Plan, study: Study, size: Size) -> Enough | None:
     """Train, search and read; return where the time was over."""
     try:
-        examples = lessons(plan, study.intra, size)
+        examples = lessons(plan, study.intra.corpus, size)
         for setting in SETTINGS:
             if learnt(study.intra, setting, study.steps, study.folder) is None:
                 learn(study.intra, setting, examples, study.steps, study.folder / setting.learnt, study.tell)

@@ -19,8 +19,8 @@ from statistics import fmean
 from bench.kit import machine, sheets
 from bench.kit.plan import Plan
 from bench.kit.sheets import Cell, Figure, Sheet
+from bench.parts.page import mean_interval
 from bench.quality import mini_sets
-from bench.quality.mini_page import mean_interval
 from bench.quality.mini_reading import BY_WORDS, hits
 from bench.quality.mini_sets import Dev
 from reatt.lessons.corpus import Corpus

@@ -50,7 +50,7 @@ def _measured(study: Study, of: str) -> Measured:
         values: Values = {name: {} for name in COMPLETE}
         for id, texts in ranked.get(way, {}).items():
             for name, k in COMPLETE.items():
-                values[name][id] = _complete([study.intra.names(text) for text in texts[:k]], needed[id])
+                values[name][id] = complete([study.intra.names(text) for text in texts[:k]], needed[id])
         for reader in READERS:
             told = study.known(f"{reader} reads {way}", of)
             for name, measure in SAID.items():
@@ -61,10 +61,10 @@ def _measured(study: Study, of: str) -> Measured:
     return Measured(of, len(study.asked[of]), ways)
 
 
-def _complete(found: Sequence[frozenset[str]], needed: Sequence[frozenset[str]]) -> float:
+def complete(found: Sequence[frozenset[str]], needed: Sequence[frozenset[str]]) -> float:
     """Return 1 if each text that is needed is found, or another one of the same document.
 
-    >>> _complete([frozenset({"a"}), frozenset({"b", "c"})], [frozenset({"c"})])
+    >>> complete([frozenset({"a"}), frozenset({"b", "c"})], [frozenset({"c"})])
     1.0
     """
     seen = frozenset[str]().union(*found)

@@ -43,10 +43,6 @@ TEXT = 30_000  # passages of text/
 FIRST = (*(f"dev/{name}" for name in ASKED), *(f"train/{name}" for name in LEARNT))
 
 
-class Enough(Exception):
-    """The time is over: what is done is kept."""
-
-
 @dataclass(frozen=True)
 class Size:
     """How large a trial is."""
@@ -138,19 +134,19 @@ def open_pool(plan: Plan, size: Size, method: str, on_progress: Callable[[Progre
     return Pool(library, made, model)
 
 
-def questions(plan: Plan, pool: Pool, size: Size) -> dict[str, list[Example]]:
+def questions(plan: Plan, corpus: Corpus, size: Size) -> dict[str, list[Example]]:
     """Name what is asked, by set: questions whose evidence is all in the pool."""
-    asked = {name: _examples(plan, pool, size, f"dev/{name}", most) for name, most in ASKED.items()}
+    asked = {name: _examples(plan, corpus, size, f"dev/{name}", most) for name, most in ASKED.items()}
     return {name: spaced(each, size.questions or len(each)) for name, each in asked.items()}
 
 
-def lessons(plan: Plan, pool: Pool, size: Size) -> list[Example]:
+def lessons(plan: Plan, corpus: Corpus, size: Size) -> list[Example]:
     """Name what is learnt from."""
-    every = (_examples(plan, pool, size, f"train/{name}", most) for name, most in LEARNT.items())
+    every = (_examples(plan, corpus, size, f"train/{name}", most) for name, most in LEARNT.items())
     return [example for each in every for example in each]
 
 
-def _examples(plan: Plan, pool: Pool, size: Size, name: str, most: int | None) -> list[Example]:
+def _examples(plan: Plan, corpus: Corpus, size: Size, name: str, most: int | None) -> list[Example]:
     """Read a set's questions with their evidence, named as in the pool; none where a trial's pool has none of it."""
     folder, named = plan.data / name, Path(name).name
     qa, qrels = plan.work / f"{named}.queries.jsonl", plan.work / f"{named}.qrels.tsv"
@@ -165,7 +161,7 @@ def _examples(plan: Plan, pool: Pool, size: Size, name: str, most: int | None) -
     parts = (line.split("\t") for line in judged)
     qrels.write_text("".join(f"{named}:{asked}\t{named}:{id}\t{grade}\n" for asked, id, grade in parts))
     try:
-        found = list(evidence_examples(pool.corpus, qa, qrels).examples)
+        found = list(evidence_examples(corpus, qa, qrels).examples)
     except QueriesFormat:
         return []
     return spaced(found, most or len(found))

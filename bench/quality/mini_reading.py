@@ -1,4 +1,4 @@
-"""Reading, measured: answers from what was found and from the gold chunk, abstention, and what teachers look at first.
+"""Reading, measured: answers from what was found and from the gold chunk, and what teachers look at first.
 
 A question's gold chunks are those of its relevant documents in which an accepted answer stands; of a document in which
 none does (evidence of two hops, yes or no), its first.
@@ -7,12 +7,12 @@ none does (evidence of two hops, yes or no), its first.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+from bench.kit.kept import Kept, Record
 from bench.quality.mini_sets import Judged
 from reatt.ask import ask
 from reatt.judging import metrics
@@ -21,8 +21,7 @@ from reatt.lessons.close_chunks import WordSearch
 from reatt.lessons.corpus import Corpus
 from reatt.lessons.examples import Example
 from reatt.lessons.judged import Question
-from reatt.model.backbone import ChunkText, Limits
-from reatt.model.confidence import UNCALIBRATED_THRESHOLD
+from reatt.model.backbone import Backbone, ChunkText, Limits
 from reatt.model.reatt import ReAtt
 from reatt.model.t5 import T5
 from reatt.search.query import TOP, Query
@@ -30,60 +29,53 @@ from reatt.search.retriever import Retriever
 from reatt.training.pools import Pool
 from reatt.training.teachers import TEACHERS, first, shares
 
+Tell = Callable[[str], None]
 CLOSE = 20  # chunks that a teacher is shown
 BY_WORDS = "BM25's order"
 
 
-@dataclass(frozen=True)
-class Said:
-    """Answers to some questions, in their order: what each is worth, and how sure the model was of it."""
+def answered(
+    store: Callable[[], Retriever], questions: Mapping[str, Question], kept: Kept, tell: Tell
+) -> dict[str, Record]:
+    """Ask so that nothing is withheld: the best chunks of hybrid search, read together."""
 
-    em: tuple[float, ...]
-    f1: tuple[float, ...]
-    confidences: tuple[float, ...]
+    def make(some: Sequence[Question]) -> Iterator[Record]:
+        for question in some:
+            reply = ask(store(), Query(question.text, abstain=0.0))
+            yield judge(reply.answer or "", reply.confidence, question)
 
-    @classmethod
-    def of(cls, told: Sequence[tuple[str, float]], questions: Sequence[Question]) -> Said:
-        """Judge (answer, confidence) pairs."""
-        rows = [(text, each.answers) for (text, _), each in zip(told, questions, strict=True)]
-        return cls(
-            tuple(metrics.exact_match(text, answers) for text, answers in rows),
-            tuple(metrics.f1(text, answers) for text, answers in rows),
-            tuple(sure for _, sure in told),
-        )
+    return kept.fill(questions, make, tell)
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What one model made of one set."""
+def on_gold(
+    store: Callable[[], Retriever], judged: Judged, questions: Mapping[str, Question], kept: Kept, tell: Tell
+) -> dict[str, Record]:
+    """Let the store's model read one gold chunk of each relevant document."""
+    corpora: list[Corpus] = []  # read into memory when something is not known yet
 
-    found: Said  # from the best chunks of hybrid search
-    gold: Said  # from the gold chunks alone, of more questions: it costs an eighth
-    strange: tuple[float, ...]  # confidences in answers to questions of another set
-    threshold: float  # the confidence below which the model's answer is withheld
-    hits: dict[str, tuple[float, ...]]  # who orders the close chunks -> for each question, is a gold one first
+    def make(some: Sequence[Question]) -> Iterator[Record]:
+        retriever = store()
+        if not corpora:
+            corpora.append(Corpus.of(retriever.library))
+        for question in some:
+            yield judge(*read_gold(retriever.backbone, corpora[0], judged, question), question)
 
-    @property
-    def auroc(self) -> float | None:
-        """How often it is surer of a question that belongs here than of one that does not."""
-        own = [*self.found.confidences, *self.strange]
-        return metrics.auroc(own, [True] * len(self.found.confidences) + [False] * len(self.strange))
-
-    def withheld(self, confidences: Sequence[float]) -> float:
-        """Return the share of answers that the model would rather not give."""
-        return sum(each < self.threshold for each in confidences) / max(1, len(confidences))
+    return kept.fill(questions, make, tell)
 
 
-def read(retriever: Retriever, model: ReAtt, judged: Judged, strangers: Judged | None, count: int) -> Reading:
-    """Ask `count` questions of a set and of the next one, four times as many on their gold chunks."""
-    corpus = Corpus.of(retriever.library)
-    asked, more = judged.questions(count), judged.questions(4 * count)
-    strange = _strange(retriever, strangers.questions(count)) if strangers else ()
-    threshold = model.calibration.threshold if model.calibration else UNCALIBRATED_THRESHOLD
-    told = [_ask(retriever, question) for question in asked]
-    on_gold = [read_gold(model, corpus, judged, question) for question in more]
-    first_gold = hits(model, corpus, judged, asked)
-    return Reading(Said.of(told, asked), Said.of(on_gold, more), strange, threshold, first_gold)
+def judge(answer: str, confidence: float, question: Question) -> Record:
+    """Say what an answer is worth."""
+    return {
+        "answer": answer,
+        "confidence": confidence,
+        "em": metrics.exact_match(answer, question.answers),
+        "f1": metrics.f1(answer, question.answers),
+    }
+
+
+def by_id(questions: Sequence[Question]) -> dict[str, Question]:
+    """Name questions by their ids."""
+    return {question.id: question for question in questions}
 
 
 def gold_numbers(corpus: Corpus, judged: Judged, question: Question) -> list[list[int]]:
@@ -98,23 +90,7 @@ def gold_numbers(corpus: Corpus, judged: Judged, question: Question) -> list[lis
     return found
 
 
-def _ask(retriever: Retriever, question: Question) -> tuple[str, float]:
-    reply = ask(retriever, Query(question.text, abstain=0.0))
-    return reply.answer or "", reply.confidence
-
-
-def _strange(retriever: Retriever, questions: Sequence[Question]) -> tuple[float, ...]:
-    """Ask questions that nothing here answers; where by chance an answer stands in what is read, leave it out."""
-    confidences = []
-    for question in questions:
-        reply = ask(retriever, Query(question.text, abstain=0.0))
-        texts = (metrics.words_of(each.text) for each in reply.evidence)
-        if not any(metrics.has_answer(text, question.answers) for text in texts):
-            confidences.append(reply.confidence)
-    return tuple(confidences)
-
-
-def read_gold(model: ReAtt, corpus: Corpus, judged: Judged, question: Question) -> tuple[str, float]:
+def read_gold(model: Backbone, corpus: Corpus, judged: Judged, question: Question) -> tuple[str, float]:
     """Read one gold chunk of each relevant document; search plays no part, so all score alike."""
     evidence = [corpus.passages[numbers[0]] for numbers in gold_numbers(corpus, judged, question)][:TOP]
     told = model.answer(question.text, evidence, [0.0] * len(evidence), Limits())

@@ -1,6 +1,7 @@
 """The judged sets of DATA/dev: what is asked of each, its store, and the baselines that stand beside us.
 
-Questions are those of baselines.json, evenly spaced over the judged ones, so that its means are of the same questions.
+A study asks every judged question, or those of baselines.json, evenly spaced over them, so that its means are of the
+same questions.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from bench.kit.plan import Plan
 from reatt import ingest
 from reatt.lessons.judged import Judgements, Question, read_qrels, read_queries
 from reatt.model.reatt import ReAtt
+from reatt.progress import OnProgress
 from reatt.search.retriever import Hit, Retriever
 from reatt_store.errors import StoreError
 from reatt_store.library import Chunk, Library, StoredChunk
@@ -33,19 +35,19 @@ class Dev:
     """A set's name, and which measures mean something on it."""
 
     name: str
-    stands: bool = False  # its answers are stretches of text that a passage can hold
     reads: bool = False  # and short enough that exact match is fair
     counts: bool = True  # in the means
+    seen: bool = False  # perhaps by the pretrained encoder: means are given without it, too
 
 
 SETS = (
-    Dev("squad11_dev13", stands=True, reads=True),
-    Dev("nq_qed_dev", stands=True, reads=True),
-    Dev("2wiki_dev200", stands=True, reads=True),
-    Dev("covidqa", stands=True, reads=True),
+    Dev("squad11_dev13", reads=True),
+    Dev("nq_qed_dev", reads=True, seen=True),
+    Dev("2wiki_dev200", reads=True),
+    Dev("covidqa", reads=True),
     Dev("pubmedqa"),
-    Dev("chroma_chunking_eval", stands=True),
-    Dev("fairytaleqa_val", stands=True),
+    Dev("chroma_chunking_eval"),
+    Dev("fairytaleqa_val"),
     Dev("qmsum_val"),
     Dev("limit_small", counts=False),
 )
@@ -88,12 +90,12 @@ class Judged:
         return file
 
 
-def load(data: Path, dev: Dev, limit: int | None) -> Judged:
-    """Choose a set's questions: those of baselines.json, or `limit` of them."""
+def load(data: Path, dev: Dev, limit: int | None, *, every: bool = False) -> Judged:
+    """Choose a set's questions: those of baselines.json or every judged one, or `limit` of them."""
     folder = data / "dev" / dev.name
     relevant = read_qrels(folder / "qrels.tsv")
     judged = [question for question in read_queries(folder / "queries.jsonl.gz") if question.id in relevant]
-    asked = judged[:: max(1, len(judged) // SPACED)]
+    asked = judged if every else judged[:: max(1, len(judged) // SPACED)]
     return Judged(dev, folder, tuple(spaced(asked, limit or len(asked))), relevant)
 
 
@@ -161,19 +163,20 @@ class Bm25s:
         return StoredChunk(place, place, "", str(document["_id"]), chunk)
 
 
-def open_store(plan: Plan, backbone: ReAtt, judged: Judged) -> Retriever:
+def open_store(plan: Plan, backbone: ReAtt, judged: Judged, on_progress: OnProgress = lambda _: None) -> Retriever:
     """Ingest a set's documents in the model's keys, or go on with the store that an earlier run has made of them."""
     fingerprint = backbone.fingerprint()
     folder = plan.work / "mini" / f"{judged.name}-{fingerprint[:12]}"
-    if not _made_by(folder, fingerprint):
+    if not made_by(folder, fingerprint):
         shutil.rmtree(folder, ignore_errors=True)
         Library.create(folder).close()
     library = Library.open(folder)
-    ingest.ingest(library, backbone, plan.model, [str(judged.corpus)], ingest.IngestOptions(), lambda _: None)
+    ingest.ingest(library, backbone, plan.model, [str(judged.corpus)], ingest.IngestOptions(), on_progress)
     return Retriever(library, backbone, library.generation(), plan.fusion)
 
 
-def _made_by(folder: Path, fingerprint: str) -> bool:
+def made_by(folder: Path, fingerprint: str) -> bool:
+    """Say whether a store is there whose keys all were made by a model of this fingerprint."""
     try:
         with Library.open(folder) as library:
             return all(made.fingerprint == fingerprint for made in library.generations())

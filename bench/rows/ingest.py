@@ -60,16 +60,16 @@ class Recorder:
 
 def measure(plan: Plan) -> list[Row]:
     """Return the rows of this stage."""
-    return [_speed(plan), *_memory(plan)]
+    return [speed(plan), *_memory(plan)]
 
 
-def _speed(plan: Plan) -> Row:
+def speed(plan: Plan) -> Row:
     """Time the pipeline and the bare loop in turn, so that a busy minute hits both."""
     reatt = plan.backbone()
     file = corpus.write_articles(plan.data, plan.work / f"articles-{plan.ingest_bytes}.jsonl", plan.ingest_bytes)
     recorder = Recorder(reatt)
-    _pipeline(plan, recorder, file)
-    pairs = [(_pipeline(plan, reatt, file), _bare_loop(reatt, recorder.batches)) for _ in range(plan.rounds)]
+    pipeline(plan, recorder, file)
+    pairs = [(pipeline(plan, reatt, file), _bare_loop(reatt, recorder.batches)) for _ in range(plan.rounds)]
     assert all(ours.tokens == bare.tokens for ours, bare in pairs), "both encode the same"
     ratio = statistics.median(ours.per_second / bare.per_second for ours, bare in pairs)
     ours, bare = (statistics.median(pace.per_second for pace in paces) for paces in zip(*pairs, strict=True))
@@ -81,7 +81,7 @@ def _speed(plan: Plan) -> Row:
     )  # fmt: skip
 
 
-def _pipeline(plan: Plan, backbone: Any, file: Path) -> Pace:
+def pipeline(plan: Plan, backbone: Any, file: Path) -> Pace:
     """Ingest into a new store: read, cut, tokenise, encode, quantise, write, publish."""
     folder = plan.work / "speed"
     shutil.rmtree(folder, ignore_errors=True)

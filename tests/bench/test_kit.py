@@ -50,7 +50,7 @@ def test_no_passage_comes_twice(plan):
 
 
 def test_the_pipeline_and_the_bare_loop_encode_the_same(plan):
-    row = ingest._speed(plan)
+    row = ingest.speed(plan)
     assert row.also["tokens"] > 100
     assert row.ratio > 0
 
