@@ -49,7 +49,7 @@ class Ahead:
         to_come = {id(each) for each in (found, *following)}
         while self._asked and id(self._asked[0].found) not in to_come:
             self._answer(self._asked.popleft(), found)
-        if not self._asked:
+        if not self._asked and following:
             self._ask([found, *following])
         texts = None
         if self._asked and self._asked[0].found is found:

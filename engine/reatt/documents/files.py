@@ -7,7 +7,9 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from io import BufferedReader
 from pathlib import Path
+from typing import cast
 
 from reatt.documents.reader import FoundFile, ReadLimits, Text, find, open_file, read
 from reatt_store.errors import ChangedDuringRead, DocumentError, Notice
@@ -91,9 +93,13 @@ def digest(path: Path) -> str:
     """Digest a file's bytes; "" if it is not a file or cannot be read, which reading will report."""
     try:
         with open_file(path) as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+            return hashlib.file_digest(cast(BufferedReader, file), _blake2b).hexdigest()
     except (OSError, DocumentError):
         return ""
+
+
+def _blake2b() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=16)
 
 
 def _inside(root: str) -> str:
