@@ -10,12 +10,13 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from reatt.documents.ahead import LOOK, Ahead
 from reatt.documents.chunking import stream
-from reatt.documents.files import as_text, digest, found_in, not_followed, steady, storable, vanished
+from reatt.documents.files import as_text, digest, found_in, not_followed, storable, vanished
 from reatt.documents.languages import language, notices
 from reatt.documents.reader import FoundFile, ReadLimits, Text, read_stdin
 from reatt.model.backbone import KEEPING, ChunkText, Encoder
@@ -158,12 +159,13 @@ class _Run:
 
     def read_all(self, files: Sequence[FoundFile], options: IngestOptions) -> None:
         """Read every file; continue after one that cannot be read."""
+        ahead = Ahead(options.limits, self._is_new)
         for number, found in enumerate(files):
             self.at = Progress("read", number, len(files), found.path.name)
             self.tell(self.at)
             self.report.seen += 1
             try:
-                self._read_file(found, options)
+                self._read_file(found, options, ahead.texts(found, files[number + 1 : number + 1 + LOOK]))
             except (NotText, EmptyDocument) as error:
                 self._pass_over(found, error)
             except DocumentError as error:
@@ -179,7 +181,12 @@ class _Run:
             self._wait_for(stored.chunk)
         self._publish()
 
-    def _read_file(self, found: FoundFile, options: IngestOptions) -> None:
+    def _is_new(self, found: FoundFile) -> bool:
+        """Return whether a file will be read: nothing is known of it, not even that it cannot be."""
+        path = storable(found.path)
+        return path != "-" and not self.library.digests(path) and self.library.problem(path) is None
+
+    def _read_file(self, found: FoundFile, options: IngestOptions, texts: Iterable[Text]) -> None:
         path = storable(found.path)
         known = self.library.digests(path)
         if None in known and known[None] == digest(found.path):
@@ -190,8 +197,7 @@ class _Run:
             self._note(problem)
             return
         kept: set[str | None] = set()
-        texts = read_stdin(sys.stdin.buffer) if path == "-" else steady(found, options.limits)
-        for text in texts:
+        for text in read_stdin(sys.stdin.buffer) if path == "-" else texts:
             self.report.warnings += [_about(path, warning) for warning in text.warnings]
             if not text.text.strip():
                 self.report.skipped += 1
@@ -264,7 +270,8 @@ class _Run:
 
     def _fail(self, found: FoundFile, error: DocumentError) -> None:
         path, message = storable(found.path), as_text(error.message)
-        problem = Problem(path, error.id, message, as_text(error.fix), digest(found.path))
+        seen = digest(found.path) if error.id in FINAL else ""  # a file that is too big may be of any size
+        problem = Problem(path, error.id, message, as_text(error.fix), seen)
         if self.library.problem(path) != problem:
             self.writer.record_problem(problem)
         self._note(problem)

@@ -7,9 +7,11 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from io import BufferedReader
 from pathlib import Path
+from typing import cast
 
-from reatt.documents.reader import FoundFile, ReadLimits, Text, find, read
+from reatt.documents.reader import FoundFile, ReadLimits, Text, find, open_file, read
 from reatt_store.errors import ChangedDuringRead, DocumentError, Notice
 
 _ESCAPE = rb"\\(?=x(?:5c|[89a-f][0-9a-f]))"  # text in a name that looks like one of our escapes
@@ -39,22 +41,22 @@ def steady(found: FoundFile, limits: ReadLimits) -> Iterator[Text]:
     digests, so the next ingest replaces those that a later change made stale.
     """
     for _ in range(2):
-        before, first, failed = _stamp(found.path), None, None
+        before, first, failed = stamp(found.path), None, None
         texts = read(found, limits)
         try:
             first = next(texts, None)
         except DocumentError as error:
             failed = error
-        if _stamp(found.path) == before:
+        if stamp(found.path) == before:
             break
     else:
         raise ChangedDuringRead("changed twice while it was read", "ingest it again when nothing writes to it")
     if failed is not None:
         raise failed
     if first is not None:
-        yield _named(first)
-        yield from map(_named, texts)
-    if _stamp(found.path) != before:
+        yield with_storable_names(first)
+        yield from map(with_storable_names, texts)
+    if stamp(found.path) != before:
         raise ChangedDuringRead("changed while it was read", "ingest it again when nothing writes to it")
 
 
@@ -90,23 +92,26 @@ def vanished(stored: Iterable[str], paths: Sequence[str]) -> list[str]:
 def digest(path: Path) -> str:
     """Digest a file's bytes; "" if it is not a file or cannot be read, which reading will report."""
     try:
-        if not path.is_file():
-            return ""
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-    except OSError:
+        with open_file(path) as file:
+            return hashlib.file_digest(cast(BufferedReader, file), _blake2b).hexdigest()
+    except (OSError, DocumentError):
         return ""
+
+
+def _blake2b() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=16)
 
 
 def _inside(root: str) -> str:
     return root.rstrip("/") + "/"
 
 
-def _named(text: Text) -> Text:
+def with_storable_names(text: Text) -> Text:
+    """Make the path of a document, and a title derived from it, storable."""
     return replace(text, path=storable(text.path), title=as_text(text.title))
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
+def stamp(path: Path) -> tuple[int, ...]:
     """Return the metadata that changes with a file; () if there is no file."""
     try:
         now = os.stat(path)

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from reatt.documents.find import FoundFile, find
-from reatt.documents.jsonl import read_records
 from reatt.parsers import formats, registry
-from reatt.parsers.formats import Headings
+from reatt.parsers.formats import Content, Headings
 from reatt.parsers.sandbox import ReadLimits
 from reatt_store.errors import DocumentError, EmptyDocument, NotText, TooBig
 
@@ -84,6 +83,11 @@ def read_stdin(stream: BinaryIO, kind: str | None = None, limits: ReadLimits | N
             raise
 
 
+def open_file(path: Path) -> BinaryIO:
+    """Open a regular file, or raise NotText or OSError."""
+    return _open(path)
+
+
 def _open(path: Path) -> BinaryIO:
     """Open a regular file; never block on a pipe of that name."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -94,50 +98,67 @@ def _open(path: Path) -> BinaryIO:
     return file
 
 
-def _documents(file: BinaryIO, path: str, limits: ReadLimits, kind: str | None) -> Iterator[Text]:
+def kind_of(file: BinaryIO, path: str) -> str:
+    """Return the format of an open file, "records" for JSON Lines; raises NotText if it is binary."""
     head = file.read(formats.HEAD)
-    kind = kind or formats.kind_of(path, head)
-    if kind == "records":
-        yield from _records(file, path, limits)
-        return
+    kind = formats.kind_of(path, head)
     if kind == "binary":
         what, fix = formats.known_binary(head) or ("binary data", "")
         raise NotText(what, fix)
+    return kind
+
+
+def _documents(file: BinaryIO, path: str, limits: ReadLimits, kind: str | None) -> Iterator[Text]:
+    kind = kind or kind_of(file, path)
+    if kind == "records":
+        yield from (of_record(record, path) for record in registry.records(file, os.path.basename(path), limits))
+        return
+    size, digest = measured(file, limits)
+    yield of_content(registry.parse(kind, file, size, limits), path, kind, digest, size)
+
+
+def measured(file: BinaryIO, limits: ReadLimits) -> tuple[int, str]:
+    """Return size and digest of an open file that is one document; raises EmptyDocument and TooBig."""
     size = os.fstat(file.fileno()).st_size
     if not size:
         raise EmptyDocument("empty file")
     if size > limits.max_bytes:
         raise TooBig(f"{size:,} bytes; the limit is {limits.max_bytes:,}", "--max-file-size")
-    digest = _digest(file)
-    content = registry.parse(kind, file, size, limits)
+    return size, _digest(file, size)
+
+
+def of_content(content: Content, path: str, kind: str, digest: str, size: int) -> Text:
+    """Make a document of what a parser found; raises EmptyDocument."""
     if not content.text.strip():
         raise EmptyDocument("no text in the file")
     title = content.title or name_as_title(path, kind)
     rest = (content.text, content.pages, content.headings, digest, size, content.warnings)
-    yield Text(path, None, title, kind, *rest)
+    return Text(path, None, title, kind, *rest)
 
 
-def _records(file: BinaryIO, path: str, limits: ReadLimits) -> Iterator[Text]:
-    for record in read_records(file, os.path.basename(path), limits.max_bytes):
-        yield Text(
-            path=path,
-            external_id=record.external_id,
-            title=record.title,
-            kind="record",
-            text=record.text,
-            pages=(),
-            headings=(),
-            digest=record.digest,
-            size=record.size,
-            warnings=record.warnings,
-        )
+def of_record(record: registry.Record, path: str) -> Text:
+    """Make a document of a line of JSON Lines."""
+    return Text(
+        path=path,
+        external_id=record.external_id,
+        title=record.title,
+        kind="record",
+        text=record.text,
+        pages=(),
+        headings=(),
+        digest=record.digest,
+        size=record.size,
+        warnings=record.warnings,
+    )
 
 
-def _digest(file: BinaryIO) -> str:
+def _digest(file: BinaryIO, size: int) -> str:
+    """Digest the bytes that a file had when it was measured; it may grow meanwhile."""
     digest = blake2b(digest_size=16)
     file.seek(0)
-    while block := file.read(1 << 20):
+    while size > 0 and (block := file.read(min(size, 1 << 20))):
         digest.update(block)
+        size -= len(block)
     file.seek(0)
     return digest.hexdigest()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from reatt.documents.compressed import DAMAGED, open_text
+from reatt.parsers.compressed import DAMAGED, open_text
 from reatt_store.errors import QueriesFormat
 
 SHOWN = 5  # wrong lines named in an error

@@ -113,10 +113,21 @@ class Archive:
         return ""
 
     def _check(self, unpacked: int, packed: int) -> None:
-        if unpacked > UNPACKED or unpacked > max(_LITTLE, RATIO * packed):
-            most = f"{UNPACKED / 1e6:.0f} MB and {RATIO} times the size"
-            what = f"{packed:,} bytes unpack to {unpacked:,} or more; the limit is {most}"
-            raise ArchiveLimit(what, "unpack and check it")
+        if unpacked > UNPACKED:
+            raise _too_much(unpacked, packed)
+        check_ratio(unpacked, packed)
+
+
+def check_ratio(unpacked: int, packed: int) -> None:
+    """Raise ArchiveLimit where a file that is not small unpacks to many times its size."""
+    if unpacked > max(_LITTLE, RATIO * packed):
+        raise _too_much(unpacked, packed)
+
+
+def _too_much(unpacked: int, packed: int) -> ArchiveLimit:
+    most = f"{UNPACKED / 1e6:.0f} MB and {RATIO} times the size"
+    what = f"{packed:,} bytes unpack to {unpacked:,} or more; the limit is {most}"
+    return ArchiveLimit(what, "unpack and check it")
 
 
 def events(data: bytes) -> Iterator[Event]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from reatt_store.errors import Notice
 
@@ -24,6 +25,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b"))  # these never occur in text of an encoding without NULs
+_NOT_ASCII = re.compile(r"[\x00-\x7f\ufffd]+")  # and what replaced a broken byte: all but the good letters
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
 
 
@@ -40,11 +42,25 @@ class Undecodable(ValueError):
     """The bytes are not text in the requested encoding, or in any."""
 
 
+@dataclass(frozen=True)
+class Guess:
+    """How to decode what is neither marked nor valid UTF-8."""
+
+    name: str
+    errors: Literal["strict", "replace"] = "strict"
+    warning: str = ""
+
+
 def decode(data: bytes, encoding: str | None = None, declared: str | None = None) -> Decoded:
     """Decode a file. `encoding`, set by the user, is always used; `declared`, from the file itself, is tried.
 
     Raises Undecodable. Characters map one to one to the file's, so offsets into the text are offsets into the file.
     """
+    return certain(data, encoding) or apply(data, guess(data, declared))
+
+
+def certain(data: bytes, encoding: str | None = None) -> Decoded | None:
+    """Decode a file whose encoding needs no guess, in time proportional to its length; None if it needs one."""
     if encoding:
         return _strictly(data, encoding)
     for mark, name in _MARKS:
@@ -56,8 +72,14 @@ def decode(data: bytes, encoding: str | None = None, declared: str | None = None
         raise Undecodable("control characters of binary data")
     try:
         return Decoded(data.decode("utf-8"), "utf-8")
-    except UnicodeDecodeError as error:
-        return _guess(data, error.start, declared)
+    except UnicodeDecodeError:
+        return None
+
+
+def apply(data: bytes, guessed: Guess) -> Decoded:
+    """Decode a file as `guess` found out."""
+    text = _cp1252(data) if guessed.name == "cp1252" else data.decode(guessed.name, guessed.errors)
+    return Decoded(text, guessed.name, guessed.warning)
 
 
 def looks_binary(sample: bytes) -> bool:
@@ -90,23 +112,27 @@ def _without_mark(data: bytes) -> Decoded:
     raise Undecodable("NUL bytes")
 
 
-def _guess(data: bytes, first_bad: int, declared: str | None) -> Decoded:
-    """Decode what is not valid UTF-8: a few broken bytes, the declared encoding, another script, or cp1252."""
+def guess(data: bytes, declared: str | None = None) -> Guess:
+    """Find out how to decode what is not UTF-8: a few broken bytes, the declared encoding, a script, or cp1252."""
+    try:
+        data.decode("utf-8")
+        return Guess("utf-8")
+    except UnicodeDecodeError as error:
+        first_bad = error.start
     replaced = data.decode("utf-8", "replace")
     broken = replaced.count("\ufffd")
-    good = len(re.findall(r"[^\x00-\x7f\ufffd]", replaced))
+    good = len(_NOT_ASCII.sub("", replaced))
     if good > 10 * broken:
-        return Decoded(replaced, "utf-8", _guessed(f"read as utf-8; {broken} broken bytes were replaced"))
+        return Guess("utf-8", "replace", _guessed(f"read as utf-8; {broken} broken bytes were replaced"))
     del replaced
     for name in (declared, _script_encoding(data, first_bad)):
         if name:
             try:
-                return Decoded(
-                    data.decode(name), name, "" if name == declared else _guessed(f"read as {name}, a guess")
-                )
+                data.decode(name)
             except (LookupError, UnicodeError):
                 continue
-    return Decoded(_cp1252(data), "cp1252", _guessed("read as cp1252, a guess"))
+            return Guess(name, "strict", "" if name == declared else _guessed(f"read as {name}, a guess"))
+    return Guess("cp1252", "strict", _guessed("read as cp1252, a guess"))
 
 
 def _guessed(what: str) -> Notice:

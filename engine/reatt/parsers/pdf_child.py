@@ -1,4 +1,4 @@
-"""Reads a PDF in its own process. Run as a script by `sandbox.Child`; imports no module of ours.
+"""Reads a PDF in its own process. Run as a script by `sandbox.Child`; imports nothing of ours but `confined`.
 
 Prints one JSON object per line:
     {"pages": 41, "title": "...", "found": false}      found: the page tree was lost, the pages were searched for
@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, BinaryIO
 
+from reatt.parsers.confined import die_with, limit
+
 Message = dict[str, Any]
 FEW_LETTERS = 20  # a page with fewer characters may be a picture
 _PDFIUM_IMAGE = 3  # FPDF_PAGEOBJ_IMAGE
@@ -26,23 +28,6 @@ _PDFIUM_IMAGE = 3  # FPDF_PAGEOBJ_IMAGE
 
 class Locked(Exception):
     """No password opens the file."""
-
-
-def limit(memory: int, cpu_seconds: int) -> None:
-    """Give up rights that a parser never needs."""
-    import resource
-
-    for what, most in (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_CPU, cpu_seconds),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, 64),
-    ):
-        try:
-            resource.setrlimit(what, (most, most))
-        except (ValueError, OSError):
-            continue  # not on this system, or already lower
 
 
 def with_pypdf(file: BinaryIO, passwords: Sequence[str]) -> Iterator[Message]:
@@ -206,6 +191,7 @@ def main() -> None:
     request = json.loads(sys.stdin.readline())
     logging.disable()
     say = sys.stdout.write
+    die_with(request["parent"])
     try:
         limit(request["memory"], request["cpu_seconds"])
         with open(request["file"], "rb", closefd=False) as file:

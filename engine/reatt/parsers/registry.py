@@ -1,15 +1,17 @@
-"""The table of parsers: which function reads each format, and in which process.
+"""The table of parsers, and reading a file with them: in a child process, within limits (`pool.py`).
 
-Binary formats are read by a child process within limits (`sandbox.py`). So are large files of tree formats, because
-parsing time can grow with the square of the length of a deeply nested file. The child uses this same table.
+No parser runs in this process, whatever the size of the file, because parsing time and memory can grow with the square
+of its length. Only bytes that need no guess are decoded here. The text of a raw format is the decoded file itself; its
+child finds title and headings, and sends no text back. The child uses this same table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO
 
 from reatt.parsers import encodings, formats
 from reatt.parsers.archives import damaged
@@ -20,17 +22,19 @@ from reatt.parsers.mail import mail
 from reatt.parsers.notebook import notebook
 from reatt.parsers.office import docx, pptx
 from reatt.parsers.pdf import read_pdf
+from reatt.parsers.pool import POOL, Allowance, Request
 from reatt.parsers.rtf import rtf
-from reatt.parsers.sandbox import Child, Crashed, Message, ReadLimits
+from reatt.parsers.sandbox import Crashed, Message, ReadLimits
 from reatt.parsers.tables import csv, xlsx
-from reatt_store.errors import ArchiveLimit, DocumentError, Notice, NotText, ParseLimit
+from reatt_store.errors import ArchiveLimit, DocumentError, Notice, NotText, ParseLimit, RecordFormat, TooBig
 
-_SCRIPT = Path(__file__).with_name("child.py")
-_LARGE = 1 << 16  # bytes
 _ERRORS = {
-    error.id: error for error in (DocumentError, ArchiveLimit, NotText, ParseLimit)
+    error.id: error for error in (DocumentError, ArchiveLimit, NotText, ParseLimit, RecordFormat, TooBig)
 }  # the errors that a child may report
 _SPLIT = "split or simplify the file"
+_LEAST_MEMORY, _MEMORY_A_BYTE = 512 << 20, 1000  # of a parser: for any file, and more for each byte of it
+_MOST_HEADINGS = 100_000
+_LONGEST_TITLE = 1000  # characters
 
 
 @dataclass(frozen=True)
@@ -38,36 +42,38 @@ class Parser:
     """How a format is read."""
 
     read: Callable[[bytes, str | None], Content]  # the file, and the encoding that the user named
-    apart: Literal["never", "large", "always"] = "never"  # in a child process
+    raw: bool = False  # the text is the file itself, decoded
 
 
-def _text(parse: Callable[[str], Content], declared: Callable[[bytes], str | None] = lambda _: None) -> Parser:
+def _text(
+    parse: Callable[[str], Content], declared: Callable[[bytes], str | None] = lambda _: None, *, raw: bool = True
+) -> Parser:
     """Turn a parser of characters into a parser of bytes."""
 
     def read(data: bytes, encoding: str | None) -> Content:
         try:
             source = encodings.decode(data, encoding, declared(data))
         except encodings.Undecodable as error:
-            raise NotText(f"not text: {error}", "--encoding NAME" if encoding else "") from error
+            raise _no_text(error, encoding) from error
         content = parse(source.text)
         return replace(content, warnings=(*content.warnings, source.warning)) if source.warning else content
 
-    return Parser(read)
+    return Parser(read, raw)
 
 
-def _bytes(parse: Callable[[bytes], Content], apart: Literal["large", "always"] = "always") -> Parser:
-    return Parser(lambda data, _: parse(data), apart)
+def _bytes(parse: Callable[[bytes], Content]) -> Parser:
+    return Parser(lambda data, _: parse(data))
 
 
 PARSERS = {
-    "html": replace(_text(html, declared_encoding), apart="large"),
+    "html": _text(html, declared_encoding, raw=False),
     "epub": _bytes(epub),
     "docx": _bytes(docx),
     "pptx": _bytes(pptx),
     "xlsx": _bytes(xlsx),
-    "rtf": _bytes(rtf, apart="large"),
-    "mail": _bytes(mail, apart="large"),
-    "notebook": replace(_text(notebook), apart="large"),
+    "rtf": _bytes(rtf),
+    "mail": _bytes(mail),
+    "notebook": _text(notebook, raw=False),
     "csv": _text(csv),
     "rst": _text(formats.rst),
     "org": _text(formats.org),
@@ -75,17 +81,108 @@ PARSERS = {
     "code": _text(formats.plain),
     "text": _text(formats.plain),
 }
-KINDS = ("pdf", *PARSERS)  # a PDF is read page by page, by its own child process
+_UNPARSED = ("code", "text")  # nothing is to be found in them
+KINDS = ("pdf", *PARSERS)  # a PDF is read page by page, by a child process of its own
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of a file of JSON Lines."""
+
+    external_id: str  # "_id" or "id", or else the line number
+    title: str
+    text: str
+    digest: str  # hex BLAKE2b of the line's bytes
+    size: int  # bytes of the line
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Task:
+    """A file that a child is to read."""
+
+    kind: str
+    request: Request
+    data: bytes  # of a raw format, to be decoded here
+    source: encodings.Decoded | None  # of a raw format whose encoding needs no guess
+
+    def content(self, said: Message) -> Content:
+        """Check an answer; one of a child that a file has taken over may be anything."""
+        _raise_error(said)
+        if not PARSERS[self.kind].raw:
+            return _content(said["content"], said["content"]["text"])
+        source = self.source or encodings.apply(self.data, encodings.Guess(**said["guess"]))
+        return _content(said["content"], source.text)
 
 
 def parse(kind: str, file: BinaryIO, size: int, limits: ReadLimits) -> Content:
     """Read an open file in its format; raises a DocumentError."""
     if kind == "pdf":
         return read_pdf(file.fileno(), limits)
+    task = prepared(kind, file, size, limits)
+    if isinstance(task, Content):
+        return task
+    with named(kind):
+        [said] = POOL.ask([task.request])
+        return task.content(said)
+
+
+def prepared(kind: str, file: BinaryIO, size: int, limits: ReadLimits) -> Task | Content:
+    """Return what is to be asked of a child; the content itself where there is nothing to parse."""
+    data, source = b"", None
+    if PARSERS[kind].raw:
+        data = file.read(size)
+        try:
+            source = encodings.certain(data, limits.encoding)
+        except encodings.Undecodable as error:
+            raise _no_text(error, limits.encoding) from error
+        if source and kind in _UNPARSED:
+            return Content("", source.text)
+    body = {"kind": kind, "size": size, "encoding": limits.encoding}
+    allowed = Allowance(limits.seconds, _memory(limits, size), limits.output)
+    return Task(kind, Request(body, file.fileno(), allowed), data, source)
+
+
+def records(file: BinaryIO, name: str, limits: ReadLimits) -> Iterator[Record]:
+    """Read an open file of JSON Lines, checked to its end before the first record is yielded; see `jsonl.py`."""
+    with named("records"):
+        for said in POOL.ask([records_request(file, name, limits)]):
+            yield from record(said)
+
+
+def records_request(file: BinaryIO, name: str, limits: ReadLimits) -> Request:
+    """Return what is to be asked of a child about a file of JSON Lines."""
+    size, output = os.fstat(file.fileno()).st_size, max(limits.output, 2 * limits.max_bytes)
+    allowed = Allowance(limits.seconds, _memory(limits, size), output, renews=True)
+    return Request({"kind": "records", "name": name, "longest": limits.max_bytes}, file.fileno(), allowed)
+
+
+def record(said: Message) -> Iterator[Record]:
+    """Yield the record of a message, if there is one in it; raises the error that is in it."""
+    _raise_error(said)
+    if "record" in said:
+        external_id, title, text, digest, size, warnings = said["record"]
+        if not isinstance(size, int):
+            raise TypeError("no size")
+        words = (_sound(external_id), _sound(title), _sound(text), _sound(digest))
+        yield Record(*words, size, tuple(map(_sound, warnings)))
+
+
+def content_message(kind: str, data: bytes, encoding: str | None) -> Message:
+    """Read a file in this process, a child, and say what is in it."""
     parser = PARSERS[kind]
-    if parser.apart == "always" or (parser.apart == "large" and size > _LARGE):
-        return _apart(kind, file, limits)
-    return guarded(parser, file.read(), limits.encoding)
+    content = guarded(parser, data, encoding)
+    said: Message = {
+        "title": content.title,
+        "text": "" if parser.raw else content.text,
+        "pages": content.pages,
+        "headings": content.headings[:_MOST_HEADINGS],
+        "warnings": [[getattr(warning, "id", ""), str(warning)] for warning in content.warnings],
+    }
+    if not parser.raw:
+        return {"content": said}
+    guess = encodings.Guess("utf-8") if encodings.certain(data, encoding) else encodings.guess(data)
+    return {"content": said, "guess": {"name": guess.name, "errors": guess.errors}}
 
 
 def guarded(parser: Parser, data: bytes, encoding: str | None) -> Content:
@@ -98,26 +195,53 @@ def guarded(parser: Parser, data: bytes, encoding: str | None) -> Content:
         raise damaged(f"{type(error).__name__}: {error}"[:200]) from error
 
 
-def _apart(kind: str, file: BinaryIO, limits: ReadLimits) -> Content:
-    request = {"kind": kind, "memory": limits.memory, "encoding": limits.encoding}
+def _no_text(error: encodings.Undecodable, encoding: str | None) -> NotText:
+    return NotText(f"not text: {error}", "--encoding NAME" if encoding else "")
+
+
+def _memory(limits: ReadLimits, size: int) -> int:
+    return min(limits.memory, _LEAST_MEMORY + _MEMORY_A_BYTE * size)
+
+
+@contextmanager
+def named(kind: str) -> Iterator[None]:
+    """Name the parser that crashed, or say what its answer is if it makes no sense."""
     try:
-        with Child(_SCRIPT, file.fileno(), request, seconds=limits.seconds, output=limits.output) as child:
-            said = list(child.messages())
-        return _content(said[0])
+        yield
     except Crashed as error:
         raise DocumentError(f"the {kind} parser crashed ({error})", _SPLIT) from error
+    except (LookupError, TypeError, ValueError) as error:
+        raise DocumentError(f"the {kind} parser crashed (it said what is no answer)", _SPLIT) from error
     except ParseLimit as error:
         raise ParseLimit(error.message, error.fix or "--timeout, or " + _SPLIT) from error
 
 
-def _content(said: Message) -> Content:
+def _raise_error(said: Message) -> None:
     match said:
-        case {"error": id, "message": message, "fix": fix}:
+        case {"error": str() as id, "message": str() as message, "fix": str() as fix}:
             raise _ERRORS[id](message, fix)
+
+
+def _content(found: Message, text: str) -> Content:
     return Content(
-        title=said["title"],
-        text=said["text"],
-        pages=tuple(said["pages"]),
-        headings=tuple((at, heading) for at, heading in said["headings"]),
-        warnings=tuple(Notice(id, text) if id else text for id, text in said["warnings"]),
+        title=_sound(found["title"])[:_LONGEST_TITLE],
+        text=_sound(text),
+        pages=tuple(_place(at, text) for at in found["pages"]),
+        headings=tuple((_place(at, text), _sound(heading)[:_LONGEST_TITLE]) for at, heading in found["headings"]),
+        warnings=tuple(Notice(_sound(id), _sound(said)) if id else _sound(said) for id, said in found["warnings"]),
     )
+
+
+def _sound(text: Any) -> str:
+    """Check a text; a ValueError is raised for what no encoding can store."""
+    if not isinstance(text, str):
+        raise TypeError("no text")
+    if not text.isascii():
+        text.encode()
+    return text
+
+
+def _place(at: Any, text: str) -> int:
+    if type(at) is int and 0 <= at <= len(text):
+        return at
+    raise ValueError("no place in the text")

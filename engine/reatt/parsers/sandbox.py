@@ -1,8 +1,9 @@
 """Run a parser of hostile files in a child process: limited memory, processor time, wall clock and output.
 
 A 24 KB file can occupy a pure-Python parser for 20 seconds, and a C++ parser can crash. Neither may stop an ingest, so
-such parsers are separate scripts. They get the open file (never a path) and a request of one JSON line on standard
-input, and answer with one JSON object per line. The child sets its own limits before it loads the parser.
+every parser runs in a child. `pool.py` has the children that read one file after another; here is the child that reads
+one file, a PDF, and then ends. It gets the open file (never a path) and a request of one JSON line on standard input,
+and answers with one JSON object per line. It sets its own limits before it loads the parser.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Child:
             pass_fds=(file,),
             start_new_session=True,
         )
-        self._request = {**request, "file": file, "cpu_seconds": int(self._longest) + 1}
+        self._request = {**request, "file": file, "cpu_seconds": int(self._longest) + 1, "parent": os.getpid()}
 
     def __enter__(self) -> Child:
         return self
@@ -117,7 +118,12 @@ class Child:
             status = self._process.wait(max(self._deadline - time.monotonic(), 1))
         except subprocess.TimeoutExpired:
             raise ParseLimit("the parser did not end") from None
-        if status in _KILLED_FOR_TIME:
-            raise ParseLimit("parsing took more processor time or memory than allowed")
         if status:
-            raise Crashed(f"the parser ended with status {status}")
+            raise ended(status)
+
+
+def ended(status: int) -> ParseLimit | Crashed:
+    """Say what the exit status of a parser that has ended means."""
+    if status in _KILLED_FOR_TIME:
+        return ParseLimit("parsing took more processor time or memory than allowed")
+    return Crashed(f"the parser ended with status {status}")

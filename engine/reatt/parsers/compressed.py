@@ -33,8 +33,17 @@ def open_text(path: Path) -> IO[str]:
 
 def plain(file: BinaryIO) -> IO[bytes]:
     """Read an open file from its start, unpacked if its first bytes say that it is compressed."""
+    way = _way(file)
+    return cast(IO[bytes], way.open(file)) if way else file
+
+
+def is_compressed(file: BinaryIO) -> bool:
+    """Return whether the first bytes of an open file say that it is compressed."""
+    return _way(file) is not None
+
+
+def _way(file: BinaryIO) -> Compression | None:
     file.seek(0)
     magic = file.read(max(len(each.magic) for each in COMPRESSIONS))
     file.seek(0)
-    way = next((each.open for each in COMPRESSIONS if magic.startswith(each.magic)), None)
-    return cast(IO[bytes], way(file)) if way else file
+    return next((each for each in COMPRESSIONS if magic.startswith(each.magic)), None)

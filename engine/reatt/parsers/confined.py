@@ -1,0 +1,66 @@
+"""What a child process does before it touches a hostile file: it takes limits upon itself, and ends with its parent.
+
+Imports nothing but the standard library, because every child begins with it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+
+_PR_SET_PDEATHSIG = 1
+_LOOK = 0.5  # seconds between looks at the parent where the kernel does not tell
+
+
+def limit(memory: int, cpu_seconds: int) -> None:
+    """Give up rights that a parser never needs."""
+    import resource
+
+    for what, most in (
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_CPU, cpu_seconds),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, 64),
+    ):
+        try:
+            resource.setrlimit(what, (most, most))
+        except (ValueError, OSError):
+            continue  # not on this system, or already lower
+
+
+def limit_for_now(memory: int, cpu_seconds: int) -> None:
+    """Set the limits of the next file: bytes of address space, and seconds of the processor from now on."""
+    import resource
+
+    spent = resource.getrusage(resource.RUSAGE_SELF)
+    until = int(spent.ru_utime + spent.ru_stime) + cpu_seconds + 1
+    for what, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, until)):
+        _, hard = resource.getrlimit(what)
+        bounds = [bound for bound in (most, hard) if bound != resource.RLIM_INFINITY]
+        try:
+            resource.setrlimit(what, (min(bounds, default=resource.RLIM_INFINITY), hard))
+        except (ValueError, OSError):
+            continue  # not on this system
+
+
+def die_with(parent: int) -> None:
+    """End this process when its parent ends, even while a parser is busy; `parent` is the process that started it."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    else:
+        threading.Thread(target=watch, args=(parent,), daemon=True).start()
+    if os.getppid() != parent:  # it ended before we asked
+        os._exit(1)
+
+
+def watch(parent: int) -> None:
+    """Wait until the parent has ended, then end this process."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK)
+    os.kill(os.getpid(), signal.SIGKILL)
