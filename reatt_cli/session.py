@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,10 @@ class Session:
         """Warn on stderr, or inside the object under `--json`."""
         self.warnings.append(text)
         self.out.warn(text)
+
+    def print_json(self) -> None:
+        """Print JSON from now on, also without `--json`."""
+        self.out = replace(self.out, json=True)
 
     @cached_property
     def store(self) -> Store:

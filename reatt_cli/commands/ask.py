@@ -137,7 +137,7 @@ def _queries(session: Session, query: Query, many: bool, jsonl: bool, report: bo
 
     texts = _lines(session, query.question, jsonl) if many else iter(())
     if jsonl:
-        session.out = replace(session.out, json=True)
+        session.print_json()
     if not many:
         _not_blank(query.question, "ask")
         yield query

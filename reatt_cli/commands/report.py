@@ -1,7 +1,7 @@
 """The command `report`: an answer or a training run as one HTML page.
 
 Pages of runs are in the store. For the latest answers the store keeps which passages were used, without text
-(`keeping`). A page of any answer can also be written by `ask --report FILE`, or from the output of `ask --json`.
+(`replies/kept.py`). A page of any answer comes from `ask --report FILE`, or from the output of `ask --json`.
 """
 
 from __future__ import annotations

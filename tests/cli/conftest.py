@@ -23,18 +23,18 @@ def ready(model, tmp_path_factory):
 
 
 @pytest.fixture
-def store(ready, home):
-    """Copy the store."""
+def records(ready, home):
+    """Copy the store of the records."""
     shutil.copytree(ready, home / "store")
     return home / "store"
 
 
 @pytest.fixture
-def adapt(reatt, store):
+def adapt(reatt, records):
     """Run `reatt adapt --json` on the store; return the exit code and the object."""
 
     def call(*arguments):
-        done = reatt("adapt", "--store", store, "--json", *arguments)
+        done = reatt("adapt", "--store", records, "--json", *arguments)
         assert "" in (done.out, done.err)
         told = json.loads(done.out or done.err)
         jsonschema.validate(told, schemas.json_schema("adapt" if done.out else "error"))

@@ -28,10 +28,10 @@ from tests.corpus_made import FAST, REATT, left_over, state
 KILLS = max(1, int(os.environ.get("KILLS", "3000")) // 20)  # a share of all tests of R1: see test_kills.py
 
 
-def answers(store):
+def answers(records):
     """Everything that some questions find, with the store's own model, whichever that is."""
-    with Library.open(store) as library:
-        folder = models.find(None, store / "nowhere", library)
+    with Library.open(records) as library:
+        folder = models.find(None, records / "nowhere", library)
         retriever = Retriever(library, models.load(folder, "cpu"), library.generation())
         hits = [
             hit for question in ("dome of Ada Berg", "weeks") for hit in retriever.search(question, 10, "attention")
@@ -39,15 +39,15 @@ def answers(store):
         return [(hit.chunk.external_id, round(hit.score, 4)) for hit in hits]
 
 
-def test_a_dry_run_says_what_would_be_and_changes_nothing(adapt, store):
-    before = state(store)
+def test_a_dry_run_says_what_would_be_and_changes_nothing(adapt, records):
+    before = state(records)
     code, told = adapt("--dry-run", "--minutes", "5")
     assert (code, told["dry_run"], told["run"]) == (0, True, None)
     assert set(told["spans"]) <= {"number", "date", "name", "id", "phrase"}
     assert told["held_out_documents"] > 1
     assert told["forecast"]["steps"] > 0
-    assert state(store) == before
-    assert left_over(store) == []
+    assert state(records) == before
+    assert left_over(records) == []
 
 
 def test_the_library_adapts_as_the_command_does(adapt, ready, tmp_path):
@@ -61,80 +61,82 @@ def test_the_library_adapts_as_the_command_does(adapt, ready, tmp_path):
     assert mine["model"]["sha256"] == told["model"]["sha256"]
 
 
-def test_what_is_accepted_comes_into_force_and_can_be_gone_back_from(adapt, store):
-    before, found = state(store), answers(store)
+def test_what_is_accepted_comes_into_force_and_can_be_gone_back_from(adapt, records):
+    before, found = state(records), answers(records)
     code, told = adapt(*FAST, "--accept", "always")
     assert (code, told["accepted"], told["steps"]) == (0, True, 2)
     assert told["reencoded"] > 0
-    after = state(store)
+    after = state(records)
     assert (after[2], before[2]) == (told["model"]["sha256"], told["model"]["parent_sha256"])
-    assert answers(store) != found
-    with Library.open(store) as library:
-        named = models.find(None, store / "nowhere", library)
+    assert answers(records) != found
+    with Library.open(records) as library:
+        named = models.find(None, records / "nowhere", library)
         assert models.fusion(named, 0.5) == FUSION
         assert models.load(named, "cpu").t5.retrieval is not None
         assert [run.outcome.accepted for run in library.runs()] == [True]
         assert {made.id for made in library.generations()} == {before[0], after[0]}
-    assert left_over(store) == []
+    assert left_over(records) == []
 
 
 @pytest.mark.parametrize("options", [("--accept", "never"), ()], ids=["never", "no better"])
-def test_what_is_not_accepted_leaves_the_store_as_it_was(options, adapt, store):
-    before, kept = state(store), sorted(path.name for path in (store / "models").iterdir())
+def test_what_is_not_accepted_leaves_the_store_as_it_was(options, adapt, records):
+    before, kept = state(records), sorted(path.name for path in (records / "models").iterdir())
     code, told = adapt("--steps", "1", *options)
     assert (code, told["accepted"], told["model"]["path"]) == (5, False, None)
-    assert state(store) == before
-    assert sorted(path.name for path in (store / "models").iterdir()) == kept
-    with Library.open(store) as library:
+    assert state(records) == before
+    assert sorted(path.name for path in (records / "models").iterdir()) == kept
+    with Library.open(records) as library:
         assert [made.id for made in library.generations()] == [before[0]]
 
 
 @pytest.mark.parametrize("freeze", ["retriever", "chunks"])
-def test_with_a_freeze_nothing_is_encoded_anew_and_the_model_changes(freeze, adapt, store):
-    before = state(store)
+def test_with_a_freeze_nothing_is_encoded_anew_and_the_model_changes(freeze, adapt, records):
+    before = state(records)
     code, told = adapt(*FAST, "--accept", "always", "--freeze", freeze)
-    after = state(store)
+    after = state(records)
     assert (code, told["reencoded"]) == (0, 0)
     assert after[:2] == before[:2]
     assert after[2] != before[2]
 
 
-def test_a_store_that_keeps_states_goes_on_keeping_them(adapt, store, reatt, model, ready):
-    moved = reatt("ingest", "--store", store, "--model", model, "--reencode", "--keep-states", ready.parent / "corpus")
+def test_a_store_that_keeps_states_goes_on_keeping_them(adapt, records, reatt, model, ready):
+    moved = reatt(
+        "ingest", "--store", records, "--model", model, "--reencode", "--keep-states", ready.parent / "corpus"
+    )
     assert moved.code == 0
     _, told = adapt("--steps", "1", "--accept", "always")
     assert told["reencoded"] > 0
-    with Library.open(store) as library:
+    with Library.open(records) as library:
         made = library.generation()
         assert (made.method, made.model_sha256) == ("reatt-states", told["model"]["sha256"])
         assert all(segment.memory is not None for segment in library.segments(made.id))
 
 
-def test_a_report_is_written(adapt, store):
+def test_a_report_is_written(adapt, records):
     _, told = adapt("--steps", "1", "--accept", "never")
-    assert told["report"] == str(store / "reports" / f"{told['run']}.html")
-    assert "the old model is kept" in (store / "reports" / f"{told['run']}.html").read_text()
+    assert told["report"] == str(records / "reports" / f"{told['run']}.html")
+    assert "the old model is kept" in (records / "reports" / f"{told['run']}.html").read_text()
 
 
-def test_two_seeds_alike_make_the_same_model(adapt, store, ready):
+def test_two_seeds_alike_make_the_same_model(adapt, records, ready):
     hashes = []
     for _ in range(2):
-        shutil.rmtree(store)
-        shutil.copytree(ready, store)
+        shutil.rmtree(records)
+        shutil.copytree(ready, records)
         hashes.append(adapt(*FAST, "--accept", "always", "--seed", "3")[1]["model"]["sha256"])
     assert hashes[0] == hashes[1]
 
 
-def test_adapting_an_adapted_model_keeps_one_to_go_back_to(adapt, store):
+def test_adapting_an_adapted_model_keeps_one_to_go_back_to(adapt, records):
     made = [adapt(*FAST, "--accept", "always", "--seed", seed)[1]["model"] for seed in ("1", "2")]
-    with Library.open(store) as library:
+    with Library.open(records) as library:
         assert [model.sha256 for model in library.models()] == [each["sha256"] for each in made]
-        assert len(list((store / "models").iterdir())) == 2
+        assert len(list((records / "models").iterdir())) == 2
     assert made[1]["parent_sha256"] == made[0]["sha256"]
     assert made[1]["name"] == made[0]["name"]
 
 
-def test_questions_and_judgements_are_learnt_from(adapt, store, home):
+def test_questions_and_judgements_are_learnt_from(adapt, records, home):
     asked = [{"question": f"When was the thing painted, {n}?", "answers": [str(1900 + n)]} for n in range(20)]
     judged = [{"question": f"How many weeks, {n}?", "document": f"d{n}", "relevance": 1} for n in range(20)]
     for name, rows in (("qa", asked), ("judged", judged)):
@@ -172,8 +174,8 @@ def test_to_go_on_with_nothing_begins_anew_and_says_so(adapt):
     assert told["warnings"] == [adapt_encoder.ANEW]
 
 
-def test_a_page_that_cannot_be_written_does_not_lose_the_figures(adapt, store):
-    (store / "reports").write_text("no folder")
+def test_a_page_that_cannot_be_written_does_not_lose_the_figures(adapt, records):
+    (records / "reports").write_text("no folder")
     code, told = adapt(*FAST, "--accept", "always")
     assert (code, told["accepted"], told["report"]) == (0, True, None)
     assert "the report was not written" in told["warnings"][-1]
@@ -189,8 +191,8 @@ def undisturbed(ready, tmp_path_factory):
     return copy, time.monotonic() - started
 
 
-def adapting(store, *more):
-    command = [*REATT, "adapt", "--store", store, *FAST, "--accept", "always", *more]
+def adapting(records, *more):
+    command = [*REATT, "adapt", "--store", records, *FAST, "--accept", "always", *more]
     return [str(part) for part in command]
 
 
@@ -201,25 +203,25 @@ def adapting(store, *more):
         pytest.param(KILLS, marks=[pytest.mark.slow, pytest.mark.timeout(0)]),
     ],
 )
-def test_a_kill_leaves_the_old_model_or_the_new_one_and_never_a_mix(kills, store, ready, undisturbed, home):
+def test_a_kill_leaves_the_old_model_or_the_new_one_and_never_a_mix(kills, records, ready, undisturbed, home):
     done, seconds = undisturbed
     old, new, pick = (state(ready), answers(ready)), (state(done), answers(done)), random.Random(kills)
     left = kills
     while left:
-        with subprocess.Popen(adapting(store), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        with subprocess.Popen(adapting(records), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             time.sleep(pick.uniform(0.3, 1.1) * seconds)
             process.kill()
         left -= process.returncode == -signal.SIGKILL
-        assert (state(store)[1:], answers(store)) in [(old[0][1:], old[1]), (new[0][1:], new[1])]
-        if state(store)[2] != old[0][2]:
-            shutil.rmtree(store)
-            shutil.copytree(ready, store)
-    assert subprocess.run(adapting(store, "--resume"), capture_output=True).returncode == 0
-    assert (state(store)[1:], answers(store)) == (new[0][1:], new[1])
+        assert (state(records)[1:], answers(records)) in [(old[0][1:], old[1]), (new[0][1:], new[1])]
+        if state(records)[2] != old[0][2]:
+            shutil.rmtree(records)
+            shutil.copytree(ready, records)
+    assert subprocess.run(adapting(records, "--resume"), capture_output=True).returncode == 0
+    assert (state(records)[1:], answers(records)) == (new[0][1:], new[1])
     print(f"\nR1: {kills} kills of adapt, 0 bad")
 
 
-def test_a_run_by_minutes_learns_and_ends_with_a_verdict(adapt, store):
+def test_a_run_by_minutes_learns_and_ends_with_a_verdict(adapt, records):
     code, told = adapt("--minutes", "0.2", "--accept", "always")
     assert code == 0, told
     assert told["log"]

@@ -20,7 +20,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_file_is_a_usage_error_that_names_the_line(name, adapt, store, home):
+def test_a_bad_file_is_a_usage_error_that_names_the_line(name, adapt, records, home):
     content, says = BAD[name]
     (home / "qa.jsonl").write_text(content)
     code, told = adapt("--qa", home / "qa.jsonl", "--steps", "1")
@@ -39,17 +39,17 @@ def test_a_bad_file_is_a_usage_error_that_names_the_line(name, adapt, store, hom
         (("--close-from", "/nowhere.jsonl", "--dry-run"), "/nowhere.jsonl"),
     ],
 )
-def test_a_mistake_in_the_command_is_told_before_anything_is_done(options, says, adapt, store):
-    before = state(store)
+def test_a_mistake_in_the_command_is_told_before_anything_is_done(options, says, adapt, records):
+    before = state(records)
     code, told = adapt(*options)
     assert code == 2
     assert says in told["message"]
-    assert state(store) == before
-    with Library.open(store) as library:
+    assert state(records) == before
+    with Library.open(records) as library:
         assert library.runs() == []
 
 
-def test_a_run_that_could_learn_nothing_is_refused(adapt, store, home):
+def test_a_run_that_could_learn_nothing_is_refused(adapt, records, home):
     rows = [{"question": f"How many weeks, {n}?", "document": f"d{n}", "relevance": 1} for n in range(20)]
     (home / "judged").write_text("".join(json.dumps(row) + "\n" for row in rows))
     code, told = adapt("--judged", home / "judged", "--freeze", "retriever")
@@ -57,7 +57,7 @@ def test_a_run_that_could_learn_nothing_is_refused(adapt, store, home):
     code, told = adapt("--judged", home / "judged", "--freeze", "reader", "--steps", "1")
     assert code == 2
     assert "reading finds no more than words do" in told["message"]
-    assert left_over(store) == []
+    assert left_over(records) == []
     code, told = adapt("--judged", home / "judged", "--exclude-source")
     assert (code, told["fix"]) == (2, "--masked")
 
@@ -80,31 +80,31 @@ def test_another_model_than_the_stores_is_refused(adapt, write_model, home):
     assert (code, told["id"]) == (13, "MODEL_MISMATCH")
 
 
-def test_too_few_minutes_are_told_with_the_number_that_would_do(adapt, store, monkeypatch):
+def test_too_few_minutes_are_told_with_the_number_that_would_do(adapt, records, monkeypatch):
     monkeypatch.setattr(adapt_encoder.EncoderCourse, "_costs", lambda self: Costs(300.0, 1e-6, 0.0))
     code, told = adapt("--minutes", "5")
     assert (code, told["fix"]) == (2, "--minutes 16")
-    with Library.open(store) as library:
+    with Library.open(records) as library:
         assert library.runs() == []
 
 
-def test_a_full_disk_is_told_before_training(adapt, store, monkeypatch):
+def test_a_full_disk_is_told_before_training(adapt, records, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))
     code, told = adapt(*FAST)
     assert (code, told["id"]) == (22, "DISK_FULL")
-    assert left_over(store) == []
+    assert left_over(records) == []
 
 
-def test_a_model_too_large_to_train_is_told_before_training(adapt, store, monkeypatch):
+def test_a_model_too_large_to_train_is_told_before_training(adapt, records, monkeypatch):
     monkeypatch.setattr(resources, "free_memory", lambda device: 10)
     code, told = adapt(*FAST)
     assert (code, told["id"]) == (21, "OUT_OF_MEMORY")
     assert "0.00 GB free" in told["message"]
-    assert left_over(store) == []
+    assert left_over(records) == []
 
 
-def test_a_run_that_cannot_begin_leaves_what_an_earlier_one_has_learnt(adapt, store, monkeypatch):
-    checkpoints.save(store / adapt_encoder.TRAINING, 1, checkpoints.Checkpoint({}, {}))
+def test_a_run_that_cannot_begin_leaves_what_an_earlier_one_has_learnt(adapt, records, monkeypatch):
+    checkpoints.save(records / adapt_encoder.TRAINING, 1, checkpoints.Checkpoint({}, {}))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))
     code, _ = adapt(*FAST)
-    assert (code, checkpoints.exists(store / adapt_encoder.TRAINING)) == (22, True)
+    assert (code, checkpoints.exists(records / adapt_encoder.TRAINING)) == (22, True)

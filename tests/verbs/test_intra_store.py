@@ -144,7 +144,7 @@ def test_a_store_made_for_one_method_is_no_store_of_the_other(store, tiny, tiny_
 
 
 def test_rounds_are_about_attention(retriever):
-    with pytest.raises(UsageError, match="about attention"):
+    with pytest.raises(UsageError, match="need search by attention"):
         retriever.search(QUESTION, 5, "words", rounds=1)
     with pytest.raises(UsageError, match="second round"):
         retriever.search(QUESTION, 5, "attention", rounds=1, rerank=True)
@@ -166,5 +166,5 @@ def test_compacting_keeps_the_states_of_what_stays(store, retriever):
 
 def test_evidence_without_states_is_damage(retriever):
     passages = [replace(each, memory=None) for each in retriever.passages(list(retriever.library.every_chunk())[:2])]
-    with pytest.raises(StoreDamaged, match="no states"):
+    with pytest.raises(StoreDamaged, match="states of some passages are missing"):
         retriever.backbone.read(QUESTION, passages)

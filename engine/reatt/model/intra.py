@@ -88,7 +88,7 @@ class Intra:
         """
         kept = [passage.memory.to(self.device) for passage in evidence if passage.memory is not None]
         if len(kept) < len(evidence):
-            raise StoreDamaged("the store holds no states of some passages", "reatt check --repair")
+            raise StoreDamaged("the states of some passages are missing from the store", "reatt check --repair")
         before = self.encode([asked]) if self.asker.hears_question else []
         rows = [torch.empty(0, self.asker.width, device=self.device), *before, *kept]
         owner = [torch.full((len(row),), at, device=self.device) for at, row in enumerate(rows, -1 - len(before))]

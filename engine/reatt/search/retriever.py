@@ -173,7 +173,7 @@ class Retriever:
         if query.rounds is None and not query.rerank:
             return
         if query.retriever != "attention":
-            message = f"--rounds and --rerank-only are about attention, and --retriever is {query.retriever}"
+            message = f"--rounds and --rerank-only need search by attention, but --retriever is {query.retriever}"
             raise UsageError(message, "--retriever attention")
         if len(self.backbone.rounds) < 2:
             message = f"the store was encoded for {self.backbone.method}, which asks in one round"

@@ -21,7 +21,7 @@ def check(material: Material, freeze: str) -> None:
         message = "judgements teach retrieval, which --freeze retriever keeps as it is"
         raise UsageError(message, "leave out --freeze, or bring questions with answers: --qa FILE")
     if chosen.apart and all(example.chunk is None for example in examples):
-        message = f"--freeze {freeze} teaches retrieval alone, and of no example the passage is known"
+        message = f"--freeze {freeze} trains only retrieval, but no example has a known passage"
         raise UsageError(message, "--freeze none")
 
 
@@ -29,7 +29,7 @@ def check_taught(material: Material, freeze: str, passes: Callable[[], bool]) ->
     """Raise UsageError if only retrieval may learn, and the only teacher did not pass its exam."""
     masked = any(example.source == "masked" for example in material.split.train)  # these need no teacher
     if FREEZES[freeze].apart and not masked and not passes():
-        message = f"--freeze {freeze} teaches retrieval alone, and reading finds no more than words do here"
+        message = f"--freeze {freeze} trains only retrieval, but here reading finds no more than words do"
         raise UsageError(message, "leave out --freeze, or do not wait for a better reader: --teach-at-once")
 
 
@@ -46,7 +46,7 @@ def in_force(library: Library) -> Generation:
         raise UsageError("the store holds no vectors yet", "reatt ingest PATH", str(library.folder))
     if made.method == "intra":
         fix = "to move it over: reatt ingest --reencode --method reatt PATH"
-        raise ModelMismatch(f"the store was encoded for {made.method}, which learns otherwise", fix)
+        raise ModelMismatch(f"the store was encoded for {made.method}, which is trained in another way", fix)
     return made
 
 

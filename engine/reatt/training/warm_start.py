@@ -119,7 +119,7 @@ def answered(material: EvidenceMaterial) -> EvidenceMaterial:
     rows = zip(material.examples, material.before, strict=True)
     pairs = [(example, before) for example, before in rows if example.answers]
     if not pairs:
-        message = "--warm-start learns to answer, and no question has answers"
+        message = "--warm-start trains the decoder to answer, but no question has answers"
         raise QueriesFormat(message, 'add "answers": [...] to the lines of --qa, or leave out --warm-start')
     examples, before = zip(*pairs, strict=True)
     return replace(material, examples=examples, before=before)

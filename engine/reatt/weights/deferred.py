@@ -45,6 +45,6 @@ class Deferred:
     def _loaded(self) -> Encoder:
         loaded = self._load()
         if loaded.fingerprint() != self._made.fingerprint:
-            message = f"this version makes other vectors with {self._made.model_name} than the store holds"
+            message = f"with {self._made.model_name} this version makes other vectors than those in the store"
             raise ModelMismatch(message, "reatt ingest --reencode PATH")
         return loaded
