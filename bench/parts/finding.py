@@ -18,8 +18,9 @@ from recipes.reatt_mini.shape import ENCODER
 
 WAYS = (
     "words: SQLite FTS5; bm25s: BM25 with stemming, over whole documents; MiniLM: all-MiniLM-L6-v2, one vector a "
-    "chunk; MiniLM tokens: its last states untrained, MaxSim by the cosine, title and text; attention and hybrid: the "
-    "model. MiniLM's authors list questions of NQ among what it learnt from."
+    "chunk; MiniLM tokens: its last states untrained, MaxSim by the cosine, title and text, in bfloat16 where the "
+    "processor multiplies it; attention and hybrid: the model. MiniLM's authors list questions of NQ among what it "
+    "learnt from."
 )
 CUT = "There MiniLM reads whole documents, cut at 256 pieces; here the same chunks that its token states are of."
 RANKED = {"ndcg@10": "nDCG@10", "hit@1": "hit@1", "hit@5": "hit@5"}
