@@ -44,6 +44,7 @@ class Asked:
     spans: tuple[tuple[int, int], ...]  # first and last token of the answer in that chunk; (): not to be read
     positives: frozenset[int]  # chunks that answer it, by their numbers in the set
     answers: tuple[Ids, ...]
+    others: tuple[int, ...] = ()  # chunks of the batch that it has to be read with, beside its own
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,13 @@ def draw(sets: dict[str, tuple[Questions, Source]], form: Form, seed: int) -> Ba
             for question in dice.sample(article[number], min(source.questions, len(article[number]))):
                 asked.append((question, number))
                 tokens += len(chosen[number].ids) if len(questions.starts[question]) else FINDING
-                for other in questions.positives[question]:
+                for other in (*questions.positives[question], *questions.others[question]):
                     if other not in chosen and len(chosen) < POSITIVES:
                         chosen[other] = chunk_of(questions, other, form, titled=True)
                         tokens += 2 * len(chosen[other].ids)
     numbers = list(chosen)
     place = {number: i for i, number in enumerate(numbers)}
-    found = [_asked(questions, question, chosen[n], place[n], dice) for question, n in asked]
+    found = [_asked(questions, question, chosen[n], n, place, dice) for question, n in asked]
     return Batch(name, numbers, list(chosen.values()), [each for each in found if each is not None])
 
 
@@ -101,14 +102,17 @@ def chunk_of(questions: Questions, number: int, form: Form, *, titled: bool) -> 
     return Chunk((*head, *text, form.separator), len(head))
 
 
-def _asked(questions: Questions, number: int, chunk: Chunk, own: int, dice: random.Random) -> Asked | None:
+def _asked(
+    questions: Questions, number: int, chunk: Chunk, own: int, place: dict[int, int], dice: random.Random
+) -> Asked | None:
     """Take a question; None if its answer was cut off its chunk."""
     places = list(zip(questions.starts[number], questions.ends[number], strict=True))
     spans = [(chunk.head + s, chunk.head + e) for s, e in places if chunk.head + e < len(chunk.ids) - 1]
     if places and not spans:
         return None
+    others = tuple(place[other] for other in questions.others[number] if other in place)
     if questions.others[number]:
         spans = []  # one chunk alone does not answer it
     ids = (questions.typed if dice.random() < UNMARKED else questions.asked)[number]
     answers = tuple(questions.answers[n] for n in questions.given[number])
-    return Asked(ids, own, tuple(spans), frozenset(questions.positives[number]), answers)
+    return Asked(ids, place[own], tuple(spans), frozenset(questions.positives[number]), answers, others)

@@ -9,6 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from recipes.reatt_mini import data
+from recipes.reatt_mini.batches import Form, draw
 from recipes.reatt_mini.data import Source, held_out, lines, training_tokenizer
 from recipes.reatt_mini.made import compare, entities, facts, lists, prose, tables, texts
 from recipes.reatt_mini.made.cells import Cells, patterns, style
@@ -176,6 +177,10 @@ def test_a_packed_comparison_names_what_it_has_to_be_read_with(tokenizer, tmp_pa
         assert len(others) == 1
         assert home not in others
         assert query["kind"] == "comparison" or not packed.starts[number]
+    batch = draw({"compare": (packed, Source(1, 1, 2))}, Form(900, 96, 2, 3), 1)
+    told = [asked for asked in batch.questions if asked.others]
+    assert len(told) > 3
+    assert all(asked.own not in asked.others and not asked.spans for asked in told)
 
 
 def test_a_set_that_was_packed_without_others_can_still_be_loaded(work, tmp_path):
