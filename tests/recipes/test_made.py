@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 from recipes.reatt_mini import data
 from recipes.reatt_mini.batches import Form, draw
 from recipes.reatt_mini.data import Source, held_out, lines, training_tokenizer
-from recipes.reatt_mini.made import compare, entities, facts, lists, prose, tables, texts
+from recipes.reatt_mini.made import compare, entities, facts, glossary, lists, prose, tables, texts
 from recipes.reatt_mini.made.cells import Cells, patterns, style
 from recipes.reatt_mini.made.words import Words, words
 
@@ -229,6 +229,18 @@ def test_entities_are_asked_for_on_the_paragraph_that_holds_the_answer(tokenizer
     documents, queries = written(tmp_path / "set", entities.make(list(people()), file, 1), tokenizer)
     assert len(queries) == 36
     assert all(query["answers"][0] in documents[query["doc_id"]]["text"] for query in queries)
+
+
+def test_a_glossary_is_asked_both_ways(tokenizer, tmp_path):
+    rows = []
+    for number, name in enumerate(NAMES):
+        meaning = f"a stone of {name}, which is {number} years old"
+        rows.append({"module": f"Unit {number // 9}", "term": f"{name}ite", "definition": meaning})
+    documents, queries = written(tmp_path, glossary.make(rows, 1), tokenizer)
+    assert {query["answers"][0].endswith("ite") for query in queries} == {True, False}
+    for query in queries:
+        (answer,), (place,) = query["answers"], query["places"]
+        assert documents[query["doc_id"]]["text"][place : place + len(answer)] == answer
 
 
 def test_nothing_that_is_held_out_or_judged_is_read(tmp_path):
