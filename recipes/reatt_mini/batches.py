@@ -93,7 +93,7 @@ def draw(sets: Sets, form: Form, seed: int) -> Batch:
                 tokens += len(chosen[number].ids) if len(questions.starts[question]) else FINDING
                 near = questions.close[question] if kind < CLOSE else ()
                 beside = dice.sample(near, min(CLOSE_CHUNKS, len(near)))
-                for other in (*questions.positives[question], *beside):
+                for other in (*questions.positives[question], *questions.others[question], *beside):
                     if other not in chosen and len(chosen) < MOST:
                         chosen[other] = chunk_of(questions, other, form, titled=True)
                         tokens += 2 * len(chosen[other].ids)

@@ -63,6 +63,7 @@ SETS = {
     "compare": Source(0.06, 1, 2, made=True),
     "prose": Source(0.1, 2, 2, made=True),
     "entities": Source(0.04, made=True),
+    "glossary": Source(0.02, 2, 3, made=True),
 }
 
 

@@ -9,8 +9,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from recipes.reatt_mini import data
+from recipes.reatt_mini.batches import Form, draw
 from recipes.reatt_mini.data import Source, held_out, lines, training_tokenizer
-from recipes.reatt_mini.made import compare, entities, facts, lists, prose, tables, texts
+from recipes.reatt_mini.made import compare, entities, facts, glossary, lists, prose, tables, texts
 from recipes.reatt_mini.made.cells import Cells, patterns, style
 from recipes.reatt_mini.made.words import Words, words
 
@@ -176,6 +177,11 @@ def test_a_packed_comparison_names_what_it_has_to_be_read_with(tokenizer, tmp_pa
         assert home not in others
         (answer,) = (tokenizer.decode(packed.answers[n]) for n in packed.given[number])
         assert bool(packed.starts[number]) == (answer not in {"yes", "no"})
+    batch = draw({"compare": (packed, Source(1, 1, 2))}, Form(900, 96, 2, 3), 1)
+    told = [asked for asked in batch.questions if asked.others]
+    assert len(told) > 3
+    assert all(asked.own not in asked.others for asked in told)
+    assert any(asked.spans for asked in told)
 
 
 def test_a_set_that_was_packed_without_others_can_still_be_loaded(work, tmp_path):
@@ -224,6 +230,18 @@ def test_entities_are_asked_for_on_the_paragraph_that_holds_the_answer(tokenizer
     documents, queries = written(tmp_path / "set", entities.make(list(people()), file, 1), tokenizer)
     assert len(queries) == 36
     assert all(query["answers"][0] in documents[query["doc_id"]]["text"] for query in queries)
+
+
+def test_a_glossary_is_asked_both_ways(tokenizer, tmp_path):
+    rows = []
+    for number, name in enumerate(NAMES):
+        meaning = f"a stone of {name}, which is {number} years old"
+        rows.append({"module": f"Unit {number // 9}", "term": f"{name}ite", "definition": meaning})
+    documents, queries = written(tmp_path, glossary.make(rows, 1), tokenizer)
+    assert {query["answers"][0].endswith("ite") for query in queries} == {True, False}
+    for query in queries:
+        (answer,), (place,) = query["answers"], query["places"]
+        assert documents[query["doc_id"]]["text"][place : place + len(answer)] == answer
 
 
 def test_nothing_that_is_held_out_or_judged_is_read(tmp_path):

@@ -8,6 +8,7 @@
 - `compare`: comparison and yes-no questions on two articles, by facts of the first sentences of both Wikipedias.
 - `prose`: what first sentences say of their subject, and sentences that say again what a paragraph says.
 - `entities`: questions of EntityQuestions on the paragraph of their subject's article that holds the answer.
+- `glossary`: lists of terms of textbooks with their definitions; questions for either by the other.
 - `unanswerable`: questions each on a paragraph of the right article that does not answer it.
 
 No article teaches that `data.held_out` names, or that a development corpus has a title of; no question is made that a

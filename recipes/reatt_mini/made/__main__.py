@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from recipes.reatt_mini.data import training_tokenizer
-from recipes.reatt_mini.made import compare, entities, facts, lists, prose, tables, texts, words
+from recipes.reatt_mini.data import lines, training_tokenizer
+from recipes.reatt_mini.made import compare, entities, facts, glossary, lists, prose, tables, texts, words
 
 SEED = 1
+GLOSSARY = "openstax_glossary.jsonl.gz"
 ENTITIES = "entityquestions_train/queries.jsonl.gz"
 
 
@@ -32,6 +33,7 @@ def main() -> None:
         "compare": lambda: compare.make(list(facts.subjects(read(*texts.WIKIS))), SEED),
         "prose": lambda: prose.make(read(*texts.WIKIS), SEED),
         "entities": lambda: entities.make(read(*texts.WIKIS), options.data / "train" / ENTITIES, SEED),
+        "glossary": lambda: glossary.make(lines(options.data / "text" / GLOSSARY), SEED),
         "unanswerable": lambda: prose.lacking(read(texts.SIMPLE), SEED),
     }
     for name, make in kinds.items():
