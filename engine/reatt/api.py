@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reatt.places import registry, store_folder
+from reatt.places import plain, registry, store_folder
 from reatt.progress import OnProgress
 from reatt.search.query import TOP, Query
 
@@ -76,7 +76,7 @@ class Store:
 
     def __init__(self, folder: Path, model: str | None = None, device: str = "auto") -> None:
         self.folder, self.device = folder, device
-        self._named = model
+        self._named = None if model is None else plain(model)
         self._library: Library | None = None
         self._model: ModelFolder | None = None
         self._settled: Generation | None = None  # what model and retrievers are for

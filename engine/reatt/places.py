@@ -12,6 +12,7 @@ import shlex
 import stat
 from pathlib import Path
 
+NOWHERE = Path(os.devnull) / "reatt"  # below a device there is nothing
 LONGEST = 1_000_000  # bytes of the list of trusted folders
 
 
@@ -22,7 +23,7 @@ def store_folder(named: str | os.PathLike[str] | None = None, start: Path | None
     StoreUntrusted for a `.reatt/` that another user could have made or changed.
     """
     if chosen := named or os.environ.get("REATT_STORE"):
-        return Path(chosen).expanduser().absolute()
+        return expanded(chosen)
     here = (start or Path.cwd()).absolute()
     for folder in (here, *here.parents):
         if (folder / ".reatt").is_dir():
@@ -31,11 +32,45 @@ def store_folder(named: str | os.PathLike[str] | None = None, start: Path | None
     return data_folder() / "default"
 
 
+def expanded(named: str | os.PathLike[str]) -> Path:
+    """Read a path that a person gave; raises UsageError for `~name` where there is no such user."""
+    path = os.path.expanduser(os.fspath(named))
+    if path.startswith("~"):
+        from reatt_store.errors import UsageError
+
+        raise UsageError(f"{named}: no user of that name has a home folder", "write the path in full", str(named))
+    return Path(path).absolute()
+
+
+def plain(named: str) -> str:
+    """Expand `~` in a name that may be a path; `~name` of no user is then the name of a file."""
+    path = os.path.expanduser(named)
+    return os.path.abspath(path) if path.startswith("~") else path
+
+
+def has_home() -> bool:
+    """Return whether this user has a home folder; a container may run as a user whom the system does not know."""
+    return os.path.isabs(os.path.expanduser("~"))
+
+
 def data_folder() -> Path:
     """Return the default folder of stores and models."""
     from platformdirs import user_data_path
 
+    if not has_home() and not os.environ.get("XDG_DATA_HOME"):
+        from reatt_store.errors import UsageError
+
+        raise UsageError("this user has no home folder, so there is no store of yours", "set HOME, or use --store DIR")
     return user_data_path("reatt", appauthor=False)
+
+
+def config_folder() -> Path:
+    """Return the folder of this user's settings; one that cannot exist for a user without a home."""
+    from platformdirs import user_config_path
+
+    if not has_home() and not os.environ.get("XDG_CONFIG_HOME"):
+        return NOWHERE
+    return user_config_path("reatt", appauthor=False)
 
 
 def registry() -> Path:
@@ -45,9 +80,7 @@ def registry() -> Path:
 
 def trust_list() -> Path:
     """Return the file that names the folders this user trusts, one on each line."""
-    from platformdirs import user_config_path
-
-    return user_config_path("reatt", appauthor=False) / "trusted"
+    return config_folder() / "trusted"
 
 
 def trusted() -> list[str]:

@@ -20,7 +20,9 @@ from reatt.model.tokens import MASK
 from reatt.training.plans import Row, TrainingLog
 from reatt_store.connection import replace_text, translated
 from reatt_store.errors import ReattError
+from reatt_store.vouching import voucher
 
+VOUCHER = ".vouched"  # the file beside a page by which its user knows it again
 EXAMPLES = 10  # examples shown that got better, and as many that got worse
 LONGEST = 600  # characters of a text that are shown
 GAP = "\u2581\u2581\u2581"  # how a mask is shown
@@ -131,7 +133,11 @@ def save(report: Report, file: Path) -> None:
     """Write the page so that a kill leaves the old one or the new one, for the owner alone to read."""
     with translated(file):
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    replace_text(file, html(report))
+    page = html(report)
+    replace_text(file, page)
+    words = voucher(page.encode())
+    if words is not None:
+        replace_text(file.with_name(file.name + VOUCHER), words)
 
 
 def saved(report: Report, file: Path) -> Report:
