@@ -49,10 +49,10 @@ def command(app: typer.Typer, name: str, *, example: str, model: bool = False) -
 
 def require_number(option: str, value: object) -> None:
     """Raise UsageError for a number that is none, endless or absurd: no option needs one above a million or 2^53."""
-    from reatt_store.errors import UsageError
-
     most = LARGEST if isinstance(value, float) else EXACT
     if isinstance(value, int | float) and not -most <= value <= most:  # not a number is not between, either
+        from reatt_store.errors import UsageError
+
         name = f"--{option.replace('_', '-')}"
         raise UsageError(f"{name} {value!r:.40}: expected a number up to {most:,.0f}", f"{name} N")
 

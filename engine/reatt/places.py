@@ -22,14 +22,33 @@ def store_folder(named: str | os.PathLike[str] | None = None, start: Path | None
     Command line and library resolve it in the same way, so `ask` uses the store that `ingest` filled. Raises
     StoreUntrusted for a `.reatt/` that another user could have made or changed.
     """
+    place, why = _found(named, start)
+    if why is None:
+        return place
+    from reatt_store.errors import StoreUntrusted
+
+    real = shlex.quote(str(Path(os.path.realpath(place)).parent))
+    fix = f"reatt config trust {real}, if you know who made it; or name a store with --store"
+    raise StoreUntrusted(f"the store {place} is not used: {why}", fix, str(place))
+
+
+def usable_store(named: str | None = None) -> Path | None:
+    """Return the store's folder; None if it is not to be trusted, which the command that uses it will report."""
+    place, why = _found(named, None)
+    return place if why is None else None
+
+
+def _found(named: str | os.PathLike[str] | None, start: Path | None) -> tuple[Path, str | None]:
+    """Return the store's folder, and why it must not be used, if so."""
     if chosen := named or os.environ.get("REATT_STORE"):
-        return expanded(chosen)
+        return expanded(chosen), None
     here = (start or Path.cwd()).absolute()
     for folder in (here, *here.parents):
         if (folder / ".reatt").is_dir():
-            _require_trust(folder / ".reatt")
-            return folder / ".reatt"
-    return data_folder() / "default"
+            real = os.path.realpath(folder / ".reatt")
+            why = stranger(Path(real))
+            return folder / ".reatt", None if why is None or real in trusted() else why
+    return data_folder() / "default", None
 
 
 def expanded(named: str | os.PathLike[str]) -> Path:
@@ -126,17 +145,6 @@ def _open(found: os.stat_result) -> bool:
     """Return whether others can write; the group of this user alone, which some systems give to each, is no other."""
     shared = found.st_mode & stat.S_IWGRP and found.st_gid != os.getegid()
     return bool(found.st_mode & stat.S_IWOTH or shared) and not stat.S_ISLNK(found.st_mode)
-
-
-def _require_trust(store: Path) -> None:
-    real = Path(os.path.realpath(store))
-    why = stranger(real)
-    if why is None or str(real) in trusted():
-        return
-    from reatt_store.errors import StoreUntrusted
-
-    fix = f"reatt config trust {shlex.quote(str(real.parent))}, if you know who made it; or name a store with --store"
-    raise StoreUntrusted(f"the store {store} is not used: {why}", fix, str(store))
 
 
 def _without_waiting(name: str, flags: int) -> int:

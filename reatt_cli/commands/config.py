@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from reatt.places import config_folder, expanded, store_folder, trust_list, trusted
+from reatt.places import config_folder, expanded, trust_list, trusted, usable_store
 from reatt_cli.command import command
 from reatt_cli.session import Session, short_path
 
@@ -116,7 +116,7 @@ def defaults(arguments: Sequence[str]) -> dict[str, Any]:
     """Read the settings by command and parameter, in the form of Typer's defaults; raises UsageError."""
     named = next((after for word, after in pairwise(arguments) if word == "--store"), None)
     found: dict[str, Any] = {}
-    for given in _given(_found(named)):
+    for given in _given(usable_store(named)):
         if given.section:
             found.setdefault(given.section, {})[_parameter(given.name)] = given.value
         else:
@@ -131,16 +131,6 @@ def _with_model(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield found.setdefault(name, {})
     for name in ("use", "rollback", "probe"):
         yield found.setdefault("models", {}).setdefault(name, {})
-
-
-def _found(named: str | None) -> Path | None:
-    """Return the store's folder; None if it is not trusted, which the command that uses it will report."""
-    from reatt_store.errors import StoreUntrusted
-
-    try:
-        return store_folder(named)
-    except StoreUntrusted:
-        return None
 
 
 def _given(store: Path | None) -> list[Given]:
@@ -214,7 +204,7 @@ def _settings(session: Session) -> Iterator[upkeep.Setting]:
     from reatt_cli.schemas import upkeep
 
     commands: Any = typer.main.get_command(app)
-    files = {(given.section, given.name): given for given in _given(_found(session.settings.store))}
+    files = {(given.section, given.name): given for given in _given(usable_store(session.settings.store))}
     for section, names in {"": tuple(EVERYWHERE), **SECTIONS}.items():
         for name in names:
             given, variable = files.get((section, name)), EVERYWHERE.get(name, "") if not section else ""

@@ -70,14 +70,14 @@ def _run(session: Session, shown: str) -> tuple[str, str]:
 
 
 def _own_page(file: Path) -> str | None:
-    """Read a page that this user made; None if there is none, or if its voucher is not this user's."""
+    """Read a page that this user made, as its last line says; None if there is none, or if somebody else did."""
     from reatt_store.opening import open_regular
     from reatt_store.vouching import vouched
 
     try:
-        with open_regular(file) as page, open_regular(file.with_name(file.name + ".vouched")) as words:
-            content = page.read(LARGEST)
-            return content.decode() if vouched(content, words.read(1000)) else None
+        with open_regular(file) as page:
+            content, _, words = page.read(LARGEST).rpartition(b"<!-- ")
+        return content.decode() if vouched(content, words.removesuffix(b" -->\n")) else None
     except (OSError, UnicodeDecodeError):
         return None
 

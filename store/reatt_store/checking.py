@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from reatt_store import gate, segments
-from reatt_store.connection import DATABASE, Connection, open_writer
+from reatt_store.connection import Connection, open_writer
 from reatt_store.errors import ReadOnly, StoreDamaged, SystemRefused
+from reatt_store.gate import DATABASE
 from reatt_store.generations import segment_file
 from reatt_store.migrations import foreign
 from reatt_store.records import DIGEST_BYTES, CheckReport, Chunk, Damage, Document, sealed_as

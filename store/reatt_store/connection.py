@@ -51,7 +51,6 @@ class Connection(sqlite3.Connection):
     """
 
     file: Path
-    patience: float  # seconds
     _raised: BaseException | None = None  # by a signal, in the middle of a query
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
@@ -122,11 +121,11 @@ class Connection(sqlite3.Connection):
                     raise
                 if until is None:
                     _require_locks(self.file)  # without them SQLite says so for ever
-                    until = time.monotonic() + self.patience
+                    until = time.monotonic() + PATIENCE
                 time.sleep(0.01)
 
 
-def open_reader(folder: Path, doubted: bool = False, patience: float | None = None) -> Connection:
+def open_reader(folder: Path, doubted: bool = False) -> Connection:
     """Open a store to read; `doubted`, for a check, also one whose schema is not ours.
 
     The file is opened for writing, but queries may only read. A reader that comes after a killed writer can then roll
@@ -138,7 +137,6 @@ def open_reader(folder: Path, doubted: bool = False, patience: float | None = No
         raise NoStore(f"no store in {folder}", "reatt ingest PATH", str(folder))
     try:
         connection = connect(database, "mode=rw")
-        connection.patience = PATIENCE if patience is None else patience
         version = _version(connection, doubted)
     except StoreError:
         if os.access(folder, os.W_OK) or gate.journal(folder).exists():
@@ -174,7 +172,7 @@ def connect(database: Path, how: str) -> Connection:
     uri = f"file:{quote(os.fsencode(database))}?{how}"
     with translated(database):
         connection = sqlite3.connect(uri, uri=True, timeout=NAP, isolation_level=None, factory=Connection)
-        connection.file, connection.patience = database, PATIENCE
+        connection.file = database
         connection.listen()
         connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)  # a store is one file
         connection.execute("PRAGMA trusted_schema = OFF")

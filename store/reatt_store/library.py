@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reatt_store import checking, generations, runs, words
-from reatt_store.connection import DATABASE, MATCHES_PATH, open_reader, open_writer
+from reatt_store.connection import MATCHES_PATH, open_reader, open_writer
 from reatt_store.errors import NoSuchId
+from reatt_store.gate import DATABASE
 from reatt_store.locking import holder
 from reatt_store.records import (
     CheckReport,
@@ -110,7 +111,7 @@ class Library:
     def digests(self, path: str) -> dict[str | None, str]:
         """Return external id -> digest of what is stored under a path, to skip unchanged records."""
         rows = self._connection.rows("SELECT external_id, digest FROM documents WHERE path = ?", [path])
-        return dict(sound("documents", "Tt", row) for row in rows)
+        return {id: digest for id, digest in (sound("documents", "Tt", row) for row in rows)}  # noqa: C416
 
     def documents(self, only: str | None = None) -> Iterator[StoredDocument]:
         """Yield the documents, oldest first; `only` is a glob on the path or its end, such as `*.md`."""

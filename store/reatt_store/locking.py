@@ -9,7 +9,7 @@ import shlex
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,8 +34,8 @@ def locked(folder: Path, doubted: bool = False) -> Iterator[None]:
             os.write(descriptor, json.dumps(asdict(_self())).encode())
             yield
         finally:
-            os.truncate(descriptor, 0)
-            os.close(descriptor)  # which releases the lock
+            with closing(os.fdopen(descriptor, "rb")):  # which releases the lock, whatever the disk says
+                os.truncate(descriptor, 0)
 
 
 def _acquired(folder: Path) -> int:

@@ -22,7 +22,6 @@ from reatt_store.connection import replace_text, translated
 from reatt_store.errors import ReattError
 from reatt_store.vouching import voucher
 
-VOUCHER = ".vouched"  # the file beside a page by which its user knows it again
 EXAMPLES = 10  # examples shown that got better, and as many that got worse
 LONGEST = 600  # characters of a text that are shown
 GAP = "\u2581\u2581\u2581"  # how a mask is shown
@@ -134,10 +133,7 @@ def save(report: Report, file: Path) -> None:
     with translated(file):
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     page = html(report)
-    replace_text(file, page)
-    words = voucher(page.encode())
-    if words is not None:
-        replace_text(file.with_name(file.name + VOUCHER), words)
+    replace_text(file, f"{page}<!-- {voucher(page.encode()) or ''} -->\n")
 
 
 def saved(report: Report, file: Path) -> Report:
