@@ -117,9 +117,13 @@ def _report(error: Exception, settings: Settings) -> int:
     """Print what went wrong in one line, with the traceback if asked for, and return the exit code."""
     out = settings.output()
     if settings.debug and not isinstance(error, TyperException):
-        out.traceback("".join(traceback.format_exception(error)))
-    known = failures.known(error) or failures.internal(error, log_file(), settings.debug)
-    with suppress(StdoutClosed, OSError):  # stderr may be gone as well; then only the exit code is left
+        with suppress(Exception):
+            out.traceback("".join(traceback.format_exception(error)))
+    try:
+        known = failures.known(error) or failures.internal(error, log_file(), settings.debug)
+    except Exception:  # memory, or a home, may be gone
+        known = failures.last_resort(error)
+    with suppress(Exception):  # stderr may be gone as well; then only the exit code is left
         out.error(known)
     return known.exit_code
 

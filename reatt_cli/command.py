@@ -16,6 +16,9 @@ import typer
 from reatt_cli.output import Color, ProgressStyle
 from reatt_cli.settings import Body, Settings
 
+LARGEST = 1_000_000.0  # of a number with a fraction: seconds, minutes
+EXACT = 1 << 53  # of a whole number
+
 
 def command(app: typer.Typer, name: str, *, example: str, model: bool = False) -> Callable[[Body], Body]:
     """Register a function as a command with the common options, and those about the model if it uses one.
@@ -31,6 +34,8 @@ def command(app: typer.Typer, name: str, *, example: str, model: bool = False) -
         def run(**values: Any) -> int | None:
             from reatt_cli.session import Session
 
+            for option, value in values.items():
+                require_number(option, value)
             return Session(_settings({name: values.pop(name) for name in names})).run(body, values)
 
         run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
@@ -40,6 +45,16 @@ def command(app: typer.Typer, name: str, *, example: str, model: bool = False) -
         return body
 
     return register
+
+
+def require_number(option: str, value: object) -> None:
+    """Raise UsageError for a number that is none, endless or absurd: no option needs one above a million or 2^53."""
+    most = LARGEST if isinstance(value, float) else EXACT
+    if isinstance(value, int | float) and not -most <= value <= most:  # not a number is not between, either
+        from reatt_store.errors import UsageError
+
+        name = f"--{option.replace('_', '-')}"
+        raise UsageError(f"{name} {value!r:.40}: expected a number up to {most:,.0f}", f"{name} N")
 
 
 def _common(

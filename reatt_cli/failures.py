@@ -24,6 +24,13 @@ _DO = {
     errno.ENOENT: "check that it still exists",
     errno.EMFILE: "raise the limit on open files: ulimit -n",
 }
+_LOCKLESS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
+_ELSEWHERE = "keep the store on a local disk (--store DIR), or mount that file system with locks"
+_OURS = (errno.EPIPE, errno.EBADF, errno.EINVAL, errno.EFAULT)
+_MEMORY = (
+    "can't allocate memory", "Cannot allocate memory", "unable to mmap", "failed to map segment", "std::bad_alloc",
+    "cannot map zero-fill pages",
+)  # fmt: skip
 _DEVICE = ("CUDA error", "CUDA driver", "Found no NVIDIA driver", "The NVIDIA driver on your system")
 
 
@@ -35,6 +42,12 @@ def known(error: Exception) -> ReattError | None:
         return error
     if type(error).__name__ == "IntegrityError":  # SQLite's, which is not imported here: rows of no store of ours
         return errors.StoreDamaged(f"the store is damaged: {error}", "reatt check --repair")
+    if _no_memory(error):
+        return errors.OutOfMemory("not enough memory", "close other programs; ask needs less with a smaller --top")
+    if isinstance(error, UnicodeEncodeError):  # half a pair of surrogates, from an argument or from JSON
+        return errors.UsageError(f"not UTF-8: {error.object[:80]!r}", "use UTF-8")
+    if type(error).__name__ == "ValidationError" and "finite_number" in str(error):  # pydantic's
+        return errors.StoreDamaged("a number of the store or of its model is not finite", "reatt check")
     if isinstance(error, TyperException):
         return errors.UsageError(error.format_message(), f"{_called(error)} --help")
     if isinstance(error, OSError):
@@ -43,8 +56,6 @@ def known(error: Exception) -> ReattError | None:
         return errors.GpuMemory(
             "the memory of the GPU is full", "nvidia-smi shows what uses it; try --device cpu or a smaller --top"
         )
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error)):
-        return errors.OutOfMemory("not enough memory", "close other programs; ask needs less with a smaller --top")
     if type(error).__name__ == "AcceleratorError" or (
         isinstance(error, RuntimeError) and str(error).startswith(_DEVICE)
     ):
@@ -67,8 +78,15 @@ def internal(error: Exception, log: Path, debug: bool) -> ReattError:
     return InternalError(f"internal error: {named}; traceback in {log}", "" if debug else "--debug", str(log))
 
 
+def last_resort(error: Exception) -> ReattError:
+    """Name an error of which nothing more can be said."""
+    from reatt_store.errors import InternalError
+
+    return InternalError(f"internal error: {type(error).__name__}", "run the same command with --debug")
+
+
 def _of_system(error: OSError) -> ReattError | None:
-    """Describe what the system refused. An error without a file name, such as a broken pipe, is a bug."""
+    """Describe what the system refused. An error without a file name is a bug if only we can have caused it."""
     from reatt_store import errors
 
     named = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else None
@@ -78,9 +96,21 @@ def _of_system(error: OSError) -> ReattError | None:
         )
     if error.errno == errno.EROFS:
         return errors.ReadOnly(f"{named or 'the disk'} is read-only", "name another folder", named)
-    if named is None:
+    if error.errno in _LOCKLESS:
+        return errors.NoLocks(f"{named or 'a file'} cannot be locked: its file system has no locks", _ELSEWHERE, named)
+    if named is None and (error.errno is None or error.errno in _OURS):
         return None
+    if named is None:
+        return errors.SystemRefused(f"the system refuses: {error.strerror}", _DO.get(error.errno or 0, ""))
     return errors.SystemRefused(f"cannot use {named}: {error.strerror}", _DO.get(error.errno or 0, ""), named)
+
+
+def _no_memory(error: Exception) -> bool:
+    """Return whether memory ran out, which libraries say in many ways."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    foreign = isinstance(error, RuntimeError | OSError | ImportError) or type(error).__name__ == "SafetensorError"
+    return foreign and any(words in str(error) for words in _MEMORY)
 
 
 def _called(error: TyperException) -> str:

@@ -96,6 +96,16 @@ class Session:
             self.out.note(f"store  {short_path(self.folder)}{'  (new)' if new else ''}")
 
 
+def page_file(named: str) -> Path:
+    """Read the name of a page to write; raises UsageError for a folder."""
+    from reatt_store.errors import UsageError
+
+    file = Path(os.path.expanduser(named))
+    if not file.name or file.name == ".." or file.is_dir():
+        raise UsageError(f"{named} is a folder; a page needs a file", "--report answer.html", named)
+    return file
+
+
 def short_path(path: Path | str) -> str:
     """Shorten a path: relative to the current folder, or with `~`, if that is shorter."""
     text = str(path)

@@ -50,5 +50,9 @@ def log_file() -> Path:
     """Return the log file for tracebacks of internal errors: `$REATT_LOG`, or one in the user's state folder."""
     from platformdirs import user_state_path
 
-    chosen = os.environ.get("REATT_LOG")
-    return Path(chosen) if chosen else user_state_path("reatt", appauthor=False) / "reatt.log"
+    from reatt.places import NOWHERE, has_home
+
+    if chosen := os.environ.get("REATT_LOG"):
+        return Path(chosen)
+    there = has_home() or os.environ.get("XDG_STATE_HOME")
+    return (user_state_path("reatt", appauthor=False) if there else NOWHERE) / "reatt.log"

@@ -38,7 +38,9 @@ def check(session: Session, paths: Sequence[str]) -> None:
         raise UsageError("--watch does not end, but --json prints one object", "leave one of them out")
     if find_spec("watchfiles") is None:
         raise UsageError("--watch needs the library watchfiles, which is not installed", 'pip install "reatt[watch]"')
-    if unwatched := [path for path in paths if not os.path.exists(os.path.expanduser(path))]:
+    from reatt.documents.files import gone
+
+    if unwatched := [path for path in paths if gone(os.path.realpath(os.path.expanduser(path)))]:
         raise UsageError(
             f"{unwatched[0]} cannot be watched: only files and folders can", "name a folder, and --include GLOB"
         )

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from reatt.places import registry, store_folder
+from reatt.places import plain, registry, store_folder
 from reatt.progress import OnProgress
 from reatt.search.query import TOP, Query
 
@@ -48,14 +49,12 @@ def open(path: Name | None = None, *, model: Name | None = None, device: str = "
     return store
 
 
-Found = TypeVar("Found", bound="_Dated")
+@dataclass
+class _Attempt:
+    """One try at a question."""
 
-
-class _Dated(Protocol):
-    """What was found, with the generation whose vectors were searched; None for a search by words."""
-
-    @property
-    def generation(self) -> Generation | None: ...
+    generation: Generation | None = None  # whose vectors were searched; None for a search by words
+    counts: bool = False  # whether these are still in the store: else some may have been missed
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class Store:
 
     def __init__(self, folder: Path, model: str | None = None, device: str = "auto") -> None:
         self.folder, self.device = folder, device
-        self._named = model
+        self._named = None if model is None else plain(model)
         self._library: Library | None = None
         self._model: ModelFolder | None = None
         self._settled: Generation | None = None  # what model and retrievers are for
@@ -187,12 +186,14 @@ class Store:
         _ = self.library  # before torch is loaded, so that a missing store is reported at once
         from reatt import ask as verb
 
-        def work() -> Hits:
-            known, warnings = verb.in_known_language(query, self.model)
-            hits = verb.search(self.retriever(known.retriever != "words"), known)
-            return replace(hits, warnings=[*warnings, *hits.warnings])
-
-        return self._steadily(work)
+        for last in (*TRIES * [False], True):
+            with self._attempt(last) as attempt:
+                known, warnings = verb.in_known_language(query, self.model)
+                hits = verb.search(self.retriever(known.retriever != "words"), known)
+                attempt.generation = hits.generation
+            if attempt.counts:
+                break
+        return replace(hits, warnings=[*warnings, *hits.warnings])
 
     def ask(self, question: str | Query) -> Reply:
         """Answer a question from the documents; a `Query` says more than the question."""
@@ -200,12 +201,14 @@ class Store:
         _ = self.library
         from reatt import ask as verb
 
-        def work() -> Reply:
-            known, warnings = verb.in_known_language(query, self.model)
-            reply = verb.ask(self.retriever(), known)
-            return replace(reply, warnings=[*warnings, *reply.warnings])
-
-        return self._steadily(work)
+        for last in (*TRIES * [False], True):
+            with self._attempt(last) as attempt:
+                known, warnings = verb.in_known_language(query, self.model)
+                reply = verb.ask(self.retriever(), known)
+                attempt.generation = reply.generation
+            if attempt.counts:
+                break
+        return replace(reply, warnings=[*warnings, *reply.warnings])
 
     def evaluate(
         self,
@@ -279,24 +282,25 @@ class Store:
             self._settled = now
         return now
 
-    def _steadily(self, work: Callable[[], Found]) -> Found:
-        """Search or read; repeat it if the store moved to other vectors meanwhile. The last try holds it still."""
+    @contextmanager
+    def _attempt(self, last: bool) -> Iterator[_Attempt]:
+        """Try for the length of a block; a try that failed because the store moved to other vectors does not count.
+
+        The last one holds the store still and counts whatever happens.
+        """
         from reatt_store.errors import ReattError
 
-        for _ in range(TRIES):
+        attempt = _Attempt()
+        with self.library.still() if last else nullcontext():
             asked = self._settle()
             try:
-                found = work()
+                yield attempt
             except (ReattError, OSError):
-                if self.library.generation() == asked:
+                if last or self.library.generation() == asked:
                     raise
-                continue
-            used = found.generation
-            if used is None or used.id in {made.id for made in self.library.generations()}:  # else some may be missing
-                return found
-        with self.library.still():
-            self._settle()
-            return work()
+                return
+            used = attempt.generation
+            attempt.counts = last or used is None or used.id in {made.id for made in self.library.generations()}
 
     def _backbone(self, method: str, model: ModelFolder, *known_as: str) -> Backbone:
         """Load a model onto the store's device, for a method; what was loaded last is kept under its path and hash.

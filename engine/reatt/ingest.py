@@ -25,6 +25,7 @@ from reatt.progress import OnProgress, Progress
 from reatt.search.encode import encode
 from reatt.weights.folder import ModelFolder
 from reatt.weights.models import drop_unused, keep_in_store
+from reatt_store import vouching
 from reatt_store.errors import DocumentError, EmptyDocument, ModelMismatch, Notice, NotText, ParseLimit, PdfNoText
 from reatt_store.library import Chunk, Document, Generation, Library, Writer
 from reatt_store.records import Problem
@@ -119,6 +120,7 @@ def ingest(
         links: list[Path] = []
         run.read_all(list(found_in(paths, options.include, options.exclude, links.append)), options)
         _drop_others(library, writer, generation, options)
+        vouching.remember(library.folder, run.paths)
         run.look_back(paths, options, links)
         run.report.warnings[:0] = notices(run.languages, model.name, model.settings)
         if run.report.changed or run.report.removed or library.live(generation) is not None:
@@ -155,6 +157,7 @@ class _Run:
         self.encoded = 0  # chunks
         self.languages: Counter[str | None] = Counter()  # of the documents read; None if unknown
         self.new: set[str] = set()  # digests of the new files
+        self.paths: set[str] = set()  # of the documents that were added or changed
         self.at = Progress("read", 0, None)
 
     def read_all(self, files: Sequence[FoundFile], options: IngestOptions) -> None:
@@ -233,6 +236,7 @@ class _Run:
             text.path, text.external_id, text.title, text.kind, text.digest, text.size, max(1, len(text.pages))
         )
         self.documents.append((document, chunks))
+        self.paths.add(text.path)
         self.report.chunks += len(chunks)
         if known:
             self.report.changed += 1

@@ -12,6 +12,7 @@ import shlex
 import stat
 from pathlib import Path
 
+NOWHERE = Path(os.devnull) / "reatt"  # below a device there is nothing
 LONGEST = 1_000_000  # bytes of the list of trusted folders
 
 
@@ -21,21 +22,74 @@ def store_folder(named: str | os.PathLike[str] | None = None, start: Path | None
     Command line and library resolve it in the same way, so `ask` uses the store that `ingest` filled. Raises
     StoreUntrusted for a `.reatt/` that another user could have made or changed.
     """
+    place, why = _found(named, start)
+    if why is None:
+        return place
+    from reatt_store.errors import StoreUntrusted
+
+    real = shlex.quote(str(Path(os.path.realpath(place)).parent))
+    fix = f"reatt config trust {real}, if you know who made it; or name a store with --store"
+    raise StoreUntrusted(f"the store {place} is not used: {why}", fix, str(place))
+
+
+def usable_store(named: str | None = None) -> Path | None:
+    """Return the store's folder; None if it is not to be trusted, which the command that uses it will report."""
+    place, why = _found(named, None)
+    return place if why is None else None
+
+
+def _found(named: str | os.PathLike[str] | None, start: Path | None) -> tuple[Path, str | None]:
+    """Return the store's folder, and why it must not be used, if so."""
     if chosen := named or os.environ.get("REATT_STORE"):
-        return Path(chosen).expanduser().absolute()
+        return expanded(chosen), None
     here = (start or Path.cwd()).absolute()
     for folder in (here, *here.parents):
         if (folder / ".reatt").is_dir():
-            _require_trust(folder / ".reatt")
-            return folder / ".reatt"
-    return data_folder() / "default"
+            real = os.path.realpath(folder / ".reatt")
+            why = stranger(Path(real))
+            return folder / ".reatt", None if why is None or real in trusted() else why
+    return data_folder() / "default", None
+
+
+def expanded(named: str | os.PathLike[str]) -> Path:
+    """Read a path that a person gave; raises UsageError for `~name` where there is no such user."""
+    path = os.path.expanduser(os.fspath(named))
+    if path.startswith("~"):
+        from reatt_store.errors import UsageError
+
+        raise UsageError(f"{named}: no user of that name has a home folder", "write the path in full", str(named))
+    return Path(path).absolute()
+
+
+def plain(named: str) -> str:
+    """Expand `~` in a name that may be a path; `~name` of no user is then the name of a file."""
+    path = os.path.expanduser(named)
+    return os.path.abspath(path) if path.startswith("~") else path
+
+
+def has_home() -> bool:
+    """Return whether this user has a home folder; a container may run as a user whom the system does not know."""
+    return os.path.isabs(os.path.expanduser("~"))
 
 
 def data_folder() -> Path:
     """Return the default folder of stores and models."""
     from platformdirs import user_data_path
 
+    if not has_home() and not os.environ.get("XDG_DATA_HOME"):
+        from reatt_store.errors import UsageError
+
+        raise UsageError("this user has no home folder, so there is no store of yours", "set HOME, or use --store DIR")
     return user_data_path("reatt", appauthor=False)
+
+
+def config_folder() -> Path:
+    """Return the folder of this user's settings; one that cannot exist for a user without a home."""
+    from platformdirs import user_config_path
+
+    if not has_home() and not os.environ.get("XDG_CONFIG_HOME"):
+        return NOWHERE
+    return user_config_path("reatt", appauthor=False)
 
 
 def registry() -> Path:
@@ -45,9 +99,7 @@ def registry() -> Path:
 
 def trust_list() -> Path:
     """Return the file that names the folders this user trusts, one on each line."""
-    from platformdirs import user_config_path
-
-    return user_config_path("reatt", appauthor=False) / "trusted"
+    return config_folder() / "trusted"
 
 
 def trusted() -> list[str]:
@@ -93,17 +145,6 @@ def _open(found: os.stat_result) -> bool:
     """Return whether others can write; the group of this user alone, which some systems give to each, is no other."""
     shared = found.st_mode & stat.S_IWGRP and found.st_gid != os.getegid()
     return bool(found.st_mode & stat.S_IWOTH or shared) and not stat.S_ISLNK(found.st_mode)
-
-
-def _require_trust(store: Path) -> None:
-    real = Path(os.path.realpath(store))
-    why = stranger(real)
-    if why is None or str(real) in trusted():
-        return
-    from reatt_store.errors import StoreUntrusted
-
-    fix = f"reatt config trust {shlex.quote(str(real.parent))}, if you know who made it; or name a store with --store"
-    raise StoreUntrusted(f"the store {store} is not used: {why}", fix, str(store))
 
 
 def _without_waiting(name: str, flags: int) -> int:

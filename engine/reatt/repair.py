@@ -7,14 +7,18 @@ copy of a model is replaced by an installed one with the same hash.
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from reatt import ingest
+from reatt.documents.files import on_disk
 from reatt.ingest import IngestOptions
 from reatt.progress import OnProgress
 from reatt.weights import models
+from reatt_store import vouching
 from reatt_store.library import Library
 from reatt_store.records import Doubted
 from reatt_store.repairing import repair as repair_rows
@@ -26,7 +30,7 @@ class RepairReport:
 
     tokens: int = 0  # keys encoded again from stored text
     read_again: list[str] = field(default_factory=list)  # files
-    left: list[Doubted] = field(default_factory=list)  # documents whose files are gone; kept unchanged
+    left: list[Doubted] = field(default_factory=list)  # documents whose files are gone or not ours; kept unchanged
 
 
 def repair(library: Library, registry: Path, device: str, on_progress: OnProgress) -> RepairReport:
@@ -34,7 +38,7 @@ def repair(library: Library, registry: Path, device: str, on_progress: OnProgres
     report = RepairReport()
     doubted = repair_rows(library.folder)
     _restore_models(library, registry)
-    there = sorted({each.path for each in doubted if Path(each.path).is_file()})
+    there = sorted({each.path for each in doubted if _may_be_read(library.folder, each.path)})
     report.left = [each for each in doubted if each.path not in there]
     made = library.generation()
     if made is None or not (there or library.lacking(made.id)):
@@ -44,10 +48,21 @@ def repair(library: Library, registry: Path, device: str, on_progress: OnProgres
     with library.writing() as writer:
         report.tokens = ingest.complete(library, writer, backbone, made.id, on_progress)
     if there:
-        read = ingest.ingest(library, backbone, folder, there, IngestOptions(), on_progress)
+        read = ingest.ingest(library, backbone, folder, [on_disk(path) for path in there], IngestOptions(), on_progress)
         report.tokens += read.tokens
         report.read_again = there
     return report
+
+
+def _may_be_read(folder: Path, path: str) -> bool:
+    """Return whether this user once ingested a file that is still there.
+
+    A store from a stranger could name any file of ours, and get it into itself with our help.
+    """
+    try:
+        return vouching.remembers(folder, path) and stat.S_ISREG(os.stat(on_disk(path)).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _restore_models(library: Library, registry: Path) -> None:

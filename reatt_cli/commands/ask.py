@@ -6,14 +6,13 @@ import io
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 from reatt_cli.command import command
 from reatt_cli.patterns import as_text, as_utf8, folder_or_glob
-from reatt_cli.session import Session
+from reatt_cli.session import Session, page_file
 
 if TYPE_CHECKING:
     from reatt.search.query import Query
@@ -123,6 +122,8 @@ def ask(
 
     how_to_look = (top, retriever, how, only, rounds, rerank_only)
     query = Query(question or "", *how_to_look, _threshold(abstain), free, beams, max_tokens)
+    if report is not None:
+        page_file(report)  # before anything is answered
     many, abstained = question in (None, "-"), False
     for each in _queries(session, query, many, jsonl, report is not None, cold):
         found = lookup.found(session, "ask", each, cold=cold)
@@ -173,7 +174,7 @@ def _write_report(reply: schemas.Ask, file: str) -> None:
     from reatt_cli.replies import page
     from reatt_store.connection import replace_text
 
-    replace_text(Path(file), page.page(reply))
+    replace_text(page_file(file), page.page(reply))
 
 
 def _lines(session: Session, question: str, jsonl: bool) -> Iterator[str]:

@@ -7,15 +7,18 @@ looked up, by the hidden `reatt values`, which needs only the standard library.
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import quote
 
 import typer
 
-from reatt.places import registry, store_folder
+from reatt.places import registry, usable_store
 from reatt_cli.command import command
 from reatt_cli.output import Output
 from reatt_cli.rendering import one_line
@@ -25,7 +28,8 @@ if TYPE_CHECKING:
     from reatt_cli.completion_scripts import Node
 
 MOST_VALUES = 200
-BUSY_MS = 50  # the longest time that a TAB waits for a writer
+BUSY_SECONDS = 0.05  # the longest time that a TAB waits for a writer
+STEPS = 1_000_000  # of SQLite's machine, half of those that a TAB takes at most
 
 # What each metavar means; anything else is free text.
 KINDS = {
@@ -125,23 +129,35 @@ def _models(current: str) -> list[tuple[str, str]]:
 def _ids(columns: tuple[Column, ...], current: str, words: Sequence[str]) -> list[tuple[str, str]]:
     import sqlite3
 
-    from reatt_store.connection import open_reader
-    from reatt_store.errors import ReattError
-
     wanted = [column for column in columns if current.startswith(column.prefix) or column.prefix.startswith(current)]
     named = next((after for word, after in pairwise(words) if word == "--store"), None)
     found: list[tuple[str, str]] = []
     try:
-        connection = open_reader(store_folder(named), patience=0)
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        folder = usable_store(named)
+        if folder is None or not _is_quiet(folder / "reatt.db"):
+            return []
+        uri = f"file:{quote(str(folder / 'reatt.db'))}?mode=ro"
+        connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.set_progress_handler(iter(range(2)).__next__, STEPS)  # 0 goes on, 1 stops
         for column in wanted if current else wanted[:1]:
             digits = current.removeprefix(column.prefix)
             sql = f"{column.sql} WHERE id LIKE ? ORDER BY id LIMIT ?"  # the text before WHERE is a constant
             rows = connection.execute(sql, (f"{digits}%" if digits.isdecimal() else "%", MOST_VALUES)).fetchall()
             found += [(f"{column.prefix}{number}", one_line(Path(what).name)) for number, what in rows]
-    except (sqlite3.Error, ReattError, OSError, UnicodeError):
+    except (sqlite3.Error, OSError, UnicodeError, ValueError):
+        return []
+    except Exception as error:  # a usage error of our own, which is not imported for a TAB
+        if not hasattr(error, "exit_code"):
+            raise
         return []
     return found
+
+
+def _is_quiet(database: Path) -> bool:
+    """Return whether SQLite would read a file and nothing beside it; a TAB leaves the rest to a command."""
+    beside = any(os.path.lexists(f"{database}{end}") for end in ("-journal", "-wal"))
+    return not beside and stat.S_ISREG(database.lstat().st_mode)
 
 
 def _node(command: Any, path: tuple[str, ...]) -> Node:

@@ -7,6 +7,7 @@ store.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from reatt.places import store_folder, trust_list, trusted
+from reatt.places import config_folder, expanded, trust_list, trusted, usable_store
 from reatt_cli.command import command
 from reatt_cli.session import Session, short_path
 
@@ -107,17 +108,15 @@ def _trust(folder: str) -> str:
 
 def own_file() -> Path:
     """Return the user's own file: `$REATT_CONFIG`, or the one in the user's config folder."""
-    from platformdirs import user_config_path
-
     chosen = os.environ.get("REATT_CONFIG")
-    return Path(chosen).expanduser().absolute() if chosen else user_config_path("reatt", appauthor=False) / FILE
+    return expanded(chosen) if chosen else config_folder() / FILE
 
 
 def defaults(arguments: Sequence[str]) -> dict[str, Any]:
     """Read the settings by command and parameter, in the form of Typer's defaults; raises UsageError."""
     named = next((after for word, after in pairwise(arguments) if word == "--store"), None)
     found: dict[str, Any] = {}
-    for given in _given(_found(named)):
+    for given in _given(usable_store(named)):
         if given.section:
             found.setdefault(given.section, {})[_parameter(given.name)] = given.value
         else:
@@ -134,16 +133,6 @@ def _with_model(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield found.setdefault("models", {}).setdefault(name, {})
 
 
-def _found(named: str | None) -> Path | None:
-    """Return the store's folder; None if it is not trusted, which the command that uses it will report."""
-    from reatt_store.errors import StoreUntrusted
-
-    try:
-        return store_folder(named)
-    except StoreUntrusted:
-        return None
-
-
 def _given(store: Path | None) -> list[Given]:
     """Read both files; the store's comes last, so it takes precedence."""
     return [*_read(own_file(), own=True), *(_read(store / FILE, own=False) if store else ())]
@@ -152,7 +141,7 @@ def _given(store: Path | None) -> list[Given]:
 def _read(file: Path, own: bool) -> Iterator[Given]:
     """Read a file. A missing file sets nothing; an unknown setting raises UsageError with its name."""
     try:
-        text = _small(file)
+        text = _small(file, own)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return
     for name, value in _parsed(file, text).items():
@@ -162,15 +151,26 @@ def _read(file: Path, own: bool) -> Iterator[Given]:
             yield Given("", *_known(file, (name, value), (*EVERYWHERE,) if own else (), ""), file)
 
 
-def _small(file: Path) -> bytes:
-    """Read a settings file. In a stranger's store it could be a pipe, which would block, or a device."""
-    with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+def _small(file: Path, own: bool) -> bytes:
+    """Read a settings file. In a stranger's store it could be a pipe, which would block, a device, or a link."""
+    follow = 0 if own else os.O_NOFOLLOW
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | follow)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise _no_settings(file) from None
+    with open(descriptor, "rb") as stream:
         found = os.fstat(stream.fileno())
         if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
-            from reatt_store.errors import UsageError
+            raise _no_settings(file)
+        return stream.read(LARGEST)
 
-            raise UsageError(f"{file} is not a settings file", "reatt config path", str(file))
-        return stream.read()
+
+def _no_settings(file: Path) -> Exception:
+    from reatt_store.errors import UsageError
+
+    return UsageError(f"{file} is not a settings file", "reatt config path", str(file))
 
 
 def _parsed(file: Path, text: bytes) -> Mapping[str, Any]:
@@ -180,8 +180,9 @@ def _parsed(file: Path, text: bytes) -> Mapping[str, Any]:
 
     try:
         return tomllib.loads(text.decode())
-    except ValueError as error:
-        raise UsageError(f"{file}: {error}", "reatt config path", str(file)) from None
+    except (ValueError, RecursionError) as error:
+        why = "it is nested too deep" if isinstance(error, RecursionError) else error
+        raise UsageError(f"{file}: {why}", "reatt config path", str(file)) from None
 
 
 def _known(file: Path, setting: tuple[str, Any], names: Sequence[str], section: str) -> tuple[str, Any]:
@@ -203,7 +204,7 @@ def _settings(session: Session) -> Iterator[upkeep.Setting]:
     from reatt_cli.schemas import upkeep
 
     commands: Any = typer.main.get_command(app)
-    files = {(given.section, given.name): given for given in _given(_found(session.settings.store))}
+    files = {(given.section, given.name): given for given in _given(usable_store(session.settings.store))}
     for section, names in {"": tuple(EVERYWHERE), **SECTIONS}.items():
         for name in names:
             given, variable = files.get((section, name)), EVERYWHERE.get(name, "") if not section else ""

@@ -8,12 +8,11 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reatt.places import registry
+from reatt.places import expanded, registry
 from reatt_cli.command import command
 from reatt_cli.commands.ask import Only
 from reatt_cli.patterns import as_utf8
@@ -150,7 +149,7 @@ def init(
     from reatt_store.library import Library
 
     chosen = session.settings.store
-    place = Path(chosen).expanduser().absolute() if chosen else Path(folder).expanduser().absolute() / ".reatt"
+    place = expanded(chosen) if chosen else expanded(folder) / ".reatt"
     new = not (place / "reatt.db").exists()
     (Library.create if new else Library.open)(place)
     result = schemas.Init(store=str(place), created=new)

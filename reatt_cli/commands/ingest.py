@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from reatt_cli import watch as watcher
-from reatt_cli.command import command
+from reatt_cli.command import command, require_number
 from reatt_cli.commands.contents import problem_of, problem_rows
 from reatt_cli.interrupts import patient
 from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds
@@ -152,7 +153,9 @@ def _bytes(size: str) -> int:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", size.strip(), re.IGNORECASE | re.ASCII)
     if not found:
         raise UsageError(f"--max-file-size {size}: expected a number with K, M or G", "--max-file-size 200M")
-    return int(float(found[1]) * 1000 ** " KMGT".index(found[2].upper() or " "))
+    size_in_bytes = float(found[1]) * 1000 ** " KMGT".index(found[2].upper() or " ")
+    require_number("max_file_size", int(size_in_bytes) if size_in_bytes < math.inf else math.inf)
+    return int(size_in_bytes)
 
 
 def _lines(path: str) -> list[str]:

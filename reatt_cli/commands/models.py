@@ -61,9 +61,11 @@ def list_models(session: Session) -> None:
 
 def add(session: Session, source: Added, name: Name = None) -> None:
     """Install a model so that --model finds it by name. Only this command downloads or converts models."""
+    from reatt.places import expanded
     from reatt.weights import convert
     from reatt_cli.schemas import published as schemas
 
+    source = str(expanded(source)) if source.startswith("~") else source
     with session.out.progress() as on_progress:
         added = convert.add(source, registry(), on_progress, name)
     if added.left_out:

@@ -6,7 +6,6 @@ Pages of runs are in the store. For the latest answers the store keeps which pas
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reatt_cli.command import command
-from reatt_cli.session import Session, short_path
+from reatt_cli.session import Session, page_file, short_path
 
 if TYPE_CHECKING:
     from reatt_cli.schemas.published import Ask
@@ -23,6 +22,7 @@ Shown = Annotated[
     str,
     typer.Argument(metavar="A-…|R-…|FILE", help="An answer, a run, or a file with the output of `reatt ask --json`."),
 ]
+LARGEST = 100_000_000  # bytes of a page, or of an answer as JSON
 To = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="The page [ID.html in this folder].")]
 
 
@@ -44,33 +44,53 @@ def report(session: Session, shown: Shown, output: To = None) -> None:
         name, text = shown, answer_page.page(kept.kept(session, shown))
     else:
         name, text = _printed(shown)
-    file = Path(output or f"{name}.html")
+    file = page_file(output or f"{name}.html")
     replace_text(file, text)
     result = upkeep.Reported(id=name, path=str(file.absolute()))
     session.out.result(result, lambda: session.out.say(short_path(result.path)))
 
 
 def _run(session: Session, shown: str) -> tuple[str, str]:
-    """Read the page of a training run from the store."""
-    from reatt_store.errors import NoSuchId
-    from reatt_store.opening import open_regular
+    """Return the page of a training run: the one in the store if this user made it, else a new one from its record.
 
-    page = session.library.folder / "reports" / f"{shown}.html"
+    Another one could hold anything, scripts too, and would be opened as a page of this user's own.
+    """
+    from reatt_cli.replies import page as pages
+    from reatt_store.errors import NoSuchId
+
+    library = session.library
+    text = _own_page(library.folder / "reports" / f"{shown}.html")
+    if text is not None:
+        return shown, text
     try:
-        with open_regular(page) as file:
-            return shown, file.read().decode()
-    except FileNotFoundError:
-        pages = sorted(path.stem for path in page.parent.glob("R-*.html"))
-        raise NoSuchId(f"no report is called {shown}; the reports are: {', '.join(pages) or 'none'}") from None
+        return shown, pages.run_page(library.run(int(shown.removeprefix("R-"))))
+    except NoSuchId:
+        runs = ", ".join(f"R-{run.id}" for run in library.runs())
+        raise NoSuchId(f"no run is called {shown}; the runs are: {runs or 'none'}") from None
+
+
+def _own_page(file: Path) -> str | None:
+    """Read a page that this user made, as its last line says; None if there is none, or if somebody else did."""
+    from reatt_store.opening import open_regular
+    from reatt_store.vouching import vouched
+
+    try:
+        with open_regular(file) as page:
+            content, _, words = page.read(LARGEST).rpartition(b"<!-- ")
+        return content.decode() if vouched(content, words.removesuffix(b" -->\n")) else None
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _printed(shown: str) -> tuple[str, str]:
     """Make the page of an answer from the printed object."""
     from reatt_cli.replies import page as answer_page
     from reatt_store.errors import NoSuchPath, UsageError
+    from reatt_store.opening import small_json
 
     try:
-        printed = json.loads(Path(shown).read_bytes())
+        with open(shown, "rb") as file:
+            printed = small_json(file.read(LARGEST))
         reply = _reply(printed)
     except OSError as error:
         raise NoSuchPath(f"{shown}: {error.strerror}", "reatt ask --json QUESTION > FILE", shown) from None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reatt_store import answers as store
+from reatt_store.opening import small_json
 
 if TYPE_CHECKING:
     from reatt_cli.schemas.published import Ask
@@ -54,7 +55,7 @@ def kept(session: Session, id: str) -> Ask:
             f"no answer with the id {id} is kept; only the latest are, and none of --free", "reatt ask --report FILE"
         )
     try:
-        told = json.loads(content)
+        told = small_json(content)
         ids = [int(each["chunk"].removeprefix("C-")) for each in told["evidence"]]
         found = library.chunks(ids)
         if len(found) < len(ids):

@@ -6,6 +6,7 @@ documents.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from reatt_cli.replies.answers import weights, where_answered
 
 if TYPE_CHECKING:
     from reatt_cli.schemas.published import Ask, Evidence
+    from reatt_store.records import Run
 
 _STYLE = """
 :root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}
@@ -39,6 +41,30 @@ def page(reply: Ask) -> str:
         "model's attention when the answer began: what it looked at, not proof that it is true.</p>",
     ]
     return standing_alone(_safe(reply.id), _STYLE, body)
+
+
+def run_page(run: Run) -> str:
+    """Write a page of what the store records of a training run."""
+    from reatt.judging.page import page as standing_alone
+
+    figures = run.outcome.before if run.outcome else {}
+    after = run.outcome.after if run.outcome else {}
+    verdict = "accepted" if run.outcome and run.outcome.accepted else "the old model is kept"
+    title = f"R-{run.id}: {verdict if run.outcome else 'it was not finished'}"
+    body = [
+        f"<h1>{_safe(title)}</h1><p><bdi>{_safe(run.outcome.reason if run.outcome else '')}</bdi></p>",
+        _rows("Run", {"mode": run.mode, "began": run.started_at, "ended": run.ended_at or "never"}),
+        _rows("Held-out questions", {name: f"{value} → {after.get(name, '?')}" for name, value in figures.items()}),
+        _rows("Settings", run.settings),
+        '<p class="soft">Made from the record of the run. The page with its curves and examples is only for whoever '
+        "trained the model.</p>",
+    ]
+    return standing_alone(_safe(title), _STYLE, body)
+
+
+def _rows(title: str, values: Mapping[str, object]) -> str:
+    lines = (f"<p><bdi>{_safe(name)}</bdi>: <bdi>{_safe(str(value))}</bdi></p>" for name, value in values.items())
+    return f"<h2>{_safe(title)}</h2>{''.join(lines)}"
 
 
 def _passage(reply: Ask, number: int) -> str:

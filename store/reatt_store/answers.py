@@ -12,28 +12,27 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from reatt_store.opening import open_regular, private
+from reatt_store.opening import PASSING, open_regular, replace_bytes
 
 FOLDER = "answers"
 LARGEST = 10_000_000  # bytes; larger files are not read
-_OURS = re.compile(r"A-[0-9a-f]+\.json|\.A-[0-9a-f]+\.[0-9]+", re.ASCII)  # the second pattern: left by a killed process
+LAST = 1 << 61  # nanoseconds: no time of a file is taken for later
+# The second and third pattern: left by a killed process, of this version or an earlier one.
+_OURS = re.compile(rf"A-[0-9a-f]+\.json|{re.escape(PASSING)}[0-9a-f]+|\.A-[0-9a-f]+\.[0-9]+", re.ASCII)
 
 
 def keep(folder: Path, id: str, content: bytes, most: int) -> bool:
     """Keep an answer among the `most` latest of a store; return False if it cannot be kept, for any reason."""
     place = folder / FOLDER
-    part = place / f".{id}.{os.getpid()}"
     try:
         place.mkdir(mode=0o700, exist_ok=True)
         if place.is_symlink():  # in a stranger's store it could lead anywhere
             return False
-        with open(part, "xb", opener=private) as file:
-            file.write(content)
-        part.replace(place / f"{id}.json")
+        latest = place.stat().st_mtime_ns  # of the last answer, or later
+        replace_bytes(place / f"{id}.json", content, sync=False)
+        _put_last(place / f"{id}.json", latest)
         _forget(place, most)
     except OSError:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
         return False
     return most > 0
 
@@ -45,6 +44,15 @@ def kept(folder: Path, id: str) -> bytes | None:
             return file.read(LARGEST)
     except OSError:
         return None
+
+
+def _put_last(file: Path, latest: int) -> None:
+    """Let an answer come after the earlier ones although the clock has gone back."""
+    if file.stat().st_mtime_ns <= latest:
+        with os.scandir(file.parent) as entries:
+            ages = [entry.stat(follow_symlinks=False).st_mtime_ns for entry in entries if _OURS.fullmatch(entry.name)]
+        last = min(max(ages), LAST)
+        os.utime(file, ns=(last + 1, last + 1))
 
 
 def _forget(place: Path, most: int) -> None:

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from reatt_store import gate, segments
-from reatt_store.connection import DATABASE, Connection, open_writer
+from reatt_store.connection import Connection, open_writer
 from reatt_store.errors import ReadOnly, StoreDamaged, SystemRefused
+from reatt_store.gate import DATABASE
+from reatt_store.generations import segment_file
 from reatt_store.migrations import foreign
 from reatt_store.records import DIGEST_BYTES, CheckReport, Chunk, Damage, Document, sealed_as
 from reatt_store.writing import orphans
@@ -117,14 +119,16 @@ def _words(connection: Connection, folder: Path) -> list[Damage]:
 
 def _segments(connection: Connection, folder: Path) -> Iterator[list[Damage]]:
     for id, name, size, blake2b in connection.rows("SELECT id, name, bytes, blake2b FROM segments ORDER BY id"):
-        found = _segment(connection, folder / "segments" / name, id, size, blake2b)
+        found = _segment(connection, folder, name, id, size, blake2b)
         if found and not connection.rows("SELECT 1 FROM segments WHERE id = ?", [id]):
             found = []  # it was dropped since its row was read
         yield found
 
 
-def _segment(connection: Connection, path: Path, id: int, size: int, blake2b: bytes) -> list[Damage]:
+def _segment(connection: Connection, folder: Path, name: object, id: int, size: int, blake2b: bytes) -> list[Damage]:
+    path = folder / "segments" / "?"
     try:
+        path = segment_file(folder, name)
         if segments.checksum(path) != blake2b:
             return [Damage("segment", path.name, "its bytes differ from what was written", repairable=True)]
         digests = segments.open_segment(path, id, size).digests

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import sqlite3
 import time
@@ -13,25 +14,32 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from reatt_store import gate
-from reatt_store.errors import DiskFull, NoStore, ReadOnly, StoreDamaged, StoreError, StoreLocked, UsageError
+from reatt_store.errors import DiskFull, NoLocks, NoStore, ReadOnly, StoreDamaged, StoreError, StoreLocked, UsageError
 from reatt_store.gate import DATABASE
 from reatt_store.migrations import foreign, migrate
-from reatt_store.opening import replace_bytes
+from reatt_store.opening import fresh, replace_bytes
 
 FOLDERS = ("segments", "tmp", "cache", "models")
 PATIENCE = 60.0  # seconds that readers wait for a commit, and a commit for readers
 NAP = 0.2  # seconds that SQLite waits at a time, and hears no signal
 STEPS = 50_000  # of SQLite's machine between two looks for a signal: about a millisecond
 
+CACHE = "PRAGMA cache_size = -65536"  # KiB
+
 # A pattern matches a whole path, or its end from any folder on: `*.md`, `reports/*.pdf`. As in SQLite, * matches /.
 MATCHES_PATH = "(documents.path GLOB ? OR documents.path GLOB '*/' || ?)"
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_LOCKLESS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
 _CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 # The schema is ours when a statement runs, so one that fails (SQLITE_ERROR and the last two) met rows that are not.
 _DAMAGED = {
     sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR,
     sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG,
+}  # fmt: skip
+_UNLOCKED = {
+    sqlite3.SQLITE_IOERR_LOCK, sqlite3.SQLITE_IOERR_RDLOCK, sqlite3.SQLITE_IOERR_UNLOCK,
+    sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
 }  # fmt: skip
 _T = TypeVar("_T")
 
@@ -43,7 +51,6 @@ class Connection(sqlite3.Connection):
     """
 
     file: Path
-    patience: float  # seconds
     _raised: BaseException | None = None  # by a signal, in the middle of a query
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
@@ -104,18 +111,21 @@ class Connection(sqlite3.Connection):
 
     def _patiently(self, step: Callable[[], _T]) -> _T:
         """Take a step that another process may delay by its lock; in between, signals are heard."""
-        until = time.monotonic() + self.patience
+        until: float | None = None
         while True:
             try:
                 return step()
             except sqlite3.OperationalError as error:
                 busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-                if not busy or time.monotonic() > until:
+                if not busy or (until is not None and time.monotonic() > until):
                     raise
+                if until is None:
+                    _require_locks(self.file)  # without them SQLite says so for ever
+                    until = time.monotonic() + PATIENCE
                 time.sleep(0.01)
 
 
-def open_reader(folder: Path, doubted: bool = False, patience: float | None = None) -> Connection:
+def open_reader(folder: Path, doubted: bool = False) -> Connection:
     """Open a store to read; `doubted`, for a check, also one whose schema is not ours.
 
     The file is opened for writing, but queries may only read. A reader that comes after a killed writer can then roll
@@ -127,7 +137,6 @@ def open_reader(folder: Path, doubted: bool = False, patience: float | None = No
         raise NoStore(f"no store in {folder}", "reatt ingest PATH", str(folder))
     try:
         connection = connect(database, "mode=rw")
-        connection.patience = PATIENCE if patience is None else patience
         version = _version(connection, doubted)
     except StoreError:
         if os.access(folder, os.W_OK) or gate.journal(folder).exists():
@@ -163,13 +172,12 @@ def connect(database: Path, how: str) -> Connection:
     uri = f"file:{quote(os.fsencode(database))}?{how}"
     with translated(database):
         connection = sqlite3.connect(uri, uri=True, timeout=NAP, isolation_level=None, factory=Connection)
-        connection.file, connection.patience = database, PATIENCE
+        connection.file = database
         connection.listen()
         connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)  # a store is one file
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
         connection.execute("PRAGMA temp_store = MEMORY")
-        connection.execute("PRAGMA cache_size = -65536")  # KiB
     return connection
 
 
@@ -219,9 +227,20 @@ def _make(folder: Path) -> None:
 
 
 def _version(connection: Connection, doubted: bool) -> int:
-    """Return the format of the file, 0 for an empty one; raise if it is not a store, or not as reatt makes one."""
+    """Return the format of the file, 0 for an empty one; close it and raise if it is not as reatt makes one."""
+    try:
+        return _known_version(connection, doubted)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _known_version(connection: Connection, doubted: bool) -> int:
+    connection.rows(CACHE)  # this reads the schema, so it may have to wait
     version, application = (int(connection.value(f"PRAGMA {name}")) for name in ("user_version", "application_id"))
     gate.known(connection.file, application, version)
+    if connection.value("PRAGMA journal_mode") == "wal":
+        raise gate.logged(connection.file)
     with connection.translated():
         strange = None if doubted else connection._patiently(lambda: foreign(connection, version))
     if strange is not None:
@@ -235,9 +254,13 @@ def _from_sqlite(error: sqlite3.Error, path: Path) -> Exception:
     if code is None:  # raised by Python itself
         undecodable = isinstance(error, sqlite3.OperationalError)
         return _damaged(error, path) if undecodable else error
+    if code in _UNLOCKED:
+        return _lockless(path)
     code &= 0xFF
+    if code == sqlite3.SQLITE_ERROR and "pattern too complex" in str(error):
+        return UsageError("a pattern is too long", "use a shorter one")
     if code == sqlite3.SQLITE_FULL:
-        return DiskFull(f"no space left for {path}", "free some space and run the command again", str(path))
+        return _full(path)
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return ReadOnly(f"{path} cannot be written to", "check its permissions", str(path))
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -245,6 +268,8 @@ def _from_sqlite(error: sqlite3.Error, path: Path) -> Exception:
     if code in _DAMAGED:
         return _damaged(error, path)
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
+        if isinstance(_refusal(path), DiskFull):  # a quota, or a disk without inodes, of which SQLite says only this
+            return _full(path)
         fix = "check the disk, its quota and the permissions"
         return StoreDamaged(f"{path} cannot be read or written: {error}", fix, str(path))
     return error
@@ -254,9 +279,39 @@ def _damaged(error: sqlite3.Error, path: Path) -> StoreDamaged:
     return StoreDamaged(f"{path} is damaged: {error}", "reatt check --repair", str(path))
 
 
+def _require_locks(database: Path) -> None:
+    """Raise NoLocks where the file system has none; SQLite takes that for a lock of another process."""
+    refused = _refusal(database)
+    if isinstance(refused, NoLocks):
+        raise refused
+
+
+def _refusal(database: Path) -> Exception | None:
+    """Try to make, lock and write a file beside a database; return what the system refuses, or None."""
+    try:
+        with fresh(database.parent) as (path, file):
+            path.unlink()
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.write(file.fileno(), b"reatt")
+    except OSError as error:
+        return _from_system(error, database)
+    return None
+
+
+def _full(path: Path) -> DiskFull:
+    return DiskFull(f"no space left for {path}", "free some space and run the command again", str(path))
+
+
+def _lockless(path: Path) -> NoLocks:
+    fix = "keep the store on a local disk (--store DIR), or mount that file system with locks"
+    return NoLocks(f"{path} cannot be locked: its file system has no locks", fix, str(path))
+
+
 def _from_system(error: OSError, path: Path) -> Exception:
     if error.errno in _FULL:
-        return DiskFull(f"no space left for {path}", "free some space and run the command again", str(path))
+        return _full(path)
+    if error.errno in _LOCKLESS:
+        return _lockless(path)
     if error.errno in _CLOSED:
         return ReadOnly(f"{path} cannot be written to: {error.strerror}", "check its permissions", str(path))
     if error.errno == errno.EIO:

@@ -200,6 +200,13 @@ class DiskFull(StoreError):
     exit_code = 22
 
 
+class NoLocks(StoreError):
+    """The file system of the store cannot lock files, so nothing could keep two writers apart."""
+
+    id = "NO_LOCKS"
+    exit_code = 22
+
+
 class SystemRefused(ReattError):
     """The operating system refuses access to a named file or folder."""
 

@@ -7,22 +7,24 @@ and keeps no such log, so neither is ever of its making.
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
+import sqlite3
 import struct
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from reatt_store.errors import StoreDamaged, StoreNewer, SystemRefused
 from reatt_store.migrations import APPLICATION, FORMAT
-from reatt_store.opening import open_regular
+from reatt_store.opening import open_regular, unfit
 
 DATABASE = "reatt.db"
 DEEPEST = 16  # folders below a store
-_MAGIC = b"SQLite format 3\0"
 _JOURNAL = bytes.fromhex("d9d505f920a163d7")
-_HEADER = 100  # bytes
+_NAMES = ("user_version", "application_id")
 _GROWS = 16  # a rolled back journal makes a database at most so many times as large as both are, or a gigabyte
 
 
@@ -33,8 +35,9 @@ def inspect(folder: Path, doubted: bool = False) -> None:
             raise SystemRefused(f"cannot use {path}: it is not a regular file", "reatt check --repair", path)
     database = folder / DATABASE
     if os.path.lexists(f"{database}-wal"):
-        raise _logged(database)
+        raise logged(database)
     with suppress(FileNotFoundError):
+        _is_whole(database)
         if not _journal_is_ours(folder):
             _header_is_ours(database)
 
@@ -99,20 +102,30 @@ def _journal_is_ours(folder: Path) -> bool:
     return True
 
 
+def _is_whole(database: Path) -> None:
+    """Refuse a database that is no file, or nearly all holes; it is not opened, see below."""
+    what = unfit(database.lstat())
+    if what is not None:
+        raise OSError(errno.EINVAL, what, os.fspath(database))
+
+
 def _header_is_ours(database: Path) -> None:
-    """Read the first bytes of a database that no writer is changing."""
-    with open_regular(database) as file:
-        head = file.read(_HEADER)
-    if not head:
-        return  # an ingest was killed as it made it
-    if head[18:20] == b"\2\2":
-        raise _logged(database)
-    if len(head) < _HEADER or not head.startswith(_MAGIC):
-        raise StoreDamaged(f"{database} is damaged: file is not a database", "reatt check --repair", str(database))
-    version, application = struct.unpack(">I4xI", head[60:72])
+    """Read what a database says that it is, and nothing else of it.
+
+    SQLite reads it, immutable, without journal and locks. To open and close the file ourselves would release the locks
+    that other connections of this process hold on it. A writer may be at work: what cannot be read is left to the
+    connection that waits for it.
+    """
+    uri = f"file:{quote(os.fsencode(database))}?mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(uri, uri=True)) as reader:
+            version, application = (reader.execute(f"PRAGMA {name}").fetchone()[0] for name in _NAMES)
+    except sqlite3.Error:
+        return
     known(database, application, version)
 
 
-def _logged(database: Path) -> StoreDamaged:
+def logged(database: Path) -> StoreDamaged:
+    """Refuse a database with a write-ahead log, its own or another's."""
     fix = f"if a program of yours did that: sqlite3 {shlex.quote(str(database))} 'PRAGMA journal_mode = DELETE'"
     return StoreDamaged(f"{database} has a write-ahead log, and reatt keeps none", fix, str(database))

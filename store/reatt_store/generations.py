@@ -7,6 +7,7 @@ makes it current, so a reader always sees all of one generation and nothing of a
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 
 from reatt_store.connection import MATCHES_PATH, Connection
 from reatt_store.errors import StoreDamaged
-from reatt_store.records import Generation, StoreModel
+from reatt_store.records import DIGEST_BYTES, MOST, Generation, StoreModel, sound
 from reatt_store.segments import Segment, open_segment
 
 _BATCH = 500  # parameters of one statement
+_NAME = re.compile(r"[0-9]{4,20}-[0-9]{8,20}\.safetensors", re.ASCII)
 _PLACE = np.dtype([("segment", np.int64), ("position", np.int64)])
 
 
@@ -29,7 +31,9 @@ def generations(connection: Connection) -> list[Generation]:
              id IS (SELECT generation FROM current_generation) FROM generations ORDER BY id"""
     return [
         Generation(id, fingerprint, name, sha256, method, created_at, bool(now))
-        for id, fingerprint, name, sha256, method, created_at, now in connection.rows(sql)
+        for id, fingerprint, name, sha256, method, created_at, now in (
+            sound("generations", "ntttttn", row) for row in connection.rows(sql)
+        )
     ]
 
 
@@ -47,7 +51,7 @@ def models(connection: Connection) -> list[StoreModel]:
     now = (made.id, made.model_sha256) if made else None
     return [
         StoreModel(id, generation, name, sha256, added_at, (generation, sha256) == now)
-        for id, generation, name, sha256, added_at in rows
+        for id, generation, name, sha256, added_at in (sound("models", "nnttt", row) for row in rows)
     ]
 
 
@@ -86,7 +90,9 @@ def open_segments(connection: Connection, folder: Path, generation: int) -> list
     rows = _segment_rows(connection, generation)
     while True:
         try:
-            return [open_segment(folder / "segments" / name, id, size) for id, name, size in rows]
+            paths = [folder / "segments" / name for _, name, _, _ in rows]
+            opened = zip(paths, rows, strict=True)
+            return [_whole(open_segment(path, id, size), chunks) for path, (id, _, size, chunks) in opened]
         except FileNotFoundError as error:
             again = _segment_rows(connection, generation)  # a writer may have dropped it meanwhile
             if again == rows:
@@ -132,26 +138,65 @@ def places(connection: Connection, generation: int, chunk_ids: Sequence[int]) ->
     sql = """SELECT chunks.id, segment, position FROM json_each(?) AS asked CROSS JOIN chunks ON chunks.id = asked.value
              JOIN encodings ON encodings.generation = ? AND encodings.digest = chunks.digest"""
     asked = json.dumps([int(id) for id in chunk_ids])
-    return {id: (segment, position) for id, segment, position in connection.rows(sql, [asked, generation])}
+    rows = connection.rows(sql, [asked, generation])
+    lengths = {id: chunks for id, _, _, chunks in _segment_rows(connection, generation)}
+    for id, segment, position in (sound("encodings", "nnn", row) for row in rows):
+        if position >= lengths.get(segment, MOST):
+            raise StoreDamaged(f"the vectors of C-{id} are not where they should be", "reatt check --repair")
+    return {id: (segment, position) for id, segment, position in rows}
 
 
-def _segment_rows(connection: Connection, generation: int) -> list[tuple[int, str, int]]:
-    return connection.rows("SELECT id, name, bytes FROM segments WHERE generation = ? ORDER BY id", [generation])
+def segment_file(folder: Path, name: object) -> Path:
+    """Name a segment's file; raise for a name that is not ours and could lead out of the store."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise StoreDamaged("a segment has a name that reatt does not give", "reatt check --repair")
+    return folder / "segments" / name
+
+
+def _segment_rows(connection: Connection, generation: int) -> list[tuple[int, str, int, int]]:
+    sql = "SELECT id, name, bytes, chunks FROM segments WHERE generation = ? ORDER BY id"
+    rows = connection.rows(sql, [generation])
+    for row in rows:
+        _, name, size, chunks = sound("segments", "ntnn", row)
+        segment_file(connection.file.parent, name)
+        if chunks * DIGEST_BYTES > size:
+            raise StoreDamaged("a row of segments is damaged", "reatt check --repair")
+    return rows
+
+
+def _whole(segment: Segment, chunks: int) -> Segment:
+    if len(segment.digests) != chunks:
+        raise StoreDamaged(f"segment {segment.id} has not as many chunks as it should", "reatt check --repair")
+    return segment
 
 
 def _places(connection: Connection, sql: str, parameters: Sequence[object]) -> NDArray[np.void]:
     with connection.translated():
-        return np.fromiter(connection.execute(sql, parameters), dtype=_PLACE)  # 16 bytes per row, never a list
+        try:
+            return np.fromiter(connection.execute(sql, parameters), dtype=_PLACE)  # 16 bytes per row, never a list
+        except (TypeError, ValueError, OverflowError):
+            raise StoreDamaged("a row of encodings is damaged", "reatt check --repair") from None
 
 
 def _masks(
     connection: Connection, generation: int, places: NDArray[np.void], found: bool
 ) -> dict[int, NDArray[np.bool_]]:
-    lengths = connection.rows("SELECT id, chunks FROM segments WHERE generation = ?", [generation])
+    lengths = [(id, chunks) for id, name, size, chunks in _segment_rows(connection, generation)
+               if _there(segment_file(connection.file.parent, name), size)]  # fmt: skip
     masks = {id: np.full(chunks, not found) for id, chunks in lengths}
     places.sort(order="segment")
     segments, starts = np.unique(places["segment"], return_index=True)
     for segment, positions in zip(segments, np.split(places["position"], starts[1:]), strict=False):
         if int(segment) in masks:  # else dropped between the two queries
+            if positions.min() < 0 or positions.max() >= len(masks[int(segment)]):
+                raise StoreDamaged("a row of encodings is damaged", "reatt check --repair")
             masks[int(segment)][positions] = found
     return masks
+
+
+def _there(path: Path, size: int) -> bool:
+    """Return whether a segment has its size, so that nothing is allocated for what a row merely claims."""
+    try:
+        return path.stat().st_size == size
+    except OSError:
+        return False

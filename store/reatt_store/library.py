@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reatt_store import checking, generations, runs, words
-from reatt_store.connection import DATABASE, MATCHES_PATH, open_reader, open_writer
+from reatt_store.connection import MATCHES_PATH, open_reader, open_writer
 from reatt_store.errors import NoSuchId
+from reatt_store.gate import DATABASE
 from reatt_store.locking import holder
 from reatt_store.records import (
     CheckReport,
@@ -27,6 +28,7 @@ from reatt_store.records import (
     StoredChunk,
     StoredDocument,
     StoreModel,
+    sound,
 )
 from reatt_store.segments import Draft, Segment
 from reatt_store.writing import Writer, writing
@@ -51,6 +53,9 @@ _DOCUMENT = """documents.id, documents.path, external_id, documents.title, kind,
                chunks, added_at"""
 _CHUNK = """chunks.id, document_id, documents.path, external_id, ordinal, char_start, char_end, line, page,
             chunks.title, text"""
+# By the highest id and not by the latest time: a clock may go back.
+_LATEST = """SELECT coalesce((SELECT added_at FROM chunks JOIN documents ON documents.id = document_id
+             ORDER BY chunks.id DESC LIMIT 1), (SELECT max(added_at) FROM documents))"""
 _CHUNKS = f"SELECT {_CHUNK} FROM chunks JOIN documents ON documents.id = document_id"  # noqa: S608
 
 
@@ -105,7 +110,8 @@ class Library:
 
     def digests(self, path: str) -> dict[str | None, str]:
         """Return external id -> digest of what is stored under a path, to skip unchanged records."""
-        return dict(self._connection.rows("SELECT external_id, digest FROM documents WHERE path = ?", [path]))
+        rows = self._connection.rows("SELECT external_id, digest FROM documents WHERE path = ?", [path])
+        return {id: digest for id, digest in (sound("documents", "Tt", row) for row in rows)}  # noqa: C416
 
     def documents(self, only: str | None = None) -> Iterator[StoredDocument]:
         """Yield the documents, oldest first; `only` is a glob on the path or its end, such as `*.md`."""
@@ -126,7 +132,8 @@ class Library:
 
     def paths(self) -> list[str]:
         """Return the paths that documents came from, each once."""
-        return [path for (path,) in self._connection.rows("SELECT DISTINCT path FROM documents")]
+        rows = self._connection.rows("SELECT DISTINCT path FROM documents")
+        return [path for (path,) in (sound("documents", "t", row) for row in rows)]
 
     def repeated(self) -> set[str]:
         """Return the digests that more than one document has."""
@@ -211,24 +218,28 @@ class Library:
 
     def cached(self, name: str) -> tuple[int, bytes] | None:
         """Return the size and BLAKE2b that a file in `cache/` must have."""
-        for size, blake2b in self._connection.rows("SELECT bytes, blake2b FROM caches WHERE name = ?", [name]):
+        for row in self._connection.rows("SELECT bytes, blake2b FROM caches WHERE name = ?", [name]):
+            size, blake2b = sound("caches", "nb", row)
             return size, blake2b
         return None
 
     def problems(self) -> list[Problem]:
         """Return the files that could not be read, by path."""
         rows = self._connection.rows("SELECT path, id, detail, fix, digest FROM problems ORDER BY path")
-        return [Problem(*row) for row in rows]
+        return [Problem(*sound("problems", "ttttt", row)) for row in rows]
 
     def problem(self, path: str) -> Problem | None:
         """Return why a file could not be read at the last attempt."""
         for row in self._connection.rows("SELECT path, id, detail, fix, digest FROM problems WHERE path = ?", [path]):
-            return Problem(*row)
+            return Problem(*sound("problems", "ttttt", row))
         return None
 
     def status(self) -> Status:
         """Count what the store holds."""
-        value = self._connection.value
+
+        def value(sql: str, parameters: Sequence[Any] = (), kind: str = "n") -> Any:
+            return sound("the database", kind, [self._connection.value(sql, parameters)])[0]
+
         generation = self.generation()
         current = [generation.id if generation else 0]
         encoded = (
@@ -242,11 +253,11 @@ class Library:
             generation=generation,
             documents=value("SELECT count(*) FROM documents"),
             chunks=chunks,
-            pending=chunks - value(encoded, current) if generation else 0,
+            pending=max(0, chunks - value(encoded, current)) if generation else 0,
             tokens=value(tokens, current),
             bytes=self._sizes(),
             problems=value("SELECT count(*) FROM problems"),
-            last_ingest=value("SELECT max(added_at) FROM documents"),
+            last_ingest=value(_LATEST, kind="T"),
             holder=holder(self.folder),
         )
 
@@ -277,10 +288,10 @@ class Library:
 
 
 def _stored_document(row: tuple[Any, ...]) -> StoredDocument:
-    id, *document, chunks, added_at = row
+    id, *document, chunks, added_at = sound("documents", "ntTtttnnnt", row)
     return StoredDocument(id, Document(*document), chunks, added_at)
 
 
 def _stored_chunk(row: tuple[Any, ...]) -> StoredChunk:
-    id, document_id, path, external_id, *chunk = row
+    id, document_id, path, external_id, *chunk = sound("chunks", "nntTnnnnNtt", row)
     return StoredChunk(id, document_id, path, external_id, Chunk(*chunk))

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shlex
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 from reatt_store.connection import pass_gate, translated
 from reatt_store.errors import StoreLocked
-from reatt_store.opening import open_regular
+from reatt_store.opening import open_regular, small_json
 from reatt_store.records import Holder
 
 LOCK = "lock"
@@ -25,34 +26,54 @@ LONGEST = 10_000  # bytes of the note
 @contextmanager
 def locked(folder: Path, doubted: bool = False) -> Iterator[None]:
     """Hold the write lock, or raise StoreLocked at once; `doubted` as in `open_writer`."""
-    from filelock import FileLock, Timeout
-
     pass_gate(folder, doubted)  # the lock file is written to
-    path = folder / LOCK
-    lock = FileLock(path, timeout=0, mode=0o600)
-    with translated(path):
+    with translated(folder / LOCK):
+        descriptor = _acquired(folder)
         try:
-            lock.acquire()
-        except Timeout:
-            raise _refusal(folder) from None
-        try:
-            path.write_text(json.dumps(asdict(_self())))
+            os.truncate(descriptor, 0)
+            os.write(descriptor, json.dumps(asdict(_self())).encode())
             yield
         finally:
-            os.truncate(path, 0)
-            lock.release()
+            with closing(os.fdopen(descriptor, "rb")):  # which releases the lock, whatever the disk says
+                os.truncate(descriptor, 0)
+
+
+def _acquired(folder: Path) -> int:
+    """Lock the file by the kernel, so that the lock ends with its holder, and return its descriptor."""
+    path = folder / LOCK
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    while True:
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _same(descriptor, path):
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            raise _refusal(folder) from None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # another process has just removed the file that was locked
+
+
+def _same(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
 
 
 def holder(folder: Path) -> Holder | None:
     """Name the process that holds the lock; reading the note never blocks a writer."""
     try:
         with open_regular(folder / LOCK) as file:
-            note = Holder(**json.loads(file.read(LONGEST)))
+            note = Holder(**small_json(file.read(LONGEST)))
     except (OSError, ValueError, TypeError):
         return None
     if type(note.pid) is not int or not all(isinstance(each, str) for each in (note.host, note.command, note.since)):
         return None  # not written by `locked`
-    if note.host == socket.gethostname() and not _alive(note.pid):
+    if note.host == socket.gethostname() and not (note.pid > 0 and _alive(note.pid)):
         return None  # killed before it could clear the note
     return note
 

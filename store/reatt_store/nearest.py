@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from reatt_store.library import Library
 
 FLAT_LIMIT = 1_000_000  # keys; above this, an exhaustive scan takes longer than the rest of a search
-RECIPE = "ivf1"  # part of a cache's name; raise it when builds give another index
+RECIPE = "ivf2"  # part of a cache's name; raise it when builds give another index
 _BLOCK = 65_536  # keys in memory at a time
 _SAMPLE = 64  # training keys per list
 _PROBED = 8  # one list in 8 is searched
@@ -41,6 +42,7 @@ class TokenRows:
     ids: NDArray[np.int64]  # (s,) segments
     chunks: NDArray[np.int64]  # (s + 1,) where each segment's chunks start among all
     starts: NDArray[np.int64]  # (c + 1,) where each chunk's keys start among all
+    texts: bytes = b""  # one digest of what the chunks say, segment by segment
 
     @classmethod
     def of(cls, segments: Sequence[Segment]) -> TokenRows:
@@ -49,7 +51,12 @@ class TokenRows:
         chunks = np.cumsum([0, *(len(segment.digests) for segment in segments)], dtype=np.int64)
         lengths = [np.diff(segment.offsets) for segment in segments]
         starts = np.concatenate([[0], np.cumsum(np.concatenate(lengths) if lengths else [])]).astype(np.int64)
-        return cls(ids, chunks, starts)
+        said = hashlib.blake2b(digest_size=32)
+        for segment in segments:
+            said.update(np.ascontiguousarray(segment.digests).data)
+            said.update(np.ascontiguousarray(segment.offsets).data)
+            said.update(segment.keys[:: len(segment.keys) // _SAMPLE + 1].tobytes())  # all would take long
+        return cls(ids, chunks, starts, said.digest())
 
     def owners(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the segment ids and the positions in them of the chunks that own some rows, in the shape of `rows`."""
@@ -68,7 +75,7 @@ class TokenIndex:
 
     def __init__(self, index: Any, rows: TokenRows) -> None:
         self._index = index
-        self._rows = rows
+        self.rows = rows
 
     @classmethod
     def build(cls, segments: Sequence[Segment], kind: str | None = None) -> TokenIndex:
@@ -93,7 +100,7 @@ class TokenIndex:
         if k == 0:
             return np.empty((len(vectors), 0), np.float32), np.empty((len(vectors), 0), np.int64)
         bits = (
-            None if live is None else self._rows.bitmap(live)
+            None if live is None else self.rows.bitmap(live)
         )  # must outlive the call, because FAISS keeps a bare pointer
         vectors = np.ascontiguousarray(vectors, np.float32)
         scores, rows = self._index.search(vectors, k, params=self._parameters(bits))
@@ -102,7 +109,7 @@ class TokenIndex:
 
     def chunk_of(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the segment ids and the positions in them of the chunks that own some rows (all >= 0)."""
-        return self._rows.owners(rows)
+        return self.rows.owners(rows)
 
     def save(self, path: Path) -> None:
         """Write the index to a file, for the cache."""
@@ -126,7 +133,7 @@ def open_index(library: Library, generation: int, segments: Sequence[Segment]) -
     if rows.starts[-1] <= FLAT_LIMIT:
         return TokenIndex.build(segments, "flat")  # building is as fast as reading
     name = f"{generation:04d}-{RECIPE}-{hashlib.blake2b(rows.ids.tobytes(), digest_size=8).hexdigest()}.faiss"
-    index = _cached(library, name)
+    index = _cached(library, name, rows)
     if index is not None:
         return TokenIndex(index, rows)
     built = TokenIndex.build(segments, "ivf")
@@ -135,16 +142,24 @@ def open_index(library: Library, generation: int, segments: Sequence[Segment]) -
     return built
 
 
-def _cached(library: Library, name: str) -> Any:
+def _bound(digest: bytes, rows: TokenRows, key: bytes) -> bytes:
+    """Bind the checksum of an index to the texts that its rows stand for: one of another store is none of this."""
+    return hashlib.blake2b(digest + rows.texts, digest_size=32, key=key).digest()
+
+
+def _cached(library: Library, name: str, rows: TokenRows) -> Any:
     known, key = library.cached(name), own_key()
     path = library.folder / "cache" / name
     try:
-        if known is None or key is None or path.stat().st_size != known[0] or checksum(path, key) != known[1]:
+        if known is None or key is None or path.stat().st_size != known[0]:
+            return None
+        if _bound(checksum(path, key), rows, key) != known[1]:
             return None
     except OSError:
         return None
     faiss = _faiss()
-    return faiss.read_index(os.fspath(path), faiss.IO_FLAG_MMAP_IFC)
+    index = faiss.read_index(os.fspath(path), faiss.IO_FLAG_MMAP_IFC)
+    return index if index.ntotal == rows.starts[-1] else None
 
 
 def _cache(library: Library, generation: int, name: str, index: TokenIndex) -> None:
@@ -152,13 +167,14 @@ def _cache(library: Library, generation: int, name: str, index: TokenIndex) -> N
 
     A writer that starts meanwhile deletes the file; then there is no cache this time.
     """
-    passing, key = library.folder / "tmp" / f"{os.getpid()}-{name}", own_key()
+    key = own_key()
     if key is None:
         return
+    passing = library.folder / "tmp" / f"{name}.{secrets.token_hex(8)}"
     try:
         index.save(passing)
         passing.chmod(0o600)
-        blake2b = checksum(passing, key)
+        blake2b = _bound(checksum(passing, key), index.rows, key)
         with writing(library.folder, keep=passing) as writer:
             writer.add_cache(generation, name, passing, blake2b)
     finally:

@@ -6,17 +6,23 @@ Does not import SQLite, for clients of a warm process.
 from __future__ import annotations
 
 import errno
+import json
+import math
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 PASSING = ".reatt-"  # how the names of unfinished files begin
 
 
+DEEP = 40  # arrays and objects within each other
+LONGEST_NUMBER = 20  # digits of a whole number
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[][{}]', re.DOTALL)  # a string counts as one, so brackets in it do not
 LARGE = 1 << 28  # bytes: to read a smaller file takes no time, whatever it holds
 HOLLOW = 8  # a file is hollow if less than one in so many of its bytes is on the disk
 
@@ -28,27 +34,71 @@ def open_regular(path: Path) -> BinaryIO:
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     file = os.fdopen(descriptor, "rb")
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode) or (found.st_size > LARGE and found.st_blocks * 512 < found.st_size // HOLLOW):
+    what = unfit(os.fstat(descriptor))
+    if what is not None:
         file.close()
-        what = "it is nearly all holes" if stat.S_ISREG(found.st_mode) else "it is not a regular file"
         raise OSError(errno.EINVAL, what, os.fspath(path))
     return file
 
 
+def unfit(found: os.stat_result) -> str | None:
+    """Say why a file of a store is not read; None for a good one."""
+    if not stat.S_ISREG(found.st_mode):
+        return "it is not a regular file"
+    if found.st_size > LARGE and found.st_blocks * 512 < found.st_size // HOLLOW:
+        return "it is nearly all holes"
+    return None
+
+
+def small_json(content: bytes | str) -> Any:
+    """Read JSON that may come from a stranger; raises ValueError for whatever is no JSON, or no sane one.
+
+    `json` recurses, so nesting is limited before; and a number of a thousand digits, or none at all, is not ours.
+    """
+    text = content if isinstance(content, str) else content.decode()
+    depth = deepest = 0
+    for bracket in _BRACKETS.findall(text):
+        if bracket in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif bracket in "]}":
+            depth -= 1
+        if deepest > DEEP:
+            raise ValueError("it is nested too deep")
+    return json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_refused)
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > LONGEST_NUMBER:
+        raise ValueError("a number is too long")
+    return int(digits)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _refused(name: str) -> float:
+    raise ValueError(f"{name} is no number")
+
+
 def private(name: str, flags: int) -> int:
     """Open a file so that a new one is for its owner alone to read: an `opener` of `open`."""
-    return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    return os.open(name, flags, 0o600)
 
 
 @contextmanager
-def fresh(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    """Make a new file under a name that nobody can guess, for its owner alone; it is removed if the block fails.
+def fresh(folder: Path, mode: int = 0o600) -> Iterator[tuple[Path, BinaryIO]]:
+    """Make a new file under a name that nobody can guess; it is removed if the block fails.
 
-    The block gives it its final name. It is never one that was there before, nor one that a link leads to.
+    The block gives it its final name. It is never one that was there before, nor one that a link leads to. Its mode is
+    the one given less the umask, whatever it replaces.
     """
     path = folder / f"{PASSING}{secrets.token_hex(12)}"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield path, file
@@ -58,9 +108,9 @@ def fresh(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
         raise
 
 
-def replace_bytes(file: Path, content: bytes, sync: bool = True) -> None:
+def replace_bytes(file: Path, content: bytes, sync: bool = True, mode: int = 0o600) -> None:
     """Write a file whole or not at all; a link of that name is replaced, not followed."""
-    with fresh(file.parent) as (path, stream):
+    with fresh(file.parent, mode) as (path, stream):
         stream.write(content)
         stream.flush()
         if sync:

@@ -5,10 +5,34 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import product
+from types import NoneType
 from typing import Any
 
+from reatt_store.errors import StoreDamaged
+
 DIGEST_BYTES = 16
+MOST = 1 << 53  # no number of a store is larger, and all are exact in JSON
+_TYPES: dict[str, tuple[type, ...]] = {
+    "n": (int,), "N": (int, NoneType), "t": (str,), "T": (str, NoneType), "b": (bytes,),
+}  # fmt: skip
+
+
+def sound(what: str, columns: str, row: Sequence[Any]) -> Sequence[Any]:
+    """Return a row whose columns have their types: n a number, t a text, b bytes, in capitals if they may be NULL.
+
+    SQLite holds no column to its type, so a damaged store, or a stranger's, can have anything anywhere.
+    """
+    numbers = [value for value in row if type(value) is int]
+    if tuple(map(type, row)) not in _kinds(columns) or (numbers and not 0 <= min(numbers) <= max(numbers) <= MOST):
+        raise StoreDamaged(f"a row of {what} is damaged", "reatt check --repair")
+    return row
+
+
+@cache
+def _kinds(columns: str) -> frozenset[tuple[type, ...]]:
+    return frozenset(product(*(_TYPES[column] for column in columns)))
 
 
 @dataclass(frozen=True)

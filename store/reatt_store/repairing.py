@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from reatt_store import gate, segments
-from reatt_store.connection import Connection, connect, open_writer, translated
+from reatt_store.connection import CACHE, Connection, connect, open_writer, translated
 from reatt_store.errors import StoreDamaged, StoreError
+from reatt_store.generations import segment_file
 from reatt_store.locking import locked
 from reatt_store.migrations import migrate, tables
+from reatt_store.opening import fresh
 from reatt_store.records import Chunk, Document, Doubted, sealed_as
 from reatt_store.writing import sweep
 
@@ -45,12 +47,11 @@ def repair(folder: Path) -> list[Doubted]:
     Afterwards, texts of damaged segments lack vectors. Readers see the store before or after the repair, even if it is
     killed. Raises StoreDamaged if the file is no longer a database.
     """
-    passing = folder / "tmp" / "repaired.db"
     for path in list(gate.odd(folder)):  # pipes and the like, which are of no use to a store
         os.unlink(path)
     with locked(folder, doubted=True), closing(open_writer(folder, doubted=True)) as old:
-        passing.unlink(missing_ok=True)  # left by a killed repair
-        with translated(passing), closing(connect(passing, "mode=rwc")) as new:
+        with translated(folder), fresh(folder / "tmp") as (passing, _), closing(connect(passing, "mode=rw")) as new:
+            new.rows(CACHE)
             migrate(new)
             with new.transaction():
                 doubted = _copy(old, new, folder)
@@ -113,8 +114,8 @@ def _segments(old: Connection, new: Connection, folder: Path) -> Iterator[Sequen
     """Yield the rows of sound segments; read from the files what they encode."""
     for row in _readable(old, "segments", _SEGMENT):
         id, generation, name, size, blake2b = row[:5]
-        path = folder / "segments" / str(name)
         try:
+            path = segment_file(folder, name)
             if segments.checksum(path) != blake2b:
                 continue
             digests = segments.open_segment(path, id, size).digests

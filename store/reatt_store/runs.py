@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from reatt_store.connection import Connection
-from reatt_store.records import Outcome, Run
+from reatt_store.errors import StoreDamaged
+from reatt_store.opening import small_json
+from reatt_store.records import Outcome, Run, sound
 
 _COLUMNS = """id, started_at, ended_at, mode, settings, parent_sha256,
               before, after, accepted, reason, model_sha256"""
+_KINDS = "ntTttTttNtT"
 
 
 def begin(connection: Connection, mode: str, settings: Mapping[str, Any], now: str) -> int:
@@ -36,10 +39,22 @@ def every(connection: Connection) -> list[Run]:
     return [_run(*row) for row in connection.rows(f"SELECT {_COLUMNS} FROM runs ORDER BY id")]  # noqa: S608
 
 
-def _run(id: int, started: str, ended: str | None, mode: str, settings: str, parent: str | None, *outcome: Any) -> Run:
-    before, after, accepted, reason, sha256 = outcome
-    ended_as = Outcome(json.loads(before), json.loads(after), bool(accepted), reason, sha256) if ended else None
-    return Run(id, started, ended, mode, json.loads(settings), parent, ended_as)
+def _run(*row: Any) -> Run:
+    id, started, ended, mode, settings, parent, before, after, accepted, reason, sha256 = sound("runs", _KINDS, row)
+    figures = [_object(each, int | float) for each in (before, after)]
+    ended_as = Outcome(figures[0], figures[1], bool(accepted), reason, sha256) if ended else None
+    return Run(id, started, ended, mode, _object(settings, object), parent, ended_as)
+
+
+def _object(text: str, kind: Any) -> dict[str, Any]:
+    """Read a column of JSON; raises StoreDamaged if it is not an object of such values."""
+    try:
+        read = small_json(text)
+    except ValueError:
+        read = None
+    if not isinstance(read, dict) or not all(isinstance(value, kind) for value in read.values()):
+        raise StoreDamaged("a row of runs is damaged", "reatt check --repair")
+    return read
 
 
 def _json(value: Mapping[str, Any]) -> str:

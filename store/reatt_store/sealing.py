@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ def sealed(connection: Connection, folder: Path, draft: Draft, generation: int) 
     """Put a draft in place; the block adds a row that names it. If the block fails, the file is removed."""
     last = connection.value("SELECT seq FROM sqlite_sequence WHERE name = 'segments'") or 0
     name = f"{generation:04d}-{last + 1:08d}.safetensors"  # ids are never reused, so no reader finds another file here
-    passing, final = folder / "tmp" / name, folder / "segments" / name
+    passing, final = folder / "tmp" / f"{name}.{secrets.token_hex(8)}", folder / "segments" / name
     try:
         with translated(passing):
             size, digest = segments.write(passing, draft)

@@ -143,7 +143,7 @@ def write(path: Path, drafted: Draft) -> tuple[int, bytes]:
         arrays |= {f"memory_{name}": getattr(drafted.memory, name) for name in _MEMORY}
     state = hashlib.blake2b(digest_size=32)
     size = 0
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with open(descriptor, "wb") as file:
         blocks = (np.ascontiguousarray(arrays[name]).reshape(-1).view(np.uint8).data for name in _layout(arrays))
         for block in (memoryview(_header(arrays)), *blocks):
@@ -160,7 +160,10 @@ def open_segment(path: Path, id: int, size: int) -> Segment:
         found = os.fstat(file.fileno()).st_size
         if found != size:
             raise _damaged(path, f"it has {found} bytes and should have {size}")
-        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        try:
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except OSError as error:  # which does not say of which file
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
     try:
         arrays = _arrays(content)
         chunks = len(arrays["digests"])

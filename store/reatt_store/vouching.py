@@ -6,14 +6,19 @@ checksums do, too. So a cached index is verified by a keyed checksum, and the ke
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from reatt_store.opening import private
+from reatt_store.opening import fresh, open_regular, replace_bytes
 
 BYTES = 32
+SOURCES = "sources"  # a file of a store: a line for each file that its user read into it
+LARGEST = 100_000_000  # bytes of it
 
 
 def own_key() -> bytes | None:
@@ -23,20 +28,65 @@ def own_key() -> bytes | None:
         file = Path(state) / "reatt" / "key"
         if not file.exists():
             _make(file)
-        key = file.read_bytes()
+        with open_regular(file) as stored:
+            key = stored.read(BYTES + 1)
     except (OSError, RuntimeError):  # the second error: this user has no home folder
         return None
     return key if len(key) == BYTES else None
 
 
+def remember(folder: Path, paths: Iterable[str]) -> None:
+    """Remember, in the store, that this user read some files into it; nobody else can say so."""
+    key = own_key()
+    if key is None:
+        return
+    with suppress(OSError):
+        known = _remembered(folder)
+        lines = {_line(path, key) for path in paths} - known
+        if lines:
+            replace_bytes(folder / SOURCES, b"".join(sorted(known | lines)))
+
+
+def remembers(folder: Path, path: str) -> bool:
+    """Return whether this user read a file into a store."""
+    key = own_key()
+    return key is not None and _line(path, key) in _remembered(folder)
+
+
+def _remembered(folder: Path) -> set[bytes]:
+    try:
+        with open_regular(folder / SOURCES) as file:
+            return set(file.read(LARGEST).splitlines(keepends=True))
+    except OSError:
+        return set()
+
+
+def _line(path: str, key: bytes) -> bytes:
+    return hashlib.blake2b(path.encode("utf-8", "surrogatepass"), digest_size=10, key=key).hexdigest().encode() + b"\n"
+
+
 def _make(file: Path) -> None:
     """Write a key atomically; if another process has just written one, keep that."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = file.with_name(f"key.{os.getpid()}")
-    try:
-        with open(part, "wb", opener=private) as out:
-            out.write(secrets.token_bytes(BYTES))
-        with suppress(FileExistsError):
-            os.link(part, file)
-    finally:
-        part.unlink(missing_ok=True)
+    with fresh(file.parent) as (path, out):
+        out.write(secrets.token_bytes(BYTES))
+        out.flush()
+        try:
+            os.link(path, file)
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without hard links
+            os.replace(path, file)
+        path.unlink(missing_ok=True)
+
+
+def voucher(content: bytes) -> str | None:
+    """Return the words by which this user, and nobody else, vouches for a content; None without a key."""
+    key = own_key()
+    return None if key is None else hashlib.blake2b(content, digest_size=32, key=key).hexdigest()
+
+
+def vouched(content: bytes, said: bytes) -> bool:
+    """Return whether this user vouched for a content, wherever both were found."""
+    expected = voucher(content)
+    return expected is not None and hmac.compare_digest(expected.encode(), said)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 
 from reatt_store.connection import MATCHES_PATH, Connection
+from reatt_store.errors import StoreDamaged
 from reatt_store.stopwords import STOP_WORDS
 
 TITLE_WEIGHT = 1.5  # weight of a match in the title (the text has 1): best or close to it on nine sets of questions
@@ -38,4 +40,7 @@ def search(connection: Connection, question: str, limit: int, only: str | None) 
         parameters += [only, only]
     sql = f"""SELECT rowid, -rank FROM words WHERE words MATCH ? AND rank MATCH ? {condition}
               ORDER BY rank, rowid LIMIT ?"""  # noqa: S608
-    return connection.rows(sql, [*parameters, limit])
+    found = connection.rows(sql, [*parameters, limit])
+    if not all(isinstance(score, float) and math.isfinite(score) for _, score in found):
+        raise StoreDamaged("the word index is damaged", "reatt check --repair")
+    return found

@@ -256,7 +256,7 @@ class Writer:
             "SELECT generation, name, bytes FROM segments WHERE id = ?", [id]
         )
         dead = self._connection.rows("SELECT position FROM dead JOIN encodings USING (digest) WHERE segment = ?", [id])
-        old = open_segment(self._folder / "segments" / name, id, size)
+        old = open_segment(generations.segment_file(self._folder, name), id, size)
         kept = sealing.without(old, [position for (position,) in dead])
         if not kept.digests:
             with self._connection.transaction():

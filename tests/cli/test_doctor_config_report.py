@@ -10,6 +10,8 @@ from reatt_cli.commands import doctor
 from reatt_cli.commands.config import own_file
 from reatt_cli.replies import page as answer_page
 from reatt_cli.schemas import published as schemas
+from reatt_store.library import Library
+from reatt_store.vouching import voucher
 
 PAYLOADS = (
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "'\"><svg onload=x>", "javascript:x", "]]><b",
@@ -192,12 +194,48 @@ def test_no_text_becomes_markup_and_nothing_is_fetched(payload, answered):
     assert "default-src 'none'" in text
 
 
-def test_the_page_of_a_run_comes_out_of_the_store(reatt, store, home):
-    (store / "reports").mkdir()
-    (store / "reports" / "R-7.html").write_text("<p>run</p>")
-    assert reatt("report", "R-7", "-o", "out.html").out == "out.html\n"
+def put_page(store, text, words):
+    (store / "reports").mkdir(exist_ok=True)
+    (store / "reports" / "R-1.html").write_text(f"{text}<!-- {words} -->\n")
+
+
+def begin_run(store, **settings):
+    with Library.open(store) as library, library.writing() as writer:
+        return writer.begin_run("unlabelled", settings)
+
+
+def test_the_page_of_a_run_comes_out_of_the_store_if_its_user_made_it(reatt, store, home):
+    put_page(store, "<p>run</p>", voucher(b"<p>run</p>"))
+    assert reatt("report", "R-1", "-o", "out.html").out == "out.html\n"
     assert (home / "work" / "out.html").read_text() == "<p>run</p>"
-    assert "the reports are: R-7" in reatt("report", "R-8").err
+    begin_run(store)
+    assert "the runs are: R-1" in reatt("report", "R-8").err
+
+
+@pytest.mark.parametrize(
+    "words", ["", "ab" * 32, "\ud800".encode("utf-8", "replace").decode(), voucher(b"another") or ""]
+)
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_a_page_that_nobody_vouches_for_is_made_anew_from_the_record_of_the_run(payload, words, reatt, store, home):
+    put_page(store, f"<script>evil</script>{payload}", words)
+    assert reatt("report", "R-1", "-o", "out.html").code == 2
+    assert not (home / "work" / "out.html").exists()
+    begin_run(store, note=payload)
+    assert reatt("report", "R-1", "-o", "out.html").code == 0
+    text = (home / "work" / "out.html").read_text()
+    assert ("evil" in text, "default-src 'none'" in text) == (False, True)
+    assert Page(text).tags <= {"html", "head", "meta", "title", "style", "body", "p", "h1", "h2", "bdi"}
+
+
+def test_a_page_follows_no_link_and_leaves_no_part(reatt, store, home):
+    """The attack: whoever made the store chose the content, and with a link beside it the file to be written."""
+    (home / "bashrc").write_text("mine")
+    put_page(store, "evil", voucher(b"evil"))
+    for name in ("R-1.html.part", "R-1.html"):
+        (home / "work" / name).symlink_to(home / "bashrc")
+    assert reatt("report", "R-1").code == 0
+    assert (home / "bashrc").read_text() == "mine"
+    assert {path.name for path in (home / "work").iterdir()} == {".reatt", "R-1.html", "R-1.html.part"}
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "no", '{"schema": "reatt.ask/1"}', '{"schema": "reatt.search/1"}'])

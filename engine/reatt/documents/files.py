@@ -85,8 +85,54 @@ def not_followed(links: Sequence[Path]) -> list[Notice]:
 def vanished(stored: Iterable[str], paths: Sequence[str]) -> list[str]:
     """Return the stored paths that are below the given ones and whose files are gone."""
     roots = [storable(os.path.abspath(os.path.expanduser(path))) for path in paths]
-    below = (path for path in stored if any(path == root or path.startswith(_inside(root)) for root in roots))
-    return [path for path in below if not os.path.lexists(on_disk(path))]
+    below = ((path, root) for path in stored for root in roots if path == root or path.startswith(_inside(root)))
+    listed: dict[str, bool | None] = {}
+    return list(dict.fromkeys(path for path, root in below if gone(on_disk(path)) and _all_listed(path, root, listed)))
+
+
+def _all_listed(path: str, root: str, listed: dict[str, bool | None]) -> bool:
+    """Return whether every folder from a root down to a file can be listed, as far as they exist."""
+    while path != root and len(path) > len(root):
+        path = os.path.dirname(path)
+        if path not in listed:
+            listed[path] = _listed(on_disk(path))
+        if listed[path] is False:
+            return False
+    return True
+
+
+def gone(path: str) -> bool:
+    """Return whether a file is known to be gone: not if it cannot be seen, or its folder cannot be listed.
+
+    The one answer for `--prune`, `--watch` and repair. No permission, a bad disk and a server that does not answer
+    prove nothing.
+    """
+    while True:
+        try:
+            os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            above = os.path.dirname(path)
+            if above == path:
+                return True
+            listed = _listed(above)
+            if listed is not None:
+                return listed
+            path = above
+        except (OSError, ValueError):  # the second: a name that no file can have
+            return False
+        else:
+            return False
+
+
+def _listed(folder: str) -> bool | None:
+    """Return whether a folder can be listed; None if it is itself gone."""
+    try:
+        os.scandir(folder).close()
+    except (FileNotFoundError, NotADirectoryError):
+        return True if os.path.lexists(folder) else None
+    except OSError:
+        return False
+    return True
 
 
 def digest(path: Path) -> str:

@@ -8,7 +8,6 @@ its tokens of the best dot product with the keys of the chunk, from the states b
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 from collections.abc import Iterator, Sequence
@@ -29,6 +28,7 @@ from reatt.weights.stacks import load_stack
 from reatt.weights.t5_files import learnt_apart
 from reatt_store.errors import NothingFound, UsageError
 from reatt_store.library import Chunk, Library
+from reatt_store.opening import replace_bytes
 
 CHUNKS = 500  # chunks to choose from; more are harder and take longer
 BATCH = 16  # chunks encoded at once
@@ -105,12 +105,8 @@ def choose(folder: ModelFolder, head: HeadScore) -> ModelFolder:
     refuse_shared(folder)
     config = {**folder.config, "retrieval_layer": head.layer, "retrieval_head": head.number}
     file = folder.path / "config.json"
-    part = file.with_suffix(".part")
-    with open(part, "w", encoding="utf-8") as stream:
-        stream.write(json.dumps(config, indent=1) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(file)  # not in place, because the file may be linked from a store
+    # Not in place, because the file may be linked from a store.
+    replace_bytes(file, (json.dumps(config, indent=1) + "\n").encode(), mode=0o666)
     return ModelFolder(folder.path, folder.origin, folder.called)
 
 

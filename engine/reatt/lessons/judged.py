@@ -6,6 +6,7 @@ Every wrong line is named with its file, number and field.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,8 +55,8 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
             continue
         if len(fields) != 3:
             wrong.append(f"{path}:{number}: {len(fields)} tab-separated fields, not 3")
-        elif not fields[2].strip().lstrip("-").isdecimal():
-            wrong.append(f"{path}:{number}: score: {fields[2]!r} is not a whole number")
+        elif not re.fullmatch(r"-?[0-9]{1,9}", fields[2].strip()):
+            wrong.append(f"{path}:{number}: score: {fields[2]!r:.40} is not a whole number")
         else:
             judged.setdefault(fields[0], {})[fields[1]] = int(fields[2])
     if wrong or not judged:
