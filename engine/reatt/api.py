@@ -284,10 +284,7 @@ class Store:
 
     @contextmanager
     def _attempt(self, last: bool) -> Iterator[_Attempt]:
-        """Try for the length of a block; a try that failed because the store moved to other vectors does not count.
-
-        The last one holds the store still and counts whatever happens.
-        """
+        """Try once; it does not count if the store moved to other vectors. The last try holds the store still."""
         from reatt_store.errors import ReattError
 
         attempt = _Attempt()
