@@ -46,7 +46,7 @@ def test_an_encoding_that_is_named_is_obeyed_and_not_guessed_at(reatt, library, 
 def test_a_picture_of_a_text_is_looked_at_once_and_again_when_asked(reatt, library, home, locked, monkeypatch):
     (home / "work" / "p").write_text("se cret")
     assert problems(reatt, locked, "--password-file", "p") == ["PDF_NO_TEXT"]
-    monkeypatch.setattr(reader, "_open", lambda path: pytest.fail(f"{path} is read again"))
+    monkeypatch.setattr(reader, "_documents", lambda _, path, *rest, **named: pytest.fail(f"{path} is read again"))
     assert problems(reatt, locked, "--password-file", "p") == ["PDF_NO_TEXT"]
     with pytest.raises(BaseException, match="is read again"):
         problems(reatt, locked, "--password-file", "p", "--retry")
