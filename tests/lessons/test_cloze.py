@@ -1,6 +1,7 @@
 """Cloze questions: few words of a sentence, never its answer, asked for the chunk that the sentence stands in."""
 
 import random
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from reatt.lessons.corpus import Corpus
 from reatt.lessons.examples import Example
 from reatt.model.backbone import ChunkText
 from reatt.model.tokens import TextTokenizer
+from tests.models_made import write_letters
 
 WORDS = st.lists(st.sampled_from("the old king gave his daughter a golden ring and sailed home".split()), max_size=12)
 
@@ -30,7 +32,6 @@ def test_a_question_is_a_question_word_and_some_words_of_the_sentence_in_order(b
     assert all(word in left for word in taken)
 
 
-BUNDLED = Path(__file__).parents[2] / "engine" / "reatt" / "reatt-mini" / "tokenizer.json"
 SENTENCES = {
     1: [("Ada Lovelace wrote the first program in ", "."), ("She corresponded with ", " about weaving patterns.")],
     2: [("The Elbe flows into the North Sea near ", ".")],
@@ -41,7 +42,14 @@ CORPUS = Corpus((1, 2, 3), tuple(ChunkText("", " ".join(map("x".join, SENTENCES[
 MASKED = [Example(parts, ("x",), "a", chunk, "name") for chunk in SENTENCES for parts in SENTENCES[chunk]]
 
 
-TOKENIZER = TextTokenizer(BUNDLED, end=1)
+def letters():
+    """Make a tokenizer with a mask."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_letters(Path(folder) / "tokenizer.json")
+        return TextTokenizer(Path(folder) / "tokenizer.json", end=1)
+
+
+TOKENIZER = letters()
 
 
 WORD_SEARCH = WordSearch(CORPUS)

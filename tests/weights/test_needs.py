@@ -9,7 +9,7 @@ import pytest
 from reatt.weights import convert, memory, models
 from reatt.weights.folder import ModelFolder
 from reatt.weights.needs import Needs, needs
-from reatt.weights.t5_files import load_t5
+from reatt.weights.stacks import load_stack
 from reatt.weights.t5gemma_files import load_t5gemma
 from reatt_store.errors import OutOfMemory
 
@@ -41,7 +41,7 @@ def test_what_is_computed_for_a_t5gemma_is_what_is_loaded_and_what_lies_on_the_d
 def test_what_is_computed_for_a_t5_is_what_is_loaded(tiny, model):
     for folder in (tiny.path, model, models.bundled().path):
         needed = needs(ModelFolder(folder).config)
-        assert needed.weights == sum(weight.numel() for weight in load_t5(folder).parameters())
+        assert needed.weights == sum(weight.numel() for weight in load_stack(folder).parameters())
 
 
 def test_a_config_that_is_silent_is_no_failure():
