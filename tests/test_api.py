@@ -112,7 +112,12 @@ def test_a_question_in_a_language_that_the_model_has_not_learnt_is_searched_by_w
     reply = store.ask(question)
     assert [warning.id for warning in reply.warnings] == ["LANGUAGE"]
     assert timeless(replace(reply, warnings=[])) == timeless(
-        verb.ask(retriever, reatt.Query(question, retriever="words"))
+        verb.ask(retriever, reatt.Query(question, retriever="words", abstain=verb.FOREIGN))
+    )
+    assert reply.answer is None or reply.confidence >= verb.FOREIGN
+    anything = reatt.Query(question, retriever="words", abstain=0.0)
+    assert timeless(replace(store.ask(replace(anything, retriever="hybrid")), warnings=[])) == timeless(
+        verb.ask(retriever, anything)
     )
     insisted = store.ask(reatt.Query(question, retriever="attention"))
     assert "LANGUAGE" not in [warning.id for warning in insisted.warnings]

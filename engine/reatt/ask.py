@@ -16,6 +16,7 @@ from reatt.weights.folder import ModelFolder
 from reatt_store.errors import Notice
 from reatt_store.library import Generation
 
+FOREIGN = 0.9  # confidence that an answer in a language needs that the model does not know
 SHOWN_END = 30  # characters, of what was read of a question that was cut
 
 
@@ -59,12 +60,16 @@ class Reply:
 
 
 def in_known_language(query: Query, model: ModelFolder) -> tuple[Query, list[str]]:
-    """Search by words alone if the model does not know the language of the question, and say so."""
+    """Search by words alone if the model does not know the language of the question, and say so.
+
+    Its confidence was fitted on languages that it knows: an answer has to be surer then, unless a threshold is given.
+    """
     language = foreign(query.question, known_to(model.settings)) if query.retriever == "hybrid" else None
     if language is None:
         return query, []
     told = f"{model.name} does not know {language}; searched by words (--retriever attention overrides this)"
-    return replace(query, retriever="words"), [Notice("LANGUAGE", told)]
+    abstain = FOREIGN if query.abstain is None else query.abstain
+    return replace(query, retriever="words", abstain=abstain), [Notice("LANGUAGE", told)]
 
 
 def search(retriever: Retriever, query: Query) -> Hits:
