@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from reatt.documents.chunking import split
 from reatt.documents.reader import KINDS, FoundFile, ReadLimits, read
 from reatt.parsers import archives
+from reatt.parsers.office.rtf import rtf
 from reatt.parsers.registry import PARSERS, guarded
-from reatt.parsers.rtf import rtf
 from reatt_store.errors import ArchiveLimit, DocumentError, NotText, ParseLimit
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reatt.documents.reader import FoundFile, ReadLimits, Text, read
-from reatt.parsers.html import html
+from reatt.parsers.markup.html import html
 from reatt_store.errors import DocumentError
 
 

@@ -15,17 +15,17 @@ from typing import Any, BinaryIO
 
 from reatt.parsers import encodings, formats
 from reatt.parsers.archives import damaged
-from reatt.parsers.epub import epub
 from reatt.parsers.formats import Content
-from reatt.parsers.html import declared_encoding, html
-from reatt.parsers.mail import mail
-from reatt.parsers.notebook import notebook
-from reatt.parsers.office import docx, pptx
+from reatt.parsers.mail.message import mail
+from reatt.parsers.markup.epub import epub
+from reatt.parsers.markup.html import declared_encoding, html
+from reatt.parsers.markup.notebook import notebook
+from reatt.parsers.office.rtf import rtf
+from reatt.parsers.office.tables import csv, xlsx
+from reatt.parsers.office.word import docx, pptx
 from reatt.parsers.pdf import read_pdf
 from reatt.parsers.pool import POOL, Allowance, Request
-from reatt.parsers.rtf import rtf
 from reatt.parsers.sandbox import Crashed, Message, ReadLimits
-from reatt.parsers.tables import csv, xlsx
 from reatt_store.errors import ArchiveLimit, DocumentError, Notice, NotText, ParseLimit, RecordFormat, TooBig
 
 _ERRORS = {

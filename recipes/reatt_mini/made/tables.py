@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reatt.model.tokens import TextTokenizer
-from reatt.parsers.tables import csv
+from reatt.parsers.office.tables import csv
 from recipes.reatt_mini.made.cells import Cells, style
 from recipes.reatt_mini.made.documents import Asked, Page, Span, add
 from recipes.reatt_mini.made.texts import Made

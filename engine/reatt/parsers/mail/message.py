@@ -11,7 +11,7 @@ from email.message import Message
 from reatt.parsers import encodings
 from reatt.parsers.composing import LINE, PARAGRAPH, Composer
 from reatt.parsers.formats import Content
-from reatt.parsers.html import html
+from reatt.parsers.markup.html import html
 
 _SHOWN = ("Subject", "From", "To", "Cc", "Date")
 _LONGEST_HEADER = 2000  # characters; a list of ten thousand recipients is useless

@@ -9,7 +9,7 @@ from reatt.parsers import encodings
 from reatt.parsers.archives import Archive, damaged, inside
 from reatt.parsers.composing import Composer
 from reatt.parsers.formats import Content
-from reatt.parsers.html import declared_encoding, html
+from reatt.parsers.markup.html import declared_encoding, html
 from reatt_store.errors import DocumentError
 
 _CONTAINER = "META-INF/container.xml"

@@ -1,0 +1,1 @@
+"""What office programs write: documents, presentations, workbooks, tables, RTF."""
