@@ -44,7 +44,7 @@ _EXTENSIONS = {
     " yml zig zsh",
 }
 _KINDS = {extension: kind for kind, names in _EXTENSIONS.items() for extension in names.split()}
-_HTML_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<!doctype html|<html)", re.IGNORECASE)
+_HTML_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!doctype html|<(?:\w+:)?html)", re.IGNORECASE)
 _CODE_NAMES = frozenset({"makefile", "dockerfile", "cmakelists.txt", "jenkinsfile", "rakefile", "gemfile"})
 
 _RTF = b"{\\rtf"

@@ -1,9 +1,10 @@
-"""EPUB -> text: the chapters in reading order, each parsed as HTML."""
+"""EPUB -> text: the chapters in reading order, each parsed by the rules of XHTML unless it is declared as HTML."""
 
 from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from reatt.parsers import encodings
 from reatt.parsers.archives import Archive, damaged, inside
@@ -14,7 +15,15 @@ from reatt_store.errors import DocumentError
 
 _CONTAINER = "META-INF/container.xml"
 _LOCKS = "META-INF/encryption.xml"
-_PAGES = frozenset({"application/xhtml+xml", "text/html"})
+_HTML = "text/html"
+_PAGES = frozenset({"application/xhtml+xml", _HTML, "text/x-oeb1-document", "application/xml", "text/xml", ""})
+
+
+class _Chapter(NamedTuple):
+    """A part of the archive that is read."""
+
+    name: str
+    xml: bool  # by XML's rules
 
 
 def epub(data: bytes) -> Content:
@@ -25,13 +34,13 @@ def epub(data: bytes) -> Content:
     locked = set(_locked(archive))
     composer, missing = Composer(), 0
     for chapter in chapters:
-        if chapter in locked:
+        if chapter.name in locked:
             raise DocumentError("is protected by DRM", "ask for an unlocked copy")
-        if chapter not in archive:
+        if chapter.name not in archive:
             missing += 1
             continue
-        source = archive.read(chapter)
-        page = html(encodings.decode(source, declared=declared_encoding(source)).text)
+        source = archive.read(chapter.name)
+        page = html(encodings.decode(source, declared=declared_encoding(source)).text, chapter.xml)
         composer.add_content(page.text, page.headings)
     return composer.content(title, (f"{missing} of {len(chapters)} chapters are missing",) if missing else ())
 
@@ -43,10 +52,10 @@ def _package(archive: Archive) -> str:
     raise damaged("it does not say where its chapters are")
 
 
-def _spine(archive: Archive, package: str) -> tuple[str, list[str]]:
-    """Return the book's title and the names of its chapters in reading order."""
+def _spine(archive: Archive, package: str) -> tuple[str, list[_Chapter]]:
+    """Return the book's title and its chapters in reading order; all pages if it names no order."""
     folder = posixpath.dirname(package)
-    pages: dict[str, str] = {}
+    pages: dict[str, _Chapter] = {}
     order: list[str] = []
     titles: list[str] = []
     in_title = False
@@ -55,11 +64,12 @@ def _spine(archive: Archive, package: str) -> tuple[str, list[str]]:
             titles += [name] if in_title else []
         elif name == "title":
             in_title = kind == "start" and not titles
-        elif kind == "start" and name == "item" and has.get("media-type") in _PAGES:
-            pages[has.get("id", "")] = inside(folder, has.get("href", ""))
+        elif kind == "start" and name == "item" and has.get("media-type", "").lower() in _PAGES:
+            name = inside(folder, has.get("href", ""))
+            pages[has.get("id", "")] = _Chapter(name, xml=has.get("media-type", "").lower() != _HTML)
         elif kind == "start" and name == "itemref":
             order.append(has.get("idref", ""))
-    return "".join(titles), list(dict.fromkeys(pages[id] for id in order if id in pages))
+    return "".join(titles), list(dict.fromkeys(pages[id] for id in order or pages if id in pages))
 
 
 def _locked(archive: Archive) -> Iterator[str]:

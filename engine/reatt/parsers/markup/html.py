@@ -1,7 +1,7 @@
-"""HTML -> readable text: scripts, menus and footers dropped, blocks on lines of their own, headings kept.
+"""HTML and XHTML -> text as a reader sees it: blocks on lines of their own, headings, numbers of lists, superscripts.
 
-The text is derived, so offsets refer to it and not to the file. Menus are recognised by their tags and roles, and by
-consisting mostly of links. Nothing is dropped if no text would remain: a page that is only a list of links keeps it.
+The text is derived, so offsets refer to it and not to the file. Navigation is left out (`navigation.py`), unless no
+text would remain: a page that is only a list of links keeps it. What is folded until somebody clicks is kept.
 """
 
 from __future__ import annotations
@@ -11,29 +11,31 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from reatt.parsers.formats import Content
+from reatt.parsers.list_numbers import numbered
+from reatt.parsers.markup.navigation import navigation
+from reatt.parsers.markup.xhtml import as_html, is_xhtml
+from reatt.parsers.superscripts import raised
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-_NEVER = "script, style, template, noscript, svg, canvas, iframe, object, button, select, dialog, [hidden], .headerlink"
-_BOILERPLATE = (
-    "nav, body > footer, [role=navigation], [role=banner], [role=contentinfo], [role=search], [aria-hidden=true]"
+# The last ones are signs beside words; parts that are hidden until somebody clicks are content.
+_NEVER = (
+    "script, style, template, noscript, canvas, iframe, object, select, annotation, annotation-xml, svg title,"
+    " svg desc, .headerlink, span[aria-hidden=true], i[aria-hidden=true], a[aria-hidden=true]"
 )
+_NOTE = re.compile(r"(?:^|[\s_-])(?:note|noteref|footnote|fnref|fn|reference|ref|cite|citation)", re.IGNORECASE)
+_WHOLE = re.compile(r"\s*-?[0-9]{1,9}\s*")
+_BETWEEN = {"msup": "^", "msubsup": "^", "mfrac": "/"}  # signs before the last part of a formula
 _PARAGRAPH = frozenset(
     "address article aside blockquote body center details div dl fieldset figcaption figure footer form h1 h2 h3 h4 h5"
-    " h6 header hr main nav ol p pre section summary table ul".split()
+    " h6 header hr main nav ol p pre section summary svg table ul".split()
 )
-_LINE = frozenset("br caption dd dt li option tr".split())
-_CELL = frozenset({"td", "th"})
+_LINE = frozenset("br caption dd dt li option text tr".split())
+_CELL = frozenset({"td", "th", "button"})
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _DECLARED = re.compile(rb"<(?:meta[^>]+charset|\?xml[^>]+encoding)\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _ANCHOR = re.compile(r"\s*[§¶#🔗]+$")  # the link to itself that many sites put behind a heading
-_ENOUGH = 200  # with this many characters in the main part, the rest of the page is ignored
-_MENU_LINKS, _MENU_SHARE, _MENU_WIDTH = (
-    5,
-    0.9,
-    40,
-)  # minimum number of links, minimum share of the text, maximum mean length of a link
 
 _NONE, _SPACE, _NEW_LINE, _NEW_PARAGRAPH = range(4)
 _BORDERS = ("", " ", "\n", "\n\n")
@@ -45,19 +47,19 @@ def declared_encoding(data: bytes) -> str | None:
     return found[1].decode("ascii", "ignore") if found else None
 
 
-def html(source: str) -> Content:
-    """Extract the title, headings and readable text of a page."""
+def html(source: str, xml: bool = False) -> Content:
+    """Extract the title, headings and readable text of a page; `xml`: it is known to follow XML's rules."""
     from selectolax.lexbor import LexborHTMLParser
 
-    tree = LexborHTMLParser(source)
+    tree = LexborHTMLParser(as_html(source) if xml or is_xhtml(source) else source)
     title_node = tree.css_first("title")
     title = " ".join(title_node.text().split()) if title_node else ""
-    _drop(tree, _NEVER)
-    everything = _main_part(tree)
-    _drop(tree, _BOILERPLATE)
-    _drop_menus(tree)
-    lean = _main_part(tree)
-    content = lean if lean.text else everything
+    for node in tree.css(_NEVER):
+        node.decompose()
+    _write_signs(tree)
+    content = _text_of(tree.body, navigation(tree))
+    if not content.text:
+        content = _text_of(tree.body, frozenset())
     return Content(
         title=title or (content.headings[0][1] if content.headings else ""),
         text=content.text,
@@ -65,41 +67,36 @@ def html(source: str) -> Content:
     )
 
 
-def _drop(tree: LexborHTMLParser, selector: str) -> None:
-    for node in tree.css(selector):
-        node.decompose()
-
-
-def _drop_menus(tree: LexborHTMLParser) -> None:
-    """Drop lists of short links with almost no other text: menus that are not marked by a tag."""
-    for node in tree.css("ul, ol"):
+def _write_signs(tree: LexborHTMLParser) -> None:
+    """Write superscripts and the parts of formulas as a line of text can."""
+    for node in tree.css("sup"):
         links = node.css("a")
-        if len(links) >= _MENU_LINKS:
-            linked = sum(len(link.text(strip=True)) for link in links)
-            if linked > _MENU_SHARE * len(node.text(strip=True)) and linked < _MENU_WIDTH * len(links):
-                node.decompose()
+        around = f"{node.attributes.get('class')} {node.attributes.get('id')} {node.attributes.get('role')}"
+        linked = bool(links) or (node.parent is not None and node.parent.tag == "a") or bool(_NOTE.search(around))
+        before = node.parent.prev if node.prev is None and node.parent is not None else node.prev
+        node.replace_with(raised(_beside(before), node.text(), _beside(node.next), linked=linked))
+    for node in tree.css(", ".join(f"{name} > :last-child" for name in _BETWEEN)):
+        if node.parent is not None and node.prev is not None:
+            node.insert_before(_BETWEEN[node.parent.tag or ""])
 
 
-def _main_part(tree: LexborHTMLParser) -> Content:
-    """Write the page's main part, or the whole page if no part is marked or it has too little text."""
-    for selector in ("main, [role=main]", "article"):
-        parts = tree.css(selector)
-        if len(parts) == 1 and len((content := _text_of(parts[0])).text) >= _ENOUGH:
-            return content
-    return _text_of(tree.body) if tree.body else Content(title="", text="")
+def _beside(node: LexborNode | None) -> str:
+    return "" if node is None else node.text()
 
 
-def _text_of(root: LexborNode) -> Content:
+def _text_of(root: LexborNode | None, left_out: frozenset[int]) -> Content:
+    if root is None:
+        return Content(title="", text="")
     writer = _Writer()
-    for node, closing in _walk(root):
+    for node, closing in _walk(root, left_out):
         if node.is_text_node:
             writer.take(node.text(deep=False))
         else:
-            writer.mark(node.tag or "", closing)
+            writer.mark(node, closing)
     return Content(title="", text="".join(writer.parts), headings=tuple(writer.headings))
 
 
-def _walk(root: LexborNode) -> Iterator[tuple[LexborNode, bool]]:
+def _walk(root: LexborNode, left_out: frozenset[int]) -> Iterator[tuple[LexborNode, bool]]:
     """Yield every node below root in order, elements once when they open and once (True) when they close.
 
     A loop, because pages may be nested more deeply than Python's stack.
@@ -112,6 +109,9 @@ def _walk(root: LexborNode) -> Iterator[tuple[LexborNode, bool]]:
             yield node, True
             node = node.next
             continue
+        if node.mem_id in left_out:
+            node = node.next
+            continue
         yield node, False
         child = node.first_child
         if child is not None:
@@ -121,6 +121,27 @@ def _walk(root: LexborNode) -> Iterator[tuple[LexborNode, bool]]:
             if not node.is_text_node:
                 yield node, True
             node = node.next
+
+
+class _Numbers:
+    """Counts the items of one ordered list."""
+
+    def __init__(self, node: LexborNode) -> None:
+        has = node.attributes
+        self._style = has.get("type") or "1"
+        self._step = -1 if "reversed" in has else 1
+        first = sum(child.tag == "li" for child in node.iter()) if "reversed" in has else 1
+        self._next = _whole(has.get("start"), first)
+
+    def take(self, item: LexborNode) -> str:
+        """Return the number of the next item, as it is shown."""
+        number = _whole(item.attributes.get("value"), self._next)
+        self._next = number + self._step
+        return f"{numbered(number, self._style)}. "
+
+
+def _whole(written: str | None, otherwise: int) -> int:
+    return int(written) if written and _WHOLE.fullmatch(written) else otherwise
 
 
 class _Writer:
@@ -135,12 +156,21 @@ class _Writer:
         self._raw = 0  # number of open elements that keep their white space
         self._heading: list[str] | None = None  # the words of the open heading
         self._heading_start = 0
+        self._lists: list[_Numbers | None] = []  # the open lists; None for one without numbers
+        self._mark = ""  # the number of the item whose first word has not come yet
 
-    def mark(self, tag: str, closing: bool) -> None:
+    def mark(self, node: LexborNode, closing: bool) -> None:
         """Handle the start or end of an element."""
+        tag = node.tag or ""
         self._separate(_border_of(tag))
         if tag == "pre":
             self._raw += -1 if closing else 1
+        elif tag == "ol":
+            self._end_list(closing, node)
+        elif tag == "ul":
+            self._end_list(closing, None)
+        elif tag == "li":
+            self._mark = "" if closing else self._number(node)
         elif tag in _HEADINGS and not closing:
             self._heading = []
         elif tag in _HEADINGS and self._heading:
@@ -148,6 +178,17 @@ class _Writer:
             if heading:
                 self.headings.append((self._heading_start, heading))
             self._heading = None
+
+    def _end_list(self, closing: bool, node: LexborNode | None) -> None:
+        if not closing:
+            self._lists.append(None if node is None else _Numbers(node))
+        elif self._lists:
+            self._lists.pop()
+
+    def _number(self, item: LexborNode) -> str:
+        """Return the number of an item of an ordered list; it is written with the item's first words."""
+        numbers = self._lists[-1] if self._lists else None
+        return numbers.take(item) if numbers else ""
 
     def take(self, text: str) -> None:
         """Write the text of one text node."""
@@ -175,6 +216,9 @@ class _Writer:
             if not self._heading:
                 self._heading_start = self._length + len(border)
             self._heading += (border, words)
+        else:
+            words = self._mark + words
+        self._mark = ""
         self.parts += (border, words)
         self._length += len(border) + len(words)
 

@@ -1,0 +1,121 @@
+"""Laws of what is content on a page: lists of links, footers, folded parts, numbers and superscripts are kept."""
+
+import doctest
+
+import pytest
+
+from reatt.parsers import list_numbers, superscripts
+from reatt.parsers.markup.html import html
+
+PROSE = "<p>The club was founded in 1961 and all its members meet every second year in the boat house.</p>"
+PEOPLE = "".join(f'<li><a href="/{name}">{name}</a>' for name in ("Ada", "Bo", "Cy", "Di", "Ed", "Fay"))
+PLACES = "".join(f'<li><a href="/{name}">{name}</a>' for name in ("Home", "News", "Shop", "Help", "About"))
+ANCHORS = PLACES.replace("/", "#").replace("<#", "</")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        f"<h1>Board</h1>{PROSE}<ul>{PEOPLE}</ul>",
+        f"<ul>{PLACES}</ul><h1>Board</h1><ol>{PEOPLE}</ol>",
+        f"<main>{PROSE}<ul>{PEOPLE}</ul></main>",
+        f"<div role=main><h2>Board</h2><div class=members><ul>{PEOPLE}</ul></div></div>",
+        f"<article><ul>{PEOPLE}</ul></article>",
+    ],
+)
+def test_a_list_of_links_within_the_content_is_kept(page: str) -> None:
+    assert "Ada" in html(page).text
+    assert "Fay" in html(page).text
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        f"<nav>{PLACES}</nav><h1>Board</h1>{PROSE}",
+        f"<ul>{PLACES}</ul><h1>Board</h1>{PROSE}",
+        f"<h1>Board</h1>{PROSE}<div class='site-nav x'><ul>{PLACES}</ul></div>",
+        f"<h1>Board</h1>{PROSE}<footer><ul>{PLACES}</ul></footer>",
+        f"<main>{PROSE}</main><div><ul>{PLACES}</ul></div>",
+        f"<div role=navigation><a href=/>News</a></div>{PROSE}",
+        f"<header><a href=/>News</a></header>{PROSE}",
+        f"{PROSE}<aside><a href=/a>News</a><a href=/b>Shop</a></aside>",
+        f"<h1>Board</h1>{PROSE}<ul>{ANCHORS}</ul>",
+        f"{PROSE}{'<button>News</button>' * 3}",
+    ],
+)
+def test_menus_and_bars_of_links_are_left_out(page: str) -> None:
+    text = html(page).text
+    assert "News" not in text
+    assert "1961" in text
+
+
+KEPT = "Harbour Road 9"
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        f"<footer><p>{KEPT}</p></footer>",
+        f"<main>{PROSE * 3}</main><footer>{KEPT}</footer>",
+        f"<article>{PROSE * 3}</article><aside>{KEPT}</aside>",
+        f"<header><p>{KEPT}</p></header>",
+        f"<div role=contentinfo>{KEPT}</div>",
+        f"<footer><a href='tel:5550182'>{KEPT}</a></footer>",
+        f"<nav><p>The office at {KEPT} is open on all days but Sundays and holidays.</p><a href=/>Home</a></nav>",
+        f"<div hidden>{KEPT}</div>",
+        f"<details><summary>Where?</summary>{KEPT}</details>",
+        f"<div class=panel aria-hidden=true><p>{KEPT}</p></div>",
+        f"<h3><button aria-expanded=false>{KEPT}</button></h3>",
+        f"<button class=accordion>{KEPT}</button>",
+        f"<dialog>{KEPT}</dialog>",
+        f"<figure><img src=a.png><figcaption>{KEPT}</figcaption></figure>",
+        f"<table><caption>{KEPT}</caption><tr><td>1</table>",
+        f"<svg><title>no</title><text>{KEPT}</text></svg>",
+    ],
+)
+def test_what_a_reader_finds_on_the_page_is_kept(part: str) -> None:
+    assert html(f"<h1>Club</h1>{PROSE}{part}").text.count(KEPT) == 1
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("10<sup>6</sup> cells", "10^6 cells"),
+        ("10<sup>-3</sup> m<sup>2</sup>", "10^-3 m^2"),
+        ("2<sup>n</sup>", "2^n"),
+        ("the 4<sup>th</sup> floor", "the 4th floor"),
+        ("of the income<sup>3</sup>", "of the income [3]"),
+        ("It rained.<sup>1,2</sup>", "It rained. [1,2]"),
+        ("in 1961<sup><a href=#n>7</a></sup>", "in 1961 [7]"),
+        ("in 1961<sup class=reference>[7]</sup> and", "in 1961 [7] and"),
+        ("in 1961<a href=#n><sup>7</sup></a>", "in 1961 [7]"),
+        ("H<sub>2</sub>O", "H2O"),
+        ("<math><msup><mn>10</mn><mn>6</mn></msup></math>", "10^6"),
+        ("<math><mfrac><mn>1</mn><mn>2</mn></mfrac></math>", "1/2"),
+        ("Reatt<sup>TM</sup>", "ReattTM"),
+    ],
+)
+def test_a_superscript_becomes_no_digit_of_the_number_before_it(page: str, text: str) -> None:
+    assert html(f"<p>{page}</p>").text == text
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<ol><li>Wash<li>Dry</ol>", "1. Wash\n2. Dry"),
+        ("<ol start=4 type=a><li>Wash<li><b>Dry</b> it</ol>", "d. Wash\ne. Dry it"),
+        ("<ol reversed><li>Wash<li>Dry</ol>", "2. Wash\n1. Dry"),
+        ("<ol><li>Wash<ul><li>hot</ul><li value=7>Dry<li>Iron</ol>", "1. Wash\n\nhot\n\n7. Dry\n8. Iron"),
+        ("<ol><li><h2>Wash</h2><li></ol>", "Wash"),
+        ("<ol type=I start=x><li>Wash</ol>", "I. Wash"),
+    ],
+)
+def test_the_numbers_of_a_list_are_written(page: str, text: str) -> None:
+    assert html(page).text == text
+
+
+@pytest.mark.parametrize("module", [list_numbers, superscripts], ids=lambda module: str(module.__name__))
+def test_the_examples_in_docstrings_hold(module) -> None:  # type: ignore[no-untyped-def]
+    result = doctest.testmod(module)
+    assert result.attempted
+    assert not result.failed
