@@ -111,8 +111,8 @@ class Ahead:
             return None
 
     def _task(self, file: BinaryIO, path: str, kind: str) -> tuple[Request, Callable[[list[Message]], list[Text]]]:
-        if kind == "records":
-            request = registry.records_request(file, os.path.basename(path), self._limits)
+        if kind in registry.STREAMED:
+            request = registry.records_request(kind, file, os.path.basename(path), self._limits)
             return request, lambda said: [of_record(each, path) for one in said for each in registry.record(one)]
         size, digest = measured(file, self._limits)
         task = registry.prepared(kind, file, size, self._limits)

@@ -33,7 +33,7 @@ class Text:
     """The text of one document, and its metadata."""
 
     path: str  # absolute, or "-"
-    external_id: str | None  # `_id` of a BEIR record
+    external_id: str | None  # of one of the documents of a file: `_id` of a BEIR record, the id of a message
     title: str  # the document's own, or its file name made readable
     kind: str  # one of KINDS, but "record" for one of the records
     text: str  # offsets refer to it; for markdown, rst, csv, code and text it is the file's own text
@@ -45,7 +45,7 @@ class Text:
 
 
 def read(found: FoundFile, limits: ReadLimits | None = None) -> Iterator[Text]:
-    """Yield the one document of a file, or one per line for JSON Lines (an empty record has the text "").
+    """Yield the one document of a file, or those of a file of many (an empty record has the text "").
 
     Raises a DocumentError that names the path. A file is read completely or not at all: JSON Lines are checked to the
     end before the first record is yielded.
@@ -71,7 +71,7 @@ def read_stdin(stream: BinaryIO, kind: str | None = None, limits: ReadLimits | N
         copied = 0
         while block := stream.read(1 << 20):
             copied += len(block)
-            if copied > limits.max_bytes and kind != "records":
+            if copied > limits.max_bytes and kind not in registry.STREAMED:
                 raise TooBig(f"longer than {limits.max_bytes:,} bytes", "--max-file-size", STDIN)
             file.write(block)
         file.flush()
@@ -99,7 +99,7 @@ def _open(path: Path) -> BinaryIO:
 
 
 def kind_of(file: BinaryIO, path: str) -> str:
-    """Return the format of an open file, "records" for JSON Lines; raises NotText if it is binary."""
+    """Return the format of an open file; raises NotText if it is binary."""
     head = file.read(formats.HEAD)
     kind = formats.kind_of(path, head)
     if kind == "binary":
@@ -110,8 +110,9 @@ def kind_of(file: BinaryIO, path: str) -> str:
 
 def _documents(file: BinaryIO, path: str, limits: ReadLimits, kind: str | None) -> Iterator[Text]:
     kind = kind or kind_of(file, path)
-    if kind == "records":
-        yield from (of_record(record, path) for record in registry.records(file, os.path.basename(path), limits))
+    if kind in registry.STREAMED:
+        name = os.path.basename(path)
+        yield from (of_record(record, path) for record in registry.records(kind, file, name, limits))
         return
     size, digest = measured(file, limits)
     yield of_content(registry.parse(kind, file, size, limits), path, kind, digest, size)
@@ -137,15 +138,15 @@ def of_content(content: Content, path: str, kind: str, digest: str, size: int) -
 
 
 def of_record(record: registry.Record, path: str) -> Text:
-    """Make a document of a line of JSON Lines."""
+    """Make a document of one of the documents that a file holds."""
     return Text(
         path=path,
         external_id=record.external_id,
         title=record.title,
-        kind="record",
+        kind=record.kind,
         text=record.text,
-        pages=(),
-        headings=(),
+        pages=record.pages,
+        headings=record.headings,
         digest=record.digest,
         size=record.size,
         warnings=record.warnings,

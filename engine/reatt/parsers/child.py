@@ -3,7 +3,7 @@
 Arguments: the number of the socket, and of the process that started this one. Says {"ready": true}, then about each
 file, as JSON lines:
     {"content": {...}, "spent": false}      a `Content`; `spent`: this process has grown and wants to be replaced
-    {"checked": 1000}, {"record": {...}}, {"end": true, ...}        a file of JSON Lines
+    {"checked": 1000}, {"record": {...}}, {"end": true, ...}        a file of many documents
     {"error": id, "message": "...", "fix": "...", "spent": false}
 """
 
@@ -18,9 +18,8 @@ import time
 from collections.abc import Iterator
 
 from reatt.parsers.confined import die_with, limit, limit_for_now
-from reatt.parsers.jsonl import read_records
 from reatt.parsers.pool import LAST, TOGETHER
-from reatt.parsers.registry import content_message
+from reatt.parsers.registry import STREAMED, content_message
 from reatt.parsers.sandbox import Message
 from reatt_store.errors import DocumentError, ParseLimit
 
@@ -35,8 +34,8 @@ def answers(request: Message, file: int) -> Iterator[Message]:
     try:
         with open(file, "rb", closefd=False) as stream:
             stream.seek(0)
-            if request["kind"] == "records":
-                for message in read_records(stream, request["name"], request["longest"]):
+            if request["kind"] in STREAMED:
+                for message in STREAMED[request["kind"]](stream, request["name"], request["longest"]):
                     yield message
                     if "checked" in message:
                         limit_for_now(request["memory"], request["cpu_seconds"])

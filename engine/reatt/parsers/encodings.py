@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,6 +39,15 @@ class Decoded:
     warning: str = ""  # set if the encoding was guessed or bytes were replaced
 
 
+# Encodings that programs name when they mean a larger one, as browsers know.
+_LARGER = {
+    "iso8859-1": "cp1252", "iso8859-9": "cp1254", "iso8859-11": "cp874", "gb2312": "gb18030", "gbk": "gb18030",
+    "shift_jis": "cp932", "euc_kr": "cp949", "big5": "big5hkscs",
+}  # fmt: skip
+_ALIASES = {"ansinew": "cp1252", "applemac": "mac_roman", "windows-874": "cp874", "x-sjis": "cp932", "x-gbk": "gb18030"}
+_SEVEN_BITS = ("iso2022", "hz", "utf_7")  # their text looks like ASCII
+
+
 class Undecodable(ValueError):
     """The bytes are not text in the requested encoding, or in any."""
 
@@ -56,7 +66,25 @@ def decode(data: bytes, encoding: str | None = None, declared: str | None = None
 
     Raises Undecodable. Characters map one to one to the file's, so offsets into the text are offsets into the file.
     """
+    name = known(declared)
+    if not encoding and name and name.startswith(_SEVEN_BITS) and data.isascii():
+        with suppress(Undecodable):
+            return _strictly(data, name)
     return certain(data, encoding) or apply(data, guess(data, declared))
+
+
+def known(declared: str | None) -> str | None:
+    """Return Python's name of the encoding that a file declares; None if it means nothing, as ASCII does.
+
+    >>> known("ISO-8859-1"), known("us-ascii"), known("x-unknown")
+    ('cp1252', None, None)
+    """
+    try:
+        name = codecs.lookup(_ALIASES.get((declared or "").lower(), declared or "")).name
+        "".encode(name)
+    except (LookupError, ValueError):
+        return None
+    return None if name == "ascii" else _LARGER.get(name, name)
 
 
 def certain(data: bytes, encoding: str | None = None) -> Decoded | None:
@@ -125,13 +153,14 @@ def guess(data: bytes, declared: str | None = None) -> Guess:
     if good > 10 * broken:
         return Guess("utf-8", "replace", _guessed(f"read as utf-8; {broken} broken bytes were replaced"))
     del replaced
-    for name in (declared, _script_encoding(data, first_bad)):
+    told = known(declared)
+    for name in (told, _script_encoding(data, first_bad)):
         if name:
             try:
                 data.decode(name)
             except (LookupError, UnicodeError):
                 continue
-            return Guess(name, "strict", "" if name == declared else _guessed(f"read as {name}, a guess"))
+            return Guess(name, "strict", "" if name == told else _guessed(f"read as {name}, a guess"))
     return Guess("cp1252", "strict", _guessed("read as cp1252, a guess"))
 
 

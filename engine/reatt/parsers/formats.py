@@ -32,7 +32,8 @@ _EXTENSIONS = {
     "html": "html htm xhtml",
     "csv": "csv tsv",
     "notebook": "ipynb",
-    "mail": "eml",
+    "mail": "eml emlx mht mhtml",
+    "mbox": "mbox mbx",
     "docx": "docx docm dotx",
     "pptx": "pptx pptm ppsx",
     "xlsx": "xlsx xlsm",
@@ -45,8 +46,13 @@ _EXTENSIONS = {
 }
 _KINDS = {extension: kind for kind, names in _EXTENSIONS.items() for extension in names.split()}
 _HTML_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!doctype html|<(?:\w+:)?html)", re.IGNORECASE)
+_MBOX_START = re.compile(rb"From \S+.*\d\d:\d\d.*\d{4}.*\r?\n(?:>?From |[!-9;-~]+:)")
+# A message in a folder of mail (Maildir) has no name that tells: its first lines are the heads of one.
+_MAIL_START = re.compile(rb"(?:[!-9;-~]+:.*\r?\n(?:[ \t].*\r?\n)*+){3,}+(?:\r?\n|\Z)?")
+_MAIL_HEADS = (rb"From", rb"Date|Received|Message-ID|Return-Path", rb"To|Subject|MIME-Version|Delivered-To|Cc|Bcc")
 _CODE_NAMES = frozenset({"makefile", "dockerfile", "cmakelists.txt", "jenkinsfile", "rakefile", "gemfile"})
 
+_TEXTS = (".txt", ".text", ".log")
 _RTF = b"{\\rtf"
 _ZIP = b"PK\x03\x04"
 # Formats that are zip archives, and the names of their first entries.
@@ -87,8 +93,14 @@ def kind_of(name: str, head: bytes) -> str:
         named = None
     if known_binary(head):
         return "binary"
+    if named in (None, "mbox") and _MBOX_START.match(head):
+        return "mbox"
     if named is None and _HTML_START.match(head):
         return "html"
+    if named in (None, "mbox") and not lower.endswith(_TEXTS) and _is_message(head):
+        return "mail"
+    if named == "mbox":
+        return "text"
     if lower in _CODE_NAMES or (named is None and head.startswith(b"#!")):
         return "code"
     return named or "text"
@@ -97,6 +109,14 @@ def kind_of(name: str, head: bytes) -> str:
 def _zipped(named: str | None, head: bytes) -> str | None:
     """Return the format of a zip archive, from its name if that is possible, else from its first entries."""
     return named if named in _ZIPPED else next((kind for kind, mark in _ZIPPED.items() if mark in head), None)
+
+
+def _is_message(head: bytes) -> bool:
+    """Return whether a file begins with the heads that every message has."""
+    heads = _MAIL_START.match(head)
+    return heads is not None and all(
+        re.search(rb"^(?:" + names + rb"):", heads[0], re.MULTILINE | re.IGNORECASE) for names in _MAIL_HEADS
+    )
 
 
 def known_binary(head: bytes) -> tuple[str, str] | None:

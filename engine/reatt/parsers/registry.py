@@ -16,6 +16,8 @@ from typing import Any, BinaryIO
 from reatt.parsers import encodings, formats
 from reatt.parsers.archives import damaged
 from reatt.parsers.formats import Content
+from reatt.parsers.jsonl import read_records
+from reatt.parsers.mail.mailbox import read_mailbox
 from reatt.parsers.mail.message import mail
 from reatt.parsers.markup.epub import epub
 from reatt.parsers.markup.html import declared_encoding, html
@@ -82,19 +84,26 @@ PARSERS = {
     "text": _text(formats.plain),
 }
 _UNPARSED = ("code", "text")  # nothing is to be found in them
+STREAMED: dict[str, Callable[[BinaryIO, str, int], Iterator[Message]]] = {
+    "records": read_records,
+    "mbox": read_mailbox,
+}  # of files that hold many documents, each a record
 KINDS = ("pdf", *PARSERS)  # a PDF is read page by page, by a child process of its own
 
 
 @dataclass(frozen=True)
 class Record:
-    """One line of a file of JSON Lines."""
+    """One of the documents that a file holds: a line of JSON Lines, a message of a mailbox."""
 
-    external_id: str  # "_id" or "id", or else the line number
+    external_id: str  # of the line "_id" or "id", or else its number
     title: str
     text: str
-    digest: str  # hex BLAKE2b of the line's bytes
-    size: int  # bytes of the line
+    digest: str  # hex BLAKE2b of its bytes
+    size: int  # the number of these
     warnings: tuple[str, ...] = ()
+    kind: str = "record"
+    pages: tuple[int, ...] = ()
+    headings: formats.Headings = ()
 
 
 @dataclass(frozen=True)
@@ -143,18 +152,18 @@ def prepared(kind: str, file: BinaryIO, size: int, limits: ReadLimits) -> Task |
     return Task(kind, Request(body, file.fileno(), allowed), data, source)
 
 
-def records(file: BinaryIO, name: str, limits: ReadLimits) -> Iterator[Record]:
-    """Read an open file of JSON Lines, checked to its end before the first record is yielded; see `jsonl.py`."""
-    with named("records"):
-        for said in POOL.ask([records_request(file, name, limits)]):
+def records(kind: str, file: BinaryIO, name: str, limits: ReadLimits) -> Iterator[Record]:
+    """Read an open file of many documents; JSON Lines are checked to the end before the first record is yielded."""
+    with named(kind):
+        for said in POOL.ask([records_request(kind, file, name, limits)]):
             yield from record(said)
 
 
-def records_request(file: BinaryIO, name: str, limits: ReadLimits) -> Request:
-    """Return what is to be asked of a child about a file of JSON Lines."""
+def records_request(kind: str, file: BinaryIO, name: str, limits: ReadLimits) -> Request:
+    """Return what is to be asked of a child about a file of many documents."""
     size, output = os.fstat(file.fileno()).st_size, max(limits.output, 2 * limits.max_bytes)
     allowed = Allowance(limits.seconds, _memory(limits, size), output, renews=True)
-    return Request({"kind": "records", "name": name, "longest": limits.max_bytes}, file.fileno(), allowed)
+    return Request({"kind": kind, "name": name, "longest": limits.max_bytes}, file.fileno(), allowed)
 
 
 def record(said: Message) -> Iterator[Record]:
@@ -165,7 +174,14 @@ def record(said: Message) -> Iterator[Record]:
         if not isinstance(size, int):
             raise TypeError("no size")
         words = (_sound(external_id), _sound(title), _sound(text), _sound(digest))
-        yield Record(*words, size, tuple(map(_sound, warnings)))
+        yield Record(
+            *words,
+            size,
+            tuple(map(_sound, warnings)),
+            _sound(said.get("kind", "record")),
+            _pages(said.get("pages", ()), text),
+            _headings(said.get("headings", ()), text),
+        )
 
 
 def content_message(kind: str, data: bytes, encoding: str | None) -> Message:
@@ -226,10 +242,18 @@ def _content(found: Message, text: str) -> Content:
     return Content(
         title=_sound(found["title"])[:_LONGEST_TITLE],
         text=_sound(text),
-        pages=tuple(_place(at, text) for at in found["pages"]),
-        headings=tuple((_place(at, text), _sound(heading)[:_LONGEST_TITLE]) for at, heading in found["headings"]),
+        pages=_pages(found["pages"], text),
+        headings=_headings(found["headings"], text),
         warnings=tuple(Notice(_sound(id), _sound(said)) if id else _sound(said) for id, said in found["warnings"]),
     )
+
+
+def _pages(found: Any, text: str) -> tuple[int, ...]:
+    return tuple(_place(at, text) for at in found)
+
+
+def _headings(found: Any, text: str) -> formats.Headings:
+    return tuple((_place(at, text), _sound(heading)[:_LONGEST_TITLE]) for at, heading in found)
 
 
 def _sound(text: Any) -> str:

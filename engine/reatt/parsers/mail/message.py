@@ -1,7 +1,14 @@
-"""E-mail (.eml) -> text: sender, date and subject, then the body; attachments are named, not read."""
+"""E-mail -> text: the heads of a message, then what a mail program shows of it; attachments are named, not read.
+
+Of alternatives the plain text is read, unless the HTML says far more: many programs write there only that they cannot
+show the message. Every part that is shown in its place is read, and forwarded messages with their heads.
+"""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from email import message_from_bytes
 from email.errors import MessageError
@@ -11,35 +18,133 @@ from email.message import Message
 from reatt.parsers import encodings
 from reatt.parsers.composing import LINE, PARAGRAPH, Composer
 from reatt.parsers.formats import Content
-from reatt.parsers.markup.html import html
+from reatt.parsers.markup.html import declared_encoding, html
 
 _SHOWN = ("Subject", "From", "To", "Cc", "Date")
 _LONGEST_HEADER = 2000  # characters; a list of ten thousand recipients is useless
+_WORD = re.compile(r"\w+")
+_HTML = frozenset({"text/html", "application/xhtml+xml"})
+_UNSEEN = frozenset({"text/x-amp-html", "text/css", "text/rfc822-headers", "text/calendar", "text/x-vcard"})
+_APPLE = re.compile(rb"\s*(\d{1,10})\s*\n")  # Apple Mail's files begin with the length of the message
 
 
 def mail(data: bytes) -> Content:
-    """Read a message: its plain text if it has one, else its HTML."""
+    """Read a message."""
+    if apple := _APPLE.match(data):
+        data = data[apple.end() : apple.end() + int(apple[1])]
     message = message_from_bytes(data)
-    headers = _headers(message)
     composer = Composer()
-    for name in _SHOWN:
-        if value := headers.get(name.lower(), ""):
-            composer.add(f"{name}: {value}", LINE)
-    leaves = [part for part in message.walk() if not part.is_multipart()]
-    attached = [name for part in leaves if (name := _file_name(part))]
-    words = [part for part in leaves if not _file_name(part)]
-    plain = [part for part in words if part.get_content_type() == "text/plain"]
-    composer.separate(PARAGRAPH)
-    for part in plain or [part for part in words if part.get_content_type() == "text/html"]:
-        text = _text(part)
-        if plain:
-            composer.add(text.strip("\r\n"), PARAGRAPH)
+    subject = _write(composer, message)
+    return composer.content(subject)
+
+
+def _write(composer: Composer, message: Message) -> str:
+    """Write a message, what was forwarded in it included; return its subject."""
+    pending: list[Message] = [message]
+    subject = None
+    while pending:  # a loop, because forwarded messages may be nested more deeply than Python's stack
+        current = pending.pop(0)
+        headers = _headers(current)
+        composer.separate(PARAGRAPH)
+        for name in _SHOWN:
+            if value := headers.get(name.lower(), ""):
+                composer.add(f"{name}: {value}", LINE)
+        composer.separate(PARAGRAPH)
+        subject = headers.get("subject", "") if subject is None else subject
+        attached: list[str] = []
+        for part in _parts(current):
+            if part.get_content_type() == "message/rfc822" and part is not current:
+                pending += [inner for inner in _inner(part) if isinstance(inner, Message)]
+            elif name := _file_name(part):
+                attached.append(name)
+            else:
+                _write_part(composer, part)
+        for name in attached:
+            composer.add(f"Attachment: {name}", LINE)
+    return subject or ""
+
+
+def _parts(message: Message) -> Iterator[Message]:
+    """Yield the parts that a mail program shows or names, in order; of alternatives the one to read."""
+    pending = [message]
+    while pending:
+        part = pending.pop()
+        kind = part.get_content_type()
+        if not part.is_multipart() or kind == "message/rfc822":
+            yield part
+        elif kind == "multipart/alternative":
+            pending += reversed(_chosen(_inner(part)))
         else:
-            page = html(text)
-            composer.add_content(page.text, page.headings)
-    for name in attached:
-        composer.add(f"Attachment: {name}", LINE)
-    return composer.content(headers.get("subject", ""))
+            pending += reversed(_inner(part))
+
+
+def _inner(part: Message) -> list[Message]:
+    payload = part.get_payload()
+    return [each for each in payload if isinstance(each, Message)] if isinstance(payload, list) else []
+
+
+def _chosen(alternatives: list[Message]) -> list[Message]:
+    """Choose among alternatives; what is neither plain text nor HTML stays.
+
+    The plain text is read where it has most of the words of the HTML. Else the HTML is read, and the plain text before
+    it only if that says much else.
+    """
+    plain = [part for part in alternatives if part.get_content_type() == "text/plain" and not _file_name(part)]
+    rich = [part for part in alternatives if any(_is_html(leaf) for leaf in part.walk())]
+    others = [part for part in alternatives if part not in plain and part not in rich]
+    if not plain or not rich:
+        return plain + rich[-1:] + others
+    said, shown = _words(plain), _words([leaf for leaf in rich[-1].walk() if _is_html(leaf)])
+    if 2 * (said & shown).total() >= shown.total():
+        return plain + _attached(rich[-1]) + others
+    keeps = said.total() > shown.total() and 2 * (said & shown).total() < said.total()
+    return (plain if keeps else []) + rich[-1:] + others
+
+
+def _words(parts: list[Message]) -> Counter[str]:
+    texts = (html(_text(part)).text if _is_html(part) else _text(part) for part in parts)
+    return Counter(word.lower() for text in texts for word in _WORD.findall(text))
+
+
+def _attached(part: Message) -> list[Message]:
+    """Return what is named in a part that is not read, for instance the files beside its HTML."""
+    return [leaf for leaf in part.walk() if not leaf.is_multipart() and _file_name(leaf)]
+
+
+def _is_html(part: Message) -> bool:
+    return part.get_content_type() in _HTML and not _file_name(part)
+
+
+def _write_part(composer: Composer, part: Message) -> None:
+    """Write a part that is shown in its place; what is neither HTML nor text is not."""
+    if part.get_content_type() in _HTML:
+        page = html(_text(part), part.get_content_type() != "text/html")
+        composer.add_content(page.text, page.headings)
+    elif part.get_content_maintype() == "text" and part.get_content_type() not in _UNSEEN:
+        if name := part.get_filename():
+            composer.add(_decoded(name), LINE)
+        composer.add(_unfolded(_text(part), part).strip("\r\n"), PARAGRAPH)
+
+
+def _unfolded(text: str, part: Message) -> str:
+    """Join the lines that a program broke only to send them (RFC 3676, format=flowed)."""
+    if str(part.get_param("format", "")).lower() != "flowed":
+        return text
+    spare = str(part.get_param("delsp", "")).lower() == "yes"
+    lines: list[str] = []
+    broken = False  # the line before goes on
+    depth = 0
+    for line in text.splitlines():
+        words = line.lstrip(">")
+        quoted, words = len(line) - len(words), words.removeprefix(" ")
+        if broken and quoted == depth:
+            lines[-1] += words
+        else:
+            lines.append(f"{'>' * quoted}{' ' if quoted else ''}{words}")
+        depth, broken = quoted, words.endswith(" ") and words != "-- "
+        if broken and spare:
+            lines[-1] = lines[-1][:-1]
+    return "\n".join(lines)
 
 
 def _headers(message: Message) -> dict[str, str]:
@@ -60,17 +165,20 @@ def _decoded(header: str) -> str:
 
 
 def _file_name(part: Message) -> str:
-    """Return the name of an attachment; "" for a part of the message itself."""
-    name = part.get_filename()
-    if name:
+    """Return the name of an attachment; "" for a part of the message, as a text is that is shown in its place."""
+    disposition, name = part.get_content_disposition(), part.get_filename()
+    if name and not (part.get_content_maintype() == "text" and disposition != "attachment"):
         return _decoded(name)
-    return "without a name" if part.get_content_disposition() == "attachment" else ""
+    if disposition != "attachment":
+        return ""
+    return _decoded(name) if name else "without a name"
 
 
 def _text(part: Message) -> str:
     payload = part.get_payload(decode=True)
     data = payload if isinstance(payload, bytes) else b""
+    charset = part.get_content_charset() or (declared_encoding(data) if _is_html(part) else None)
     try:
-        return encodings.decode(data, part.get_content_charset()).text
+        return encodings.decode(data, encodings.known(charset)).text
     except encodings.Undecodable:  # not in the encoding it declares: detect it
         return encodings.decode(data.translate(None, b"\0")).text
