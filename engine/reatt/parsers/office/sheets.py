@@ -1,0 +1,249 @@
+"""XLSX -> text: every sheet is a page, every row a line with tabs between the cells, as the program shows them.
+
+An empty cell keeps its column. A block of rows behind an empty row is a table of its own. The names of a table's
+columns become the heading of every passage below them. Behind the rows stand the sheet's comments, text boxes, the
+titles of its charts, and what is printed above and below it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain, groupby, islice
+
+from reatt.parsers.archives import Archive, Event, Relation, damaged
+from reatt.parsers.composing import LINE, PARAGRAPH, Composer
+from reatt.parsers.formats import Content
+from reatt.parsers.office.drawings import chart_title, commented, paragraphs
+from reatt.parsers.office.number_formats import BUILT_IN, DAY_ONE, DAY_ONE_1904, GENERAL, is_no_date, shown
+from reatt.parsers.office.tables import name_columns
+
+_COLUMN = re.compile(r"([A-Z]{1,3})\d")
+_WIDEST_GAP = 64  # empty cells that are written one after another
+_TITLES = 3  # rows of a table among which its columns are named
+_PRINTED = re.compile(r'&(?:"[^"]*"|\d+|K[0-9A-F]{6}|[A-Za-z+\-])')  # codes in what is printed above and below
+_NUMBERS_OF_PAGES = re.compile(r"&[PN]")
+
+
+@dataclass
+class Row:
+    """The texts of a row's cells."""
+
+    cells: list[str] = field(default_factory=list)
+    number: int = 0
+
+
+@dataclass
+class _Book:
+    """What the cells of a workbook refer to."""
+
+    strings: list[str] = field(default_factory=list)
+    formats: list[str] = field(default_factory=list)  # by the number of the style
+    origin: datetime = DAY_ONE
+    uncounted: int = 0  # formulas without a value
+
+
+def xlsx(data: bytes) -> Content:
+    """Read all sheets of a workbook."""
+    archive = Archive(data)
+    part = archive.main_part()
+    related = archive.relations(part)
+    parts = {relation.type: relation.target for relation in related if relation.target in archive}
+    book = _Book()
+    if "sharedStrings" in parts:
+        book.strings = _shared_strings(archive.events(parts["sharedStrings"]))
+    if "styles" in parts:
+        book.formats = _formats(archive.events(parts["styles"]))
+    targets = {relation.id: relation.target for relation in related}
+    composer = Composer()
+    for event in archive.events(part):
+        has = event.attributes
+        if event.kind == "start" and event.name == "workbookPr" and has.get("date1904") in {"1", "true"}:
+            book.origin = DAY_ONE_1904
+        elif event.kind == "start" and event.name == "sheet":
+            target = targets.get(has.get("r:id", ""), "")
+            if target not in archive:
+                raise damaged(f"sheet {has.get('name', '')!r} is missing")
+            write_sheet(composer, has.get("name", ""), _rows(archive.events(target), book))
+            _write_beside(composer, archive, target)
+    what = "formula has" if book.uncounted == 1 else "formulas have"
+    said = f"{book.uncounted} {what} no stored value; open the file in its program and save it again"
+    return composer.content(archive.title(), (said,) if book.uncounted else ())
+
+
+def write_sheet(composer: Composer, name: str, rows: Iterator[Row]) -> None:
+    """Write the rows of a sheet, with headings for its tables."""
+    composer.page()
+    numbered = enumerate(rows)
+    blocks = groupby(numbered, key=lambda each: each[1].number - each[0])  # rows that follow one another
+    for number, (_, block) in enumerate(blocks):
+        lines = (row for _, row in block)
+        first = list(islice(lines, _TITLES))
+        columns = _columns(first)
+        if number == 0:
+            composer.add(name, LINE, heading=f"{name}: {columns}" if columns else name)
+            heading = ""
+        else:
+            title = next((cell for cell in first[0].cells if cell), "") if not _names(first[0]) else ""
+            heading = f"{title}: {columns}" if title and columns else columns
+        for row in chain(first, lines):
+            composer.add("\t".join(row.cells), LINE, heading=heading)
+            heading = ""
+        composer.separate(PARAGRAPH)
+
+
+def _columns(rows: list[Row]) -> str:
+    """Return the names of a table's columns: those of its first row that is not a title."""
+    for row in rows:
+        if names := _names(row):
+            return ", ".join(names)
+        if sum(bool(cell) for cell in row.cells) > 1:
+            break
+    return ""
+
+
+def _names(row: Row) -> list[str]:
+    cells = [cell for cell in row.cells if cell]
+    return cells if name_columns(cells) else []
+
+
+def _shared_strings(events: Iterator[Event]) -> list[str]:
+    """Read the shared texts that cells refer to by number, without phonetic readings."""
+    found: list[str] = []
+    parts: list[str] = []
+    reading = phonetic = False
+    for kind, name, _ in events:
+        if kind == "text":
+            parts += [name] if reading and not phonetic else []
+        elif name == "t":
+            reading = kind == "start"
+        elif name == "rPh":
+            phonetic = kind == "start"
+        elif name == "si" and kind == "end":
+            found.append("".join(parts))
+            parts.clear()
+    return found
+
+
+def _formats(events: Iterator[Event]) -> list[str]:
+    """Return the number format of each cell style."""
+    codes, found = {str(id): code for id, code in BUILT_IN.items()}, list[str]()
+    inside = False
+    for kind, name, has in events:
+        if name == "cellXfs":
+            inside = kind == "start"
+        elif kind == "start" and name == "numFmt":
+            codes[has.get("numFmtId", "")] = has.get("formatCode", GENERAL)
+        elif kind == "start" and name == "xf" and inside:
+            found.append(codes.get(has.get("numFmtId", ""), GENERAL))
+    return found
+
+
+def _rows(events: Iterator[Event], book: _Book) -> Iterator[Row]:
+    """Yield the rows that are not empty."""
+    row, cell = Row(), dict[str, str]()
+    parts = {"v": list[str](), "t": list[str](), "f": list[str]()}
+    reading: list[str] | None = None
+    for kind, name, attributes in events:
+        if kind == "text":
+            if reading is not None:
+                reading.append(name)
+        elif name in parts:
+            reading = parts[name] if kind == "start" else None
+            if name == "f" and kind == "start":
+                reading = parts["f"]
+                reading.append("=")
+        elif name == "row" and kind == "start":
+            written = attributes.get("r", "")
+            row = Row([], int(written) if written.isdecimal() else row.number + 1)
+        elif name == "c" and kind == "start":
+            cell = attributes
+            for each in parts.values():
+                each.clear()
+        elif name == "c":
+            _put(row, cell, _shown({key: "".join(each) for key, each in parts.items()}, cell, book))
+        elif name == "row" and any(row.cells):
+            while not row.cells[-1]:
+                row.cells.pop()
+            yield row
+
+
+def _put(row: Row, cell: dict[str, str], text: str) -> None:
+    """Put a text into its column; empty cells at the end of a row are left out."""
+    text = " ".join(text.split())
+    place = _COLUMN.match(cell.get("r", ""))
+    column = len(row.cells)
+    if place:
+        row_width = 0
+        for letter in place[1]:
+            row_width = 26 * row_width + ord(letter) - 64
+        column = row_width - 1
+    if text:
+        row.cells += [""] * min(column - len(row.cells), _WIDEST_GAP) + [text]
+    elif not place:
+        row.cells.append("")
+
+
+def _shown(parts: dict[str, str], cell: dict[str, str], book: _Book) -> str:
+    """Return a cell's value as a person sees it; a formula itself where no value is stored."""
+    value, kind = parts["v"] or parts["t"], cell.get("t", "n")
+    if parts["f"] and not value:
+        book.uncounted += 1
+        return parts["f"] if len(parts["f"]) > 1 else ""
+    if kind == "s":
+        return book.strings[int(value)] if value.isdecimal() and int(value) < len(book.strings) else ""
+    if kind == "b":
+        return "TRUE" if value.strip() == "1" else "FALSE"
+    if kind != "n" or not value.strip():
+        return value
+    style = cell.get("s", "")
+    code = book.formats[int(style)] if style.isdecimal() and int(style) < len(book.formats) else GENERAL
+    try:
+        number = float(value)
+    except ValueError:
+        return value
+    if number in (float("inf"), float("-inf")) or number != number or is_no_date(number, code):
+        return value
+    return shown(number, code, book.origin)
+
+
+def _write_beside(composer: Composer, archive: Archive, sheet: str) -> None:
+    """Write what stands on a sheet beside its cells."""
+    related = [relation for relation in archive.relations(sheet) if relation.target in archive]
+    threaded = any(relation.type == "threadedComment" for relation in related)
+    for relation in related:
+        if relation.type == ("threadedComment" if threaded else "comments"):
+            for line in commented(archive.events(relation.target)):
+                composer.add(line, LINE)
+        elif relation.type == "drawing":
+            _write_drawing(composer, archive, relation)
+    for line in _printed(archive.events(sheet)):
+        composer.add(line, LINE)
+    composer.separate(PARAGRAPH)
+
+
+def _write_drawing(composer: Composer, archive: Archive, drawing: Relation) -> None:
+    for line in paragraphs(archive.events(drawing.target)):
+        composer.add(line, LINE)
+    for relation in archive.relations(drawing.target):
+        if relation.type == "chart" and relation.target in archive:
+            composer.add(chart_title(archive.events(relation.target)), LINE)
+
+
+def _printed(events: Iterator[Event]) -> Iterator[str]:
+    """Yield what is printed above and below a sheet, without its codes and numbers of pages."""
+    parts: list[str] | None = None
+    for kind, name, _ in events:
+        if kind == "text":
+            if parts is not None:
+                parts.append(name)
+        elif name in ("oddHeader", "oddFooter"):
+            if kind == "start":
+                parts = []
+            elif parts is not None:
+                words = "".join(parts)
+                if not _NUMBERS_OF_PAGES.search(words):
+                    yield " ".join(_PRINTED.sub(" ", words.replace("&&", "＆")).replace("＆", "&").split())
+                parts = None
