@@ -16,18 +16,20 @@ class Composer:
         self._parts: list[str] = []
         self._length = 0
         self._border = NONE
+        self._cells = 0  # ends of cells since the last piece or the last stronger border; empty ones keep their columns
         self._pages: list[int] = []
         self._headings: list[tuple[int, str]] = []
 
     def separate(self, border: int) -> None:
         """Request a separator before the next piece."""
         self._border = max(self._border, border)
+        self._cells = 0 if border > CELL else self._cells + (border == CELL)
 
     def page(self) -> None:
         """Start a new page; the next pieces are on it."""
         if self._parts and self._parts[-1] != _BORDERS[PARAGRAPH]:
             self._write(_BORDERS[PARAGRAPH])
-        self._border = NONE
+        self._border, self._cells = NONE, 0
         self._pages.append(self._length)
 
     def add(self, text: str, border: int = NONE, heading: str = "") -> None:
@@ -57,9 +59,10 @@ class Composer:
 
     def _open(self) -> None:
         """Write the requested separator."""
-        if self._parts and self._border:
-            self._write(_BORDERS[self._border])
-        self._border = NONE
+        border = "" if self._border == CELL else _BORDERS[self._border]
+        if self._parts and (border or self._cells):
+            self._write(border + _BORDERS[CELL] * self._cells)
+        self._border, self._cells = NONE, 0
 
     def _write(self, piece: str) -> None:
         self._parts.append(piece)

@@ -24,8 +24,9 @@ from reatt.parsers.markup.html import declared_encoding, html
 from reatt.parsers.markup.notebook import notebook
 from reatt.parsers.office.rtf import rtf
 from reatt.parsers.office.sheets import xlsx
+from reatt.parsers.office.slides import pptx
 from reatt.parsers.office.tables import csv
-from reatt.parsers.office.word import docx, pptx
+from reatt.parsers.office.word import docx
 from reatt.parsers.pdf import read_pdf
 from reatt.parsers.pool import POOL, Allowance, Request
 from reatt.parsers.sandbox import Crashed, Message, ReadLimits

@@ -1,0 +1,211 @@
+"""The paragraphs of DOCX and PPTX: both store text in `t` elements inside `p` elements, perhaps inside table cells.
+
+What a program draws and does not store as text is written, too: numbers of lists, superscripts, exponents and fractions
+of formulas, the values of charts, diagrams. Numbers of pages are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from reatt.parsers.archives import Archive, Event
+from reatt.parsers.composing import CELL, LINE, PARAGRAPH, SPACE, Composer
+from reatt.parsers.office.drawings import chart, paragraphs
+from reatt.parsers.superscripts import raised
+
+# Copies for older programs, the old place of moved text, and a slide's number and date.
+_SKIPPED = frozenset({"Fallback", "moveFrom", "fld"})
+_SIGNS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
+_FORMULAS = {"sup": "^", "den": "/"}  # signs before the parts of a formula
+_TITLES = frozenset({"title", "ctrTitle"})
+_EDGES = frozenset({"hdr", "ftr", "dt", "sldNum"})  # of a slide
+_PAGE_FIELD = re.compile(r"\b(?:PAGE|NUMPAGES|SECTIONPAGES)\b")
+_FEW_WORDS = 3  # beside the number of a page: "Page 3 of 9"
+
+
+@dataclass
+class Paragraph:
+    """A paragraph that is being read; paragraphs nest, because text boxes do."""
+
+    runs: list[str] = field(default_factory=list)
+    heading: bool = False
+    style: str = ""
+    list_id: str | None = None  # the list that it is an item of; "0" for none
+    level: int = 0
+    pages: bool = False  # it holds the number of a page
+    drawn: list[str] = field(default_factory=list)  # lines of the charts in it
+
+
+@dataclass
+class Reader:
+    """Reads parts into one text."""
+
+    archive: Archive
+    gap: int  # between paragraphs outside tables
+    headings: frozenset[str] = frozenset()  # styles that make a paragraph a heading
+    number: Callable[[Paragraph], str] = lambda _: ""  # of an item of a list
+    mark: Callable[[str, str], str] = lambda _name, _id: ""  # of a note, by the kind of its reference and its id
+    composer: Composer = field(default_factory=Composer)
+    _edges: set[str] = field(default_factory=set)  # texts at the edges of slides and pages that are written
+
+    def read(
+        self, part: str, *, notes: bool = False, once: bool = False, before: Callable[[Event], str] | None = None
+    ) -> None:
+        """Read one part; of texts at the edges of pages (`once`) each is written once.
+
+        `before` names what stands before the first words in an element, for instance the author of a comment.
+        """
+        self._targets = {relation.id: relation.target for relation in self.archive.relations(part)}
+        self._open: list[Paragraph] = []
+        self._cells = self._skipping = 0
+        self._in_text = self._in_title = self._in_code = self._raising = self._in_number = False
+        self._notes, self._once, self._edge = notes, once, False
+        self._raised: list[str] = []
+        self._before = ""
+        for event in self.archive.events(part):
+            self._take(event, before)
+        self.composer.separate(PARAGRAPH)
+
+    def _take(self, event: Event, before: Callable[[Event], str] | None) -> None:
+        kind, name, attributes = event
+        if name in _SKIPPED and kind != "text":
+            self._skipping += 1 if kind == "start" else -1
+        elif self._skipping:
+            return
+        elif kind == "text":
+            self._text(name)
+        elif kind == "start":
+            self._before = (before(event) if before else "") or self._before
+            self._start(name, attributes)
+        else:
+            self._end(name)
+
+    def _text(self, text: str) -> None:
+        if not self._open:
+            return
+        if self._in_code and _PAGE_FIELD.search(text):
+            self._open[-1].pages = self._in_number = True
+        elif self._in_text and not self._in_number:
+            (self._raised if self._raising else self._open[-1].runs).append(text)
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        paragraph = self._open[-1] if self._open else None
+        if name == "p":
+            self._open.append(Paragraph(heading=self._in_title and not self._notes))
+        elif name == "r":
+            self._raising = False
+        elif name == "t":
+            self._in_text = True
+        elif name == "tc":
+            self._cells += 1
+        elif name == "ph":
+            self._in_title = attributes.get("type") in _TITLES
+            self._edge = attributes.get("type") in _EDGES
+        elif name == "instrText":
+            self._in_code = True
+        elif name == "fldSimple":
+            self._in_number = bool(_PAGE_FIELD.search(attributes.get("instr", "")))
+            if paragraph is not None:
+                paragraph.pages = paragraph.pages or self._in_number
+        elif name in ("chart", "relIds"):
+            self._draw(name, attributes, paragraph)
+        elif paragraph is not None:
+            self._in_paragraph(name, attributes, paragraph)
+
+    def _in_paragraph(self, name: str, has: dict[str, str], paragraph: Paragraph) -> None:
+        if name in _SIGNS and not (name == "tab" and "val" in has):  # in that case it is a tab stop
+            paragraph.runs.append(_SIGNS[name])
+        elif name in _FORMULAS:
+            paragraph.runs.append(_FORMULAS[name])
+        elif name.endswith("noteReference"):
+            paragraph.runs.append(self.mark(name.removesuffix("Reference"), has.get("id", "")))
+        elif (name == "vertAlign" and has.get("val") == "superscript") or (
+            name == "rPr" and has.get("baseline", "").isdecimal() and has["baseline"] != "0"
+        ):
+            self._raising = True
+        elif name == "pStyle":
+            paragraph.style = has.get("val", "")
+            paragraph.heading = paragraph.heading or paragraph.style in self.headings
+        elif name == "outlineLvl" and is_level(has):
+            paragraph.heading = True
+        elif name == "ilvl":
+            paragraph.level = int(has["val"]) if has.get("val", "").isdecimal() else 0
+        elif name == "numId":
+            paragraph.list_id = has.get("val", "")
+        elif name == "pPr" and has.get("lvl", "").isdecimal():
+            paragraph.level = int(has["lvl"])
+        elif name == "buAutoNum":
+            paragraph.list_id = f"{has.get('type', '')} {has.get('startAt', '1')}"
+        elif name == "fldChar" and has.get("fldCharType") == "end":
+            self._in_number = False
+
+    def _draw(self, name: str, has: dict[str, str], paragraph: Paragraph | None) -> None:
+        """Write a chart or a diagram, after the paragraph that it stands in."""
+        part = self._targets.get(has.get("r:id" if name == "chart" else "dm", ""), "")
+        if part not in self.archive:
+            return
+        lines = chart(self.archive, part) if name == "chart" else paragraphs(self.archive.events(part))
+        if paragraph is not None:
+            paragraph.drawn += lines
+        else:
+            self._write_lines(lines)
+
+    def _write_lines(self, lines: Iterator[str] | list[str]) -> None:
+        for line in lines:
+            self.composer.add(line, LINE)
+        self.composer.separate(PARAGRAPH)
+
+    def _end(self, name: str) -> None:
+        if name == "p" and self._open:
+            self._end_paragraph(self._open.pop())
+        elif name == "t":
+            self._in_text = False
+        elif name == "instrText":
+            self._in_code = False
+        elif name == "fldSimple":
+            self._in_number = False
+        elif name == "r" and self._raising:
+            if self._open:
+                runs = self._open[-1].runs
+                runs.append(raised("".join(runs[-3:]), "".join(self._raised)))
+            self._raised, self._raising = [], False
+        elif name == "tc":
+            self._cells -= 1
+            self.composer.separate(CELL)
+        elif name == "tr":
+            self.composer.separate(LINE)
+        elif name == "tbl":
+            self.composer.separate(PARAGRAPH)
+        elif name in ("sp", "graphicFrame"):
+            self._in_title = self._edge = False
+            self.composer.separate(PARAGRAPH)
+
+    def _end_paragraph(self, paragraph: Paragraph) -> None:
+        text = "".join(paragraph.runs).strip("\n")
+        if not self._is_left_out(text, paragraph):
+            if text.strip():
+                text = f"{self._before}{self.number(paragraph)}{text}"
+                self._before = ""
+            border = SPACE if self._cells else self.gap
+            self.composer.add(text, border, heading=text if paragraph.heading and not self._cells else "")
+        if paragraph.drawn:
+            self._write_lines(paragraph.drawn)
+
+    def _is_left_out(self, text: str, paragraph: Paragraph) -> bool:
+        """Return whether a text at the edge of a page has been written, or is a page's number."""
+        if paragraph.pages and len(re.findall(r"[^\W\d]+", text)) <= _FEW_WORDS:
+            return True
+        if not (self._once or self._edge):
+            return False
+        words = " ".join(text.split())
+        if words in self._edges or not re.search(r"[^\W\d]", words):
+            return True
+        self._edges.add(words)
+        return False
+
+
+def is_level(has: dict[str, str]) -> bool:
+    """Return whether an outline level is that of a heading; level 9 means body text."""
+    return has.get("val", "9") in "012345678"
