@@ -32,6 +32,7 @@ from reatt_store.records import Problem
 
 BATCH_CHUNKS = 512  # chunks sealed together: a few seconds of encoding, which a kill can lose
 SHOWN_WARNINGS = 20
+PASSED_OVER = (NotText.id, EmptyDocument.id)
 FINAL = (PdfNoText.id, ParseLimit.id)  # expensive to find out, and the same at the next attempt with the same bytes
 
 
@@ -65,6 +66,7 @@ class IngestReport:
     bytes: int = 0  # of the store
     seconds: float = 0.0
     problems: list[Problem] = field(default_factory=list)
+    passed_over: list[Problem] = field(default_factory=list)  # files without text, and why
     warnings: list[str] = field(default_factory=list)
 
 
@@ -200,16 +202,20 @@ class _Run:
             self._note(problem)
             return
         kept: set[str | None] = set()
+        empty = 0
         for text in read_stdin(sys.stdin.buffer) if path == "-" else texts:
             self.report.warnings += [_about(path, warning) for warning in text.warnings]
             if not text.text.strip():
                 self.report.skipped += 1
+                empty += 1
                 continue
             kept.add(text.external_id)
             if known.get(text.external_id) == text.digest:
                 self.report.unchanged += 1
             else:
                 self._take(text, known=text.external_id in known)
+        if empty:
+            self.report.warnings.append(f"{path}: {empty:,} of its documents {'has' if empty == 1 else 'have'} no text")
         if known.keys() - kept:
             self._publish()
             self.report.removed += self.writer.forget_path(path, keep=kept)
@@ -223,6 +229,9 @@ class _Run:
         elif gone:
             message = f"{len(gone):,} {'file is' if len(gone) == 1 else 'files are'} gone but still in the store"
             self.report.warnings.append(Notice("VANISHED", f"{message}; --prune removes them"))
+        passed = [problem.path for problem in self.library.problems() if problem.id in PASSED_OVER]
+        for path in vanished(passed, paths):
+            self.writer.clear_problem(path)
         self.report.duplicates = len(self.new & self.library.repeated()) if self.new else 0
         self.report.warnings += not_followed(links)
 
@@ -268,17 +277,23 @@ class _Run:
     def _pass_over(self, found: FoundFile, error: DocumentError) -> None:
         if found.explicit and isinstance(error, NotText):
             self._fail(found, error)
-        else:
-            self.report.skipped += 1
-            self.report.removed += self.writer.forget_path(storable(found.path))  # from when it still had text
+            return
+        path = storable(found.path)
+        self.report.skipped += 1
+        if self.library.digests(path):  # from when it still had text
+            self.report.removed += self.writer.forget_path(path)
+        self.report.passed_over.append(self._record(path, error))
 
     def _fail(self, found: FoundFile, error: DocumentError) -> None:
-        path, message = storable(found.path), as_text(error.message)
         seen = digest(found.path) if error.id in FINAL else ""  # a file that is too big may be of any size
-        problem = Problem(path, error.id, message, as_text(error.fix), seen)
+        self._note(self._record(storable(found.path), error, seen))
+
+    def _record(self, path: str, error: DocumentError, seen: str = "") -> Problem:
+        """Keep in the store why a file was not read."""
+        problem = Problem(path, error.id, as_text(error.message), as_text(error.fix), seen)
         if self.library.problem(path) != problem:
             self.writer.record_problem(problem)
-        self._note(problem)
+        return problem
 
     def _note(self, problem: Problem) -> None:
         self.report.problems.append(problem)

@@ -96,9 +96,9 @@ def remove(
 
 def status(
     session: Session,
-    problems: Annotated[bool, typer.Option("--problems", help="List the files that could not be read.")] = False,
+    problems: Annotated[bool, typer.Option("--problems", help="List the files that were not read, and why.")] = False,
 ) -> None:
-    """Show what the store holds, and which files could not be read."""
+    """Show what the store holds, and which files were not read."""
     from reatt_cli.schemas import store as schemas
 
     found = session.library.status()

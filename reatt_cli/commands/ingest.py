@@ -204,7 +204,8 @@ def _result(session: Session, report: IngestReport) -> schemas.Ingest:
     return schemas.Ingest(
         store=str(session.folder), generation=report.generation, files=files, chunks=report.chunks,
         tokens=report.tokens, bytes=report.bytes, seconds=report.seconds,
-        problems=[problem_of(problem) for problem in report.problems], warnings=warnings, notices=noticed(warnings),
+        problems=[problem_of(problem) for problem in report.problems],
+        skipped=[problem_of(problem) for problem in report.passed_over], warnings=warnings, notices=noticed(warnings),
         duplicates=report.duplicates,
     )  # fmt: skip
 
@@ -228,6 +229,7 @@ def _render(session: Session, result: schemas.Ingest) -> None:
             out.note("  " + "   ".join(part for part in row if part))
         out.note(f"to list all: {session.again('status', '--problems')}")
     if files.skipped:
-        out.note(f"{counted(files.skipped, 'file')} skipped: empty, or of a format that is not read")
+        told = f"{counted(files.skipped, 'file')} skipped: empty, or of a format that is not read"
+        out.note(f"{told}; see: {session.again('status', '--problems')}" if result.skipped else told)
     if files.added or files.changed or files.unchanged:
         out.note("next: " + session.again("ask", '"…"'))

@@ -38,6 +38,7 @@ class Ingest(Part):
     bytes: int
     seconds: FiniteFloat
     problems: list[Problem]
+    skipped: list[Problem] = Field(default_factory=list, description="files without text that folders hold, and why")
     warnings: list[str]
     notices: list[Noticed] = Field(default_factory=list)
     duplicates: int = Field(default=0, description="contents of added files that more than one file has")

@@ -256,7 +256,8 @@ def test_what_to_do_next_names_the_store_that_was_named(reatt, home, model):
     (home / "work" / "b.bin").write_bytes(bytes(range(256)))
     done = reatt("ingest", ".", "--store", "my store", "--model", model)
     assert done.err.endswith(
-        "1 file skipped: empty, or of a format that is not read\nnext: reatt ask --store 'my store' \"…\"\n"
+        "1 file skipped: empty, or of a format that is not read; see: reatt status --store 'my store' --problems\n"
+        "next: reatt ask --store 'my store' \"…\"\n"
     )
 
 

@@ -4,9 +4,12 @@ All are made here. `sample` is one that has to be read: its citation stands in t
 under the heading that are named. `hostile` is one that has to be refused, by the error that is named.
 """
 
+import bz2
 import gzip
 import io
 import json
+import lzma
+import tarfile
 import zipfile
 from dataclasses import dataclass
 
@@ -41,6 +44,16 @@ def zipped(parts, method=zipfile.ZIP_DEFLATED):
         for name, part in parts.items():
             stored = name == "mimetype"  # as EPUB demands
             archive.writestr(zipfile.ZipInfo(name), part, zipfile.ZIP_STORED if stored else method)
+    return out.getvalue()
+
+
+def tarred(members):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, data in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
     return out.getvalue()
 
 
@@ -135,6 +148,26 @@ def epub(*chapters, extra=None, spine=None):
     )
 
 
+OPEN = (
+    'xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"'
+    ' xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"'
+    ' xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"'
+    ' xmlns:draw="urn:oasis:names:tc:opendocument:xmlns:drawing:1.0" xmlns:xlink="x" xmlns:dc="d" xmlns:style="s"'
+)
+
+
+def opendocument(kind, body, styles="", **more):
+    return zipped(
+        {
+            "mimetype": f"application/vnd.oasis.opendocument.{kind}",
+            "content.xml": f"{HEAD}<office:document-content {OPEN}>{body}</office:document-content>",
+            "styles.xml": f"{HEAD}<office:document-styles {OPEN}>{styles}</office:document-styles>",
+            "meta.xml": f"{HEAD}<office:m {OPEN}><dc:title>Staff handbook</dc:title></office:m>",
+            **more,
+        }
+    )
+
+
 def mail(*parts, head="Subject: Leave\nFrom: Ada <ada@example.org>\n"):
     if len(parts) == 1:
         return f"{head}{parts[0]}".encode()
@@ -185,6 +218,21 @@ RTF = rtf(r"\pard FILLER\par\pard\s1 Leave\par\pard CITED\par FILLER\par")
 XLSX = xlsx(rows(("name", "rule"), *[("Ada", FILLER[:60])] * 40) + '<row><c t="s"><v>0</v></c></row>')
 EPUB = epub(HTML.replace(CITED, "no").replace("Leave", "Travel"), HTML)
 PPTX = pptx(shape("Rules", "title") + shape(FILLER), shape("Leave", "ctrTitle") + shape(CITED), notes="Smile.")
+ODT = opendocument(
+    "text", f"<text:h>Rules</text:h><text:p>{FILLER}</text:p><text:h>Leave</text:h><text:p>{CITED}</text:p>"
+)
+SLIDE = "<draw:page><draw:frame><text:p>{}</text:p></draw:frame></draw:page>"
+ODP = opendocument("presentation", SLIDE.format(FILLER) + SLIDE.format(CITED))
+CELL = "<table:table-cell><text:p>{}</text:p></table:table-cell>"
+ODS = opendocument(
+    "spreadsheet",
+    '<table:table table:name="Leave">'
+    + "".join(
+        f"<table:table-row>{CELL.format(name)}{CELL.format(rule)}</table:table-row>"
+        for name, rule in (("name", "rule"), ("Ada", CITED))
+    )
+    + "</table:table>",
+)
 MAIL = mail(f"Content-Type: text/plain; charset=utf-8\n\n{FILLER}\n\n{CITED}\n")
 NOTEBOOK = notebook(cell("# Rules\n" + FILLER), cell(["\n\n## Leave\r\n", CITED]), cell("x = 1", "code"))
 PDF = pdf(FILLER[:70], CITED, FILLER[:70])
@@ -204,6 +252,14 @@ SAMPLES = [
     Sample("crlf.rst", RST.replace("\n", "\r\n").encode(), "rst", heading="Leave"),
     Sample("rules.org", ORG.encode(), "org", heading="Leave"),
     Sample("crlf.org", ORG.replace("\n", "\r\n").encode(), "org", heading="Leave"),
+    Sample("name.txt", b"N\bNA\bA_\bM_\bE\n  " + CITED.encode(), "terminal", cited="NAME\n  Parental"),
+    Sample("colours.log", f"\x1b[1;31mERROR\x1b[0m {CITED}".encode(), "terminal", cited=f"ERROR {CITED}"),
+    Sample("crash.log", f"{FILLER}\n".encode() + bytes(500) + CITED.encode(), "text"),
+    Sample("rules.txt.gz", gzip.compress(f"{FILLER}\n\n{CITED}".encode()), "text"),
+    Sample("rules.md.xz", lzma.compress(MD.encode()), "markdown", heading="Leave"),
+    Sample("rules.pdf.bz2", bz2.compress(PDF), "pdf", page=2),
+    Sample("handbook.zip", zipped({"rules/rules.docx": DOCX}), "docx", heading="Leave"),
+    Sample("handbook.tar.gz", gzip.compress(tarred({"rules.pdf": PDF})), "pdf", page=2),
     Sample("rules.py", f"def f():\n    return {CITED!r}\n".encode(), "code"),
     Sample("rules.html", HTML.encode(), "html", heading="Leave"),
     Sample("large.html", HTML.encode() + b" " * 70_000, "html", heading="Leave"),
@@ -239,6 +295,10 @@ SAMPLES = [
            "xlsx", page=2, cited="2024-01-15\t2024-01-15 12:00\t45306"),
     Sample("kinds.xlsx", xlsx('<row><c t="b"><v>1</v></c><c t="str"><v>sum</v></c><c s="1"><v>1e300</v></c></row>'),
            "xlsx", page=2, cited="TRUE\tsum\t1e300"),
+    Sample("rules.odt", ODT, "odt", heading="Leave"),
+    Sample("unnamed-text", ODT, "odt", heading="Leave"),
+    Sample("rules.odp", ODP, "odp", page=2),
+    Sample("rules.ods", ODS, "ods", page=1, heading="Leave: name, rule"),
     Sample("rules.rtf", RTF, "rtf", heading="Leave"),
     Sample("letter.doc", RTF, "rtf", heading="Leave"),
     Sample("long.rtf", RTF.replace(b"\\pard", b"{\\pict " + b"00" * 40_000 + b"}\\pard", 1), "rtf", heading="Leave"),
@@ -297,9 +357,17 @@ HOSTILE = [
         zipped({"META-INF/container.xml": "<c><rootfile full-path='../../../etc/passwd'/></c>"}),
         error="UNREADABLE",
     ),
+    Sample("empty.odt", opendocument("text", ""), error="EMPTY"),
+    Sample("half.odt", ODT[: len(ODT) // 2], error="UNREADABLE"),
+    Sample("bomb.ods", opendocument("spreadsheet", "<table:table>" + " " * 60_000_000), error="ARCHIVE_LIMIT"),
     Sample("empty.rtf", rtf(""), error="EMPTY"),
     Sample("old.wri", b"\x31\xbe\0\0" + bytes(600), error="NOT_TEXT"),
-    Sample("archive.zip", zipped({"a.txt": CITED}), error="NOT_TEXT"),
+    Sample("archive.zip", zipped({"a.bin": b"\0\1\2" * 99, "b.zip": zipped({"a.txt": CITED})}), error="EMPTY"),
+    Sample("program.jar", zipped({"a.txt": CITED}), error="NOT_TEXT"),
+    Sample("bomb.zip", zipped({"a.txt": "a" * 60_000_000}), error="ARCHIVE_LIMIT"),
+    Sample("bomb.txt.gz", gzip.compress(b"a" * 60_000_000), error="ARCHIVE_LIMIT"),
+    Sample("cut.txt.gz", gzip.compress(CITED.encode())[:-9], error="UNREADABLE"),
+    Sample("packed.gz", gzip.compress(gzip.compress(CITED.encode())), error="NOT_TEXT"),
     Sample("old.doc", b"\xd0\xcf\x11\xe0" + bytes(600), error="NOT_TEXT"),
     Sample("deep.ipynb", b"[" * 60_000, error="PARSE_LIMIT"),
     Sample("deeper.ipynb", b"[" * 900_000, error="PARSE_LIMIT"),

@@ -63,7 +63,8 @@ def test_the_numbers_of_lists_are_counted_as_the_program_counts() -> None:
 
 
 def test_a_heading_has_the_number_of_its_style() -> None:
-    style = '<w:style w:styleId="h1"><w:name w:val="heading 1"/><w:pPr><w:numPr><w:numId w:val="1"/></w:numPr></w:pPr></w:style>'
+    numbered = '<w:pPr><w:numPr><w:numId w:val="1"/></w:numPr></w:pPr>'
+    style = f'<w:style w:styleId="h1"><w:name w:val="heading 1"/>{numbered}</w:style>'
     content = read_document(docx(p("Leave", '<w:pStyle w:val="h1"/>') + p("Text."), numbering=NUMBERING, styles=style))
     assert content.text == "1. Leave\n\nText."
     assert content.headings == ((0, "1. Leave"),)

@@ -157,6 +157,34 @@ def test_binary_files_fail_only_where_they_are_named(files, ingest):
     assert counts(ingest(folder / "b.bin")) == {"seen": 1, "failed": 1}
 
 
+def test_every_file_that_is_passed_over_is_named_with_its_reason(files, ingest, tmp_path):
+    folder = files(a__md=LEAVE, empty__txt="", page__html="<script>x</script>")
+    (folder / "picture.jpg").write_bytes(b"\xff\xd8\xff\0")
+    (folder / "data.bin").write_bytes(bytes(range(256)))
+    report = ingest(folder)
+    assert counts(report) == {"seen": 5, "added": 1, "skipped": 4}
+    found = {Path(problem.path).name: (problem.id, problem.detail) for problem in report.passed_over}
+    assert found == {
+        "data.bin": ("NOT_TEXT", "not text: NUL bytes"), "empty.txt": ("EMPTY", "empty file"),
+        "page.html": ("EMPTY", "no text in the file"), "picture.jpg": ("NOT_TEXT", "a picture"),
+    }  # fmt: skip
+    before = state(tmp_path / "store")
+    assert ingest(folder).passed_over == report.passed_over
+    assert state(tmp_path / "store") == before
+    (folder / "picture.jpg").unlink()
+    (folder / "empty.txt").write_text(TRAVEL)
+    ingest(folder)
+    with Library.open(tmp_path / "store") as library:
+        assert [Path(problem.path).name for problem in library.problems()] == ["data.bin", "page.html"]
+
+
+def test_records_without_text_are_said(files, ingest):
+    report = ingest(files(faq__jsonl=records("one", "", " ")))
+    assert [warning for warning in report.warnings if "no text" in warning][0].endswith(
+        "2 of its documents have no text"
+    )
+
+
 def test_texts_without_words_are_counted_not_failed(files, ingest, texts):
     report = ingest(files(a__md="", b__txt=" \n", c__jsonl=records("", "\t", "one")))
     assert counts(report) == {"seen": 3, "added": 1, "skipped": 4}

@@ -22,7 +22,7 @@ from reatt_store.errors import DocumentError
 
 SMALL = 1 << 16  # bytes
 LOOK = 4 * TOGETHER  # files that are looked at for a batch
-_APART = frozenset({"pdf", "code", "text"})  # has a process of its own; need none
+_APART = frozenset({"pdf", "packed", "code", "text"})  # has a process of its own; many files; need none
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import re
 import stat
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO
@@ -25,6 +25,7 @@ from reatt_store.errors import DocumentError, EmptyDocument, NotText, TooBig
 __all__ = ["KINDS", "FoundFile", "ReadLimits", "Text", "find", "read", "read_stdin"]
 
 STDIN = "-"
+_SHOWN = 5  # files of an archive that are named in a warning
 KINDS = (*registry.KINDS, "records")
 
 
@@ -114,8 +115,67 @@ def _documents(file: BinaryIO, path: str, limits: ReadLimits, kind: str | None) 
         name = os.path.basename(path)
         yield from (of_record(record, path) for record in registry.records(kind, file, name, limits))
         return
+    if kind == registry.PACKED:
+        yield from _unpacked(file, path, limits)
+        return
     size, digest = measured(file, limits)
     yield of_content(registry.parse(kind, file, size, limits), path, kind, digest, size)
+
+
+def _unpacked(file: BinaryIO, path: str, limits: ReadLimits) -> Iterator[Text]:
+    """Yield the documents of the files in an archive, or those of one compressed file, which are its own.
+
+    What cannot be read of an archive is said with its last document; raises EmptyDocument if there is none.
+    """
+    failed: list[str] = []
+    last: Text | None = None
+    whole = False
+    with tempfile.TemporaryFile() as member:
+        for block in registry.members(file, os.path.basename(path), limits):
+            whole = block.whole
+            if not block.failed and block.data:
+                member.write(block.data)
+                continue
+            try:
+                if block.failed:
+                    raise DocumentError(block.failed)
+                member.flush()
+                member.seek(0)
+                for text in _of_member(member, block.name, limits):
+                    if last is not None:
+                        yield last
+                    last = replace(text, path=path) if whole else _within(text, path, block.name)
+            except DocumentError as error:
+                if whole:
+                    raise
+                failed.append(f"{block.name} ({error.message})")
+            member.seek(0)
+            member.truncate()
+    if last is None:
+        raise EmptyDocument(f"no document in the archive{_listed(failed)}")
+    if whole and last.external_id is None:
+        size, digest = measured(file, limits)
+        last = replace(last, digest=digest, size=size)
+    said = (f"not read of the archive: {_listed(failed).removeprefix(': ')}",) if failed else ()
+    yield replace(last, warnings=(*last.warnings, *said))
+
+
+def _of_member(member: BinaryIO, name: str, limits: ReadLimits) -> Iterator[Text]:
+    kind = kind_of(member, name)
+    member.seek(0)
+    if kind == registry.PACKED:
+        raise NotText("an archive in an archive", "unpack it")
+    yield from _documents(member, name, limits, kind)
+
+
+def _within(text: Text, path: str, name: str) -> Text:
+    """Make a document of an archive's member one of the archive."""
+    return replace(text, path=path, external_id=f"{name}/{text.external_id}" if text.external_id else name)
+
+
+def _listed(failed: list[str]) -> str:
+    more = f" and {len(failed) - _SHOWN:,} more" if len(failed) > _SHOWN else ""
+    return f": {', '.join(failed[:_SHOWN])}{more}" if failed else ""
 
 
 def measured(file: BinaryIO, limits: ReadLimits) -> tuple[int, str]:

@@ -62,6 +62,10 @@ class Archive:
     def __contains__(self, name: str) -> bool:
         return name in self._zip.NameToInfo
 
+    def names(self) -> list[str]:
+        """Return the names of all parts, each once."""
+        return list(self._zip.NameToInfo)
+
     def read(self, name: str) -> bytes:
         """Unpack one part; raises ArchiveLimit if it is larger than declared or allowed."""
         if name not in self:
@@ -114,17 +118,18 @@ class Archive:
 
     def _check(self, unpacked: int, packed: int) -> None:
         if unpacked > UNPACKED:
-            raise _too_much(unpacked, packed)
+            raise too_much(unpacked, packed)
         check_ratio(unpacked, packed)
 
 
 def check_ratio(unpacked: int, packed: int) -> None:
     """Raise ArchiveLimit where a file that is not small unpacks to many times its size."""
     if unpacked > max(_LITTLE, RATIO * packed):
-        raise _too_much(unpacked, packed)
+        raise too_much(unpacked, packed)
 
 
-def _too_much(unpacked: int, packed: int) -> ArchiveLimit:
+def too_much(unpacked: int, packed: int) -> ArchiveLimit:
+    """Return the error for an archive that unpacks to more than is allowed."""
     most = f"{UNPACKED / 1e6:.0f} MB and {RATIO} times the size"
     what = f"{packed:,} bytes unpack to {unpacked:,} or more; the limit is {most}"
     return ArchiveLimit(what, "unpack and check it")

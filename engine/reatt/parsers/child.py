@@ -19,7 +19,7 @@ from collections.abc import Iterator
 
 from reatt.parsers.confined import die_with, limit, limit_for_now
 from reatt.parsers.pool import LAST, TOGETHER
-from reatt.parsers.registry import STREAMED, content_message
+from reatt.parsers.registry import STREAMS, content_message
 from reatt.parsers.sandbox import Message
 from reatt_store.errors import DocumentError, ParseLimit
 
@@ -34,8 +34,8 @@ def answers(request: Message, file: int) -> Iterator[Message]:
     try:
         with open(file, "rb", closefd=False) as stream:
             stream.seek(0)
-            if request["kind"] in STREAMED:
-                for message in STREAMED[request["kind"]](stream, request["name"], request["longest"]):
+            if request["kind"] in STREAMS:
+                for message in STREAMS[request["kind"]](stream, request["name"], request["longest"]):
                     yield message
                     if "checked" in message:
                         limit_for_now(request["memory"], request["cpu_seconds"])

@@ -1,7 +1,8 @@
-"""Text in gzip or xz: told by a file's suffix, or by its first bytes."""
+"""Text in gzip, xz or bzip2: told by a file's suffix, or by its first bytes."""
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import lzma
 import zlib
@@ -22,7 +23,11 @@ class Compression:
     open: Callable[..., Any]
 
 
-COMPRESSIONS = (Compression(".gz", b"\x1f\x8b", gzip.open), Compression(".xz", b"\xfd7zXZ\0", lzma.open))
+COMPRESSIONS = (
+    Compression(".gz", b"\x1f\x8b", gzip.open),
+    Compression(".xz", b"\xfd7zXZ\0", lzma.open),
+    Compression(".bz2", b"BZh", bz2.open),
+)
 
 
 def open_text(path: Path) -> IO[str]:

@@ -26,6 +26,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b"))  # these never occur in text of an encoding without NULs
+_HOLE = re.compile(rb"\0+")
+_BETWEEN_HOLES = 64  # bytes of text for each stretch of NULs
 _NOT_ASCII = re.compile(r"[\x00-\x7f\ufffd]+")  # and what replaced a broken byte: all but the good letters
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
 
@@ -137,7 +139,19 @@ def _without_mark(data: bytes) -> Decoded:
             return Decoded(data.decode(name), name, _guessed(f"read as {name}, which has no mark"))
         except UnicodeError:
             pass
-    raise Undecodable("NUL bytes")
+    return _with_few_nuls(data)
+
+
+def _with_few_nuls(data: bytes) -> Decoded:
+    """Read a text that a crash or a bad disk left NULs in, as blanks; any other file with NULs is binary."""
+    holes, rest = len(_HOLE.findall(data)), data.replace(b"\0", b"")
+    if len(rest) < _BETWEEN_HOLES * holes or looks_binary(rest):
+        raise Undecodable("NUL bytes")
+    try:
+        text = data.replace(b"\0", b" ").decode("utf-8")
+    except UnicodeDecodeError:
+        raise Undecodable("NUL bytes") from None
+    return Decoded(text, "utf-8", Notice("NUL_BYTES", f"{len(data) - len(rest):,} NUL bytes were read as blanks"))
 
 
 def guess(data: bytes, declared: str | None = None) -> Guess:

@@ -11,6 +11,9 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from reatt.parsers.encodings import looks_binary
+from reatt.parsers.text.terminal import is_printed
+
 Headings = tuple[tuple[int, str], ...]  # (character position where the heading's line starts, heading)
 
 
@@ -37,6 +40,9 @@ _EXTENSIONS = {
     "docx": "docx docm dotx",
     "pptx": "pptx pptm ppsx",
     "xlsx": "xlsx xlsm",
+    "odt": "odt ott",
+    "odp": "odp otp",
+    "ods": "ods ots",
     "epub": "epub",
     "records": "jsonl ndjson jsonl.gz ndjson.gz jsonl.xz ndjson.xz",
     "code": "asm awk bash bat c cc cfg clj cmake conf cpp cs css cu cxx d dart diff el erl ex exs f90 fish fs go gradle"
@@ -53,23 +59,31 @@ _MAIL_HEADS = (rb"From", rb"Date|Received|Message-ID|Return-Path", rb"To|Subject
 _CODE_NAMES = frozenset({"makefile", "dockerfile", "cmakelists.txt", "jenkinsfile", "rakefile", "gemfile"})
 
 _TEXTS = (".txt", ".text", ".log")
-_RTF = b"{\\rtf"
+_COMPRESSED = (b"\x1f\x8b", b"\xfd7zXZ\0", *(b"BZh%d1AY&SY" % level for level in range(1, 10)))
+_PDF = re.compile(rb"%PDF-\d\.\d(?P<words>[ \t]*[A-Za-z,.;:]{2})?")
+_PDF_OBJECT = re.compile(rb"^\d+ \d+ obj\b", re.MULTILINE)
+_SENTENCE = re.compile(rb"[^\n]{0,200}[a-z]{2} [a-z]{2}")
+_BLANK = b"\xef\xbb\xbf\0 \t\r\n\f"
+_RTF = re.compile(rb"\{\\rtf\d?(?:\s*[\\{}]|\s*\Z)")
 _ZIP = b"PK\x03\x04"
 # Formats that are zip archives, and the names of their first entries.
-_ZIPPED = {"epub": b"mimetypeapplication/epub+zip", "docx": b"word/", "pptx": b"ppt/", "xlsx": b"xl/"}
+_OPEN = b"mimetypeapplication/vnd.oasis.opendocument."
+_ZIPPED = {
+    "epub": b"mimetypeapplication/epub+zip", "odt": _OPEN + b"text", "odp": _OPEN + b"presentation",
+    "ods": _OPEN + b"spreadsheet", "docx": b"word/", "pptx": b"ppt/", "xlsx": b"xl/",
+}  # fmt: skip
 # Formats that cannot be read, by their first bytes: name, and how to convert the file.
 _OFFICE = "convert it: soffice --headless --convert-to pdf"
 _MAGIC = (
     (b"\xd0\xcf\x11\xe0", "an old Office file, or one with a password", _OFFICE),
-    (_ZIP, "a zip archive", "unpack it"),
+    (_ZIP, "a zip archive of a program", ""),
     (b"PK\x05\x06", "an empty zip archive", ""),
-    (b"%!PS", "PostScript", "convert it: ps2pdf"),
+    (b"%!PS-", "PostScript", "convert it: ps2pdf"),
+    (b"%!PS\n", "PostScript", "convert it: ps2pdf"),
     (b"\x89PNG", "a picture", ""),
     (b"\xff\xd8\xff", "a picture", ""),
-    (b"GIF8", "a picture", ""),
-    (b"\x1f\x8b", "a gzip archive", "unpack it"),
-    (b"\xfd7zXZ", "an xz archive", "unpack it"),
-    (b"BZh", "a bzip2 archive", "unpack it"),
+    (b"GIF87a", "a picture", ""),
+    (b"GIF89a", "a picture", ""),
     (b"7z\xbc\xaf", "a 7-Zip archive", "unpack it"),
     (b"\x7fELF", "a program", ""),
     (b"SQLite format 3\0", "an SQLite database", ""),
@@ -79,9 +93,9 @@ HEAD = 8192  # bytes that `kind_of` needs
 
 def kind_of(name: str, head: bytes) -> str:
     """Return the format of a file, or "binary"; the content takes precedence over the name."""
-    if b"%PDF-" in head[:1024]:
+    if _is_pdf(head):
         return "pdf"
-    if head.startswith(_RTF):
+    if _RTF.match(head):
         return "rtf"
     lower = PurePath(name).name.lower()
     named = _KINDS.get(".".join(lower.split(".")[-2:])) or _KINDS.get(lower.rpartition(".")[2])
@@ -89,10 +103,14 @@ def kind_of(name: str, head: bytes) -> str:
         return named  # may be compressed
     if head.startswith(_ZIP) and (zipped := _zipped(named, head)):
         return zipped
+    if _is_packed(lower, head):
+        return "packed"
     if named in _ZIPPED:
         named = None
     if known_binary(head):
         return "binary"
+    if named is None and is_printed(head):
+        return "terminal"
     if named in (None, "mbox") and _MBOX_START.match(head):
         return "mbox"
     if named is None and _HTML_START.match(head):
@@ -111,6 +129,25 @@ def _zipped(named: str | None, head: bytes) -> str | None:
     return named if named in _ZIPPED else next((kind for kind, mark in _ZIPPED.items() if mark in head), None)
 
 
+def _is_pdf(head: bytes) -> bool:
+    """Return whether a file is a PDF and no text about one: its mark comes first, or behind a little that is no text.
+
+    >>> _is_pdf(b"%PDF-1.7\\n"), _is_pdf(b"%PDF-1.7 is how such a file begins.")
+    (True, False)
+    """
+    mark = _PDF.search(head[:1024])
+    if mark is None or head.startswith((_ZIP, *_COMPRESSED)):
+        return False
+    return (not head[: mark.start()].strip(_BLANK) and not mark["words"]) or _PDF_OBJECT.search(head) is not None
+
+
+def _is_packed(lower: str, head: bytes) -> bool:
+    """Return whether a file holds others: an archive by its name, because programs are zip archives too."""
+    if head.startswith(_ZIP):
+        return lower.endswith(".zip")
+    return head.startswith(_COMPRESSED) or head[257:262] == b"ustar"
+
+
 def _is_message(head: bytes) -> bool:
     """Return whether a file begins with the heads that every message has."""
     heads = _MAIL_START.match(head)
@@ -120,8 +157,16 @@ def _is_message(head: bytes) -> bool:
 
 
 def known_binary(head: bytes) -> tuple[str, str] | None:
-    """Name a known binary format and how to convert it."""
-    return next(((name, fix) for magic, name, fix in _MAGIC if head.startswith(magic)), None)
+    """Name a known binary format and how to convert it; words that begin like one are text."""
+    found = next(((magic, name, fix) for magic, name, fix in _MAGIC if head.startswith(magic)), None)
+    if found is None or (found[0].isascii() and _is_prose(head, found[0])):
+        return None
+    return found[1], found[2]
+
+
+def _is_prose(head: bytes, magic: bytes) -> bool:
+    """Return whether a file that begins with letters that mark a format is a text about it."""
+    return magic.isalnum() and not looks_binary(head) and _SENTENCE.match(head, len(magic)) is not None
 
 
 def plain(text: str) -> Content:

@@ -8,6 +8,7 @@ child finds title and headings, and sends no text back. The child uses this same
 from __future__ import annotations
 
 import os
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,14 +23,17 @@ from reatt.parsers.mail.message import mail
 from reatt.parsers.markup.epub import epub
 from reatt.parsers.markup.html import declared_encoding, html
 from reatt.parsers.markup.notebook import notebook
+from reatt.parsers.office.opendocument import odp, ods, odt
 from reatt.parsers.office.rtf import rtf
 from reatt.parsers.office.sheets import xlsx
 from reatt.parsers.office.slides import pptx
 from reatt.parsers.office.tables import csv
 from reatt.parsers.office.word import docx
+from reatt.parsers.packed import read_packed
 from reatt.parsers.pdf import read_pdf
 from reatt.parsers.pool import POOL, Allowance, Request
 from reatt.parsers.sandbox import Crashed, Message, ReadLimits
+from reatt.parsers.text import terminal
 from reatt_store.errors import ArchiveLimit, DocumentError, Notice, NotText, ParseLimit, RecordFormat, TooBig
 
 _ERRORS = {
@@ -69,15 +73,20 @@ def _bytes(parse: Callable[[bytes], Content]) -> Parser:
     return Parser(lambda data, _: parse(data))
 
 
+_PRINTED = _text(formats.plain, raw=False)
 PARSERS = {
     "html": _text(html, declared_encoding, raw=False),
     "epub": _bytes(epub),
     "docx": _bytes(docx),
     "pptx": _bytes(pptx),
     "xlsx": _bytes(xlsx),
+    "odt": _bytes(odt),
+    "odp": _bytes(odp),
+    "ods": _bytes(ods),
     "rtf": _bytes(rtf),
     "mail": _bytes(mail),
     "notebook": _text(notebook, raw=False),
+    "terminal": Parser(lambda data, encoding: _PRINTED.read(terminal.stripped(data), encoding)),
     "csv": _text(csv),
     "rst": _text(formats.rst),
     "org": _text(formats.org),
@@ -90,6 +99,8 @@ STREAMED: dict[str, Callable[[BinaryIO, str, int], Iterator[Message]]] = {
     "records": read_records,
     "mbox": read_mailbox,
 }  # of files that hold many documents, each a record
+PACKED = "packed"  # holds other files, which are sent back and read one by one
+STREAMS = {**STREAMED, PACKED: read_packed}
 KINDS = ("pdf", *PARSERS)  # a PDF is read page by page, by a child process of its own
 
 
@@ -148,7 +159,7 @@ def prepared(kind: str, file: BinaryIO, size: int, limits: ReadLimits) -> Task |
         except encodings.Undecodable as error:
             raise _no_text(error, limits.encoding) from error
         if source and kind in _UNPARSED:
-            return Content("", source.text)
+            return Content("", source.text, warnings=(source.warning,) if source.warning else ())
     body = {"kind": kind, "size": size, "encoding": limits.encoding}
     allowed = Allowance(limits.seconds, _memory(limits, size), limits.output)
     return Task(kind, Request(body, file.fileno(), allowed), data, source)
@@ -159,6 +170,27 @@ def records(kind: str, file: BinaryIO, name: str, limits: ReadLimits) -> Iterato
     with named(kind):
         for said in POOL.ask([records_request(kind, file, name, limits)]):
             yield from record(said)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A block of a file that was packed; `data` is empty at the end of the file, `failed` says why it was not read."""
+
+    name: str
+    data: bytes
+    whole: bool  # it is all that was packed, so its documents are those of the packed file
+    failed: str
+
+
+def members(file: BinaryIO, name: str, limits: ReadLimits) -> Iterator[Member]:
+    """Unpack an open file, block by block."""
+    with named(PACKED):
+        for said in POOL.ask([records_request(PACKED, file, name, limits)]):
+            _raise_error(said)
+            if "member" in said:
+                data = b64decode(said.get("data", ""), validate=True)
+                whole = said.get("whole") is True
+                yield Member(_sound(said["member"]), data, whole, _sound(said.get("failed", "")))
 
 
 def records_request(kind: str, file: BinaryIO, name: str, limits: ReadLimits) -> Request:

@@ -1,0 +1,1 @@
+"""Formats of plain lines: what terminals print, subtitles, LaTeX, calendars, man pages."""

@@ -1,0 +1,114 @@
+"""Laws of OpenDocument: what its programs show is read, as it is of Office's files."""
+
+import pytest
+
+from reatt.parsers.office.opendocument import odp, ods, odt
+from tests.parsers.office_made import zipped
+
+SPACES = " ".join(
+    f'xmlns:{name}="{name}"' for name in "office text table draw style fo dc xlink presentation chart".split()
+)
+
+
+def opened(body: str, styles: str = "", **more: str) -> bytes:
+    return zipped({"content.xml": f"<x {SPACES}>{body}</x>", "styles.xml": f"<x {SPACES}>{styles}</x>", **more})
+
+
+def text_of(body: str, styles: str = "", **more: str) -> str:
+    return odt(opened(body, styles, **more)).text
+
+
+def p(text: str) -> str:
+    return f"<text:p>{text}</text:p>"
+
+
+def test_paragraphs_blanks_and_tabs_are_read_and_headings_found() -> None:
+    blanks = p('a<text:s text:c="3"/>b<text:tab/>c')
+    content = odt(opened(f"<text:h>Boat <text:span>house</text:span></text:h>{blanks}"))
+    assert content.text == "Boat house\n\na   b\tc"
+    assert content.headings == ((0, "Boat house"),)
+
+
+def test_headers_and_footers_are_read_once_and_numbers_of_pages_are_not() -> None:
+    number = p("<text:page-number>3</text:page-number>")
+    edges = (
+        f"<style:header>{p('Harbour club')}</style:header><style:header-left>{p('Harbour club')}</style:header-left>"
+    )
+    edges += f"<style:footer>{p('Road 9, Wick')}{number}</style:footer>"
+    assert text_of(p("Body."), edges) == "Harbour club\n\nBody.\n\nRoad 9, Wick"
+
+
+LISTS = """<text:list-style style:name="L1"><text:list-level-style-number text:level="1" style:num-format="1"
+style:num-suffix="."/><text:list-level-style-number text:level="2" style:num-format="a" style:num-prefix="("
+style:num-suffix=")" text:start-value="3"/></text:list-style>"""
+
+
+def test_the_numbers_of_lists_are_counted() -> None:
+    inner = f"<text:list><text:list-item>{p('hot')}</text:list-item></text:list>"
+    items = f"<text:list-item>{p('Wash')}{inner}</text:list-item><text:list-item>{p('Dry')}</text:list-item>"
+    body = f'<text:list text:style-name="L1">{items}</text:list>'
+    assert text_of(LISTS + body).split() == ["1.", "Wash", "(c)", "hot", "2.", "Dry"]
+    assert text_of(body).split() == ["Wash", "hot", "Dry"]
+
+
+def test_notes_stand_behind_the_text_with_their_marks() -> None:
+    law = f"<text:note-body>{p('See the law.')}</text:note-body>"
+    note = f"<text:note><text:note-citation>1</text:note-citation>{law}</text:note>"
+    assert text_of(p(f"Leave{note} is long.")) == "Leave [1] is long.\n\n[1] See the law."
+
+
+RAISED = [("10", "6", "10^6"), ("4", "th", "4th"), ("income", "3", "income [3]")]
+
+
+@pytest.mark.parametrize(("before", "up", "text"), RAISED)
+def test_superscripts_are_set_apart(before: str, up: str, text: str) -> None:
+    style = '<style:style style:name="T1"><style:text-properties style:text-position="super 58%"/></style:style>'
+    assert text_of(style + p(f'{before}<text:span text:style-name="T1">{up}</text:span>')) == text
+
+
+def test_text_boxes_comments_and_charts_are_read() -> None:
+    box = f"<draw:frame><draw:text-box>{p('Closed in May')}</draw:text-box></draw:frame>"
+    said = f"<office:annotation><dc:creator>Ravi</dc:creator><dc:date>2025</dc:date>{p('Why?')}</office:annotation>"
+    shown = text_of(p(f"One{box}") + p(f"Two{said}"))
+    assert shown == "Closed in May\n\nOne\n\nComment: Why?\n\nTwo"
+    table = f"<table:table><table:table-row>{cell('May')}{cell('41')}</table:table-row></table:table>"
+    chart = f"<x {SPACES}><chart:title>{p('Guests')}</chart:title>{table}</x>"
+    drawn = p('<draw:frame><draw:object xlink:href="./Object 1"/></draw:frame>')
+    assert text_of(drawn, **{"Object 1/content.xml": chart}) == "Guests\nMay\t41"
+
+
+def cell(text: str, repeated: int = 1) -> str:
+    more = f' table:number-columns-repeated="{repeated}"' if repeated > 1 else ""
+    return f"<table:table-cell{more}>{p(text) if text else ''}</table:table-cell>"
+
+
+def row(*cells: str, repeated: int = 1) -> str:
+    return f'<table:table-row table:number-rows-repeated="{repeated}">{"".join(cells)}</table:table-row>'
+
+
+def sheet(*rows: str) -> str:
+    return ods(opened(f'<table:table table:name="Fees">{"".join(rows)}</table:table>')).text
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        (
+            (row(cell("Item"), cell("Net"), cell("VAT")), row(cell("Oar"), cell(""), cell("7%"))),
+            "Item\tNet\tVAT\nOar\t\t7%",
+        ),
+        ((row(cell("a"), cell("", 3), cell("b")),), "a\t\t\t\tb"),
+        ((row(cell("a", 2), cell("", 16_000)), row(cell("", 16_384), repeated=1_000_000)), "a\ta"),
+        ((row(cell("a")), row(cell(""), repeated=3), row(cell("b"))), "a\n\nb"),
+        ((row(cell("a"), repeated=2),), "a\na"),
+    ],
+)
+def test_the_cells_of_a_sheet_keep_their_columns(rows: tuple[str, ...], text: str) -> None:
+    assert sheet(*rows) == f"Fees\n{text}"
+
+
+def test_a_slide_is_a_page_with_its_notes() -> None:
+    notes = f"<presentation:notes><draw:frame>{p('Smile.')}</draw:frame></presentation:notes>"
+    content = odp(opened(f"<draw:page>{p('One')}{notes}</draw:page><draw:page>{p('Two')}</draw:page>"))
+    assert content.text == "One\nSmile.\n\nTwo"
+    assert content.pages == (0, 12)
