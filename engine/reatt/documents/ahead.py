@@ -14,7 +14,17 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from reatt.documents.files import stamp, steady, with_storable_names
-from reatt.documents.reader import FoundFile, ReadLimits, Text, kind_of, measured, of_content, of_record, open_file
+from reatt.documents.reader import (
+    FoundFile,
+    ReadLimits,
+    Text,
+    kind_of,
+    measured,
+    of_content,
+    of_record,
+    open_file,
+    require_for_people,
+)
 from reatt.parsers import registry
 from reatt.parsers.pool import LAST, POOL, TOGETHER, Request
 from reatt.parsers.sandbox import Message
@@ -104,6 +114,7 @@ class Ahead:
         before, path = stamp(found.path), str(found.path)
         try:
             file = stack.enter_context(open_file(found.path))
+            require_for_people(found, file)
             if os.fstat(file.fileno()).st_size > SMALL or (kind := kind_of(file, path)) in _APART:
                 return None
             return _Asked(found, before, *self._task(file, path, kind))

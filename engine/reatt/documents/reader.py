@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from reatt.documents.find import FoundFile, find
+from reatt.documents.wordless import made_for_tools, without_data
 from reatt.parsers import formats, registry
 from reatt.parsers.formats import Content, Headings
 from reatt.parsers.sandbox import ReadLimits
@@ -54,12 +55,20 @@ def read(found: FoundFile, limits: ReadLimits | None = None) -> Iterator[Text]:
     path = str(found.path)
     try:
         with _open(found.path) as file:
+            require_for_people(found, file)
             yield from _documents(file, path, limits or ReadLimits(), kind=None)
     except DocumentError as error:
         error.path = path
         raise
     except OSError as error:
         raise DocumentError(f"cannot be read: {error.strerror or error}", path=path) from error
+
+
+def require_for_people(found: FoundFile, file: BinaryIO) -> None:
+    """Raise NotText for a file that a tool made for tools, unless it was named."""
+    if not found.explicit and (what := made_for_tools(found.path, file.read(formats.HEAD))):
+        raise NotText(f"made by a tool: {what}", "name the file to read it")
+    file.seek(0)
 
 
 def read_stdin(stream: BinaryIO, kind: str | None = None, limits: ReadLimits | None = None) -> Iterator[Text]:
@@ -190,8 +199,10 @@ def measured(file: BinaryIO, limits: ReadLimits) -> tuple[int, str]:
 
 def of_content(content: Content, path: str, kind: str, digest: str, size: int) -> Text:
     """Make a document of what a parser found; raises EmptyDocument."""
-    if not content.text.strip():
-        raise EmptyDocument("no text in the file")
+    words = without_data(content)
+    if not words.text.strip():
+        raise EmptyDocument("no text in the file" if words is content else "nothing but data without words")
+    content = words
     title = content.title or name_as_title(path, kind)
     rest = (content.text, content.pages, content.headings, digest, size, content.warnings)
     return Text(path, None, title, kind, *rest)
@@ -199,17 +210,19 @@ def of_content(content: Content, path: str, kind: str, digest: str, size: int) -
 
 def of_record(record: registry.Record, path: str) -> Text:
     """Make a document of one of the documents that a file holds."""
+    found = Content(record.title, record.text, record.pages, record.headings, record.warnings)
+    words = without_data(found)
     return Text(
         path=path,
         external_id=record.external_id,
-        title=record.title,
+        title=words.title,
         kind=record.kind,
-        text=record.text,
-        pages=record.pages,
-        headings=record.headings,
+        text=words.text,
+        pages=words.pages,
+        headings=words.headings,
         digest=record.digest,
         size=record.size,
-        warnings=record.warnings,
+        warnings=words.warnings,
     )
 
 
