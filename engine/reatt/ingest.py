@@ -16,8 +16,8 @@ from pathlib import Path
 
 from reatt.documents.ahead import LOOK, Ahead
 from reatt.documents.chunking import stream
-from reatt.documents.files import as_text, digest, found_in, not_followed, storable, vanished
-from reatt.documents.languages import language, notices
+from reatt.documents.files import as_text, digest, found_in, modified, not_followed, storable, vanished
+from reatt.documents.languages import language, long_enough, notices
 from reatt.documents.reader import FoundFile, ReadLimits, Text, read_stdin
 from reatt.model.backbone import KEEPING, ChunkText, Encoder
 from reatt.model.tokens import HEAD_TOKENS
@@ -236,13 +236,22 @@ class _Run:
         self.report.warnings += not_followed(links)
 
     def _take(self, text: Text, known: bool) -> None:
-        self.languages[language(text.text)] += 1
+        self.languages[language(text.text) if long_enough(text.text) else None] += 1
         chunks: list[Chunk] = []
         for chunk in stream(text, self.backbone.count_tokens, self.backbone.max_chunk_tokens - HEAD_TOKENS):
             chunks.append(chunk)
             self._wait_for(chunk)
         document = Document(
-            text.path, text.external_id, text.title, text.kind, text.digest, text.size, max(1, len(text.pages))
+            text.path,
+            text.external_id,
+            text.title,
+            text.kind,
+            text.digest,
+            text.size,
+            max(1, len(text.pages)),
+            text.author,
+            text.dated,
+            modified(text.path),
         )
         self.documents.append((document, chunks))
         self.paths.add(text.path)

@@ -17,6 +17,7 @@ from reatt.search.rounds import Heard, TokenPair, by_head, carried
 from reatt.weights.folder import FUSION_WEIGHT
 from reatt_store.errors import BadQuestion, ModelMismatch, UsageError
 from reatt_store.library import Generation, Library, StoredChunk
+from reatt_store.selection import Selection
 
 if TYPE_CHECKING:
     from reatt.search.index import AttentionIndex
@@ -140,7 +141,7 @@ class Retriever:
         k: int = TOP,
         retriever: str = "hybrid",
         search: str = "auto",
-        only: str | None = None,
+        only: Selection | str | None = None,
         rounds: int | None = None,
         rerank: bool = False,
     ) -> list[Hit]:
@@ -225,10 +226,10 @@ class Retriever:
         return self._latest[1]
 
     def _nearest(self, queries: Queries, k: int, query: Query) -> list[int]:
-        return [chunk for chunk, _ in self._index.search(queries, k, query.search, query.only)][:k]
+        return [chunk for chunk, _ in self._index.search(queries, k, query.search, query.among)][:k]
 
     def _words(self, query: Query, heard: Heard | None) -> Scores:
-        found = dict(self.library.words(query.question, query.top, query.only))
+        found = dict(self.library.words(query.question, query.top, query.among))
         return Scores(found, found)
 
     def _attention(self, query: Query, heard: Heard | None) -> Scores:
@@ -238,7 +239,7 @@ class Retriever:
 
     def _hybrid(self, query: Query, heard: Heard | None) -> Scores:
         deep = max(CANDIDATES, query.top)
-        words = dict(self.library.words(query.question, deep, query.only))
+        words = dict(self.library.words(query.question, deep, query.among))
         if heard is None:
             return Scores(fuse({}, words, 0.0), words)
         attention = self._attended(query, deep, heard)
@@ -251,7 +252,7 @@ class Retriever:
             found = self._index.scores(heard.queries, heard.before)
             order = sorted(found, key=lambda chunk: (-found[chunk], chunk))
         else:
-            found = dict(self._index.search(heard.queries, k, query.search, query.only))
+            found = dict(self._index.search(heard.queries, k, query.search, query.among))
             order = carried(list(found), heard.before, heard.round)
             found |= self._index.scores(heard.queries, [chunk for chunk in order if chunk not in found])
         return {chunk: found[chunk] for chunk in order if chunk in found}
