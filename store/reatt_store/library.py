@@ -174,6 +174,10 @@ class Library:
         """Return (chunk id, BM25) of the chunks that best match the question's words, best first."""
         return words.search(self._connection, question, limit, self._dated(among))
 
+    def names(self, question: str, limit: int, among: Selection = EVERYTHING) -> list[tuple[int, float]]:
+        """Return (chunk id, BM25) of the chunks whose file, folders, title or author the question names, best first."""
+        return words.names(self._connection, question, limit, self._dated(among))
+
     def generation(self) -> Generation | None:
         """Return the current generation."""
         return generations.current(self._connection)

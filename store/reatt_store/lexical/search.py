@@ -13,23 +13,36 @@ from reatt_store.lexical.terms import single, terms
 from reatt_store.selection import EVERYTHING, Selection
 
 # Weights of a match in the columns of the index: best or close to it on the development sets.
-PLACE, DOCUMENT, HEADING, TEXT = 0.5, 0.5, 1.5, 1.0
-WEIGHTS: tuple[float, ...] = (PLACE, DOCUMENT, HEADING, TEXT)
-_OLD_WEIGHTS = (HEADING, TEXT)
+PLACE, DOCUMENT, HEADING, TEXT = 1.0, 1.0, 1.5, 1.0
+WEIGHTS = (PLACE, DOCUMENT, HEADING, TEXT)
 
 
 def search(connection: Connection, question: str, limit: int, among: Selection = EVERYTHING) -> list[tuple[int, float]]:
     """Return (chunk id, BM25) of the best chunks, best first; ties go to the older chunk.
 
     Terms consist of letters and digits and are quoted, so no question is a syntax error in FTS5's query language.
+    Words are looked for in texts and in names apart: a word that all names share may be rare in texts.
     """
     asked = terms(question)
-    if not asked or limit < 1:
+    if connection.value("PRAGMA user_version") <= OLD:
+        return _best(connection, _any(asked), (HEADING, TEXT), limit, among)
+    parts = [_within("heading text", asked), _within("place document", _telling(connection, asked))]
+    return _best(connection, " OR ".join(filter(None, parts)), WEIGHTS, limit, among)
+
+
+def names(connection: Connection, question: str, limit: int, among: Selection = EVERYTHING) -> list[tuple[int, float]]:
+    """Return (chunk id, BM25) of the chunks that the question's words name: the file, its folders, title or author."""
+    if connection.value("PRAGMA user_version") <= OLD:
         return []
-    if connection.value("PRAGMA user_version") > OLD:
-        expression, weights = _expression(asked, _shared(connection)), WEIGHTS
-    else:
-        expression, weights = _any(asked), _OLD_WEIGHTS
+    asked = _telling(connection, terms(question))
+    return _best(connection, _within("place document", asked), (1.0, 1.0, 0.0, 0.0), limit, among)
+
+
+def _best(
+    connection: Connection, expression: str, weights: Sequence[float], limit: int, among: Selection
+) -> list[tuple[int, float]]:
+    if not expression or limit < 1:
+        return []
     rank = f"bm25({', '.join(map(str, weights))})"
     condition, parameters = "", [expression, rank]
     if among:
@@ -45,14 +58,14 @@ def search(connection: Connection, question: str, limit: int, among: Selection =
     return found
 
 
-def _expression(asked: Sequence[str], shared: frozenset[str]) -> str:
-    """Look for words in texts and in names apart: a word that all names share may be rare in texts.
+def _within(columns: str, asked: Sequence[str]) -> str:
+    return f"{{{columns}}} : ({_any(asked)})" if asked else ""
 
-    Words of a folder that all documents lie in would find every document.
-    """
-    named = [term for term in asked if term not in shared]
-    parts = [f"{{heading text}} : ({_any(asked)})"]
-    return " OR ".join([*parts, f"{{place document}} : ({_any(named)})"] if named else parts)
+
+def _telling(connection: Connection, asked: Sequence[str]) -> list[str]:
+    """Leave out the words of a folder that all documents lie in, which would find every document."""
+    shared = _shared(connection)
+    return [term for term in asked if term not in shared]
 
 
 def _any(asked: Sequence[str]) -> str:
