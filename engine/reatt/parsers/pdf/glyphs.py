@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,12 +12,12 @@ from typing import Any, NamedTuple
 import pypdfium2.raw as pdfium  # type: ignore[import-untyped]
 
 from reatt.parsers.pdf.layout import Word
+from reatt.parsers.superscripts import raised
 
 HYPHENS = (0x02, 0xFFFE)  # pdfium's marks for a hyphen at the end of a line
 _RAISED, _SMALLER = 0.18, 0.88  # of the size before: a raised number
 _JUMP = 0.17  # of the size: a wider gap is a space; inside words gaps stay below 0.05, between them above 0.2
 _LEVEL = 0.1  # radians: text that is turned more is not part of the lines
-_UNIT = re.compile(r"(?:^|[^\w])[mckdµμ]?m$|(?:^|[^\w])(?:s|ft|in|yd)$")
 _LONGEST = 10_000  # characters of a field or a remark
 
 _BUTTONS = (pdfium.FPDF_FORMFIELD_CHECKBOX, pdfium.FPDF_FORMFIELD_RADIOBUTTON)
@@ -79,32 +78,68 @@ def page_of(document: Any, index: int) -> Page:
 
 
 def _read_glyphs(text: Any, turn: Turn, found: Page) -> None:
-    glyphs: list[_Glyph] = []
+    line = _Line(found.words)
     turned: list[str] = []
     ruler = _Ruler(text, turn)
     for at in range(pdfium.FPDFText_CountChars(text)):
         code = pdfium.FPDFText_GetUnicode(text, at)
         character = "-" if code in HYPHENS else chr(code) if 0 < code < 0x110000 else ""
         if not character or character.isspace():
-            _end_word(glyphs, found)
+            line.end_word()
             turned += " " if turned else ""
-            continue
-        if not glyphs and not turn.level(pdfium.FPDFText_GetCharAngle(text, at)):
+        elif not line.glyphs and not turn.level(pdfium.FPDFText_GetCharAngle(text, at)):
             turned.append(character)
-            continue
-        glyph = ruler.glyph(at, character)
-        if glyphs and _apart(glyphs[-1], glyph):
-            _end_word(glyphs, found)
-        elif glyphs and _is_raised(glyphs, glyph):
-            mark = _mark(glyphs)
-            if mark.startswith(" "):
-                _end_word(glyphs, found)
-            glyphs.append(_Glyph("^", glyph.left, glyph.left, glyphs[-1].base if glyphs else glyph.base, glyph.size))
-        glyphs.append(glyph)
-        if code in HYPHENS:
-            _end_word(glyphs, found)
-    _end_word(glyphs, found)
+        else:
+            line.add(ruler.glyph(at, character))
+            if code in HYPHENS:
+                line.end_word()
+    line.end_word()
     found.turned += "".join(turned).split()
+
+
+class _Line:
+    """Puts glyphs together to words; numbers that are raised become powers or the marks of notes."""
+
+    def __init__(self, words: list[Word]) -> None:
+        self.glyphs: list[_Glyph] = []
+        self._raised: list[_Glyph] = []
+        self._words = words
+
+    def add(self, glyph: _Glyph) -> None:
+        """Take the next glyph of the page."""
+        if self._raised and not _is_level(self._raised[-1], glyph):
+            self._lower()
+        before = (self._raised or self.glyphs)[-1:]
+        if before and _apart(before[0], glyph):
+            self.end_word()
+        elif self._raised or (self.glyphs and _is_raised(self.glyphs[-1], glyph)):
+            self._raised.append(glyph)
+            return
+        self.glyphs.append(glyph)
+
+    def end_word(self) -> None:
+        """Add the word that has been read."""
+        self._lower()
+        if self.glyphs:
+            self._words.append(_word(self.glyphs))
+            self.glyphs = []
+
+    def _lower(self) -> None:
+        """Write what is raised on the line."""
+        above, self._raised = self._raised, []
+        if not above:
+            return
+        written = raised("".join(glyph.text for glyph in self.glyphs), "".join(glyph.text for glyph in above))
+        if written.startswith(" "):
+            self.end_word()
+        base = self.glyphs[-1].base if self.glyphs else self._words[-1].base
+        self.glyphs.append(_Glyph(written.strip(), above[0].left, above[-1].right, base, above[0].size))
+
+
+def _word(glyphs: list[_Glyph]) -> Word:
+    tallest = max(glyphs, key=lambda glyph: glyph.size)
+    left, right = min(glyph.left for glyph in glyphs), max(glyph.right for glyph in glyphs)
+    return Word("".join(glyph.text for glyph in glyphs), left, right, tallest.base, tallest.size)
 
 
 class _Ruler:
@@ -133,25 +168,12 @@ def _apart(before: _Glyph, after: _Glyph) -> bool:
     return abs(after.base - before.base) > 0.6 * size or gap > _JUMP * size or gap < -2 * size
 
 
-def _is_raised(glyphs: list[_Glyph], after: _Glyph) -> bool:
-    before = glyphs[-1]
-    raised = after.base - before.base > _RAISED * before.size and after.size < _SMALLER * before.size
-    return raised and after.text.isdecimal()
+def _is_raised(before: _Glyph, after: _Glyph) -> bool:
+    return after.base - before.base > _RAISED * before.size and after.size < _SMALLER * before.size
 
 
-def _mark(glyphs: list[_Glyph]) -> str:
-    """Return what stands before a raised number: it is a power of a number or a unit, or else a note's mark."""
-    word = "".join(glyph.text for glyph in glyphs)
-    return "^" if word[-1].isdecimal() or _UNIT.search(word) else " ^"
-
-
-def _end_word(glyphs: list[_Glyph], found: Page) -> None:
-    if glyphs:
-        tallest = max(glyphs, key=lambda glyph: glyph.size)
-        left, right = min(glyph.left for glyph in glyphs), max(glyph.right for glyph in glyphs)
-        text = "".join(glyph.text for glyph in glyphs)
-        found.words.append(Word(text, left, right, tallest.base, tallest.size))
-        glyphs.clear()
+def _is_level(before: _Glyph, after: _Glyph) -> bool:
+    return abs(after.base - before.base) < 0.1 * max(before.size, after.size)
 
 
 def _read_annotations(document: Any, page: Any, turn: Turn, found: Page) -> None:
