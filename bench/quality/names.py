@@ -84,7 +84,10 @@ def _scored(store: reatt.Store, text: str, gold: str) -> Asked:
 def measured(questions: Sequence[Asked], fusion: float, place: float, named: float) -> tuple[float, float]:
     """Return nDCG@10 and hit@1 with some weights."""
     ranked = [
-        (list(dict.fromkeys(q.files[c] for c in fuse(q.attention, q.words[place], fusion, q.names, named))), {q.gold: 1})
+        (
+            list(dict.fromkeys(q.files[c] for c in fuse(q.attention, q.words[place], fusion, q.names, named))),
+            {q.gold: 1},
+        )
         for q in questions
     ]
     return mean(ndcg(each, gold, k=10) for each, gold in ranked), mean(hit(each, gold, k=1) for each, gold in ranked)
