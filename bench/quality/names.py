@@ -25,7 +25,7 @@ from reatt_store.lexical import search
 from reatt_store.lexical.terms import terms
 
 NAMED = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3)
-PLACES = (0.25, 0.5, 1.0, 1.5)
+PLACES = (0.0, 0.5, 1.0, 1.5)
 
 
 @dataclass(frozen=True)

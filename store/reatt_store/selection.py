@@ -9,8 +9,8 @@ from dataclasses import dataclass
 _PATH = "(documents.path GLOB ? OR documents.path GLOB '*/' || ?)"
 _KIND = "(documents.kind = ? OR documents.path GLOB '*.' || ?)"
 # The date that a document gives itself, or else its file's; both begin with the day, as 2024-03-05.
-_DAY = """substr((SELECT CASE dated WHEN '' THEN modified ELSE dated END FROM origins
-          WHERE document_id = documents.id), 1, 10)"""
+_DAY = """nullif(substr((SELECT CASE dated WHEN '' THEN modified ELSE dated END FROM origins
+          WHERE document_id = documents.id), 1, 10), '')"""
 
 
 @dataclass(frozen=True)

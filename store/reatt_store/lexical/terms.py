@@ -68,8 +68,8 @@ def _found(asked: list[str], text: str) -> Iterator[tuple[int, int]]:
     for start, end in _stretches(text):
         for part in _PARTS.finditer(text, start, end):
             if _UNSPACED.match(part[0]):
-                places = range(part.start(), part.end())
-                yield from ((at, at + size) for at in places for size in (1, 2) if text[at : at + size] in pairs)
+                places = ((at, at + size) for at in range(part.start(), part.end()) for size in (1, 2))
+                yield from ((at, to) for at, to in places if to <= part.end() and text[at:to] in pairs)
             elif part[0] in whole or any(_form_of(part[0], term) for term in longer):
                 yield part.span()
 
