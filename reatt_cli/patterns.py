@@ -5,6 +5,10 @@ from __future__ import annotations
 import glob
 import os
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reatt_store.selection import Selection
 
 
 def as_utf8(given: str | None) -> str | None:
@@ -25,13 +29,21 @@ def as_text(line: str) -> str:
     return re.sub("[\udc80-\udcff]", "\ufffd", as_utf8(line) or "")
 
 
-def folder_or_glob(given: str | None) -> str | None:
+def folder_or_glob(given: str) -> str:
     """Read `--only`: a folder means everything in it; a pattern or a document's name is used as given."""
-    if given is None or glob.has_magic(given):
-        return as_utf8(given)
+    if glob.has_magic(given):
+        return as_utf8(given) or ""
     path = os.path.abspath(os.path.expanduser(given))
     if not (given.endswith("/") or os.path.isdir(path)):
-        return as_utf8(given)
+        return as_utf8(given) or ""
     from reatt.documents.files import storable
 
     return glob.escape(storable(path)).rstrip("/") + "/*"
+
+
+def described(among: Selection) -> str:
+    """Name a selection by its options."""
+    repeated = (("--only", among.only), ("--except", among.without), ("--type", among.kinds))
+    options = [f"{option} {value}" for option, values in repeated for value in values]
+    options += [f"{option} {day}" for option, day in (("--after", among.after), ("--before", among.before)) if day]
+    return " ".join(options)

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from reatt_store.lexical.characters import UNSPACED
+
 if TYPE_CHECKING:
     from rich.text import Text
 
@@ -31,7 +33,8 @@ _UNSAFE = re.compile(
     "\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
 )
 _SPACE = re.compile(r"\s+")
-_WORD = re.compile(r"\w+(?:['’.-]\w+)*")
+_LETTER = rf"[^\W{UNSPACED}]"  # of a word with spaces around it; in other scripts a mark is not extended
+_WORD = re.compile(rf"{_LETTER}+(?:['’.-]{_LETTER}+)*")
 
 
 def visible(text: str) -> str:

@@ -75,7 +75,7 @@ def find(study: Study) -> None:
 
     def by_attention(example: Example) -> Record:
         queries = other.model.rounds[0].ask(example.text, ())
-        chunks = [chunk for chunk, _ in other.index.search(queries, 50, "fast", None)]
+        chunks = [chunk for chunk, _ in other.index.search(queries, 50, "fast")]
         digests = [stored.chunk.digest for stored in other.library.chunks(chunks)]
         return {"found": list(dict.fromkeys(pool.numbers[digest] for digest in digests))}
 

@@ -23,6 +23,7 @@ from reatt.progress import OnProgress
 from reatt.search.retriever import Hit, Retriever
 from reatt_store.errors import StoreError
 from reatt_store.library import Chunk, Library, StoredChunk
+from reatt_store.selection import Selection
 
 Item = TypeVar("Item")
 
@@ -138,7 +139,7 @@ class Bm25s:
         self._index.index(self._cut(texts), show_progress=False)
 
     def search(
-        self, question: str, k: int = 8, retriever: str = "", search: str = "", only: str | None = None
+        self, question: str, k: int = 8, retriever: str = "", search: str = "", only: Selection | str | None = None
     ) -> list[Hit]:
         """Return the best `k` documents, best first."""
         count = min(k, len(self._documents))

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from reatt.weights.folder import ModelFolder
     from reatt_store.errors import Notice
     from reatt_store.library import Generation, Library
+    from reatt_store.selection import Selection
 
 TRIES = 2  # per question; one more holds a store still that keeps moving to other models
 
@@ -65,7 +66,7 @@ class _Held:
     how: Query
 
     def search(
-        self, question: str, k: int = TOP, retriever: str = "", search: str = "", only: str | None = None
+        self, question: str, k: int = TOP, retriever: str = "", search: str = "", only: Selection | str | None = None
     ) -> list[Hit]:
         """Return the best k chunks, best first."""
         return self.finder.find(replace(self.how, question=question, top=k))

@@ -22,6 +22,7 @@ from reatt_store.errors import QueriesFormat
 
 if TYPE_CHECKING:
     from reatt.search.retriever import Hit
+    from reatt_store.selection import Selection
 
 DEEPEST = 100  # depth of the figures, in documents and in chunks
 
@@ -42,7 +43,7 @@ class Searcher(Protocol):
     """What finds chunks; `Retriever` does."""
 
     def search(
-        self, question: str, k: int = ..., retriever: str = ..., search: str = ..., only: str | None = ...
+        self, question: str, k: int = ..., retriever: str = ..., search: str = ..., only: Selection | str | None = ...
     ) -> list[Hit]:
         """Return the best k chunks, best first."""
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from reatt.documents.ahead import LOOK, Ahead
 from reatt.documents.chunking import stream
-from reatt.documents.files import as_text, digest, found_in, not_followed, storable, vanished
-from reatt.documents.languages import language, notices
+from reatt.documents.files import as_text, digest, found_in, modified, not_followed, storable, vanished
+from reatt.documents.languages import language, long_enough, notices
 from reatt.documents.reader import FoundFile, ReadLimits, Text, read_stdin
 from reatt.model.backbone import KEEPING, ChunkText, Encoder
 from reatt.model.tokens import HEAD_TOKENS
@@ -33,6 +33,7 @@ from reatt_store.records import Problem
 BATCH_CHUNKS = 512  # chunks sealed together: a few seconds of encoding, which a kill can lose
 SHOWN_WARNINGS = 20
 PASSED_OVER = (NotText.id, EmptyDocument.id)
+UNCLEAR = "PDF_UNCLEAR"  # the notice about pages that were read, but whose text looks broken
 FINAL = (PdfNoText.id, ParseLimit.id)  # expensive to find out, and the same at the next attempt with the same bytes
 
 
@@ -160,6 +161,7 @@ class _Run:
         self.languages: Counter[str | None] = Counter()  # of the documents read; None if unknown
         self.new: set[str] = set()  # digests of the new files
         self.paths: set[str] = set()  # of the documents that were added or changed
+        self.unclear: list[Problem] = []  # of documents that are not stored yet
         self.at = Progress("read", 0, None)
 
     def read_all(self, files: Sequence[FoundFile], options: IngestOptions) -> None:
@@ -236,15 +238,29 @@ class _Run:
         self.report.warnings += not_followed(links)
 
     def _take(self, text: Text, known: bool) -> None:
-        self.languages[language(text.text)] += 1
+        self.languages[language(text.text) if long_enough(text.text) else None] += 1
         chunks: list[Chunk] = []
         for chunk in stream(text, self.backbone.count_tokens, self.backbone.max_chunk_tokens - HEAD_TOKENS):
             chunks.append(chunk)
             self._wait_for(chunk)
         document = Document(
-            text.path, text.external_id, text.title, text.kind, text.digest, text.size, max(1, len(text.pages))
+            text.path,
+            text.external_id,
+            text.title,
+            text.kind,
+            text.digest,
+            text.size,
+            max(1, len(text.pages)),
+            text.author,
+            text.dated,
+            modified(text.path),
         )
         self.documents.append((document, chunks))
+        self.unclear += [
+            Problem(text.path, UNCLEAR, as_text(warning), "ocrmypdf --force-ocr IN.pdf OUT.pdf", text.digest)
+            for warning in text.warnings
+            if isinstance(warning, Notice) and warning.id == UNCLEAR
+        ]
         self.paths.add(text.path)
         self.report.chunks += len(chunks)
         if known:
@@ -267,7 +283,9 @@ class _Run:
         segment = encode(self.backbone, passages, self._encoded) if passages else None
         self.report.tokens += segment.tokens if segment else 0
         self.writer.publish(self.documents, segment, self.report.generation)
-        self.documents, self.waiting = [], {}
+        for problem in self.unclear:
+            self.writer.record_problem(problem)
+        self.documents, self.waiting, self.unclear = [], {}, []
 
     def _encoded(self, chunks: int) -> None:
         """Report progress a few times a second; the callback may stop the run."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 from reatt_cli.command import command
-from reatt_cli.patterns import as_text, as_utf8, folder_or_glob
+from reatt_cli.commands.selecting import After, Before, Kind, Only, Without, selection
+from reatt_cli.patterns import as_text, as_utf8
 from reatt_cli.session import Session, page_file
 
 if TYPE_CHECKING:
@@ -33,15 +34,6 @@ MaybeQuestion = Annotated[
 Top = Annotated[int, typer.Option("--top", "-k", min=1, max=1000, help="Number of passages.")]
 By = Annotated[RetrieverName, typer.Option("--retriever", help="How passages are found.")]
 How = Annotated[SearchName, typer.Option("--search", help="How attention compares the question with the keys.")]
-Only = Annotated[
-    str | None,
-    typer.Option(
-        "--only",
-        metavar="GLOB|DIR",
-        help="Only documents that match the pattern or are in the folder.",
-        callback=folder_or_glob,
-    ),
-]
 OkEmpty = Annotated[bool, typer.Option("--ok-empty", help="Exit 0, not 4, if nothing was found.")]
 Cold = Annotated[bool, typer.Option("--cold", help="Load the model, even if reatt serve is running.")]
 Keep = Annotated[
@@ -76,6 +68,10 @@ def search(
     retriever: By = "hybrid",
     how: How = "auto",
     only: Only = None,
+    without: Without = None,
+    kind: Kind = None,
+    after: After = None,
+    before: Before = None,
     explain: Explain = False,
     ok_empty: OkEmpty = False,
     cold: Cold = False,
@@ -86,8 +82,9 @@ def search(
     from reatt.search.query import Query
     from reatt_cli.replies import answers, lookup
 
+    among = selection(only, without, kind, after, before)
     _not_blank(question, "search")
-    query = Query(question, top, retriever, how, only, rounds, rerank_only)
+    query = Query(question, top, retriever, how, among, rounds, rerank_only)
     found = lookup.found(session, "search", query, cold=cold)
     result = cast("schemas.Search", found.result)
     session.out.result(result, lambda: answers.render_hits(session.out, question, result.hits, explain))
@@ -103,6 +100,10 @@ def ask(
     retriever: By = "hybrid",
     how: How = "auto",
     only: Only = None,
+    without: Without = None,
+    kind: Kind = None,
+    after: After = None,
+    before: Before = None,
     free: Annotated[bool, typer.Option("--free", help="Allow words that are not in the passages.")] = False,
     beams: Annotated[int, typer.Option("--beams", min=1, max=16, help="Beams: answers kept in mind.")] = 1,
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, max=512, help="Longest answer in tokens.")] = 32,
@@ -120,7 +121,8 @@ def ask(
     from reatt.search.query import Query
     from reatt_cli.replies import lookup
 
-    how_to_look = (top, retriever, how, only, rounds, rerank_only)
+    among = selection(only, without, kind, after, before)
+    how_to_look = (top, retriever, how, among, rounds, rerank_only)
     query = Query(question or "", *how_to_look, _threshold(abstain), free, beams, max_tokens)
     if report is not None:
         page_file(report)  # before anything is answered

@@ -14,7 +14,7 @@ import typer
 
 from reatt.places import expanded, registry
 from reatt_cli.command import command
-from reatt_cli.commands.ask import Only
+from reatt_cli.commands.selecting import After, Before, Kind, Only, Without, selection
 from reatt_cli.patterns import as_utf8
 from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds, tail, where
 from reatt_cli.session import Session, short_path
@@ -38,11 +38,18 @@ def register(app: typer.Typer) -> None:
     command(app, "init", example="reatt init ~/handbook")(init)
 
 
-def list_documents(session: Session, only: Only = None) -> None:
+def list_documents(
+    session: Session,
+    only: Only = None,
+    without: Without = None,
+    kind: Kind = None,
+    after: After = None,
+    before: Before = None,
+) -> None:
     """List the documents in the store."""
     from reatt_cli.schemas import store as schemas
 
-    found = [listed(stored) for stored in session.library.documents(only)]
+    found = [listed(stored) for stored in session.library.documents(selection(only, without, kind, after, before))]
 
     def render() -> None:
         limit = session.out.width - 36 if session.out.on_terminal else None
@@ -245,6 +252,7 @@ def _matching(library: Library, target: str) -> list[StoredDocument]:
     """Find the documents that an argument names: an id, a file, all files below a folder, or a pattern."""
     from reatt.documents.files import storable
     from reatt_store.errors import NoSuchId
+    from reatt_store.selection import Selection
 
     kind, number = _parsed(target)
     if kind == "D":
@@ -253,7 +261,7 @@ def _matching(library: Library, target: str) -> list[StoredDocument]:
     # A bare name means a file in this folder; only a pattern matches files of that name elsewhere.
     patterns = [path, f"{path.rstrip('/')}/*", *([str(as_utf8(target))] if glob.has_magic(target) else [])]
     for pattern in patterns:
-        if found := list(library.documents(pattern)):
+        if found := list(library.documents(Selection(only=(pattern,)))):
             return found
     raise NoSuchId(f"no document in this store matches {target}", "reatt list")
 

@@ -94,13 +94,12 @@ class Warm:
 
     def reply(self, message: dict[str, Any]) -> dict[str, Any]:
         """Answer a message with the result, or with the reason why there is none."""
-        from reatt.search.query import Query
         from reatt_store.errors import ReattError
 
         if refused := self._refusal(message):
             return {"refused": refused}
         try:
-            found = self._found(message["command"], Query(**message["query"]))
+            found = self._found(message["command"], _query(message["query"]))
         except ReattError as error:
             code = {"id": error.id, "message": error.message, "fix": error.fix, "path": error.path}
             return {"error": code}
@@ -153,6 +152,15 @@ def _heard(connection: socket.socket) -> dict[str, Any]:
         return warm.receive(connection) if warm.peer(connection)[1] == os.getuid() else {}
     except (OSError, ValueError):
         return {}
+
+
+def _query(asked: dict[str, Any]) -> Query:
+    """Rebuild the query that a client sent."""
+    from reatt.search.query import Query
+    from reatt_store.selection import Selection
+
+    only = asked.pop("only")
+    return Query(**asked, only=Selection(**only) if isinstance(only, dict) else only)
 
 
 def _answer(connection: socket.socket, reply: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -170,9 +169,9 @@ def weights(question: str, found: schemas.Hit) -> list[rendering.Weight]:
     weights = [rendering.Weight(token.start, token.end, token.weight) for token in found.retrieval.tokens]
     if any(weight > 0 and end > start for start, end, weight in weights):
         return weights
-    words = [re.escape(word) for word in re.findall(r"\w{3,}", question)]
-    matches = re.finditer(rf"\b(?:{'|'.join(words)})\w{{0,3}}\b", found.text, re.IGNORECASE) if words else ()
-    return [rendering.Weight(match.start(), match.end(), 1.0) for match in matches]
+    from reatt_store.lexical.terms import marked
+
+    return [rendering.Weight(start, end, 1.0) for start, end in marked(question, found.text)]
 
 
 def where_answered(reply: schemas.Ask, found: schemas.Evidence) -> rendering.Span | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from reatt_cli import warm
+from reatt_cli.patterns import described
 from reatt_cli.session import Session, short_path
 
 if TYPE_CHECKING:
@@ -50,9 +51,9 @@ def is_warm(session: Session) -> bool:
 
 def _note(session: Session, query: Query, count: int) -> str | None:
     """Say so if there are no documents that could have been found."""
-    if count or next(session.library.documents(query.only), None) is not None:
+    if count or next(session.library.documents(query.among), None) is not None:
         return None
-    return "the store is empty" if query.only is None else f"no document matches --only {query.only}"
+    return f"no document matches {described(query.among)}" if query.among else "the store is empty"
 
 
 def _told(session: Session, warnings: Sequence[str]) -> list[str]:

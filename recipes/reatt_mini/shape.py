@@ -63,7 +63,14 @@ CONFIG: dict[str, Any] = {
     "retrieval": {"width": 64, "depth": DEPTH, "unit_keys": True},
     "intra": {"unit_states": True},
     "pointer": {"candidates": 8, "decoder_weight": 0.0},
-    "reatt": {"name": models.BUNDLED, "question_tokens": 64, "chunk_tokens": 320, "reads": 8, "prior": 1.0},
+    "reatt": {
+        "name": models.BUNDLED,
+        "question_tokens": 64,
+        "chunk_tokens": 320,
+        "reads": 8,
+        "prior": 1.0,
+        "plain_characters": True,
+    },
 }
 
 

@@ -16,12 +16,14 @@ from reatt_store.connection import Connection, open_writer
 from reatt_store.errors import ReadOnly, StoreDamaged, SystemRefused
 from reatt_store.gate import DATABASE
 from reatt_store.generations import segment_file
-from reatt_store.migrations import foreign
+from reatt_store.lexical import index as words
+from reatt_store.migrations import ORIGINS_SINCE, foreign
 from reatt_store.records import DIGEST_BYTES, CheckReport, Chunk, Damage, Document, sealed_as
 from reatt_store.writing import orphans
 
 _PAGE = 100
 _DOCUMENT = "id, seal, chunks, path, external_id, title, kind, digest, size, pages"
+_ORIGIN = "SELECT author, dated, modified FROM origins WHERE document_id = ?"
 _CHUNK = "digest, ordinal, char_start, char_end, line, page, title, text"
 
 
@@ -87,7 +89,8 @@ def _documents(connection: Connection) -> Iterator[list[Damage]]:
 
 def _document(connection: Connection, row: tuple[Any, ...]) -> list[Damage]:
     id, expected, count, *fields = row
-    document = Document(*fields)
+    dated = connection.value("PRAGMA user_version") >= ORIGINS_SINCE
+    document = Document(*fields, *next(iter(connection.rows(_ORIGIN, [id]) if dated else []), ()))
     try:
         rows = connection.rows(f"SELECT {_CHUNK} FROM chunks WHERE document_id = ? ORDER BY ordinal", [id])  # noqa: S608
     except StoreDamaged as error:
@@ -103,9 +106,7 @@ def _document(connection: Connection, row: tuple[Any, ...]) -> list[Damage]:
 
 
 def _words(connection: Connection, folder: Path) -> list[Damage]:
-    unequal = """SELECT count(*) FROM (SELECT id FROM chunks EXCEPT SELECT id FROM words_docsize
-                 UNION ALL SELECT * FROM (SELECT id FROM words_docsize EXCEPT SELECT id FROM chunks))"""
-    if connection.value(unequal):
+    if words.differing(connection):
         return [Damage("words", "words", "the word index does not match the stored chunks", repairable=True)]
     try:
         with closing(open_writer(folder)) as writer:  # FTS5 spells this comparison as an INSERT; it writes nothing

@@ -26,9 +26,6 @@ STEPS = 50_000  # of SQLite's machine between two looks for a signal: about a mi
 
 CACHE = "PRAGMA cache_size = -65536"  # KiB
 
-# A pattern matches a whole path, or its end from any folder on: `*.md`, `reports/*.pdf`. As in SQLite, * matches /.
-MATCHES_PATH = "(documents.path GLOB ? OR documents.path GLOB '*/' || ?)"
-
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LOCKLESS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
 _CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}

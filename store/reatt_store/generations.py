@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reatt_store.connection import MATCHES_PATH, Connection
+from reatt_store.connection import Connection
 from reatt_store.errors import StoreDamaged
 from reatt_store.records import DIGEST_BYTES, MOST, Generation, StoreModel, sound
 from reatt_store.segments import Segment, open_segment
+from reatt_store.selection import Selection
 
 _BATCH = 500  # parameters of one statement
 _NAME = re.compile(r"[0-9]{4,20}-[0-9]{8,20}\.safetensors", re.ASCII)
@@ -100,35 +101,36 @@ def open_segments(connection: Connection, folder: Path, generation: int) -> list
             rows = again
 
 
-def live(connection: Connection, generation: int, only: str | None) -> dict[int, NDArray[np.bool_]] | None:
+def live(connection: Connection, generation: int, among: Selection) -> dict[int, NDArray[np.bool_]] | None:
     """Return for each segment which of its chunks (c,) a search may return; None if all may.
 
-    Chunks are dead once their documents are removed or replaced; `only` keeps those of some documents.
+    Chunks are dead once their documents are removed or replaced; `among` keeps those of some documents.
     """
-    if only is None:
+    if not among:
         dead = """SELECT segment, position FROM dead JOIN encodings USING (digest) WHERE generation = ?"""
         places = _places(connection, dead, [generation])
         return _masks(connection, generation, places, found=False) if len(places) else None
+    allowed, values = among.condition()
     chosen = f"""SELECT segment, position FROM documents JOIN chunks ON document_id = documents.id
                  JOIN encodings ON generation = ? AND encodings.digest = chunks.digest
-                 WHERE {MATCHES_PATH}"""  # noqa: S608
-    return _masks(connection, generation, _places(connection, chosen, [generation, only, only]), found=True)
+                 WHERE {allowed}"""  # noqa: S608
+    return _masks(connection, generation, _places(connection, chosen, [generation, *values]), found=True)
 
 
 def chunk_ids(
-    connection: Connection, generation: int, places: Sequence[tuple[int, int]], only: str | None
+    connection: Connection, generation: int, places: Sequence[tuple[int, int]], among: Selection
 ) -> list[list[int]]:
     """Return the chunks at each (segment, position): several if texts are equal, none if all were removed."""
-    condition = f"AND {MATCHES_PATH}" if only is not None else ""
+    allowed, values = among.condition()
     sql = f"""SELECT place.key, chunks.id FROM json_each(?) AS place
               CROSS JOIN encodings ON segment = json_extract(place.value, '$[0]')
                                   AND position = json_extract(place.value, '$[1]') AND generation = ?
               CROSS JOIN chunks ON chunks.digest = encodings.digest
-              CROSS JOIN documents ON documents.id = document_id {condition}
+              CROSS JOIN documents ON documents.id = document_id AND {allowed}
               ORDER BY place.key, chunks.id"""  # noqa: S608
     asked = json.dumps([(int(segment), int(position)) for segment, position in places])
     found: list[list[int]] = [[] for _ in places]
-    for index, id in connection.rows(sql, [asked, generation, *([only, only] if only is not None else [])]):
+    for index, id in connection.rows(sql, [asked, generation, *values]):
         found[index].append(id)
     return found
 

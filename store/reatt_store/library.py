@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reatt_store import checking, generations, runs, words
-from reatt_store.connection import MATCHES_PATH, open_reader, open_writer
-from reatt_store.errors import NoSuchId
+from reatt_store import checking, generations, runs
+from reatt_store.connection import open_reader, open_writer
+from reatt_store.errors import NoSuchId, UsageError
 from reatt_store.gate import DATABASE
+from reatt_store.lexical import search as words
 from reatt_store.locking import holder
+from reatt_store.migrations import ORIGINS_SINCE
 from reatt_store.records import (
     CheckReport,
     Chunk,
@@ -31,6 +33,7 @@ from reatt_store.records import (
     sound,
 )
 from reatt_store.segments import Draft, Segment
+from reatt_store.selection import EVERYTHING, Selection
 from reatt_store.writing import Writer, writing
 
 __all__ = [
@@ -51,6 +54,9 @@ __all__ = [
 _PAGE = 500  # rows read at a time, so that memory does not grow with the corpus and no lock is held between pages
 _DOCUMENT = """documents.id, documents.path, external_id, documents.title, kind, documents.digest, size, pages,
                chunks, added_at"""
+_ORIGIN = "coalesce(author, ''), coalesce(dated, ''), coalesce(modified, '')"
+_DOCUMENTS = f"SELECT {_DOCUMENT}, {_ORIGIN} FROM documents LEFT JOIN origins ON document_id = documents.id"  # noqa: S608
+_OLDER_DOCUMENTS = f"SELECT {_DOCUMENT}, '', '', '' FROM documents"  # noqa: S608
 _CHUNK = """chunks.id, document_id, documents.path, external_id, ordinal, char_start, char_end, line, page,
             chunks.title, text"""
 # By the highest id and not by the latest time: a clock may go back.
@@ -113,21 +119,21 @@ class Library:
         rows = self._connection.rows("SELECT external_id, digest FROM documents WHERE path = ?", [path])
         return {id: digest for id, digest in (sound("documents", "Tt", row) for row in rows)}  # noqa: C416
 
-    def documents(self, only: str | None = None) -> Iterator[StoredDocument]:
-        """Yield the documents, oldest first; `only` is a glob on the path or its end, such as `*.md`."""
-        for row in self._pages(f"SELECT {_DOCUMENT} FROM documents", "documents.id", only):  # noqa: S608
+    def documents(self, among: Selection = EVERYTHING) -> Iterator[StoredDocument]:
+        """Yield the documents, oldest first."""
+        for row in self._pages(self._documents, "documents.id", among):
             yield _stored_document(row)
 
-    def every_chunk(self, only: str | None = None) -> Iterator[StoredChunk]:
+    def every_chunk(self, among: Selection = EVERYTHING) -> Iterator[StoredChunk]:
         """Yield the chunks of all documents, oldest first."""
-        for row in self._pages(_CHUNKS, "chunks.id", only):
+        for row in self._pages(_CHUNKS, "chunks.id", among):
             yield _stored_chunk(row)
 
     def unencoded(self, generation: int) -> Iterator[StoredChunk]:
         """Yield one chunk for each text that a generation has not encoded; publishing in between is safe."""
         lacking = """NOT EXISTS (SELECT 1 FROM encodings WHERE generation = ? AND encodings.digest = chunks.digest)
                      AND chunks.id = (SELECT min(id) FROM chunks AS equal WHERE equal.digest = chunks.digest)"""
-        for row in self._pages(_CHUNKS, "chunks.id", None, lacking, [generation]):
+        for row in self._pages(_CHUNKS, "chunks.id", EVERYTHING, lacking, [generation]):
             yield _stored_chunk(row)
 
     def paths(self) -> list[str]:
@@ -142,8 +148,7 @@ class Library:
 
     def document(self, id: int) -> StoredDocument:
         """Return a document; raises NoSuchId."""
-        sql = f"SELECT {_DOCUMENT} FROM documents WHERE id = ?"  # noqa: S608
-        for row in self._connection.rows(sql, [id]):
+        for row in self._connection.rows(f"{self._documents} WHERE documents.id = ?", [id]):
             return _stored_document(row)
         raise NoSuchId(f"no document has the id {id}", "reatt list")
 
@@ -165,9 +170,13 @@ class Library:
         rows = self._connection.rows(sql, [json.dumps([int(id) for id in ids])])
         return [_stored_chunk(row) for row in rows]
 
-    def words(self, question: str, limit: int, only: str | None = None) -> list[tuple[int, float]]:
+    def words(self, question: str, limit: int, among: Selection = EVERYTHING) -> list[tuple[int, float]]:
         """Return (chunk id, BM25) of the chunks that best match the question's words, best first."""
-        return words.search(self._connection, question, limit, only)
+        return words.search(self._connection, question, limit, self._dated(among))
+
+    def names(self, question: str, limit: int, among: Selection = EVERYTHING) -> list[tuple[int, float]]:
+        """Return (chunk id, BM25) of the chunks whose file, folders, title or author the question names, best first."""
+        return words.names(self._connection, question, limit, self._dated(among))
 
     def generation(self) -> Generation | None:
         """Return the current generation."""
@@ -204,13 +213,15 @@ class Library:
         """Map all segments of a generation, oldest first."""
         return generations.open_segments(self._connection, self.folder, generation)
 
-    def live(self, generation: int, only: str | None = None) -> dict[int, NDArray[np.bool_]] | None:
+    def live(self, generation: int, among: Selection = EVERYTHING) -> dict[int, NDArray[np.bool_]] | None:
         """Return segment id -> (c,) which chunks a search may return; None if all may."""
-        return generations.live(self._connection, generation, only)
+        return generations.live(self._connection, generation, self._dated(among))
 
-    def chunk_ids(self, generation: int, places: Sequence[tuple[int, int]], only: str | None = None) -> list[list[int]]:
+    def chunk_ids(
+        self, generation: int, places: Sequence[tuple[int, int]], among: Selection = EVERYTHING
+    ) -> list[list[int]]:
         """Return the ids of the chunks at each (segment id, position): several where texts are equal."""
-        return generations.chunk_ids(self._connection, generation, places, only)
+        return generations.chunk_ids(self._connection, generation, places, among)
 
     def places(self, generation: int, chunk_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
         """Return chunk id -> (segment id, position) of the vectors of those chunks that are encoded."""
@@ -273,10 +284,10 @@ class Library:
         return Sizes((self.folder / DATABASE).stat().st_size, vectors, cache, models)
 
     def _pages(
-        self, sql: str, key: str, only: str | None, condition: str = "1", parameters: Sequence[Any] = ()
+        self, sql: str, key: str, among: Selection, condition: str = "1", parameters: Sequence[Any] = ()
     ) -> Iterator[Any]:
-        if only is not None:
-            condition, parameters = f"{condition} AND {MATCHES_PATH}", [*parameters, only, only]
+        allowed, values = self._dated(among).condition()
+        condition, parameters = f"{condition} AND {allowed}", [*parameters, *values]
         last = 0
         while True:
             page = f"{sql} WHERE {key} > ? AND {condition} ORDER BY {key} LIMIT {_PAGE}"
@@ -286,10 +297,25 @@ class Library:
                 return
             last = rows[-1][0]
 
+    def _dated(self, among: Selection) -> Selection:
+        """Return a selection by what the store knows; raises UsageError if it asks an old store for dates."""
+        if (among.after or among.before) and not self._knows_origins():
+            raise UsageError(
+                "the store was made before dates were kept", "reatt ingest PATH, which brings it up to date"
+            )
+        return among
+
+    @property
+    def _documents(self) -> str:
+        return _DOCUMENTS if self._knows_origins() else _OLDER_DOCUMENTS
+
+    def _knows_origins(self) -> bool:
+        return bool(self._connection.value("PRAGMA user_version") >= ORIGINS_SINCE)
+
 
 def _stored_document(row: tuple[Any, ...]) -> StoredDocument:
-    id, *document, chunks, added_at = sound("documents", "ntTtttnnnt", row)
-    return StoredDocument(id, Document(*document), chunks, added_at)
+    id, *document, chunks, added_at = sound("documents", "ntTtttnnnt", row[:10])
+    return StoredDocument(id, Document(*document, *sound("origins", "ttt", row[10:])), chunks, added_at)
 
 
 def _stored_chunk(row: tuple[Any, ...]) -> StoredChunk:

@@ -6,10 +6,12 @@ import re
 import sqlite3
 from typing import TYPE_CHECKING
 
+from reatt_store.lexical import index
+
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-FORMAT = 2  # PRAGMA user_version; a store with a higher one was written by a newer version
+FORMAT = 3  # PRAGMA user_version; a store with a higher one was written by a newer version
 APPLICATION = 0x52654174  # PRAGMA application_id, "ReAt"
 
 FIRST = (
@@ -112,11 +114,25 @@ SECOND = (
        SELECT generations.id, model_name, model_sha256, created_at
        FROM current_generation JOIN generations ON generations.id = generation""",
 )
-STEPS = (FIRST, SECOND)
+# The word index has words of its own making, and names beside texts; what documents say of themselves. The old index
+# is made anew in the same transaction.
+THIRD = (
+    "DROP TABLE words",
+    index.WORDS,
+    """CREATE TABLE origins (
+        document_id INTEGER PRIMARY KEY REFERENCES documents (id),
+        author TEXT NOT NULL,
+        dated TEXT NOT NULL,
+        modified TEXT NOT NULL)""",
+)
+STEPS = (FIRST, SECOND, THIRD)
+ORIGINS_SINCE = 3  # format
+_OLD_WORDS = next(statement for statement in FIRST if "words USING" in statement)
 
 # Tables that SQLite, FTS5 and sqlite-utils make for themselves.
 _SHADOWS = frozenset(
     (
+        "CREATE TABLE 'words_content'(id INTEGER PRIMARY KEY, c0, c1, c2, c3)",
         "CREATE TABLE 'words_data'(id INTEGER PRIMARY KEY, block BLOB)",
         "CREATE TABLE 'words_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID",
         "CREATE TABLE 'words_docsize'(id INTEGER PRIMARY KEY, sz BLOB)",
@@ -139,7 +155,8 @@ _BESIDE = re.compile(
 
 def schema(format: int) -> set[str]:
     """Return the statements that created a store of a format, verbatim as SQLite keeps them."""
-    return {statement for step in STEPS[:format] for statement in step if statement.startswith("CREATE")}
+    made = {statement for step in STEPS[:format] for statement in step if statement.startswith("CREATE")}
+    return made - {_OLD_WORDS} if THIRD in STEPS[:format] else made
 
 
 def foreign(connection: sqlite3.Connection, format: int) -> str | None:
@@ -185,6 +202,12 @@ def migrate(connection: sqlite3.Connection) -> None:
     def m002_runs_and_models(database: Database) -> None:
         for statement in SECOND:
             database.execute(statement)
+
+    @migrations()
+    def m003_words_and_origins(database: Database) -> None:
+        for statement in THIRD:
+            database.execute(statement)
+        index.fill(connection)
 
     with connection:  # commits, or rolls everything back
         connection.execute("BEGIN IMMEDIATE")  # waits for another process that is creating the same store

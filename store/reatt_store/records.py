@@ -65,6 +65,14 @@ class Document:
     digest: str  # hexadecimal BLAKE2b of the source bytes or the record
     size: int  # bytes
     pages: int
+    author: str = ""
+    dated: str = ""  # the date that it gives itself, ISO 8601
+    modified: str = ""  # when its file was changed, ISO 8601
+
+    @property
+    def origin(self) -> tuple[str, str, str]:
+        """What is known of its making."""
+        return self.author, self.dated, self.modified
 
 
 @dataclass(frozen=True)
@@ -223,7 +231,8 @@ def seal(document: Document, chunks: Sequence[Chunk]) -> bytes:
     """Digest everything stored about a document, so that a check finds one flipped bit; SQLite has no checksums."""
     state = hashlib.blake2b(digest_size=DIGEST_BYTES)
     source = (document.path, document.external_id, document.title, document.kind, document.digest, document.size)
-    state.update(repr((source, document.pages, len(chunks))).encode())
+    origin = document.origin if any(document.origin) else ()  # documents stored before these were kept have none
+    state.update(repr((source, document.pages, len(chunks), *origin)).encode())
     for chunk in chunks:
         place = (chunk.ordinal, chunk.char_start, chunk.char_end, chunk.line, chunk.page, chunk.title)
         state.update(repr(place).encode())

@@ -19,6 +19,7 @@ from reatt_store import gate, segments
 from reatt_store.connection import CACHE, Connection, connect, open_writer, translated
 from reatt_store.errors import StoreDamaged, StoreError
 from reatt_store.generations import segment_file
+from reatt_store.lexical import index
 from reatt_store.locking import locked
 from reatt_store.migrations import migrate, tables
 from reatt_store.opening import fresh
@@ -35,6 +36,7 @@ _KEPT = {
 }
 _DOCUMENT = "id, path, external_id, title, kind, digest, size, pages, chunks, seal, added_at"
 _CHUNK = "id, document_id, ordinal, char_start, char_end, line, page, title, text, digest"
+_ORIGIN = "document_id, author, dated, modified"
 _SEGMENT = "id, generation, name, bytes, blake2b, chunks, tokens, width"
 _COUNTED = ("documents", "chunks", "segments", "generations", "models", "runs")
 _CHANGED = "damaged"  # the digest of no file
@@ -65,15 +67,12 @@ def _copy(old: Connection, new: Connection, folder: Path) -> list[Doubted]:
         _insert(new, table, columns, _readable(old, table, columns))
     doubted = [*_documents(old, new), *_unread(old, new)]
     _insert(new, "segments", _SEGMENT, _segments(old, new, folder))
-    derived = (
-        "INSERT INTO words (words) VALUES ('rebuild')",
-        """INSERT INTO dead SELECT DISTINCT digest FROM encodings
-           WHERE NOT EXISTS (SELECT 1 FROM chunks WHERE chunks.digest = encodings.digest)""",
-    )
+    dead = """INSERT INTO dead SELECT DISTINCT digest FROM encodings
+              WHERE NOT EXISTS (SELECT 1 FROM chunks WHERE chunks.digest = encodings.digest)"""
     for table in ("current_generation", "models", "segments", "encodings"):
         new.execute(f"DELETE FROM {table} WHERE generation NOT IN (SELECT id FROM generations)")  # noqa: S608
-    for statement in derived:
-        new.execute(statement)
+    new.execute(dead)
+    index.fill(new)
     for table in _COUNTED:  # ids are never reused, not even those of rows that could not be read
         given = max((id for id in _ids(old, table) if id < _IDS), default=0)
         new.execute("DELETE FROM sqlite_sequence WHERE name = ?", [table])
@@ -85,7 +84,7 @@ def _documents(old: Connection, new: Connection) -> Iterator[Doubted]:
     """Copy every document that can be read; yield those that differ from what was stored."""
     strays = None
     for row in _readable(old, "documents", _DOCUMENT):
-        id, expected, fields = row[0], row[9], Document(*row[1:8])
+        id, expected, fields = row[0], row[9], Document(*row[1:8], *_origin(old, row[0]))
         chunks = _rows(old, f"SELECT {_CHUNK} FROM chunks WHERE document_id = ? ORDER BY ordinal", [id])  # noqa: S608
         if not _sound(fields, chunks, row):
             strays = strays or _by_document(old)  # without an index, which may itself be damaged
@@ -94,9 +93,15 @@ def _documents(old: Connection, new: Connection) -> Iterator[Doubted]:
         digest = fields.digest if sound else _CHANGED
         kept = [each for each in chunks if sound or _usable(each)]
         _insert(new, "documents", _DOCUMENT, [(*row[:5], digest, *row[6:8], len(kept), expected, row[10])])
+        _insert(new, "origins", _ORIGIN, [(id, *fields.origin)])
         _insert(new, "chunks", _CHUNK, [(*each[:9], Chunk(*each[2:9]).digest) for each in kept])
         if not sound:
             yield Doubted(id, str(fields.path), fields.external_id)
+
+
+def _origin(old: Connection, id: int) -> Sequence[str]:
+    rows = _rows(old, f"SELECT {_ORIGIN} FROM origins WHERE document_id = ?", [id]) if "origins" in tables(old) else []  # noqa: S608
+    return [each if isinstance(each, str) else "" for each in rows[0][1:]] if rows else ("", "", "")
 
 
 def _unread(old: Connection, new: Connection) -> Iterator[Doubted]:

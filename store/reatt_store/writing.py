@@ -10,6 +10,7 @@ from typing import Any
 
 from reatt_store import generations, runs, sealing
 from reatt_store.connection import Connection, open_writer, translated
+from reatt_store.lexical import index as words
 from reatt_store.locking import locked
 from reatt_store.records import Chunk, Document, Outcome, Problem, seal
 from reatt_store.segments import Draft, open_segment
@@ -82,6 +83,7 @@ class Writer:
         with self._connection.transaction():
             for id in document_ids:
                 self._bury(self._clear(id))
+                self._connection.execute("DELETE FROM origins WHERE document_id = ?", [id])
                 removed += self._connection.execute("DELETE FROM documents WHERE id = ?", [id]).rowcount
         return removed
 
@@ -218,9 +220,9 @@ class Writer:
                 for c in chunks
             ),
         )
-        self._connection.execute(
-            "INSERT INTO words (rowid, title, text) SELECT id, title, text FROM chunks WHERE document_id = ?", [id]
-        )
+        origin = [document.author, document.dated, document.modified]
+        self._connection.execute("INSERT OR REPLACE INTO origins VALUES (?, ?, ?, ?)", [id, *origin])
+        words.put(self._connection, id or 0)
         self._connection.executemany("DELETE FROM dead WHERE digest = ?", ([chunk.digest] for chunk in chunks))
         self._bury(buried)
         if document.external_id is None:
@@ -230,11 +232,7 @@ class Writer:
         """Remove a document's chunks and return their digests."""
         digests = "SELECT DISTINCT digest FROM chunks WHERE document_id = ?"
         cleared = [digest for (digest,) in self._connection.rows(digests, [document_id])]
-        self._connection.execute(
-            """INSERT INTO words (words, rowid, title, text)
-               SELECT 'delete', id, title, text FROM chunks WHERE document_id = ?""",
-            [document_id],
-        )
+        words.take_out(self._connection, document_id)
         self._connection.execute("DELETE FROM chunks WHERE document_id = ?", [document_id])
         return cleared
 

@@ -10,8 +10,8 @@ import pypdf
 import pytest
 
 from reatt.documents.reader import FoundFile, ReadLimits, Text, read
-from reatt.parsers import pdf_child
-from reatt.parsers.pdf import ranges
+from reatt.parsers.pdf import child as pdf_child
+from reatt.parsers.pdf.reading import ranges
 from reatt.parsers.sandbox import Child, Crashed
 from reatt_store.errors import NotText, ParseLimit, PdfDamaged, PdfNoText, PdfPassword
 

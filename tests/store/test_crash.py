@@ -19,6 +19,7 @@ import pytest
 from reatt_store.errors import NoStore, StoreDamaged
 from reatt_store.library import Chunk, Document, Draft, Library, Problem, Writer
 from reatt_store.segments import draft
+from reatt_store.selection import Selection
 
 FILES = 24
 REMOVED = (20, 21)  # names removed at the end of version 0 and 1
@@ -61,7 +62,7 @@ def bring_up(folder: Path, version: int) -> None:
         if before is None:
             writer.switch(generation)
         ingest(library, writer, version, before.id if before else generation)
-        writer.remove([each.id for each in library.documents(f"/{REMOVED[version]}.md")])
+        writer.remove([each.id for each in library.documents(Selection(only=(f"/{REMOVED[version]}.md",)))])
         writer.record_problem(Problem("/bad.pdf", "PDF_DAMAGED", str(version), "", ""))
         for found in library.unencoded(generation):
             writer.publish([], vectors(library, generation, [found.chunk]), generation)

@@ -16,6 +16,7 @@ from reatt_store.library import Chunk, Document, Library, Problem
 from reatt_store.nearest import TokenIndex, open_index
 from reatt_store.sealing import insert, sealed
 from reatt_store.segments import draft
+from reatt_store.selection import Selection
 
 
 def put(library, name, *texts):
@@ -77,7 +78,7 @@ def test_every_error_of_sqlite_and_the_system_has_its_row(tmp_path, raised, expe
 
 def test_a_word_that_is_no_text_is_a_usage_error(library):
     with pytest.raises(UsageError, match="UTF-8"):
-        library.words("apple", 5, only="\udcff")
+        library.words("apple", 5, Selection(only=("\udcff",)))
 
 
 @pytest.mark.parametrize("place", ["file/store", "file"])
@@ -141,8 +142,7 @@ def test_a_text_that_is_no_text_any_more_is_found(library):
 def test_a_word_index_of_other_words_is_found(library):
     change(
         library,
-        "INSERT INTO words (words, rowid, title, text) VALUES ('delete', 1, '', 'apple')",
-        "INSERT INTO words (rowid, title, text) VALUES (1, '', 'plum')",
+        "UPDATE words SET text = 'plum' WHERE rowid = 1",
     )
     assert found(library) == {"words"}
 

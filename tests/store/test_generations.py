@@ -8,6 +8,7 @@ import pytest
 from reatt_store.errors import DiskFull, StoreDamaged
 from reatt_store.library import Chunk, Document, Draft, Library
 from reatt_store.segments import draft
+from reatt_store.selection import Selection
 
 
 def chunk(text: str, ordinal: int = 0) -> Chunk:
@@ -41,7 +42,7 @@ def publish(library: Library, documents: list, segment: Draft | None, generation
 def test_equal_texts_share_one_set_of_vectors(library):
     publish(library, [file("a", "same"), file("b", "same \n")], vectors("same"))
     assert library.chunk_ids(1, [(1, 0)]) == [[1, 2]]
-    assert library.chunk_ids(1, [(1, 0)], only="b") == [[2]]
+    assert library.chunk_ids(1, [(1, 0)], Selection(only=("b",))) == [[2]]
     assert library.missing(1, [chunk("same").digest, chunk("other").digest]) == {chunk("other").digest}
 
 
@@ -78,8 +79,8 @@ def test_a_replaced_text_dies(library):
 
 def test_a_glob_leaves_the_chunks_of_its_documents(library):
     publish(library, [file("a.md", "x", "y"), file("b.txt", "y", "z")], vectors("x", "y", "z"))
-    assert library.live(1, "*.txt")[1].tolist() == [False, True, True]
-    assert not library.live(1, "*.pdf")[1].any()
+    assert library.live(1, Selection(only=("*.txt",)))[1].tolist() == [False, True, True]
+    assert not library.live(1, Selection(only=("*.pdf",)))[1].any()
 
 
 def test_a_new_generation_is_unseen_until_the_switch(library):

@@ -110,7 +110,8 @@ def test_vectors_of_a_damaged_segment_are_made_anew(store, how):
 @pytest.mark.parametrize(
     "sql",
     [
-        "INSERT INTO words (words, rowid, title, text) VALUES ('delete', 1, 't', 'x')",
+        "DELETE FROM words WHERE rowid = 1",
+        "UPDATE words SET place = 'x'",
         "DELETE FROM words_idx",
         "UPDATE chunks SET digest = x'00' WHERE id = 5",
         "DELETE FROM dead",

@@ -1,14 +1,10 @@
 """Laws of runs and models in a store: a run is a row, a model comes into force by one transaction, others wait."""
 
-import sqlite3
-
 import numpy as np
 import pytest
 
-from reatt_store.connection import open_writer
 from reatt_store.errors import NoSuchId
 from reatt_store.library import Chunk, Document, Library
-from reatt_store.migrations import FIRST
 from reatt_store.records import Outcome
 from reatt_store.segments import draft
 
@@ -135,41 +131,3 @@ def test_the_model_in_force_is_never_forgotten(library):
 def test_an_unknown_run_is_said_to_be_unknown(library):
     with pytest.raises(NoSuchId, match="R-9"):
         library.run(9)
-
-
-@pytest.fixture
-def older(library):
-    """Take the store back to format 1."""
-    adapt(library)
-    with sqlite3.connect(library.folder / "reatt.db", isolation_level=None) as connection:
-        connection.execute("DROP TABLE runs")
-        connection.execute("DROP TABLE models")
-        connection.execute("DELETE FROM _sqlite_migrations WHERE name LIKE 'm002%'")
-        connection.execute("PRAGMA user_version = 1")
-    return library.folder
-
-
-def test_a_store_of_the_first_format_is_read_as_it_is(older):
-    with Library(older) as library:
-        assert library.status().format == 1
-        assert (in_force(library), library.runs()) == ([("adapted", 2)], [])
-        assert library.check().ok
-
-
-def test_the_first_writer_brings_a_store_up_to_date(older):
-    open_writer(older).close()
-    with Library(older) as library:
-        assert (in_force(library), library.runs()) == ([("adapted", 2)], [])
-        assert library.check().ok
-        assert library.status().format == 2
-
-
-def test_a_new_store_and_one_brought_up_to_date_have_one_schema(older, tmp_path):
-    open_writer(older).close()
-    Library.create(tmp_path / "new").close()
-    found = []
-    for folder in (older, tmp_path / "new"):
-        with sqlite3.connect(folder / "reatt.db") as connection:
-            found.append({sql for (sql,) in connection.execute("SELECT sql FROM sqlite_schema")})
-    assert found[0] == found[1]
-    assert set(FIRST[:-1]) <= found[0]

@@ -15,6 +15,7 @@ from reatt_store.library import Chunk, Document, Library
 from reatt_store.opening import fresh, replace_bytes, small_json
 from reatt_store.records import MOST, sound
 from reatt_store.segments import draft
+from reatt_store.selection import Selection
 
 
 @pytest.fixture
@@ -39,7 +40,8 @@ def use(library):
     """Read all that can be read of a store."""
     list(library.documents()), list(library.every_chunk()), library.paths(), library.digests("/a"), library.status()
     library.generations(), library.models(), library.runs(), library.problems(), library.words("apple pear", 5)
-    library.segments(1), library.live(1), library.live(1, "*"), library.places(1, [1, 2]), library.cached("x")
+    library.segments(1), library.live(1), library.places(1, [1, 2]), library.cached("x")
+    library.live(1, Selection(only=("*",), after="2024-01-01"))
     library.chunk_ids(1, [(1, 0), (1, 1)]), library.unencoded(1), library.repeated(), library.chunks([1, 2])
 
 
@@ -104,13 +106,13 @@ def test_a_segment_that_claims_more_than_it_has_takes_no_memory(library):
         with pytest.raises((StoreDamaged, OSError)):
             library.segments(1)
         with suppress(StoreDamaged):
-            library.live(1, "*")
+            library.live(1, Selection(only=("*",)))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
 
 def test_a_position_that_no_chunk_has_is_damage(library):
     change(library, "UPDATE encodings SET position = 77 WHERE position = 1")
-    for look in (lambda: library.places(1, [1, 2]), lambda: library.live(1, "*")):
+    for look in (lambda: library.places(1, [1, 2]), lambda: library.live(1, Selection(only=("*",)))):
         with pytest.raises(StoreDamaged):
             look()
 

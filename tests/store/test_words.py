@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reatt_store.lexical.terms import TERM_LIMIT, terms
 from reatt_store.library import Chunk, Document, Library
-from reatt_store.words import TERM_LIMIT, terms
 
 TEXTS = ("the cat sat", "a dog running in the park", "café society", "cats and dogs", "how is it done")
 HOSTILE = [

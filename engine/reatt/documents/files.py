@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from io import BufferedReader
 from pathlib import Path
 from typing import cast
@@ -141,6 +142,15 @@ def digest(path: Path) -> str:
         with open_file(path) as file:
             return hashlib.file_digest(cast(BufferedReader, file), _blake2b).hexdigest()
     except (OSError, DocumentError):
+        return ""
+
+
+def modified(stored: str) -> str:
+    """Return when the file of a stored path was changed, ISO 8601 in UTC; "" if there is none."""
+    try:
+        changed = os.stat(on_disk(stored)).st_mtime
+        return datetime.fromtimestamp(changed, UTC).isoformat(timespec="seconds")
+    except (OSError, ValueError, OverflowError):  # the latter two: a time that no calendar has
         return ""
 
 

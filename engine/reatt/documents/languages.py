@@ -10,11 +10,13 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from reatt_store.errors import Notice
 
 ENGLISH = "English"
+FEWEST_LETTERS = 200  # of a document that a warning counts; a table of names may look like any language
 _SAMPLE = 1500  # characters, from three places
 _WORDS = {
     ENGLISH: "the of and to in is that for it with as was on are by this be at from or an what who which how when where"
@@ -65,6 +67,11 @@ def language(text: str) -> str | None:
         name = _SCRIPTS.get(script, script.capitalize())
         return name if len(letters) > 3 and count > len(letters) / 2 else None
     return _latin([word.lower() for word in _WORD.findall(sample)])
+
+
+def long_enough(text: str) -> bool:
+    """Return whether a document has enough letters to be sure of its language."""
+    return sum(1 for _ in islice(filter(str.isalpha, text), FEWEST_LETTERS)) == FEWEST_LETTERS
 
 
 def foreign(text: str, known: frozenset[str] | None) -> str | None:

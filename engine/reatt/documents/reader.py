@@ -44,6 +44,8 @@ class Text:
     digest: str  # hex BLAKE2b of the file's bytes, or of the record's line
     size: int  # bytes of the same
     warnings: tuple[str, ...] = ()
+    author: str = ""
+    dated: str = ""  # the date that it gives itself, ISO 8601
 
 
 def read(found: FoundFile, limits: ReadLimits | None = None) -> Iterator[Text]:
@@ -205,7 +207,7 @@ def of_content(content: Content, path: str, kind: str, digest: str, size: int) -
     content = words
     title = content.title or name_as_title(path, kind)
     rest = (content.text, content.pages, content.headings, digest, size, content.warnings)
-    return Text(path, None, title, kind, *rest)
+    return Text(path, None, title, kind, *rest, content.author, content.dated)
 
 
 def of_record(record: registry.Record, path: str) -> Text:

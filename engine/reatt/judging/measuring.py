@@ -54,7 +54,7 @@ class StoredSearch:
     def _one(self, example: Example, k: int) -> list[int]:
         queries = self._model.queries(self._model.tokenizer.masked(example.question))
         number, equal = self._corpus.number, self._corpus.equal
-        places = self._index.search(queries, k, "auto", None)
+        places = self._index.search(queries, k, "auto")
         scores = {equal[number[id]]: score for id, score in places if id in number}  # others were added since
         return sorted(scores, key=lambda found: -scores[found])[:k]
 

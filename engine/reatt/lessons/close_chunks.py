@@ -28,8 +28,8 @@ from reatt.model.stacks.halves import alone, head_queries, lower_half, pad
 from reatt.progress import OnProgress, Progress
 from reatt.search import maxsim
 from reatt_store.errors import QueriesFormat
+from reatt_store.lexical.stopwords import STOP_WORDS
 from reatt_store.segments import quantise
-from reatt_store.stopwords import STOP_WORDS
 
 K1, B = 0.9, 0.4  # Pyserini's
 SHARD_CHUNKS = 4096

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from reatt.documents.segmentation import UNSPACED
-from reatt_store.stopwords import STOP_WORDS
+from reatt_store.lexical.stopwords import STOP_WORDS
 
 
 class WordToken(NamedTuple):

@@ -23,7 +23,7 @@ from reatt.lessons.labels import Answered, Judged, read_answered, read_judged
 from reatt.lessons.spans import ENTITY_SHARE, KINDS, PhraseBook, Sampler, Statistics
 from reatt.model.tokens import MASK
 from reatt_store.errors import QueriesFormat, TooFewSpans
-from reatt_store.stopwords import STOP_WORDS
+from reatt_store.lexical.stopwords import STOP_WORDS
 
 MASKED_LIMIT = 100_000  # sentences; the paper adapts with 20,000 to 100,000
 LEAST_MASKED = 50  # with fewer, nothing can be learnt or distinguished from chance

@@ -27,7 +27,7 @@ from reatt.lessons.entities import (
     unspaced,
 )
 from reatt_store.errors import QueriesFormat
-from reatt_store.stopwords import STOP_WORDS
+from reatt_store.lexical.stopwords import STOP_WORDS
 
 KINDS = ("number", "date", "name", "id", "phrase")
 ENTITY_SHARE = 0.7  # share of questions; the rest ask for recurring phrases

@@ -60,9 +60,13 @@ class TextTokenizer:
         """The number of token ids."""
         return self._tokenizer.get_vocab_size()
 
+    def read_as(self, text: str) -> str:
+        """Return what the tokenizer gets of a text."""
+        return text.translate(READ_AS)
+
     def question(self, text: str) -> Tokens:
         """Encode a question as `question: Q </s>`."""
-        encoding = self._tokenizer.encode(self.asking + text.translate(READ_AS), add_special_tokens=False)
+        encoding = self._tokenizer.encode(self.asking + self.read_as(text), add_special_tokens=False)
         return self._finish(encoding, text, len(self.asking), self.question_limit)
 
     def masked(self, parts: Sequence[str]) -> Tokens:
@@ -85,7 +89,7 @@ class TextTokenizer:
                 spans.append((at, at + len(MASK)))
                 at += len(MASK)
             margin = len(part) - len(part.lstrip())
-            plain = part.strip().replace(MASK, " " * len(MASK)).translate(READ_AS)
+            plain = self.read_as(part.strip().replace(MASK, " " * len(MASK)))
             encoding = self._tokenizer.encode(plain, add_special_tokens=False)
             ids += encoding.ids
             spans += [_moved(span, at) for span in self._places(encoding, part, -margin)]
@@ -96,9 +100,7 @@ class TextTokenizer:
     def chunks(self, passages: Sequence[ChunkText]) -> list[Tokens]:
         """Encode chunks as `title: T context: X </s>`."""
         heads = [TITLE + self._short(passage.title) + CONTEXT for passage in passages]
-        whole = [
-            (head + passage.text.strip()).translate(READ_AS) for head, passage in zip(heads, passages, strict=True)
-        ]
+        whole = [self.read_as(head + passage.text.strip()) for head, passage in zip(heads, passages, strict=True)]
         encodings = self._tokenizer.encode_batch(whole, add_special_tokens=False)
         margins = [len(passage.text) - len(passage.text.lstrip()) for passage in passages]
         rows = zip(encodings, passages, heads, margins, strict=True)
@@ -108,7 +110,7 @@ class TextTokenizer:
 
     def answer(self, text: str) -> tuple[int, ...]:
         """Encode an answer with its end mark, as the decoder should write it."""
-        return (*self._tokenizer.encode(text.translate(READ_AS), add_special_tokens=False).ids, self.end)
+        return (*self._tokenizer.encode(self.read_as(text), add_special_tokens=False).ids, self.end)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Turn generated ids back into text."""
@@ -116,7 +118,7 @@ class TextTokenizer:
 
     def count(self, text: str) -> int:
         """Count a text's tokens without prefix and end marks."""
-        return len(self._tokenizer.encode(text.translate(READ_AS), add_special_tokens=False).ids)
+        return len(self._tokenizer.encode(self.read_as(text), add_special_tokens=False).ids)
 
     def identity(self) -> str:
         """Hash the tokenizer itself, for fingerprints."""
@@ -125,7 +127,7 @@ class TextTokenizer:
     def _short(self, title: str) -> str:
         if len(title.encode("utf-8", "replace")) <= TITLE_TOKENS:  # a token is a byte at least
             return title
-        offsets = self._tokenizer.encode(title.translate(READ_AS), add_special_tokens=False).offsets
+        offsets = self._tokenizer.encode(self.read_as(title), add_special_tokens=False).offsets
         return title if len(offsets) <= TITLE_TOKENS else title[: offsets[TITLE_TOKENS][0]]
 
     def spelt_as_in(self, text: str, evidence: Sequence[str]) -> str:
@@ -141,7 +143,7 @@ class TextTokenizer:
 
     def _places(self, encoding: Encoding, text: str, before: int) -> list[Span]:
         """Return the part of `text` that each token comes from; `before` characters precede it in what was encoded."""
-        return [_inside(text, start - before, end - before) for start, end in encoding.offsets]
+        return [inside(text, start - before, end - before) for start, end in encoding.offsets]
 
     def _finish(self, encoding: Encoding, text: str, prefix: int, limit: int) -> Tokens:
         kept = slice(limit - 1 - len(self.begin))
@@ -149,7 +151,7 @@ class TextTokenizer:
         return Tokens((*self.begin, *encoding.ids[kept], self.closing), spans)
 
 
-def _inside(text: str, start: int, end: int) -> Span:
+def inside(text: str, start: int, end: int) -> Span:
     """Cut a token's offsets to the text itself, without spaces; a prefix token is `NOWHERE`."""
     start = max(start, 0)
     while start < end and text[start].isspace():

@@ -17,7 +17,8 @@ from tokenizers import Encoding
 
 from reatt.model.answers.source import Source, source_of
 from reatt.model.backbone import ChunkText, Span
-from reatt.model.tokens import NOWHERE, READ_AS, TITLE_TOKENS, TextTokenizer, Tokens
+from reatt.model.tokens import NOWHERE, TITLE_TOKENS, TextTokenizer, Tokens, inside
+from reatt_store.lexical.characters import origins, plain
 
 NEVER = -1  # in place of the unknown id: two unknown words need not be the same
 
@@ -37,10 +38,18 @@ class WordPieceTokenizer(TextTokenizer):
     asking = ""
 
     def __init__(
-        self, file: Path, marks: TextMarks, *, end: int, question_limit: int = 128, chunk_limit: int = 512
+        self,
+        file: Path,
+        marks: TextMarks,
+        *,
+        end: int,
+        question_limit: int = 128,
+        chunk_limit: int = 512,
+        plain_characters: bool = False,
     ) -> None:
         super().__init__(file, end=end, question_limit=question_limit, chunk_limit=chunk_limit)
         self.marks, self.begin, self.closing = marks, (marks.opening,), marks.separator
+        self.plain_characters = plain_characters  # whether ligatures and other disguises of characters are undone
         self.unknown = self._tokenizer.token_to_id(getattr(self._tokenizer.model, "unk_token", None) or "")
 
     def chunks(self, passages: Sequence[ChunkText]) -> list[Tokens]:
@@ -51,7 +60,12 @@ class WordPieceTokenizer(TextTokenizer):
 
     def identity(self) -> str:
         """Hash the tokenizer itself and its marks, for fingerprints."""
-        return hashlib.blake2b(repr((super().identity(), self.marks)).encode(), digest_size=16).hexdigest()
+        parts = (super().identity(), self.marks, *(("plain",) if self.plain_characters else ()))
+        return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+
+    def read_as(self, text: str) -> str:
+        """Return what the tokenizer gets of a text: characters that a model of letters knows, if it was made so."""
+        return super().read_as(plain(text) if self.plain_characters else text)
 
     def spelt_as_in(self, text: str, evidence: Sequence[str]) -> str:
         """Give words the capitals and accents that the same sequence of words has in the evidence.
@@ -78,7 +92,7 @@ class WordPieceTokenizer(TextTokenizer):
         return self.marks.mask
 
     def _encoded(self, texts: Sequence[str]) -> list[Encoding]:
-        return self._tokenizer.encode_batch([text.translate(READ_AS) for text in texts], add_special_tokens=False)
+        return self._tokenizer.encode_batch([self.read_as(text) for text in texts], add_special_tokens=False)
 
     def _chunk(self, title: Encoding, text: Encoding, passage: ChunkText) -> Tokens:
         room = self.chunk_limit - 3  # its marks
@@ -90,9 +104,17 @@ class WordPieceTokenizer(TextTokenizer):
 
     def _places(self, encoding: Encoding, text: str, before: int) -> list[Span]:
         """Extend each piece by the combining marks after it, which the tokenizer removes before it looks words up."""
-        spans = super()._places(encoding, text, before)
+        if self.plain_characters and not text.isascii():
+            spans = self._undisguised(encoding, text, -before)
+        else:
+            spans = super()._places(encoding, text, before)
         after = [*(start for start, _ in spans[1:]), len(text)]
         return [(start, _past_marks(text, end, next)) for (start, end), next in zip(spans, after, strict=False)]
+
+    def _undisguised(self, encoding: Encoding, text: str, margin: int) -> list[Span]:
+        """Return the part of a text, behind its margin, that each piece of its plain form comes from."""
+        at = [margin + place for place in origins(text[margin:])]
+        return [inside(text, at[start], at[end - 1] + 1) if end > start else NOWHERE for start, end in encoding.offsets]
 
 
 def _past_marks(text: str, end: int, limit: int) -> int:

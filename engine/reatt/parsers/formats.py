@@ -26,6 +26,8 @@ class Content:
     pages: tuple[int, ...] = ()  # character where each page starts
     headings: Headings = ()
     warnings: tuple[str, ...] = ()
+    author: str = ""
+    dated: str = ""  # the date that it gives itself, ISO 8601
 
 
 _EXTENSIONS = {

@@ -30,7 +30,7 @@ from reatt.parsers.office.slides import pptx
 from reatt.parsers.office.tables import csv
 from reatt.parsers.office.word import docx
 from reatt.parsers.packed import read_packed
-from reatt.parsers.pdf import read_pdf
+from reatt.parsers.pdf.reading import read_pdf
 from reatt.parsers.pool import POOL, Allowance, Request
 from reatt.parsers.sandbox import Crashed, Message, ReadLimits
 from reatt.parsers.text import terminal

@@ -22,6 +22,7 @@ from reatt.search.maxsim import Live, Place
 from reatt.search.query_runs import alike, gathered
 from reatt.search.score import pairs
 from reatt_store.library import Library, Segment
+from reatt_store.selection import EVERYTHING, Selection
 
 if TYPE_CHECKING:
     from reatt_store.nearest import TokenIndex
@@ -56,14 +57,14 @@ class AttentionIndex:
         there = {made.id for made in self._library.generations()}
         return self._generation in there and self._segments.keys() <= left
 
-    def search(self, queries: Queries, k: int, search: str, only: str | None) -> list[tuple[int, float]]:
+    def search(self, queries: Queries, k: int, search: str, among: Selection = EVERYTHING) -> list[tuple[int, float]]:
         """Return (chunk id, score) of the best k texts, best first; a text may have several chunk ids."""
         ways = {"exact": self._exact, "fast": self._fast, "two-stage": self._two_stage}
         chunks = sum(len(segment.digests) for segment in self._segments.values())
         auto = "fast" if chunks <= FAST_LIMIT else "two-stage"
-        live = self._live(only)
+        live = self._live(among)
         places = ways[auto if search == "auto" else search](queries, k, live)
-        ids = self._library.chunk_ids(self._generation, [(p.segment, p.position) for p in places], only)
+        ids = self._library.chunk_ids(self._generation, [(p.segment, p.position) for p in places], among)
         return [(id, place.score) for place, found in zip(places, ids, strict=True) for id in found]
 
     def scores(self, queries: Queries, chunks: Sequence[int]) -> dict[int, float]:
@@ -116,9 +117,9 @@ class AttentionIndex:
 
         return open_index(self._library, self._generation, list(self._segments.values()))
 
-    def _live(self, only: str | None) -> Live:
+    def _live(self, among: Selection) -> Live:
         """Return which chunks may be found; none of segments that a writer has dropped since they were opened."""
-        live = self._library.live(self._generation, only)
+        live = self._library.live(self._generation, among)
         if live is None:
             return None
         gone = {id: np.zeros(len(s.digests), np.bool_) for id, s in self._segments.items() if id not in live}

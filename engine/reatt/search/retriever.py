@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from reatt.model.backbone import Backbone, ChunkText, Queries, Span
@@ -17,11 +18,13 @@ from reatt.search.rounds import Heard, TokenPair, by_head, carried
 from reatt.weights.folder import FUSION_WEIGHT
 from reatt_store.errors import BadQuestion, ModelMismatch, UsageError
 from reatt_store.library import Generation, Library, StoredChunk
+from reatt_store.selection import Selection
 
 if TYPE_CHECKING:
     from reatt.search.index import AttentionIndex
 
 TOKEN_CANDIDATES = 2048  # K' of section 2.4: nearest tokens per question token
+NAMED = 0.8  # weight of names in hybrid search
 CANDIDATES = 100  # candidates that hybrid search takes from attention and from words
 
 
@@ -140,7 +143,7 @@ class Retriever:
         k: int = TOP,
         retriever: str = "hybrid",
         search: str = "auto",
-        only: str | None = None,
+        only: Selection | str | None = None,
         rounds: int | None = None,
         rerank: bool = False,
     ) -> list[Hit]:
@@ -225,10 +228,10 @@ class Retriever:
         return self._latest[1]
 
     def _nearest(self, queries: Queries, k: int, query: Query) -> list[int]:
-        return [chunk for chunk, _ in self._index.search(queries, k, query.search, query.only)][:k]
+        return [chunk for chunk, _ in self._index.search(queries, k, query.search, query.among)][:k]
 
     def _words(self, query: Query, heard: Heard | None) -> Scores:
-        found = dict(self.library.words(query.question, query.top, query.only))
+        found = dict(self.library.words(query.question, query.top, query.among))
         return Scores(found, found)
 
     def _attention(self, query: Query, heard: Heard | None) -> Scores:
@@ -238,12 +241,14 @@ class Retriever:
 
     def _hybrid(self, query: Query, heard: Heard | None) -> Scores:
         deep = max(CANDIDATES, query.top)
-        words = dict(self.library.words(query.question, deep, query.only))
+        words = dict(self.library.words(query.question, deep, query.among))
+        names = dict(self.library.names(query.question, deep, query.among))
         if heard is None:
-            return Scores(fuse({}, words, 0.0), words)
+            return Scores(fuse({}, words, 0.0, names), words)
         attention = self._attended(query, deep, heard)
-        attention |= self._index.scores(heard.queries, [chunk for chunk in words if chunk not in attention])
-        return Scores(fuse(attention, words, self.fusion), words, attention)
+        found = [chunk for chunk in {**words, **names} if chunk not in attention]
+        attention |= self._index.scores(heard.queries, found)
+        return Scores(fuse(attention, words, self.fusion, names), words, attention)
 
     def _attended(self, query: Query, k: int, heard: Heard) -> dict[int, float]:
         """Return chunk id -> score by attention, best first."""
@@ -251,14 +256,22 @@ class Retriever:
             found = self._index.scores(heard.queries, heard.before)
             order = sorted(found, key=lambda chunk: (-found[chunk], chunk))
         else:
-            found = dict(self._index.search(heard.queries, k, query.search, query.only))
+            found = dict(self._index.search(heard.queries, k, query.search, query.among))
             order = carried(list(found), heard.before, heard.round)
             found |= self._index.scores(heard.queries, [chunk for chunk in order if chunk not in found])
         return {chunk: found[chunk] for chunk in order if chunk in found}
 
 
-def fuse(attention: Mapping[int, float], words: Mapping[int, float], weight: float) -> dict[int, float]:
+def fuse(
+    attention: Mapping[int, float],
+    words: Mapping[int, float],
+    weight: float,
+    names: Mapping[int, float] = MappingProxyType({}),
+    named: float = NAMED,
+) -> dict[int, float]:
     """Combine scores: `weight` times attention, scaled to [0, 1], plus the rest times BM25, divided by its best.
+
+    The encoder does not read names, so BM25 in names counts once more, by `named`.
 
     Returns chunk id -> score, best first. BM25 has a natural zero (no common word). Attention has none, so its lowest
     candidate is 0.
@@ -269,8 +282,9 @@ def fuse(attention: Mapping[int, float], words: Mapping[int, float], weight: flo
     low, high = min(attention.values(), default=0.0), max(attention.values(), default=0.0)
     most = max(words.values(), default=0.0)
     found = {}
-    for chunk in {**attention, **words}:
+    for chunk in {**attention, **words, **names}:
         near = (attention[chunk] - low) / (high - low) if chunk in attention and high > low else 0.0
         same = words.get(chunk, 0.0) / most if most > 0 else 0.0
-        found[chunk] = weight * near + (1 - weight) * same
+        called = min(1.0, names.get(chunk, 0.0) / most) if most > 0 else 0.0
+        found[chunk] = weight * near + (1 - weight) * same + named * called
     return dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))

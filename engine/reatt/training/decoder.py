@@ -85,7 +85,7 @@ def first_round(
     for number, example in enumerate(examples):
         on_each(number)
         queries = model.rounds[0].ask(example.text, ())
-        found.append([chunk for chunk, _ in index.search(queries, FEED, "auto", None)][:FEED])
+        found.append([chunk for chunk, _ in index.search(queries, FEED, "auto")][:FEED])
     return found
 
 

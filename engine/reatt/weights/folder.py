@@ -53,7 +53,8 @@ class ModelFolder:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Our own additions: `name`, `question_tokens`, `chunk_tokens`, `fusion`, `reads`, `prior`, `confidence`."""
+        """Our own additions: `name`, `question_tokens`, `chunk_tokens`, `fusion`, `reads`, `prior`, `plain_characters`,
+        `confidence`."""
         found = self.config.get("reatt", {})
         return found if isinstance(found, dict) else {}
 

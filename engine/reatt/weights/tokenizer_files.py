@@ -43,7 +43,9 @@ def _word_pieces(folder: ModelFolder) -> TextTokenizer:
     names = ("cls_token_id", "sep_token_id", "mask_token_id", "eos_token_id")
     *marks, end = (number(folder, name, folder.config.get(name), 0, LARGEST_ID) for name in names)
     file = folder.path / "tokenizer.json"
-    return WordPieceTokenizer(file, TextMarks(*marks), end=end, question_limit=asked, chunk_limit=chunk)
+    plain = folder.settings.get("plain_characters") is True
+    marks_of = TextMarks(*marks)
+    return WordPieceTokenizer(file, marks_of, end=end, question_limit=asked, chunk_limit=chunk, plain_characters=plain)
 
 
 TOKENIZERS: dict[str, Callable[[ModelFolder], TextTokenizer]] = {

@@ -1,7 +1,7 @@
-"""PDF -> text with pages. A child process (`pdf_child.py`) does the parsing; this module checks its output.
+"""PDF -> text with pages. A child process (`child.py`) does the parsing; this module checks its output.
 
 A PDF has no text, only glyphs at positions. The parser's text is stored page by page, and offsets refer to it. Line
-ends become \\n, and words cut at a line's end are joined.
+ends become \\n, words cut at a line's end are joined, and heads that run over many pages are said once (`lines.py`).
 """
 
 from __future__ import annotations
@@ -9,23 +9,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 from reatt.parsers.formats import Content, Headings
+from reatt.parsers.pdf.lines import broken, join_cut_words, said_once
 from reatt.parsers.sandbox import Child, Crashed, Message, ReadLimits
-from reatt_store.errors import ParseLimit, PdfDamaged, PdfNoText, PdfPassword
+from reatt_store.errors import Notice, ParseLimit, PdfDamaged, PdfNoText, PdfPassword
 
-SCRIPT = Path(__file__).with_name("pdf_child.py")
-SECONDS_A_PAGE = 0.25  # pypdf needs 0.04; a long book is not an attack
+SCRIPT = Path(__file__).with_name("child.py")
+SECONDS_A_PAGE = 0.25  # pdfium and pypdf need 0.05; a long book is not an attack
 MOSTLY_PICTURES = 0.8
 BETWEEN_PAGES = "\n\n"
 OCR = "ocrmypdf IN.pdf OUT.pdf"
 
+_NO_AUTHOR = re.compile(r"^\(?(?:anonymous|unknown|root|user|admin\w*|owner)\)?$", re.I)
 _NO_TITLE = re.compile(
-    r"^(?:untitled.*|microsoft (?:word|powerpoint).*|.*\.(?:docx?|pptx?|xlsx?|tex|dvi|indd|pdf))$", re.I
+    r"^(?:\(?untitled.*|microsoft (?:word|powerpoint).*|.*\.(?:docx?|pptx?|xlsx?|tex|dvi|indd|pdf))$", re.I
 )
-# A hyphenated word at the end of a line; pdfium writes U+FFFE for the hyphen and omits the line end.
-_CUT_WORD = re.compile(r"([^\W\d_]+)(?:[-\u00ad\u2010](?P<line>\n)|[\ufffe\x02])([^\W\d_]+)")
 
 
 @dataclass
@@ -38,6 +39,8 @@ class _Seen:
     outline: list[tuple[int, str]] = field(default_factory=list)
     count: int = 0
     title: str = ""
+    author: str = ""
+    made: str = ""  # as PDF writes dates: D:20240305...
     found: bool = False  # the page tree is lost
 
 
@@ -71,8 +74,8 @@ def _hear(seen: _Seen, message: Message) -> None:
             raise ParseLimit("parsing needs more memory than allowed", "split the file")
         case {"error": _, "detail": detail}:
             raise PdfDamaged(f"is damaged: {detail}", "open it and print it to a new PDF")
-        case {"pages": count, "title": title, "found": found}:
-            seen.count, seen.title, seen.found = count, title, found
+        case {"pages": count, "title": title, "author": author, "made": made, "found": found}:
+            seen.count, seen.title, seen.author, seen.made, seen.found = count, title, author, made, found
         case {"page": number, "text": text, "image": image}:
             seen.pages[number] = _clean(text)
             if image:
@@ -101,24 +104,43 @@ def _judge(seen: _Seen) -> Content:
         raise PdfNoText(f"no text layer ({len(seen.pictures)} of {seen.count} pages are pictures)", OCR)
     if not any(page.strip() for page in seen.pages.values()):
         raise PdfNoText(f"no text on its {seen.count} pages", OCR)
-    joined = _join_cut_words([seen.pages.get(number, "") for number in range(1, seen.count + 1)])
+    joined = said_once(join_cut_words([seen.pages.get(number, "") for number in range(1, seen.count + 1)]))
     starts = _starts(joined)
     return Content(
         title="" if _NO_TITLE.match(title := _one_line(seen.title)) else title,
         text=BETWEEN_PAGES.join(joined),
         pages=starts,
         headings=_place(seen.outline, joined, starts),
-        warnings=tuple(_warnings(seen)),
+        warnings=tuple(_warnings(seen, joined)),
+        author="" if _NO_AUTHOR.match(author := _one_line(seen.author)) else author,
+        dated=_date(seen.made),
     )
 
 
-def _warnings(seen: _Seen) -> Iterable[str]:
+def _warnings(seen: _Seen, pages: Sequence[str]) -> Iterable[str]:
     if seen.found:
         yield f"cut off or damaged: {len(seen.pages)} pages were found, their order may be wrong"
     if seen.broken:
         yield f"{len(seen.pages)} of {seen.count} pages read; damaged: {ranges(seen.broken)}"
     if seen.pictures:
         yield f"pages without a text layer: {ranges(seen.pictures)}"
+    if unclear := broken(pages):
+        yield Notice(
+            "PDF_UNCLEAR", f"text that looks broken: {'page' if len(unclear) == 1 else 'pages'} {ranges(unclear)}"
+        )
+
+
+def _date(made: str) -> str:
+    """Read the day of a PDF's date.
+
+    >>> _date("D:20240305103000+01'00'"), _date("yesterday")
+    ('2024-03-05', '')
+    """
+    found = re.match(r"(?:D:)?(\d{4})(\d\d)(\d\d)", made)
+    try:
+        return date(*map(int, found.groups())).isoformat() if found else ""
+    except ValueError:
+        return ""
 
 
 def ranges(numbers: Sequence[int]) -> str:
@@ -142,22 +164,6 @@ def _starts(pages: Sequence[str]) -> tuple[int, ...]:
         starts.append(at)
         at += len(page) + len(BETWEEN_PAGES)
     return tuple(starts)
-
-
-def _join_cut_words(pages: Sequence[str]) -> list[str]:
-    """Join words cut at a line's end.
-
-    A hyphen that belongs to the word ("well-known") stays. In that case both halves occur elsewhere in the document as
-    words, and the joined word does not.
-    """
-    words = {word.lower() for page in pages for word in re.findall(r"\w+", _CUT_WORD.sub(" ", page))}
-
-    def joined(match: re.Match[str]) -> str:
-        left, line, right = match[1], match["line"] or "", match[3]
-        compound = left.lower() in words and right.lower() in words and (left + right).lower() not in words
-        return f"{left}-{line}{right}" if compound or not right[0].islower() else left + right + line
-
-    return [_CUT_WORD.sub(joined, page) for page in pages]
 
 
 def _place(outline: Sequence[tuple[int, str]], pages: Sequence[str], starts: Sequence[int]) -> Headings:

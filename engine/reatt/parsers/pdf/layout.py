@@ -1,0 +1,305 @@
+"""The words of a page, by their places -> text in reading order. Imports nothing of ours: a child process uses it.
+
+Columns are read one after the other, tables row by row. Both have empty strips from top to bottom. Columns have lines
+of several words on both sides of a strip, or lines that are not level; tables have short cells, or empty strips between
+their rows.
+
+Coordinates are points from the lower left corner of the page as it is shown.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import inf
+from statistics import median
+from typing import NamedTuple
+
+CELL, LINE, PARAGRAPH = "\t", "\n", "\n\n"
+
+_LEVEL = 0.35  # of the size of the letters: words on one line may differ by this
+_RAISED, _SMALLER = 0.5, 0.88  # and smaller ones, which may be raised or lowered, by this
+_SPACE = 0.12  # of the size of the letters: a wider gap is a space, if the words do not touch
+_STRIP = 0.7  # a wider gap may be the strip between two columns
+_WIDE = 1.6  # gaps so wide, at the same place in several lines, make a table
+_CELL = 0.9  # a wider gap separates cells of a table
+_LEADING = 1.45  # times the usual distance of lines: a paragraph ends
+_ROW = 1.35  # times the usual distance of lines: a row of a table ends
+_FEWEST_LINES = 3  # of a column
+_PROSE = 3  # words in a line of a column
+_LONG_WORD = 14  # letters; longer words are several, in scripts without spaces
+_MOSTLY = 0.6
+_MANY_LINES, _SELDOM = 8, 0.4  # lines of two columns seldom stand on the same level; rows of tables do
+_PUNCTUATION = ".,;:!?()[]\"'“”‘’-–—"
+_SHARED = 0.5  # of the height of the shorter column that the other one stands beside
+_MOST_STARTS = 8  # places that are tried as the left edge of a column
+_MOST_RUNS = 5000  # of a page; a drawing may have any number of labels
+_DEEPEST = 4  # columns within columns
+
+
+class Word(NamedTuple):
+    """A word: its text, its left and right edge, the line that it stands on, and the size of its letters."""
+
+    text: str
+    left: float
+    right: float
+    base: float
+    size: float
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Neighbouring words on one line without a wide gap between them."""
+
+    words: tuple[Word, ...]
+    left: float
+    right: float
+    base: float
+    size: float
+
+
+def text_of(words: Iterable[Word]) -> str:
+    """Return a page's words as text: lines, blank lines between paragraphs, tabs between cells."""
+    runs = _runs([word for word in words if word.size > 0])
+    return _joined(list(_blocks(runs, _DEEPEST)))
+
+
+def _runs(words: Sequence[Word]) -> list[_Run]:
+    """Cut the lines of a page where a strip may be."""
+    found = []
+    for line in _lines(words):
+        start = 0
+        for at in range(1, len(line) + 1):
+            if at == len(line) or _gap(line[at - 1], line[at]) > _STRIP * max(line[at - 1].size, line[at].size):
+                part = line[start:at]
+                right = max(word.right for word in part)
+                size = max(word.size for word in part)
+                found.append(_Run(tuple(part), part[0].left, right, part[0].base, size))
+                start = at
+    return found
+
+
+def _lines(words: Sequence[Word]) -> list[list[Word]]:
+    """Collect words on one line, which raised and lowered ones belong to; from top to bottom, left to right."""
+    lines: list[list[Word]] = []
+    for word in sorted(words, key=lambda word: -word.base):
+        near = (line for line in reversed(lines[-3:]) if _on_line(word, line))
+        line = next(near, None)
+        if line is None:
+            lines.append([word])
+        else:
+            line.append(word)
+    return [sorted(line, key=lambda word: word.left) for line in lines]
+
+
+def _on_line(word: Word, line: Sequence[Word]) -> bool:
+    """Return whether a word stands on a line, or beside its letters a little lower."""
+    tallest = max(line[-12:], key=lambda each: each.size)
+    larger, smaller = max(tallest.size, word.size), min(tallest.size, word.size)
+    far = _RAISED if smaller < _SMALLER * larger else _LEVEL
+    return abs(tallest.base - word.base) < far * larger
+
+
+def _gap(before: Word, after: Word) -> float:
+    return after.left - before.right
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Lines that are read one after the other, each as runs; a table's runs are cells."""
+
+    rows: tuple[tuple[_Run, ...], ...]
+    table: bool = False
+
+
+def _blocks(runs: Sequence[_Run], deeper: int) -> Iterator[_Block]:
+    """Yield what a part of a page consists of, in reading order."""
+    strip = _best_strip(runs) if deeper and len(runs) <= _MOST_RUNS else None
+    if strip is None:
+        if runs:
+            yield _Block(_rows(runs), _is_table(runs))
+        return
+    for band in _bands(runs, strip):
+        left, right = ([run for run in band if (run.left < strip) == side] for side in (True, False))
+        if any(_crosses(run, strip) for run in band) or not _side_by_side(left, right):
+            if band:
+                yield _Block(_rows(band), _is_table(band))
+        else:
+            yield from _blocks(left, deeper - 1)
+            yield from _blocks(right, deeper - 1)
+
+
+def _best_strip(runs: Sequence[_Run]) -> float | None:
+    """Find the strip between two columns that has most words at its sides; None if there are no columns."""
+    best, most = None, 0
+    for strip in _starts(runs):
+        beside = 0
+        for band in _bands(runs, strip):
+            left, right = ([run for run in band if (run.left < strip) == side] for side in (True, False))
+            if not any(_crosses(run, strip) for run in band) and _side_by_side(left, right):
+                beside += sum(len(run.words) for run in band)
+        if beside > most:
+            best, most = strip, beside
+    return best
+
+
+def _starts(runs: Sequence[_Run]) -> list[float]:
+    """Return where several lines begin at the same distance from the left, the most frequent first."""
+    counts: dict[int, list[float]] = {}
+    for run in runs:
+        counts.setdefault(round(run.left / 4), []).append(run.left)
+    several = [lefts for lefts in counts.values() if len(lefts) >= _FEWEST_LINES]
+    several.sort(key=len, reverse=True)
+    return [min(lefts) - 0.5 for lefts in several[:_MOST_STARTS]]
+
+
+def _crosses(run: _Run, strip: float) -> bool:
+    return run.left < strip < run.right
+
+
+def _bands(runs: Sequence[_Run], strip: float) -> Iterator[list[_Run]]:
+    """Cut a part of a page into bands that no run crosses the strip in, and the runs between that do."""
+    crossing = sorted((run for run in runs if _crosses(run, strip)), key=lambda run: -run.base)
+    others = sorted((run for run in runs if not _crosses(run, strip)), key=lambda run: -run.base)
+    at, across = 0, list[_Run]()
+    for run in crossing:
+        level = run.base + 0.2 * run.size
+        band = []
+        while at < len(others) and others[at].base > level:
+            band.append(others[at])
+            at += 1
+        if band:
+            if across:
+                yield across
+            across = []
+            yield band
+        across.append(run)
+        while at < len(others) and abs(others[at].base - run.base) <= 0.2 * run.size:
+            across.append(others[at])
+            at += 1
+    if across:
+        yield across
+    if others[at:]:
+        yield others[at:]
+
+
+def _side_by_side(left: Sequence[_Run], right: Sequence[_Run]) -> bool:
+    """Return whether two parts are columns: prose at the same height, not the rows of a table."""
+    if min(len(left), len(right)) < _FEWEST_LINES:
+        return False
+    sides = [_rows(side) for side in (left, right)]
+    if min(map(len, sides)) < _FEWEST_LINES:
+        return False
+    (top, bottom), (other_top, other_bottom) = (_extent(rows) for rows in sides)
+    shared = min(top, other_top) - max(bottom, other_bottom)
+    if shared < _SHARED * min(top - bottom, other_top - other_bottom):
+        return False
+    if min(map(len, sides)) >= _MANY_LINES and _aligned(*sides) < _SELDOM:
+        return True
+    return all(map(_is_prose, sides)) and not _has_rows(*sides)
+
+
+def _is_prose(rows: Sequence[Sequence[_Run]]) -> bool:
+    """Return whether lines are mostly sentences: several words, which are no numbers, without wide gaps."""
+    whole = sum(len(row) == 1 for row in rows)
+    words = [word.text for row in rows for run in row for word in run.words]
+    spoken = sum(text.strip(_PUNCTUATION).isalpha() for text in words)
+    several = median(sum(_length(run) for run in row) for row in rows) >= _PROSE
+    return several and whole >= _MOSTLY * len(rows) and spoken >= _MOSTLY * len(words)
+
+
+def _length(run: _Run) -> int:
+    """Count words; a script without spaces has none between them."""
+    return sum(1 + len(word.text) // _LONG_WORD for word in run.words)
+
+
+def _aligned(left: Sequence[Sequence[_Run]], right: Sequence[Sequence[_Run]]) -> float:
+    """Return which share of the shorter side's lines has a line beside it, as the rows of a table have."""
+    fewer, more = sorted((left, right), key=len)
+    bases = sorted(row[0].base for row in more)
+    beside = 0
+    for row in fewer:
+        at = bisect_left(bases, row[0].base)
+        near = min(abs(base - row[0].base) for base in bases[max(0, at - 1) : at + 1] or [inf])
+        beside += near < 0.15 * row[0].size
+    return beside / len(fewer)
+
+
+def _extent(rows: Sequence[Sequence[_Run]]) -> tuple[float, float]:
+    return rows[0][0].base, rows[-1][0].base
+
+
+def _has_rows(left: Sequence[Sequence[_Run]], right: Sequence[Sequence[_Run]]) -> bool:
+    """Return whether empty strips across both parts separate the rows of a table."""
+    gaps = [_wide_gaps(rows) for rows in (left, right)]
+    common = [1 for top, bottom in gaps[0] for above, below in gaps[1] if min(top, above) - max(bottom, below) > 0]
+    return len(common) >= 2 and len(common) >= 0.6 * max(map(len, gaps))
+
+
+def _wide_gaps(rows: Sequence[Sequence[_Run]]) -> list[tuple[float, float]]:
+    bases = [row[0].base for row in rows]
+    if len(bases) < 2:
+        return []
+    usual = _usual_distance(rows)
+    return [(above, below) for above, below in pairwise(bases) if above - below > _ROW * usual]
+
+
+def _usual_distance(rows: Sequence[Sequence[_Run]]) -> float:
+    """Return the distance of lines inside a paragraph: small among those that there are."""
+    distances = sorted(above[0].base - below[0].base for above, below in pairwise(rows))
+    return max(distances[len(distances) // 4], 0.8 * median(row[0].size for row in rows)) if distances else 0.0
+
+
+def _rows(runs: Sequence[_Run]) -> tuple[tuple[_Run, ...], ...]:
+    """Put the runs of a part of a page into lines, from top to bottom and left to right."""
+    words = {id(word): run for run in runs for word in run.words}
+    rows = []
+    for line in _lines([word for run in runs for word in run.words]):
+        inside = dict.fromkeys(id(words[id(word)]) for word in line)
+        by_id = {id(run): run for run in runs}
+        rows.append(tuple(by_id[each] for each in inside))
+    return tuple(rows)
+
+
+def _is_table(runs: Sequence[_Run]) -> bool:
+    """Return whether several lines have cells that begin at the same places."""
+    cells = [run.left for row in _rows(runs) for before, run in pairwise(row) if _wide(before, run)]
+    places = [round(left / 6) for left in cells]
+    return any(places.count(place) + places.count(place + 1) >= _FEWEST_LINES for place in set(places))
+
+
+def _wide(before: _Run, after: _Run) -> bool:
+    return after.left - before.right > _WIDE * min(before.size, after.size)
+
+
+def _joined(blocks: Sequence[_Block]) -> str:
+    pieces: list[str] = []
+    for block in blocks:
+        usual = _usual_distance(block.rows)
+        lines = [_line(row, block.table) for row in block.rows]
+        if pieces:
+            pieces.append(PARAGRAPH)
+        for number, line in enumerate(lines):
+            if number:
+                distance = block.rows[number - 1][0].base - block.rows[number][0].base
+                pieces.append(PARAGRAPH if distance > _LEADING * usual and not block.table else LINE)
+            pieces.append(line)
+    return "".join(pieces)
+
+
+def _line(row: Sequence[_Run], table: bool) -> str:
+    parts = [_run_text(row[0])]
+    for before, after in pairwise(row):
+        apart = after.left - before.right > _CELL * min(before.size, after.size)
+        parts += [CELL if table and apart else " ", _run_text(after)]
+    return "".join(parts)
+
+
+def _run_text(run: _Run) -> str:
+    parts = [run.words[0].text]
+    for before, after in pairwise(run.words):
+        apart = _gap(before, after) > _SPACE * min(before.size, after.size) or before.base == after.base
+        parts += [" " if apart else "", after.text]
+    return "".join(parts)

@@ -1,0 +1,1 @@
+"""Words: which characters are the same, which words a question has, and the word index."""
