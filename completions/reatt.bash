@@ -26,6 +26,7 @@ _reatt() {
         --device) mapfile -t COMPREPLY < <(compgen -W "auto cpu cuda" -- "$current"); return ;;
         --encoding) :; return ;;
         --exclude) :; return ;;
+        --fields) :; return ;;
         --freeze) mapfile -t COMPREPLY < <(compgen -W "none retriever reader chunks" -- "$current"); return ;;
         --hold-out) :; return ;;
         --idle) :; return ;;
@@ -79,14 +80,14 @@ _reatt() {
         ;;
     " search")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --explain --ok-empty --cold --rounds --rerank-only --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --explain --fields --compact --ok-empty --cold --rounds --rerank-only --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
         fi
         ;;
     " ask")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --free --beams --max-tokens --abstain --explain --jsonl --ok-empty --cold --report --keep --rounds --rerank-only --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --free --beams --max-tokens --abstain --explain --fields --compact --jsonl --ok-empty --cold --report --keep --rounds --rerank-only --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
         fi

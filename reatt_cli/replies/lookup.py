@@ -38,9 +38,11 @@ def found(session: Session, command: warm.Command, query: Query, *, cold: bool) 
 
     if command == "search":
         hits = session.store.search(query)
-        return Found(answers.search(hits, _told(session, hits.warnings)), _note(session, query, len(hits)))
+        found = answers.search(hits, session.library.root(), _told(session, hits.warnings))
+        return Found(found, _note(session, query, len(hits)))
     reply = session.store.ask(query)
-    return Found(answers.reply(reply, _told(session, reply.warnings)), _note(session, query, len(reply.evidence)))
+    told = answers.reply(reply, session.library.root(), _told(session, reply.warnings))
+    return Found(told, _note(session, query, len(reply.evidence)))
 
 
 def is_warm(session: Session) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -134,6 +135,13 @@ class Library:
         """Return the paths that documents came from, each once."""
         rows = self._connection.rows("SELECT DISTINCT path FROM documents")
         return [path for (path,) in (sound("documents", "t", row) for row in rows)]
+
+    def root(self) -> str:
+        """Return the folder that the paths of all documents have in common; "" if they have none."""
+        ends = "SELECT (SELECT min(path) FROM documents), (SELECT max(path) FROM documents)"
+        first, last = sound("documents", "TT", self._connection.rows(ends)[0])
+        folders = [os.path.dirname(path) for path in (first, last) if path]
+        return os.path.commonpath(folders) if folders and all(map(os.path.isabs, folders)) else ""
 
     def repeated(self) -> set[str]:
         """Return the digests that more than one document has."""
