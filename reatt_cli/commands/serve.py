@@ -89,7 +89,7 @@ class Warm:
                     where.socket.unlink(missing_ok=True)  # first, so that the next client finds none
                     _answer(connection, {"stopped": True})
                     return
-                if message:
+                if message and not _gone(connection):
                     _answer(connection, self.reply(message))
 
     def reply(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -153,6 +153,19 @@ def _heard(connection: socket.socket) -> dict[str, Any]:
         return warm.receive(connection) if warm.peer(connection)[1] == os.getuid() else {}
     except (OSError, ValueError):
         return {}
+
+
+def _gone(connection: socket.socket) -> bool:
+    """Return whether the client has given up its question while others were answered."""
+    connection.setblocking(False)
+    try:
+        return connection.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        connection.settimeout(REQUEST_SECONDS)
 
 
 def _answer(connection: socket.socket, reply: dict[str, Any]) -> None:

@@ -72,14 +72,14 @@ def _warm(session: Session, command: warm.Command, query: Query) -> Found:
     if refused := told.get("refused"):
         raise warm.Unavailable(f"reatt serve cannot answer this: {refused}")
     if error := told.get("error"):
-        raise _error(error)
+        raise error_of(error)
     session.out.note(f"store  {short_path(session.folder)}  (warm)")
     result = told["result"]
     result["warnings"] = _told(session, result.warnings)
     return Found(cast("schemas.Ask | schemas.Search", result), told.get("note"))
 
 
-def _error(told: dict[str, str]) -> ReattError:
+def error_of(told: dict[str, str]) -> ReattError:
     """Rebuild the error that a warm process raised; an unknown kind is a bug."""
     from reatt_store.errors import InternalError, ReattError
 

@@ -11,7 +11,7 @@ from pydantic import Field, FiniteFloat
 
 from reatt_cli.schemas.adapt import Adapt
 from reatt_cli.schemas.store import Check, Documents, Init, Noticed, Part, Problem, Remove, Serve, Show, Status
-from reatt_cli.schemas.upkeep import Config, Doctor, Reported
+from reatt_cli.schemas.upkeep import Config, Doctor, Mcp, Reported
 
 
 class Files(Part):
@@ -260,7 +260,7 @@ PUBLISHED: dict[str, type[Part]] = {
     model.model_fields["schema_"].default.removeprefix("reatt.").partition("/")[0]: model
     for model in (
         Ingest, Search, Ask, SearchFields, AskFields, Adapt, Eval, Documents, Show, Remove, Status, Check, Init, Models,
-        Probe, Serve, Doctor, Config, Reported, Completion, SchemaNames, Error,
+        Probe, Serve, Mcp, Doctor, Config, Reported, Completion, SchemaNames, Error,
     )
 }  # fmt: skip
 

@@ -155,6 +155,12 @@ class Library:
             return _stored_document(row)
         raise NoSuchId(f"no document has the id {id}", "reatt list")
 
+    def at(self, path: str, external_id: str | None = None, limit: int = -1) -> list[StoredDocument]:
+        """Return the documents of a path, or the one record of that id, oldest first."""
+        sql = f"SELECT {_DOCUMENT} FROM documents WHERE path = ? AND (? IS NULL OR external_id = ?)"  # noqa: S608
+        rows = self._connection.rows(f"{sql} ORDER BY id LIMIT ?", [path, external_id, external_id, limit])
+        return [_stored_document(row) for row in rows]
+
     def chunk(self, id: int) -> StoredChunk:
         """Return a chunk; raises NoSuchId."""
         for found in self.chunks([id]):

@@ -24,6 +24,7 @@ CALLS = [
     ("search --retriever words leave", "search"),
     ("search --retriever words zzz --ok-empty", "search"),
     ("serve --stop", "serve"),
+    ("mcp --print-config codex", "mcp"),
     ("doctor", "doctor"),
     ("config", "config"),
     ("config path", "config"),
