@@ -14,7 +14,7 @@ _reatt() {
     fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         case "$path ${COMP_WORDS[i]}" in
-        " ingest"|" search"|" ask"|" adapt"|" list"|" show"|" remove"|" status"|" check"|" init"|" eval"|" serve"|" report"|" doctor"|" config"|" schema"|" completion"|" models"|" models list"|" models add"|" models use"|" models rollback"|" models probe") path+=" ${COMP_WORDS[i]}" ;;
+        " ingest"|" search"|" ask"|" adapt"|" list"|" show"|" remove"|" status"|" check"|" init"|" eval"|" serve"|" mcp"|" report"|" doctor"|" config"|" schema"|" completion"|" models"|" models list"|" models add"|" models use"|" models rollback"|" models probe") path+=" ${COMP_WORDS[i]}" ;;
         esac
     done
     case "$previous" in
@@ -44,6 +44,7 @@ _reatt() {
         --output) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --password-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --preset) mapfile -t COMPREPLY < <(compgen -W "auto paper gpu laptop" -- "$current"); return ;;
+        --print-config) mapfile -t COMPREPLY < <(compgen -W "claude-code codex vscode zed" -- "$current"); return ;;
         --progress) mapfile -t COMPREPLY < <(compgen -W "auto never json" -- "$current"); return ;;
         --qa) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --qrels) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
@@ -68,7 +69,7 @@ _reatt() {
         if [[ $current == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W "-h --help --version" -- "$current")
         else
-            mapfile -t COMPREPLY < <(compgen -W "ingest search ask adapt list show remove status check init eval serve report doctor config schema completion models" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "ingest search ask adapt list show remove status check init eval serve mcp report doctor config schema completion models" -- "$current")
         fi
         ;;
     " ingest")
@@ -151,6 +152,13 @@ _reatt() {
     " serve")
         if [[ $current == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W "-h --help --idle --stop --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+        else
+            :
+        fi
+        ;;
+    " mcp")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --print-config --limit --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
         fi

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from reatt_store.library import Library
     from reatt_store.records import StoredDocument
 
+COUNTS = 0.01  # share of the attention from which a passage is shown with an answer
+NEAREST = 3  # passages shown if there is no answer
+
 
 @dataclass(frozen=True)
 class Tools:
@@ -44,13 +47,14 @@ class Tools:
         """Answer a question; of several stores from the one that is surest."""
         replies = [(each, self._asked(each, "ask", question, k, call)) for each in self._chosen(store)]
         best, reply = max(replies, key=lambda told: (told[1]["answer"] is not None, told[1]["confidence"]))
-        taken, cut = fitting([self._passage(best, hit) for hit in reply["evidence"]], self.tokens)
         answer, source = reply["answer"], reply["source"]
+        taken, _ = fitting([self._passage(best, hit) for hit in _worth_showing(reply)], self.tokens)
+        left = len(reply["evidence"]) - len(taken)
         return results.Answered(
             answer=None if answer is None else visible(answer), confidence=round(reply["confidence"], 3),
             source=source if source is not None and source < len(taken) else None, passages=taken,
             warnings=_warnings(reply for _, reply in replies),
-            more=f"{len(reply['evidence']) - len(taken)} passages were left out: use search with skip" if cut else None,
+            more=f"{left} passages that mattered less were left out: search gives them" if left else None,
         )  # fmt: skip
 
     def read(self, path: str, lines: str | None, page: int | None, record: str | None, skip: int, store: str | None,
@@ -127,6 +131,15 @@ class Tools:
                     record=_or_none(told.external_id), title=_or_none(told.title), kind=told.kind,
                     pages=told.pages or None, added=stored.added_at,
                 )  # fmt: skip
+
+
+def _worth_showing(reply: dict[str, Any]) -> list[dict[str, Any]]:
+    """Leave out the passages after the last one that mattered; without an answer keep the nearest ones."""
+    evidence: list[dict[str, Any]] = reply["evidence"]
+    if reply["answer"] is None:
+        return evidence[:NEAREST]
+    counted = [number for number, each in enumerate(evidence) if each["attribution"]["share"] >= COUNTS]
+    return evidence[: 1 + max([0, *counted, reply["source"] or 0])]
 
 
 def _status(named: Named) -> results.Store:
