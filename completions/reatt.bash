@@ -29,6 +29,7 @@ _reatt() {
         --fields) :; return ;;
         --freeze) mapfile -t COMPREPLY < <(compgen -W "none retriever reader chunks" -- "$current"); return ;;
         --hold-out) :; return ;;
+        --host) :; return ;;
         --idle) :; return ;;
         --include) :; return ;;
         --judged) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
@@ -43,6 +44,7 @@ _reatt() {
         --only) :; return ;;
         --output) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --password-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+        --port) :; return ;;
         --preset) mapfile -t COMPREPLY < <(compgen -W "auto paper gpu laptop" -- "$current"); return ;;
         --print-config) mapfile -t COMPREPLY < <(compgen -W "claude-code codex vscode zed" -- "$current"); return ;;
         --progress) mapfile -t COMPREPLY < <(compgen -W "auto never json" -- "$current"); return ;;
@@ -151,7 +153,7 @@ _reatt() {
         ;;
     " serve")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --idle --stop --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --idle --stop --http --host --port --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
         fi

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -19,6 +20,9 @@ from reatt_cli.agents.asking import Call
 from reatt_cli.agents.budget import encoded, plain
 from reatt_cli.agents.tools import Tools
 from reatt_cli.settings import log_file
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
 
 TICK = 0.5  # seconds between two reports of progress
 INSTRUCTIONS = (
@@ -47,6 +51,16 @@ Only = Annotated[str | None, Field(description='a pattern for paths, such as "*.
 def serve(tools: Tools) -> None:
     """Answer a client on stdin and stdout until it closes them."""
     anyio.run(_server(tools).run_stdio_async)
+
+
+def over_http(tools: Tools) -> tuple[list[BaseRoute], Callable[[], AbstractAsyncContextManager[None]]]:
+    """Return the routes of /mcp, and what must run while they are served; who may use them is the caller's to say."""
+    from mcp.server.transport_security import TransportSecuritySettings
+
+    server = _server(tools)
+    open_to_all = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    app = server.streamable_http_app(streamable_http_path="/mcp", transport_security=open_to_all)
+    return list(app.routes), server.session_manager.run
 
 
 def _server(tools: Tools) -> MCPServer[None]:

@@ -159,6 +159,7 @@ class Serve(Part):
     )
     pid: int | None = Field(description="of this process if it answers")
     idle_minutes: FiniteFloat = Field(description="after which it ends by itself")
+    address: str | None = Field(default=None, description="of the page, with --http; whoever has it may ask")
 
 
 def noticed(warnings: Sequence[str]) -> list[Noticed]:
