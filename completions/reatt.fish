@@ -3,7 +3,7 @@ function __reatt_at
     set -l path ""
     for word in (commandline -opc)[2..-1]
         switch "$path $word"
-            case " ingest" " search" " ask" " adapt" " list" " show" " remove" " status" " check" " init" " eval" " serve" " report" " doctor" " config" " schema" " completion" " models" " models list" " models add" " models use" " models rollback" " models probe"
+            case " ingest" " search" " ask" " adapt" " list" " show" " remove" " status" " check" " init" " eval" " serve" " mcp" " report" " doctor" " config" " schema" " completion" " models" " models list" " models add" " models use" " models rollback" " models probe"
                 set path "$path $word"
         end
     end
@@ -27,6 +27,7 @@ complete -c reatt -n '__reatt_at ""' -a check -d 'Verify every checksum of the s
 complete -c reatt -n '__reatt_at ""' -a init -d 'Create a store for this folder and the folders below it.'
 complete -c reatt -n '__reatt_at ""' -a eval -d 'Measure retrieval (and answers, with --read) on judged questions in...'
 complete -c reatt -n '__reatt_at ""' -a serve -d 'Keep the model loaded, so that ask and search answer faster.'
+complete -c reatt -n '__reatt_at ""' -a mcp -d 'Serve the documents to agents: search, ask, read, list and status...'
 complete -c reatt -n '__reatt_at ""' -a report -d 'Write an answer, or a training run, as one self-contained HTML page.'
 complete -c reatt -n '__reatt_at ""' -a doctor -d 'Check versions, devices, the store and its model, and say how to...'
 complete -c reatt -n '__reatt_at ""' -a config -d 'Show all settings and where each comes from, the path of your...'
@@ -66,6 +67,8 @@ complete -c reatt -n '__reatt_at " search"' -l retriever -r -a 'attention words 
 complete -c reatt -n '__reatt_at " search"' -l search -r -a 'auto exact fast two-stage' -d 'How attention compares the question with the keys.'
 complete -c reatt -n '__reatt_at " search"' -l only -r -d 'Only documents that match the pattern or are in the folder.'
 complete -c reatt -n '__reatt_at " search"' -l explain -d 'Show which words or heads made each score.'
+complete -c reatt -n '__reatt_at " search"' -l fields -r -d 'Print JSON with these keys of each passage.'
+complete -c reatt -n '__reatt_at " search"' -l compact -d 'Print JSON without empty keys, spaces, model and times.'
 complete -c reatt -n '__reatt_at " search"' -l ok-empty -d 'Exit 0, not 4, if nothing was found.'
 complete -c reatt -n '__reatt_at " search"' -l cold -d 'Load the model, even if reatt serve is running.'
 complete -c reatt -n '__reatt_at " search"' -l rounds -r -d 'With --method intra: 1 uses the encoder alone [2].'
@@ -90,6 +93,8 @@ complete -c reatt -n '__reatt_at " ask"' -l beams -r -d 'Beams: answers kept in 
 complete -c reatt -n '__reatt_at " ask"' -l max-tokens -r -d 'Longest answer in tokens.'
 complete -c reatt -n '__reatt_at " ask"' -l abstain -r -d 'Give no answer below this confidence.'
 complete -c reatt -n '__reatt_at " ask"' -l explain -d 'Show which words or heads made each score.'
+complete -c reatt -n '__reatt_at " ask"' -l fields -r -d 'Print JSON with these keys of each passage.'
+complete -c reatt -n '__reatt_at " ask"' -l compact -d 'Print JSON without empty keys, spaces, model and times.'
 complete -c reatt -n '__reatt_at " ask"' -l jsonl -d 'Print one JSON object per line.'
 complete -c reatt -n '__reatt_at " ask"' -l ok-empty -d 'Exit 0, not 4, if nothing was found.'
 complete -c reatt -n '__reatt_at " ask"' -l cold -d 'Load the model, even if reatt serve is running.'
@@ -221,6 +226,9 @@ complete -c reatt -n '__reatt_at " eval"' -l device -r -a 'auto cpu cuda' -d 'De
 complete -c reatt -n '__reatt_at " serve"' -s h -l help -d 'Show this message and exit.'
 complete -c reatt -n '__reatt_at " serve"' -l idle -r -d 'Stop after this time without questions.'
 complete -c reatt -n '__reatt_at " serve"' -l stop -d 'Stop the running process.'
+complete -c reatt -n '__reatt_at " serve"' -l http -d 'Also serve a page and HTTP; the address is printed.'
+complete -c reatt -n '__reatt_at " serve"' -l host -r -d 'Address of this machine for --http.'
+complete -c reatt -n '__reatt_at " serve"' -l port -r -d 'Port for --http; 0: a free one.'
 complete -c reatt -n '__reatt_at " serve"' -l store -r -a '(__fish_complete_directories)' -d 'The store [nearest .reatt, else your default].'
 complete -c reatt -n '__reatt_at " serve"' -l json -d 'Print one JSON object (see: reatt schema).'
 complete -c reatt -n '__reatt_at " serve"' -l quiet -s q -d 'Print only results and errors.'
@@ -231,6 +239,19 @@ complete -c reatt -n '__reatt_at " serve"' -l no-input -d 'Never prompt.'
 complete -c reatt -n '__reatt_at " serve"' -l debug -d 'Show tracebacks.'
 complete -c reatt -n '__reatt_at " serve"' -l model -r -a '(__reatt_values model)' -d 'Model name or folder [the store\'s model].'
 complete -c reatt -n '__reatt_at " serve"' -l device -r -a 'auto cpu cuda' -d 'Device that runs the model.'
+complete -c reatt -n '__reatt_at " mcp"' -s h -l help -d 'Show this message and exit.'
+complete -c reatt -n '__reatt_at " mcp"' -l print-config -r -a 'claude-code codex vscode zed' -d 'Only print what to write into a client\'s settings.'
+complete -c reatt -n '__reatt_at " mcp"' -l limit -r -d 'The most that one result holds.'
+complete -c reatt -n '__reatt_at " mcp"' -l store -r -a '(__fish_complete_directories)' -d 'The store [nearest .reatt, else your default].'
+complete -c reatt -n '__reatt_at " mcp"' -l json -d 'Print one JSON object (see: reatt schema).'
+complete -c reatt -n '__reatt_at " mcp"' -l quiet -s q -d 'Print only results and errors.'
+complete -c reatt -n '__reatt_at " mcp"' -l verbose -s v -d 'Print times and memory on stderr.'
+complete -c reatt -n '__reatt_at " mcp"' -l color -r -a 'auto always never' -d 'Print bold text.'
+complete -c reatt -n '__reatt_at " mcp"' -l progress -r -a 'auto never json' -d 'Show progress on stderr.'
+complete -c reatt -n '__reatt_at " mcp"' -l no-input -d 'Never prompt.'
+complete -c reatt -n '__reatt_at " mcp"' -l debug -d 'Show tracebacks.'
+complete -c reatt -n '__reatt_at " mcp"' -l model -r -a '(__reatt_values model)' -d 'Model name or folder [the store\'s model].'
+complete -c reatt -n '__reatt_at " mcp"' -l device -r -a 'auto cpu cuda' -d 'Device that runs the model.'
 complete -c reatt -n '__reatt_at " report"' -s h -l help -d 'Show this message and exit.'
 complete -c reatt -n '__reatt_at " report"' -l output -s o -r -F -d 'The page [ID.html in this folder].'
 complete -c reatt -n '__reatt_at " report"' -l store -r -a '(__fish_complete_directories)' -d 'The store [nearest .reatt, else your default].'

@@ -17,7 +17,20 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from reatt_cli import __version__, failures
-from reatt_cli.commands import adapt, ask, completion, config, contents, doctor, evaluate, ingest, models, report, serve
+from reatt_cli.commands import (
+    adapt,
+    ask,
+    completion,
+    config,
+    contents,
+    doctor,
+    evaluate,
+    ingest,
+    mcp,
+    models,
+    report,
+    serve,
+)
 from reatt_cli.output import Output, StdoutClosed
 from reatt_cli.program import app
 from reatt_cli.settings import Settings, log_file, told
@@ -55,7 +68,7 @@ def _top(
 
 
 GROUPS = (
-    ingest, ask, adapt, contents, evaluate, models, serve, report, doctor, config, completion,
+    ingest, ask, adapt, contents, evaluate, models, serve, mcp, report, doctor, config, completion,
 )  # fmt: skip
 for group in GROUPS:
     group.register(app)

@@ -16,12 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal, Protocol
 
 from reatt_cli import rendering
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
     from rich.console import Console
     from rich.text import Text
 
@@ -33,6 +32,14 @@ ProgressStyle = Literal["auto", "never", "json"]
 
 
 PIPED_WIDTH = 100  # width of a line of text if there is no terminal
+
+
+class Dumpable(Protocol):
+    """What can be printed as JSON: a schema object, or what stands for one."""
+
+    def model_dump(self, *, mode: str, by_alias: bool) -> dict[str, Any]:
+        """Return the object as JSON has it."""
+        ...
 
 
 class StdoutClosed(BaseException):
@@ -47,17 +54,18 @@ class Output:
     quiet: bool = False
     color: Color = "auto"
     progress_style: ProgressStyle = "auto"
+    compact: bool = False  # JSON without spaces
 
-    def result(self, model: BaseModel, render: Callable[[], None]) -> None:
+    def result(self, model: Dumpable, render: Callable[[], None]) -> None:
         """Print the result: one object under `--json`, else call `render`."""
         if self.json:
             self.record(model)
         else:
             render()
 
-    def record(self, model: BaseModel) -> None:
+    def record(self, model: Dumpable) -> None:
         """Print one schema object as one line of JSON, regardless of the options."""
-        _write_object(sys.stdout, model.model_dump(mode="json", by_alias=True))
+        _write_object(sys.stdout, model.model_dump(mode="json", by_alias=True), self.compact)
 
     def say(self, *parts: str | Text) -> None:
         """Print one line of the result on stdout; every part is made safe and stays on the line."""
@@ -88,7 +96,8 @@ class Output:
         """Print a failure on stderr in one line: what is wrong and what to do. Under `--json`, one JSON object."""
         if self.json:
             fields = {"code": error.exit_code, "id": error.id, "message": error.message, "fix": error.fix}
-            _write_object(sys.stderr, {"schema": "reatt.error/1", **fields, "path": error.path})
+            more = {"path": error.path, "retryable": error.retryable}
+            _write_object(sys.stderr, {"schema": "reatt.error/1", **fields, **more})
         else:
             fix = f"   try: {rendering.one_line(error.fix)}" if error.fix else ""
             message = rendering.one_line("; ".join(error.message.splitlines()))
@@ -189,9 +198,10 @@ def _on_its_line(text: str) -> str:
     return rendering.visible(text).replace("\n", "\\n")
 
 
-def encode(value: Any) -> str:
+def encode(value: Any, compact: bool = False) -> str:
     """Encode one line of JSON that is safe to show on a terminal and means exactly what the text meant."""
-    return rendering.json_safe(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    separators = (",", ":") if compact else None
+    return rendering.json_safe(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=separators))
 
 
 def _progress_lines() -> Callable[[Progress], None]:
@@ -208,9 +218,9 @@ def _progress_lines() -> Callable[[Progress], None]:
     return write
 
 
-def _write_object(stream: IO[str], value: Any) -> None:
+def _write_object(stream: IO[str], value: Any, compact: bool = False) -> None:
     """Write one line of JSON; characters that the stream cannot encode become JSON escapes."""
-    line = encode(value)
+    line = encode(value, compact)
     try:
         line.encode(_encoding(stream))
     except UnicodeEncodeError:

@@ -44,9 +44,9 @@ class Session:
         self.warnings.append(text)
         self.out.warn(text)
 
-    def print_json(self) -> None:
+    def print_json(self, compact: bool = False) -> None:
         """Print JSON from now on, also without `--json`."""
-        self.out = replace(self.out, json=True)
+        self.out = replace(self.out, json=True, compact=compact)
 
     @cached_property
     def store(self) -> Store:
@@ -104,6 +104,15 @@ def page_file(named: str) -> Path:
     if not file.name or file.name == ".." or file.is_dir():
         raise UsageError(f"{named} is a folder; a page needs a file", "--report answer.html", named)
     return file
+
+
+def below(root: str, path: str) -> str:
+    """Return a path relative to a folder that it lies in, else unchanged; `os.path.join` undoes it.
+
+    >>> below("/home/ada", "/home/ada/hr/leave.md"), below("/home/ada", "/srv/a.md")
+    ('hr/leave.md', '/srv/a.md')
+    """
+    return path.removeprefix(root.rstrip("/") + "/") if root else path
 
 
 def short_path(path: Path | str) -> str:

@@ -11,6 +11,8 @@ from reatt_cli.output import Color, Output, ProgressStyle
 
 Body = Callable[..., int | None]  # (Session, own options) -> exit code; None is 0
 
+PRINT_JSON = frozenset(("--json", "--jsonl", "--fields", "--compact"))  # options after which JSON is printed
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -35,8 +37,8 @@ class Settings:
 def told(arguments: list[str]) -> Settings:
     """Read from raw arguments what an error report needs, in case parsing them fails."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    flags = {"json": "--json" in options or "--jsonl" in options, "debug": "--debug" in options}
-    return Settings(json=flags["json"], debug=flags["debug"])
+    as_json = any(option.partition("=")[0] in PRINT_JSON for option in options)
+    return Settings(json=as_json, debug="--debug" in options)
 
 
 def cache_folder() -> Path:

@@ -14,7 +14,7 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -92,11 +92,17 @@ def named(model: str | None) -> str | None:
     return os.path.realpath(os.path.expanduser(model)) if model and os.path.isdir(os.path.expanduser(model)) else model
 
 
-def exchange(where: Endpoint, message: dict[str, Any]) -> dict[str, Any]:
-    """Send one message and return what comes back; raises `Unavailable`."""
+def exchange(
+    where: Endpoint, message: dict[str, Any], connected: Callable[[socket.socket], None] = lambda _: None
+) -> dict[str, Any]:
+    """Send one message and return what comes back; raises `Unavailable`.
+
+    `connected` gets the connection: whoever shuts it down ends the waiting.
+    """
     if not os.path.lexists(where.socket):
         raise Unavailable
     with _connected(where) as connection:
+        connected(connection)
         try:
             send(connection, message)
             return receive(connection)

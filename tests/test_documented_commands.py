@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
     *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "bench/results/README.md")),
     *(ROOT / "engine" / "reatt").glob("*/README.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md"),
+    *(ROOT / "skills").rglob("*.md"),
 ]  # fmt: skip
 SCRIPTS = sorted((ROOT / "examples").glob("*.sh"))
 FENCE = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -4,12 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [
     *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "bench/results/README.md")),
-    *ROOT.glob("engine/**/README.md"), *DOCS,
+    *ROOT.glob("engine/**/README.md"), *DOCS, *ROOT.glob("skills/**/*.md"),
 ]  # fmt: skip
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
@@ -54,3 +55,15 @@ def test_the_readme_is_short_and_narrow():
     text = (ROOT / "README.md").read_text("utf-8")
     assert len(text.split()) <= 900
     assert max(map(len, text.splitlines())) <= 120
+
+
+@pytest.mark.parametrize("skill", sorted(ROOT.glob("skills/*/SKILL.md")), ids=name_of)
+def test_a_skill_has_the_form_that_agents_read(skill):
+    text = skill.read_text("utf-8")
+    head = yaml.safe_load(re.match(r"---\n(.*?)\n---\n", text, re.DOTALL)[1])
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", head["name"])
+    assert head["name"] == skill.parent.name
+    assert len(head["name"]) <= 64
+    assert 0 < len(head["description"]) <= 1024
+    assert "Use it when" in head["description"]
+    assert len(text.splitlines()) < 500

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
     *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "bench/results/README.md")),
     *(ROOT / "engine" / "reatt").glob("*/README.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md"),
+    *(ROOT / "skills").rglob("*.md"),
 ]  # fmt: skip
 REWRITE = os.environ.get("TRANSCRIPTS") == "rewrite"  # record what is said now, as `make transcripts` does
 TERMINAL = (50, 100)  # rows, columns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
@@ -17,8 +17,11 @@ from reatt_cli.session import Session, page_file
 
 if TYPE_CHECKING:
     from reatt.search.query import Query
+    from reatt_cli.replies.lean import Lean
     from reatt_cli.replies.lookup import Found
     from reatt_cli.schemas import published as schemas
+
+    Printed = Callable[[schemas.Search | schemas.Ask], Lean]
 
 NO_ANSWER = 4
 
@@ -53,6 +56,10 @@ Explain = Annotated[
     bool,
     typer.Option("--explain", help="Show which words or heads made each score."),
 ]
+Fields = Annotated[
+    str | None, typer.Option("--fields", metavar="KEY,KEY...", help="Print JSON with these keys of each passage.")
+]
+Compact = Annotated[bool, typer.Option("--compact", help="Print JSON without empty keys, spaces, model and times.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -73,6 +80,8 @@ def search(
     after: After = None,
     before: Before = None,
     explain: Explain = False,
+    fields: Fields = None,
+    compact: Compact = False,
     ok_empty: OkEmpty = False,
     cold: Cold = False,
     rounds: Rounds = None,
@@ -84,10 +93,11 @@ def search(
 
     among = selection(only, without, kind, after, before)
     _not_blank(question, "search")
+    printed = _printed(session, explain, fields, compact)
     query = Query(question, top, retriever, how, among, rounds, rerank_only)
     found = lookup.found(session, "search", query, cold=cold)
     result = cast("schemas.Search", found.result)
-    session.out.result(result, lambda: answers.render_hits(session.out, question, result.hits, explain))
+    session.out.result(printed(result), lambda: answers.render_hits(session.out, result, explain))
     if found.note:
         session.out.note(found.note)
     return 0 if result.hits or ok_empty else NO_ANSWER
@@ -109,6 +119,8 @@ def ask(
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, max=512, help="Longest answer in tokens.")] = 32,
     abstain: Abstain = "auto",
     explain: Explain = False,
+    fields: Fields = None,
+    compact: Compact = False,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Print one JSON object per line.")] = False,
     ok_empty: OkEmpty = False,
     cold: Cold = False,
@@ -126,10 +138,11 @@ def ask(
     query = Query(question or "", *how_to_look, _threshold(abstain), free, beams, max_tokens)
     if report is not None:
         page_file(report)  # before anything is answered
+    printed = _printed(session, explain, fields, compact)
     many, abstained = question in (None, "-"), False
     for each in _queries(session, query, many, jsonl, report is not None, cold):
         found = lookup.found(session, "ask", each, cold=cold)
-        abstained = _show(session, found, explain, keep, report, echo=many and not sys.stdin.isatty())
+        abstained = _show(session, found, printed, keep, report, echo=many and not sys.stdin.isatty())
     return NO_ANSWER if abstained and not many and not ok_empty else 0
 
 
@@ -139,7 +152,7 @@ def _queries(session: Session, query: Query, many: bool, jsonl: bool, report: bo
     from reatt_store.errors import UsageError
 
     texts = _lines(session, query.question, jsonl) if many else iter(())
-    if jsonl:
+    if jsonl and not session.out.json:
         session.print_json()
     if not many:
         _not_blank(query.question, "ask")
@@ -155,14 +168,14 @@ def _queries(session: Session, query: Query, many: bool, jsonl: bool, report: bo
             yield replace(query, question=text)
 
 
-def _show(session: Session, found: Found, explain: bool, keep: int, report: str | None, echo: bool) -> bool:
+def _show(session: Session, found: Found, printed: Printed, keep: int, report: str | None, echo: bool) -> bool:
     """Print and keep a reply; return whether the model abstained."""
     from reatt_cli.replies import answers
     from reatt_cli.replies import kept as kept_answers
 
     reply = cast("schemas.Ask", found.result)
-    kept = kept_answers.keep(session.folder, reply, keep)
-    session.out.result(reply, lambda: answers.render_reply(session.out, reply, explain, echo, kept))
+    kept, lean = kept_answers.keep(session.folder, reply, keep), printed(reply)
+    session.out.result(lean, lambda: answers.render_reply(session.out, reply, lean.explain, echo, kept))
     if session.settings.verbose:
         session.out.note("  ".join(f"{phase} {spent:.0f} ms" for phase, spent in reply.timing_ms.items()))
     if found.note:
@@ -170,6 +183,16 @@ def _show(session: Session, found: Found, explain: bool, keep: int, report: str 
     if report is not None:
         _write_report(reply, report)
     return reply.abstained
+
+
+def _printed(session: Session, explain: bool, fields: str | None, compact: bool) -> Printed:
+    """Return what a reply is printed as; some keys, or none that are empty, are printed as JSON."""
+    from reatt_cli.replies import lean
+
+    chosen = None if fields is None else lean.fields(fields)
+    if compact or chosen:
+        session.print_json(compact)
+    return lambda reply: lean.Lean(reply, explain, chosen, compact)
 
 
 def _write_report(reply: schemas.Ask, file: str) -> None:

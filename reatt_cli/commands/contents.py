@@ -17,7 +17,7 @@ from reatt_cli.command import command
 from reatt_cli.commands.selecting import After, Before, Kind, Only, Without, selection
 from reatt_cli.patterns import as_utf8
 from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds, tail, where
-from reatt_cli.session import Session, short_path
+from reatt_cli.session import Session, below, short_path
 
 if TYPE_CHECKING:
     from reatt_cli.schemas import store as schemas
@@ -49,17 +49,19 @@ def list_documents(
     """List the documents in the store."""
     from reatt_cli.schemas import store as schemas
 
-    found = [listed(stored) for stored in session.library.documents(selection(only, without, kind, after, before))]
+    root = session.library.root()
+    among = selection(only, without, kind, after, before)
+    found = [listed(stored, root) for stored in session.library.documents(among)]
 
     def render() -> None:
         limit = session.out.width - 36 if session.out.on_terminal else None
-        names = [tail(_named(document), limit) for document in found]
+        names = [tail(_named(document, root), limit) for document in found]
         sizes = [(f"{d.chunks:,}", human_bytes(d.bytes), d.added[:10]) for d in found]
         rows = zip(found, names, sizes, strict=True)
         session.out.table([(document.doc, name, *size) for document, name, size in rows])
         session.out.note(counted(len(found), "document"))
 
-    session.out.result(schemas.Documents(store=str(session.folder), documents=found), render)
+    session.out.result(schemas.Documents(store=str(session.folder), root=root, documents=found), render)
 
 
 def show(session: Session, shown: ShownId) -> None:
@@ -164,13 +166,13 @@ def init(
     session.out.result(result, lambda: session.out.say(told))
 
 
-def listed(stored: StoredDocument) -> schemas.Listed:
-    """Convert a stored document to its schema object."""
+def listed(stored: StoredDocument, root: str = "") -> schemas.Listed:
+    """Convert a stored document to its schema object; its path is told relative to `root`."""
     from reatt_cli.schemas import store as schemas
 
     document = stored.document
     return schemas.Listed(
-        doc=f"D-{stored.id}", path=document.path, external_id=document.external_id, title=document.title,
+        doc=f"D-{stored.id}", path=below(root, document.path), external_id=document.external_id, title=document.title,
         kind=document.kind, pages=document.pages, chunks=stored.chunks, bytes=document.size, added=stored.added_at,
     )  # fmt: skip
 
@@ -282,7 +284,7 @@ def _piece(stored: StoredChunk) -> schemas.Piece:
     )  # fmt: skip
 
 
-def _named(document: schemas.Listed) -> str:
+def _named(document: schemas.Listed, root: str = "") -> str:
     """Name a document for people: its path and record."""
     record = f" {document.external_id}" if document.external_id is not None else ""
-    return short_path(document.path) + record
+    return short_path(os.path.join(root, document.path)) + record

@@ -22,6 +22,7 @@ Shown = Annotated[
     str,
     typer.Argument(metavar="A-…|R-…|FILE", help="An answer, a run, or a file with the output of `reatt ask --json`."),
 ]
+READABLE = ("reatt.ask/1", "reatt.ask/2")
 LARGEST = 100_000_000  # bytes of a page, or of an answer as JSON
 To = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="The page [ID.html in this folder].")]
 
@@ -105,7 +106,7 @@ def _reply(printed: object) -> Ask:
     """Read an answer; raises ValueError if it is not one, or if its id could lead out of this folder."""
     from reatt_cli.schemas.published import Ask
 
-    if not isinstance(printed, dict) or printed.get("schema") != "reatt.ask/1":
+    if not isinstance(printed, dict) or printed.get("schema") not in READABLE:
         raise ValueError("another object")
     reply = Ask.model_validate(printed)
     if not re.fullmatch(r"A-[0-9a-f]+", reply.id, re.ASCII) or (reply.source or 0) not in range(

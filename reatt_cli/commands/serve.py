@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -29,6 +30,9 @@ REQUEST_SECONDS = 5.0  # for a client to send its request
 Idle = Annotated[
     float, typer.Option("--idle", min=0.01, metavar="MINUTES", help="Stop after this time without questions.")
 ]
+Http = Annotated[bool, typer.Option("--http", help="Also serve a page and HTTP; the address is printed.")]
+Host = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address of this machine for --http.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, metavar="N", help="Port for --http; 0: a free one.")]
 Stop = Annotated[bool, typer.Option("--stop", help="Stop the running process.")]
 
 
@@ -37,22 +41,58 @@ def register(app: typer.Typer) -> None:
     command(app, "serve", example="reatt serve &", model=True)(serve)
 
 
-def serve(session: Session, idle: Idle = 30, stop: Stop = False) -> None:
+def serve(
+    session: Session, idle: Idle = 30, stop: Stop = False, http: Http = False, host: Host = "127.0.0.1", port: Port = 0
+) -> None:
     """Keep the model loaded, so that ask and search answer faster."""
     where = warm.place(session.folder)
     if stop:
         return _tell(session, "stopped" if _stopped(where) else "none", idle)
     _ = session.library  # before torch is loaded, so that a missing store is reported at once
+    if http:
+        _needs_web()
     _make_private(where)
     with warm.held(where) as alone:
         if not alone:
-            return _tell(session, "already", idle)
+            return _beside(session, idle, http, host, port)
         answering = Warm(replace(session.settings, store=str(session.folder)))
         answering.session().store.retriever()  # load the model before reporting ready
-        with _listening(where) as listener:
-            _tell(session, "ready", idle)
+        with _listening(where) as listener, _page(session, http, host, port) as address:
+            _tell(session, "ready", idle, address)
             answering.serve(listener, where, 60 * idle)
     session.out.note(f"stopped: no question for {idle:g} minutes, or --stop")
+
+
+def _needs_web() -> None:
+    """Raise UsageError, before a model is loaded, if the extra is missing."""
+    from importlib.util import find_spec
+
+    from reatt_store.errors import UsageError
+
+    for name in ("starlette", "uvicorn"):
+        if find_spec(name) is None:
+            raise UsageError(f"--http needs the library {name}, which is not installed", 'pip install "reatt[web]"')
+
+
+def _beside(session: Session, idle: float, http: bool, host: str, port: int) -> None:
+    """Say that another process has the model; with `http` serve the page in front of that one, until Ctrl-C."""
+    with _page(session, http, host, port) as address:
+        _tell(session, "already", idle, address)
+        while http:
+            time.sleep(idle)
+
+
+@contextmanager
+def _page(session: Session, http: bool, host: str, port: int) -> Iterator[str | None]:
+    """Serve the page for a block, if that is wanted; yield its address, which holds the token."""
+    if not http:
+        yield None
+        return
+    from reatt_cli.web import server
+
+    settings = replace(session.settings, store=str(session.folder))
+    with server.serving(settings, host, port) as address:
+        yield address.url
 
 
 class Warm:
@@ -89,7 +129,7 @@ class Warm:
                     where.socket.unlink(missing_ok=True)  # first, so that the next client finds none
                     _answer(connection, {"stopped": True})
                     return
-                if message:
+                if message and not _gone(connection):
                     _answer(connection, self.reply(message))
 
     def reply(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -163,6 +203,19 @@ def _query(asked: dict[str, Any]) -> Query:
     return Query(**asked, only=Selection(**only) if isinstance(only, dict) else only)
 
 
+def _gone(connection: socket.socket) -> bool:
+    """Return whether the client has given up its question while others were answered."""
+    connection.setblocking(False)
+    try:
+        return connection.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        connection.settimeout(REQUEST_SECONDS)
+
+
 def _answer(connection: socket.socket, reply: dict[str, Any]) -> None:
     with suppress(OSError):  # the client has gone
         warm.send(connection, reply)
@@ -208,7 +261,9 @@ def _listening(where: warm.Endpoint) -> Iterator[socket.socket]:
             where.socket.unlink(missing_ok=True)
 
 
-def _tell(session: Session, state: Literal["ready", "already", "stopped", "none"], idle: float) -> None:
+def _tell(
+    session: Session, state: Literal["ready", "already", "stopped", "none"], idle: float, address: str | None = None
+) -> None:
     from reatt_cli.schemas import store as schemas
 
     told = {
@@ -219,6 +274,12 @@ def _tell(session: Session, state: Literal["ready", "already", "stopped", "none"
     }
     result = schemas.Serve(
         store=str(session.folder), socket=str(warm.place(session.folder).socket), state=state,
-        pid=os.getpid() if state == "ready" else None, idle_minutes=idle,
+        pid=os.getpid() if state == "ready" else None, idle_minutes=idle, address=address,
     )  # fmt: skip
-    session.out.result(result, lambda: session.out.say(f"{short_path(session.folder)}: {told[state]}"))
+
+    def render() -> None:
+        session.out.say(f"{short_path(session.folder)}: {told[state]}")
+        if address:
+            session.out.say(address)
+
+    session.out.result(result, render)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from reatt_cli import rendering
 from reatt_cli.output import Output
 from reatt_cli.rendering import where
-from reatt_cli.session import short_path
+from reatt_cli.session import below, short_path
 
 if TYPE_CHECKING:
     from reatt.ask import Hits, Reply
@@ -25,32 +26,31 @@ SHOWN = 48  # characters shown of the text that a head matched
 MARKS = 8  # columns for brackets and "…"
 
 
-def search(told: Hits, warnings: Sequence[str]) -> schemas.Search:
-    """Convert hits to their schema object."""
+def search(told: Hits, root: str, warnings: Sequence[str]) -> schemas.Search:
+    """Convert hits to their schema object; their paths are told relative to `root`."""
     from reatt_cli.schemas import published as schemas
     from reatt_cli.schemas.store import noticed
 
     return schemas.Search(
-        question=told.question, hits=[schemas.Hit(**_hit(told.question, each)) for each in told],
+        question=told.question, root=root, hits=[schemas.Hit(**_hit(told.question, each, root)) for each in told],
         model=_model(told.generation) if told.generation else None, timing_ms=told.timing_ms,
         warnings=list(warnings), notices=noticed(warnings),
     )  # fmt: skip
 
 
-def reply(told: Reply, warnings: Sequence[str]) -> schemas.Ask:
-    """Convert a reply to its schema object."""
+def reply(told: Reply, root: str, warnings: Sequence[str]) -> schemas.Ask:
+    """Convert a reply to its schema object; paths are told relative to `root`."""
     from reatt_cli.schemas import published as schemas
     from reatt_cli.schemas.store import noticed
 
-    evidence = [
-        schemas.Evidence(**_hit(told.question, each), attribution=schemas.Attribution(share=each.share, read=each.read))
-        for each in told.evidence
-    ]
+    shares = [schemas.Attribution(share=each.share, read=each.read) for each in told.evidence]
+    found = zip(told.evidence, shares, strict=True)
+    evidence = [schemas.Evidence(**_hit(told.question, each, root), attribution=share) for each, share in found]
     return schemas.Ask(
-        id=told.id, question=told.question, answer=told.answer, abstained=told.abstained, confidence=told.confidence,
-        agreement_kl=told.agreement, source=told.source, char_start=told.char_start, char_end=told.char_end,
-        evidence=evidence, model=_model(told.generation), timing_ms=told.timing_ms, warnings=list(warnings),
-        notices=noticed(warnings),
+        id=told.id, question=told.question, root=root, answer=told.answer, abstained=told.abstained,
+        confidence=told.confidence, agreement_kl=told.agreement, source=told.source, char_start=told.char_start,
+        char_end=told.char_end, evidence=evidence, model=_model(told.generation), timing_ms=told.timing_ms,
+        warnings=list(warnings), notices=noticed(warnings),
     )  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def _model(made: Generation) -> schemas.Model:
     return schemas.Model(name=made.model_name, sha256=made.model_sha256, generation=made.id)
 
 
-def _hit(question: str, found: Hit) -> dict[str, Any]:
+def _hit(question: str, found: Hit, root: str) -> dict[str, Any]:
     """Return the fields of a hit's schema object."""
     from reatt_cli.schemas import published as schemas
 
@@ -68,23 +68,23 @@ def _hit(question: str, found: Hit) -> dict[str, Any]:
         score=found.score, rank=found.rank, attention=found.attention_score, bm25=found.words_score,
         tokens=[_token(question, pair) for pair in found.tokens],
     )  # fmt: skip
-    return {**placed(found.chunk), "retrieval": retrieval}
+    return {**placed(found.chunk, root), "retrieval": retrieval}
 
 
-def placed(stored: StoredChunk) -> dict[str, Any]:
+def placed(stored: StoredChunk, root: str) -> dict[str, Any]:
     """Describe a chunk as the store knows it: its text and its place."""
     chunk = stored.chunk
     return {
-        "chunk": f"C-{stored.id}", "doc": f"D-{stored.document_id}", "path": stored.path,
+        "chunk": f"C-{stored.id}", "doc": f"D-{stored.document_id}", "path": below(root, stored.path),
         "external_id": stored.external_id, "title": chunk.title, "page": chunk.page, "line_start": chunk.line,
         "char_start": chunk.char_start, "char_end": chunk.char_end, "text": chunk.text,
     }  # fmt: skip
 
 
-def render_hits(out: Output, question: str, hits: Sequence[schemas.Hit], explain: bool) -> None:
+def render_hits(out: Output, found: schemas.Search, explain: bool) -> None:
     """Print hits, best first."""
-    _passages(out, question, hits, [f"{each.retrieval.score:.3f}" for each in hits], explain)
-    if not hits:
+    _passages(out, found, found.hits, [f"{each.retrieval.score:.3f}" for each in found.hits], explain)
+    if not found.hits:
         out.note("nothing matches")
 
 
@@ -104,7 +104,7 @@ def render_reply(out: Output, reply: schemas.Ask, explain: bool, echo: bool, kep
     if not unsure:
         out.say(headline)
     shares, answers = [_share(each) for each in shown], [where_answered(reply, each) for each in shown]
-    _passages(out, reply.question, shown, shares, explain, answers)
+    _passages(out, reply, shown, shares, explain, answers)
     if unsure:
         out.say("unsure: ", headline)
     for warning in reply.warnings:
@@ -113,7 +113,7 @@ def render_reply(out: Output, reply: schemas.Ask, explain: bool, echo: bool, kep
 
 def _passages(
     out: Output,
-    question: str,
+    whole: schemas.Search | schemas.Ask,
     hits: Sequence[schemas.Hit],
     figures: Sequence[str],
     explain: bool,
@@ -125,13 +125,13 @@ def _passages(
     """
     narrow = out.width < NARROW
     limit = (out.width - 14 if narrow else out.width // 3) if out.on_terminal else None
-    places = [rendering.tail(_place(each), limit) for each in hits]
+    places = [rendering.tail(_place(whole.root, each), limit) for each in hits]
     room = out.width - 7 if narrow else out.width - max(map(len, places), default=0) - 14
     room = room if out.on_terminal else out.width
     table = []
     rows = zip(hits, places, figures, answers or [None] * len(hits), strict=True)
     for number, (each, place, figure, answer) in enumerate(rows, 1):
-        text = rendering.snippet(each.text, weights(question, each), max(20, room - MARKS), answer)
+        text = rendering.snippet(each.text, weights(whole.question, each), max(20, room - MARKS), answer)
         if narrow:
             out.table([(str(number), place, figure)], indent="  ")
             out.table([(text,)], indent="     ")
@@ -139,17 +139,17 @@ def _passages(
     if not narrow:
         out.table(table, indent="  ")
     if explain:
-        _explain(out, hits)
+        _explain(out, whole.root, hits)
 
 
-def _explain(out: Output, hits: Sequence[schemas.Hit]) -> None:
+def _explain(out: Output, root: str, hits: Sequence[schemas.Hit]) -> None:
     """Print the terms of each score, the largest first; small terms of the many heads are summed up in one line."""
     for number, found in enumerate(hits, 1):
         heads = any(token.layer is not None for token in found.retrieval.tokens)
         terms = sorted(found.retrieval.tokens, key=lambda token: -abs(token.weight) if heads else -token.weight)
         shown, small = (terms[:LOUDEST], terms[LOUDEST:]) if heads else (terms, [])
-        total = sum(token.weight for token in terms)
-        out.say(f"  {number}  {short_path(found.path)}  attention {total:.3f}" if terms else f"  {number}  words only")
+        total, path = sum(token.weight for token in terms), short_path(os.path.join(root, found.path))
+        out.say(f"  {number}  {path}  attention {total:.3f}" if terms else f"  {number}  words only")
         rows = [(_asker(t), _short(found.text[t.start : t.end]), f"{t.weight:+.3f}") for t in shown]
         rows += [(f"{len(small)} others", "", f"{sum(t.weight for t in small):+.3f}")] if small else []
         out.table(rows, indent="     ")
@@ -183,10 +183,10 @@ def where_answered(reply: schemas.Ask, found: schemas.Evidence) -> rendering.Spa
     return reply.char_start - found.char_start, reply.char_end - found.char_start
 
 
-def _place(found: schemas.Hit) -> str:
+def _place(root: str, found: schemas.Hit) -> str:
     """Name the place of a passage: file, record, page or line."""
     record = f" {found.external_id}" if found.external_id is not None else ""
-    return rendering.one_line(short_path(found.path) + record + where(found.page, found.line_start))
+    return rendering.one_line(short_path(os.path.join(root, found.path)) + record + where(found.page, found.line_start))
 
 
 def _token(question: str, pair: TokenPair) -> schemas.Token:

@@ -71,8 +71,9 @@ def _whole(told: dict[str, Any], found: Sequence[StoredChunk]) -> Ask:
     from reatt_cli.replies.answers import placed
     from reatt_cli.schemas.published import Ask
 
+    told.setdefault("root", "")
     for chunk, each in zip(found, told["evidence"], strict=True):
-        each |= placed(chunk)
+        each |= placed(chunk, told["root"])
         for token in each["retrieval"]["tokens"]:
             token["q"] = told["question"][token["q_start"] : token["q_end"]]
     if told["source"] is not None:

@@ -39,9 +39,11 @@ def found(session: Session, command: warm.Command, query: Query, *, cold: bool) 
 
     if command == "search":
         hits = session.store.search(query)
-        return Found(answers.search(hits, _told(session, hits.warnings)), _note(session, query, len(hits)))
+        found = answers.search(hits, session.library.root(), _told(session, hits.warnings))
+        return Found(found, _note(session, query, len(hits)))
     reply = session.store.ask(query)
-    return Found(answers.reply(reply, _told(session, reply.warnings)), _note(session, query, len(reply.evidence)))
+    told = answers.reply(reply, session.library.root(), _told(session, reply.warnings))
+    return Found(told, _note(session, query, len(reply.evidence)))
 
 
 def is_warm(session: Session) -> bool:
@@ -71,14 +73,14 @@ def _warm(session: Session, command: warm.Command, query: Query) -> Found:
     if refused := told.get("refused"):
         raise warm.Unavailable(f"reatt serve cannot answer this: {refused}")
     if error := told.get("error"):
-        raise _error(error)
+        raise error_of(error)
     session.out.note(f"store  {short_path(session.folder)}  (warm)")
     result = told["result"]
     result["warnings"] = _told(session, result.warnings)
     return Found(cast("schemas.Ask | schemas.Search", result), told.get("note"))
 
 
-def _error(told: dict[str, str]) -> ReattError:
+def error_of(told: dict[str, str]) -> ReattError:
     """Rebuild the error that a warm process raised; an unknown kind is a bug."""
     from reatt_store.errors import InternalError, ReattError
 

@@ -6,6 +6,7 @@ documents.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from html import escape
 from itertools import pairwise
@@ -70,7 +71,7 @@ def _rows(title: str, values: Mapping[str, object]) -> str:
 def _passage(reply: Ask, number: int) -> str:
     found = reply.evidence[number]
     record = f" {found.external_id}" if found.external_id is not None else ""
-    place = _safe(found.path + record + where(found.page, found.line_start))
+    place = _safe(os.path.join(reply.root, found.path) + record + where(found.page, found.line_start))
     given = found.attribution
     share = (
         f'<meter value="{given.share:.4f}"></meter> {given.share:.0%} of the attention' if given.read else "not read"

@@ -1,6 +1,6 @@
 """Every JSON object that `reatt` prints, as pydantic models; `reatt schema NAME` publishes them.
 
-Within a major version ("reatt.ask/1") keys are only ever added. Offsets are characters, [start, end).
+Within a major version ("reatt.ask/2") keys are only ever added. Offsets are characters, [start, end).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pydantic import Field, FiniteFloat
 
 from reatt_cli.schemas.adapt import Adapt
 from reatt_cli.schemas.store import Check, Documents, Init, Noticed, Part, Problem, Remove, Serve, Show, Status
-from reatt_cli.schemas.upkeep import Config, Doctor, Reported
+from reatt_cli.schemas.upkeep import Config, Doctor, Mcp, Reported
 
 
 class Files(Part):
@@ -65,7 +65,7 @@ class Retrieval(Part):
     rank: int
     attention: FiniteFloat | None
     bm25: FiniteFloat | None = Field(description="of its words; higher is better")
-    tokens: list[Token]
+    tokens: list[Token] = Field(description="empty without `--explain`")
 
 
 class Attribution(Part):
@@ -82,7 +82,7 @@ class Hit(Part):
 
     chunk: str = Field(description="C-…, for `reatt show`")
     doc: str = Field(description="D-…, for `reatt show` and `reatt remove`")
-    path: str
+    path: str = Field(description="relative to `root`; absolute if it lies elsewhere")
     external_id: str | None = Field(description="`_id` of a JSON Lines record")
     title: str
     page: int | None
@@ -110,8 +110,9 @@ class Model(Part):
 class Search(Part):
     """`reatt search --json`."""
 
-    schema_: Literal["reatt.search/1"] = Field(default="reatt.search/1", serialization_alias="schema")
+    schema_: Literal["reatt.search/2"] = Field(default="reatt.search/2", serialization_alias="schema")
     question: str
+    root: str = Field(default="", description="the folder that all documents of the store lie in")
     hits: list[Hit]
     model: Model | None = Field(default=None, description="null where words alone were searched")
     timing_ms: dict[str, FiniteFloat]
@@ -122,9 +123,10 @@ class Search(Part):
 class Ask(Part):
     """`reatt ask --json`; one a line under `--jsonl`."""
 
-    schema_: Literal["reatt.ask/1"] = Field(default="reatt.ask/1", serialization_alias="schema")
+    schema_: Literal["reatt.ask/2"] = Field(default="reatt.ask/2", serialization_alias="schema")
     id: str = Field(description="A-…")
     question: str
+    root: str = Field(default="", description="the folder that all documents of the store lie in")
     answer: str | None = Field(description="null if the model abstained")
     abstained: bool
     confidence: FiniteFloat = Field(ge=0, le=1)
@@ -137,6 +139,22 @@ class Ask(Part):
     timing_ms: dict[str, FiniteFloat]
     warnings: list[str]
     notices: list[Noticed] = Field(default_factory=list)
+
+
+class SearchFields(Search):
+    """`reatt search --fields …` or `--compact`: the object of `search` without the keys that were not asked for."""
+
+    schema_: Literal["reatt.search-fields/1"] = Field(  # type: ignore[assignment]
+        default="reatt.search-fields/1", serialization_alias="schema"
+    )
+
+
+class AskFields(Ask):
+    """`reatt ask --fields …` or `--compact`: the object of `ask` without the keys that were not asked for."""
+
+    schema_: Literal["reatt.ask-fields/1"] = Field(  # type: ignore[assignment]
+        default="reatt.ask-fields/1", serialization_alias="schema"
+    )
 
 
 class Eval(Part):
@@ -235,13 +253,14 @@ class Error(Part):
     message: str
     fix: str
     path: str | None
+    retryable: bool = Field(default=False, description="whether the same call may succeed a little later")
 
 
 PUBLISHED: dict[str, type[Part]] = {
     model.model_fields["schema_"].default.removeprefix("reatt.").partition("/")[0]: model
     for model in (
-        Ingest, Search, Ask, Adapt, Eval, Documents, Show, Remove, Status, Check, Init, Models, Probe, Serve,
-        Doctor, Config, Reported, Completion, SchemaNames, Error,
+        Ingest, Search, Ask, SearchFields, AskFields, Adapt, Eval, Documents, Show, Remove, Status, Check, Init, Models,
+        Probe, Serve, Mcp, Doctor, Config, Reported, Completion, SchemaNames, Error,
     )
 }  # fmt: skip
 
@@ -251,4 +270,8 @@ def json_schema(name: str) -> dict[str, Any]:
     model = PUBLISHED[name]
     identity = model.model_fields["schema_"].default
     described = model.model_json_schema(by_alias=True, mode="serialization")
+    if name.endswith("-fields"):
+        for part in described["$defs"].values():
+            part.pop("required")
+        described["required"] = ["schema", "hits" if "hits" in described["properties"] else "evidence"]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": identity, **described}

@@ -70,7 +70,7 @@ class Listed(Part):
     """A document in a list."""
 
     doc: str
-    path: str
+    path: str = Field(description="relative to `root` where the object names one, and the file lies there")
     external_id: str | None
     title: str
     kind: str
@@ -83,8 +83,9 @@ class Listed(Part):
 class Documents(Part):
     """`reatt list --json`."""
 
-    schema_: Literal["reatt.list/1"] = Field(default="reatt.list/1", serialization_alias="schema")
+    schema_: Literal["reatt.list/2"] = Field(default="reatt.list/2", serialization_alias="schema")
     store: str
+    root: str = Field(description="the folder that all documents of the store lie in")
     documents: list[Listed]
 
 
@@ -158,6 +159,7 @@ class Serve(Part):
     )
     pid: int | None = Field(description="of this process if it answers")
     idle_minutes: FiniteFloat = Field(description="after which it ends by itself")
+    address: str | None = Field(default=None, description="of the page, with --http; whoever has it may ask")
 
 
 def noticed(warnings: Sequence[str]) -> list[Noticed]:

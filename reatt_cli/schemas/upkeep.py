@@ -44,6 +44,15 @@ class Config(Part):
     trusted: list[str] = Field(default=[], description="stores that are used although others could change them")
 
 
+class Mcp(Part):
+    """`reatt mcp --print-config CLIENT --json`."""
+
+    schema_: Literal["reatt.mcp/1"] = Field(default="reatt.mcp/1", serialization_alias="schema")
+    client: str
+    file: str = Field(description="the client's settings, which `config` belongs in")
+    config: str
+
+
 class Reported(Part):
     """`reatt report --json`."""
 

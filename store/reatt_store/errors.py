@@ -22,6 +22,7 @@ class ReattError(Exception):
 
     id: ClassVar[str] = "FAILED"
     exit_code: ClassVar[int] = 1
+    retryable: ClassVar[bool] = False  # whether the same call may succeed a little later, with nothing changed
 
     def __init__(self, message: str, fix: str = "", path: str | None = None) -> None:
         super().__init__(message)
@@ -139,6 +140,7 @@ class ChangedDuringRead(DocumentError):
     """A file was being written to while it was read."""
 
     id = "CHANGED_DURING_READ"
+    retryable = True
 
 
 class ArchiveLimit(DocumentError):
@@ -163,6 +165,7 @@ class StoreLocked(StoreError):
 
     id = "LOCKED"
     exit_code = 11
+    retryable = True
 
 
 class StoreDamaged(StoreError):
@@ -251,6 +254,7 @@ class GpuMemory(OutOfMemory):
     """Even the smallest batch does not fit into the memory of the GPU."""
 
     id = "GPU_MEMORY"
+    retryable = True
 
 
 class Notice(str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -141,6 +142,13 @@ class Library:
         rows = self._connection.rows("SELECT DISTINCT path FROM documents")
         return [path for (path,) in (sound("documents", "t", row) for row in rows)]
 
+    def root(self) -> str:
+        """Return the folder that the paths of all documents have in common; "" if they have none."""
+        ends = "SELECT (SELECT min(path) FROM documents), (SELECT max(path) FROM documents)"
+        first, last = sound("documents", "TT", self._connection.rows(ends)[0])
+        folders = [os.path.dirname(path) for path in (first, last) if path]
+        return os.path.commonpath(folders) if folders and all(map(os.path.isabs, folders)) else ""
+
     def repeated(self) -> set[str]:
         """Return the digests that more than one document has."""
         sql = "SELECT digest FROM documents GROUP BY digest HAVING count(*) > 1"
@@ -151,6 +159,12 @@ class Library:
         for row in self._connection.rows(f"{self._documents} WHERE documents.id = ?", [id]):
             return _stored_document(row)
         raise NoSuchId(f"no document has the id {id}", "reatt list")
+
+    def at(self, path: str, external_id: str | None = None, limit: int = -1) -> list[StoredDocument]:
+        """Return the documents of a path, or the one record of that id, oldest first."""
+        sql = f"SELECT {_DOCUMENT} FROM documents WHERE path = ? AND (? IS NULL OR external_id = ?)"  # noqa: S608
+        rows = self._connection.rows(f"{sql} ORDER BY id LIMIT ?", [path, external_id, external_id, limit])
+        return [_stored_document(row) for row in rows]
 
     def chunk(self, id: int) -> StoredChunk:
         """Return a chunk; raises NoSuchId."""

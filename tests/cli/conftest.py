@@ -12,6 +12,8 @@ import pytest
 from reatt_cli.schemas import published as schemas
 from tests.corpus_made import REATT, write_corpus
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 @pytest.fixture(scope="session")
 def ready(model, tmp_path_factory):
@@ -20,6 +22,15 @@ def ready(model, tmp_path_factory):
     command = [*REATT, "ingest", "--store", root / "store", "--model", model, write_corpus(root / "corpus")]
     subprocess.run([str(part) for part in command], check=True, capture_output=True)
     return root / "store"
+
+
+@pytest.fixture(scope="session")
+def example_store(tmp_path_factory):
+    """Make a store of examples/documents with the bundled model, to be read; return its folder."""
+    store = tmp_path_factory.mktemp("examples") / "store"
+    command = [*REATT, "ingest", "--store", store, ROOT / "examples" / "documents"]
+    subprocess.run([str(part) for part in command], check=True, capture_output=True)
+    return store
 
 
 @pytest.fixture

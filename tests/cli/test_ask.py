@@ -94,7 +94,8 @@ def test_another_model_than_the_stores_is_refused(reatt, library, model, tmp_pat
 @pytest.mark.parametrize("retriever", ["words", "attention", "hybrid"])
 @pytest.mark.parametrize("how", ["auto", "exact", "fast", "two-stage"])
 def test_every_way_to_search_gives_a_valid_object(retriever, how, reatt, library):
-    found = told(reatt("search", "--json", "--retriever", retriever, "--search", how, "parental leave", "-k", "2"))
+    call = ("search", "--json", "--explain", "--retriever", retriever, "--search", how)
+    found = told(reatt(*call, "parental leave", "-k", "2"))
     assert [hit["retrieval"]["rank"] for hit in found["hits"]] == list(range(1, len(found["hits"]) + 1))
     for hit in found["hits"]:
         tokens = [token["weight"] for token in hit["retrieval"]["tokens"]]
@@ -134,7 +135,7 @@ def test_many_questions_are_answered_in_order_with_one_model(reatt, library, mon
     assert (done.code, done.err) == (0, "")
     replies = [json.loads(line) for line in done.out.splitlines()]
     assert [reply["question"] for reply in replies] == ["Why?", "When is tea?", "Where?"]
-    assert {reply["schema"] for reply in replies} == {"reatt.ask/1"}
+    assert {reply["schema"] for reply in replies} == {"reatt.ask/2"}
 
 
 def test_many_questions_for_people_repeat_each(reatt, library, monkeypatch):

@@ -53,7 +53,7 @@ def test_it_ingests_and_answers_with_a_stretch_of_a_document(reatt, corpus, fold
             assert text[reply["char_start"] : reply["char_end"]] == reply["answer"]
         assert reply["source"] is not None or reply["answer"] in ("yes", "no")
     assert told(reatt("ask", QUESTION, "--free", "--json", "--abstain", "never"), "ask")["source"] is None
-    hits = told(reatt("search", "leave weeks", "--retriever", "attention", "--json"), "search")["hits"]
+    hits = told(reatt("search", "leave weeks", "--retriever", "attention", "--json", "--explain"), "search")["hits"]
     assert len(hits) == 3
     for hit in hits:
         assert sum(token["weight"] for token in hit["retrieval"]["tokens"]) == pytest.approx(

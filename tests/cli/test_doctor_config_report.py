@@ -137,7 +137,7 @@ class Page(html.parser.HTMLParser):
 
 @pytest.fixture
 def answered(reatt, library):
-    return json.loads(reatt("ask", "--json", "--abstain", "never", "How long is parental leave?").out)
+    return json.loads(reatt("ask", "--json", "--explain", "--abstain", "never", "How long is parental leave?").out)
 
 
 def test_an_answer_becomes_a_page_with_its_evidence_and_shares(reatt, answered, home):

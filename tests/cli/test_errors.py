@@ -35,6 +35,9 @@ def failing(monkeypatch, error):
     monkeypatch.setattr(Library, "open", fail)
 
 
+RETRYABLE = {errors.StoreLocked, errors.ChangedDuringRead, errors.GpuMemory}  # what others do, and may stop doing
+
+
 @pytest.mark.parametrize(
     "kind", sorted(set(everything()), key=lambda kind: kind.__name__), ids=lambda kind: kind.__name__
 )
@@ -45,6 +48,9 @@ def test_each_error_of_the_tree_is_its_exit_code_and_one_line(kind, reatt, monke
     assert done.err == "reatt: what was; found   try: what to do\n"
 
 
+RETRYABLE = {errors.StoreLocked, errors.ChangedDuringRead, errors.GpuMemory}  # what others do, and may stop doing
+
+
 @pytest.mark.parametrize(
     "kind", sorted(set(everything()), key=lambda kind: kind.__name__), ids=lambda kind: kind.__name__
 )
@@ -53,7 +59,7 @@ def test_each_error_of_the_tree_is_one_object_under_json(kind, reatt, monkeypatc
     done = reatt("list", "--json")
     assert (done.code, done.out) == (kind.exit_code, "")
     told = {"schema": "reatt.error/1", "code": kind.exit_code, "id": kind.id, "message": "what", "fix": "to do"}
-    assert json.loads(done.err) == {**told, "path": "/a/path"}
+    assert json.loads(done.err) == {**told, "path": "/a/path", "retryable": kind in RETRYABLE}
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_an_ingest_counts_tokens_whatever_is_kept_of_them(reatt, decoded):
 
 
 def test_search_shows_which_heads_spoke_and_their_terms_sum_to_the_score(reatt, decoded):
-    found = json.loads(reatt("search", QUESTION, "--retriever", "attention", "--json").out)
+    found = json.loads(reatt("search", QUESTION, "--retriever", "attention", "--json", "--explain").out)
     assert len(found["hits"]) == 3
     for hit in found["hits"]:
         terms = hit["retrieval"]["tokens"]
@@ -89,7 +89,7 @@ def test_what_is_shown_of_an_explanation_sums_to_the_score_too(reatt, decoded):
 
 
 def test_one_round_shows_the_questions_words(reatt, decoded):
-    done = reatt("search", QUESTION, "--retriever", "attention", "--rounds", "1", "--json")
+    done = reatt("search", QUESTION, "--retriever", "attention", "--rounds", "1", "--json", "--explain")
     assert {term["layer"] for hit in json.loads(done.out)["hits"] for term in hit["retrieval"]["tokens"]} == {None}
     assert reatt("search", QUESTION, "--retriever", "attention", "--rerank-only").code == 0
 

@@ -40,6 +40,7 @@ CASES = {
     "models rollback": {"fail": (2, "")},
     "models probe": {"ok": (0, "RECORDS"), "fail": (2, "")},
     "serve": {"empty": (0, "--stop"), "fail": (10, "--store nowhere")},
+    "mcp": {"ok": (0, "--print-config zed"), "fail": (2, "--print-config emacs"), "empty": (2, "")},
     "schema": {"ok": (0, ""), "fail": (2, "nothing")},
     "doctor": {"ok": (0, ""), "fail": (2, "--nonsense")},
     "config": {"ok": (0, "path"), "fail": (2, "nonsense")},

@@ -27,7 +27,7 @@ def ask(reatt, library):
     """Ask, and return the object that is printed."""
 
     def call(*arguments):
-        return json.loads(reatt("ask", "--json", "--abstain", "never", *arguments).out)
+        return json.loads(reatt("ask", "--json", "--explain", "--abstain", "never", *arguments).out)
 
     return call
 

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,7 +16,9 @@ import jsonschema
 import pytest
 
 from reatt import ask as verb
+from reatt.search.query import Query
 from reatt_cli import warm
+from reatt_cli.commands import serve
 from reatt_cli.output import Output
 from reatt_cli.schemas import published as schemas
 from tests.served import asked, served
@@ -217,3 +220,19 @@ def test_ctrl_c_ends_it_with_130_and_takes_the_socket_away(reatt, library, runti
 def test_serve_without_a_store_says_so_and_leaves_nothing(reatt, runtime):
     assert reatt("serve").code == 10
     assert not runtime.exists()
+
+
+def test_a_question_that_nobody_waits_for_any_more_is_not_answered(library, runtime, monkeypatch):
+    where, answered = warm.place(library), []
+    reply = serve.Warm.reply
+    monkeypatch.setattr(serve.Warm, "reply", lambda self, told: (answered.append(told["query"]), reply(self, told))[1])
+    with served(library, model=os.environ["REATT_MODEL"]):
+        for word in ("given up", "waited for"):
+            message = warm.request(library, os.environ["REATT_MODEL"], "auto", "search", Query(word))
+            with warm._connected(where) as connection:
+                warm.send(connection, message)
+                if word == "given up":
+                    connection.shutdown(socket.SHUT_RDWR)
+                else:
+                    assert warm.receive(connection)["result"]
+    assert [query["question"] for query in answered] == ["waited for"]

@@ -8,7 +8,9 @@ import pytest
 
 from reatt_store.library import Library
 
-HEAVY = ("torch", "numpy", "faiss", "transformers", "tokenizers", "safetensors", "sqlite_utils", "pypdf")
+HEAVY = (
+    "torch", "numpy", "faiss", "transformers", "tokenizers", "safetensors", "sqlite_utils", "pypdf", "mcp", "starlette",
+)  # fmt: skip
 RICHER = (*HEAVY, "pydantic", "rich", "platformdirs", "reatt_store", "reatt")
 # Of the library what says where the store is and what is asked: it loads nothing else.
 DOOR = ("reatt", "reatt.api", "reatt.places", "reatt.progress", "reatt.search", "reatt.search.query")
@@ -25,6 +27,7 @@ COMMANDS = (
     "init",
     "models",
     "serve",
+    "mcp",
     "doctor",
     "config",
     "report",

@@ -180,7 +180,7 @@ def test_every_file_that_is_passed_over_is_named_with_its_reason(files, ingest, 
 
 def test_records_without_text_are_said(files, ingest):
     report = ingest(files(faq__jsonl=records("one", "", " ")))
-    assert [warning for warning in report.warnings if "no text" in warning][0].endswith(
+    assert next(warning for warning in report.warnings if "no text" in warning).endswith(
         "2 of its documents have no text"
     )
 
