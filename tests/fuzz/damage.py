@@ -10,6 +10,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 DEEP = 100_000
+LARGE = 10_000_000  # bytes; a larger file is one that was made hollow
 TEXTS = [
     "", "\0", "a" * 70_000, "../../mine/a.txt", "/etc/passwd", "/dev/zero", "\x1b]0;x\x07", "R-1", "[" * 5000, "nan",
     "1e999", "9" * 5000, "{}", "null", "[[]]", '{"a": {"b": []}}', "%s", "~nouser", "true", "caf\u00e9\u202e", "x.md",
@@ -169,7 +170,7 @@ def values(pick, store, mine):
 def journal(pick, store, mine):
     """Leave an unfinished change, whole or broken, or one that names another file."""
     database = store / "reatt.db"
-    kept = database.read_bytes()
+    kept = database.read_bytes() if database.stat().st_size < LARGE else b""
     with closing(sqlite3.connect(database, isolation_level=None)) as writer:
         writer.execute("PRAGMA cache_size = 1")
         writer.execute("BEGIN IMMEDIATE")
@@ -177,7 +178,7 @@ def journal(pick, store, mine):
         writer.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50) "
                        "INSERT INTO junk SELECT randomblob(900) FROM n")  # fmt: skip
         left = bytearray((store / "reatt.db-journal").read_bytes())
-        new = database.read_bytes()
+        new = database.read_bytes() if kept else b""
     (store / "reatt.db").write_bytes(pick.choice((kept, new)))
     way = pick.randrange(4)
     if way == 1:
@@ -262,7 +263,7 @@ def _opened(store):
 
 
 def _some_file(pick, store):
-    return pick.choice([path for path in _files(store) if path.stat().st_size])
+    return pick.choice([path for path in _files(store) if 0 < path.stat().st_size < LARGE])
 
 
 def _files(store):
