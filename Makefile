@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types smoke bench intra-cost first eval-mini intra-pool learning teacher adapting gpu reatt-mini twin completions man transcripts kills crashes flips moves asks figures coverage mutation-score mutate clean
+.PHONY: help setup demo test lint types smoke bench intra-cost first eval-mini intra-pool learning teacher adapting gpu reatt-mini twin completions man transcripts kills crashes flips moves asks figures coverage mutation-score mutate fuzz-stores fuzz-edges together clean
 
 JOBS ?= 2
 COUNT ?= 20000
@@ -86,6 +86,12 @@ mutation-score: $(VENV)/installed-dev ## the share of FAULTS (100) small faults 
 
 mutate: $(VENV)/installed-dev ## damage COUNT files (20000) in many ways and read them; SEED varies them
 	MUTATIONS=$(COUNT) SEED=$(SEED) $(RUN_TESTS) --timeout 0 tests/formats/test_mutations.py $(ARGS)
+
+fuzz-stores: $(VENV)/installed-dev ## damage COUNT stores (20000) of three kinds, and run eleven commands on each; SEED varies them
+	STORES=$(COUNT) SEED=$(SEED) $(RUN_TESTS) --timeout 0 tests/fuzz/test_stores.py $(ARGS)
+
+fuzz-edges: $(VENV)/installed-dev ## hand COUNT (20000) odd settings, questions, judgements and options to commands
+	EDGES=$(COUNT) SEED=$(SEED) $(RUN_TESTS) --timeout 0 tests/fuzz/test_edges.py $(ARGS)
 
 lint: $(VENV)/installed-dev ## ruff: rules and format
 	$(BIN)/ruff check .

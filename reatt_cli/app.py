@@ -16,7 +16,7 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import Abort, TyperException
 
-from reatt_cli import __version__, failures
+from reatt_cli import __version__, failures, streams
 from reatt_cli.commands import (
     adapt,
     ask,
@@ -76,7 +76,7 @@ for group in GROUPS:
 
 def main() -> NoReturn:
     """Run the program that the shell called."""
-    _open_what_is_closed()
+    streams.open_standard()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, _terminate)
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # as `__main__` leaves it; from here on Ctrl-C can be caught
@@ -115,15 +115,6 @@ def _end_quietly() -> None:
     """Let another Ctrl-C end the rest, which is Python's own shutdown, silently."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def _open_what_is_closed() -> None:
-    """Open the null device for streams that the caller closed; else a file would get its number and its text."""
-    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
-        if getattr(sys, name) is None:
-            with suppress(OSError):
-                os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
-            setattr(sys, name, open(number, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _report(error: Exception, settings: Settings) -> int:

@@ -28,6 +28,7 @@ class Session:
         self.settings = settings
         self.out = settings.output()
         self.warnings: list[str] = []
+        self.alone = False  # whether its warm process, if any, is not asked
         self._named = False  # whether the store's path was printed
 
     def run(self, body: Body, options: dict[str, Any]) -> int | None:
@@ -97,12 +98,17 @@ class Session:
 
 
 def page_file(named: str) -> Path:
-    """Read the name of a page to write; raises UsageError for a folder."""
+    """Read the name of a page to write; raises UsageError for a folder, and for a device or pipe.
+
+    A page replaces what has its name, so root would lose /dev/stdout.
+    """
     from reatt_store.errors import UsageError
 
     file = Path(os.path.expanduser(named))
     if not file.name or file.name == ".." or file.is_dir():
         raise UsageError(f"{named} is a folder; a page needs a file", "--report answer.html", named)
+    if (file.exists() and not file.is_file()) or Path("/dev") in file.absolute().parents:
+        raise UsageError(f"{named} is not a regular file; a page replaces it", "--report answer.html", named)
     return file
 
 

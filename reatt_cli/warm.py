@@ -1,8 +1,9 @@
 """The client of a warm process (`reatt serve`): its socket, its owner, and the protocol.
 
 One connection carries one question: one line of JSON goes there, one line comes back with the object that `--json`
-prints, or the error. Only the standard library is imported, so that a question waits for nothing but the model. If
-anything goes wrong on the way, the command loads the model itself and says so.
+prints, or the error. Until then empty lines come back, by which a process says that it lives. Only the standard library
+is imported, so that a question waits for nothing but the model. If anything goes wrong on the way, the command loads
+the model itself and says so.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import socket
 import stat
 import struct
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -25,6 +27,7 @@ from reatt_cli import __version__
 
 LARGEST = 64_000_000  # bytes of a line
 PATIENCE = 120.0  # seconds to wait for an answer before the command loads the model itself
+SILENCE = 2.0  # seconds in which a process that lives says something
 Command = Literal["ask", "search"]
 CREDENTIALS = struct.Struct("3i")  # process, user, group
 
@@ -70,6 +73,14 @@ class Unavailable(Exception):
     """No warm process can answer. The message says why; it is "" if there simply is none."""
 
 
+class Silent(Unavailable):
+    """There is a process, but it says nothing: it was stopped, or hangs."""
+
+    def __init__(self, process: int) -> None:
+        super().__init__(f"reatt serve (process {process}) does not answer")
+        self.process = process
+
+
 def place(store: Path) -> Endpoint:
     """Return the place of a store's warm process: named by the store's real path, in a folder of the user."""
     from reatt_cli.settings import cache_folder
@@ -105,9 +116,9 @@ def exchange(
         connected(connection)
         try:
             send(connection, message)
-            return receive(connection)
+            return receive(connection, time.monotonic() + PATIENCE)
         except TimeoutError:
-            raise Unavailable("reatt serve does not answer") from None
+            raise Silent(peer(connection)[0]) from None
         except (OSError, ValueError):
             raise Unavailable("reatt serve stopped during the question") from None
 
@@ -117,10 +128,12 @@ def send(connection: socket.socket, message: dict[str, Any]) -> None:
     connection.sendall(json.dumps(message).encode("ascii") + b"\n")
 
 
-def receive(connection: socket.socket) -> dict[str, Any]:
-    """Receive a line; raises ValueError if it is incomplete."""
+def receive(connection: socket.socket, until: float) -> dict[str, Any]:
+    """Receive a line after any empty ones; raises ValueError if it is incomplete, and TimeoutError."""
     received = bytearray()
-    while not received.endswith(b"\n"):
+    while not received.endswith(b"\n") or received.isspace():
+        if time.monotonic() > until:
+            raise TimeoutError
         part = connection.recv(1 << 16)
         received += part
         if not part or len(received) > LARGEST:
@@ -169,7 +182,7 @@ def _connected(where: Endpoint) -> Iterator[socket.socket]:
     except OSError as error:
         raise Unavailable(f"cannot connect to reatt serve: {error.strerror}") from None
     with connection:
-        connection.settimeout(PATIENCE)
+        connection.settimeout(SILENCE)
         try:
             connection.connect(str(where.socket))
         except (ConnectionRefusedError, FileNotFoundError):

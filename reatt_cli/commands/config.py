@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from reatt.places import config_folder, expanded, trust_list, trusted, usable_store
-from reatt_cli.command import command
+from reatt_cli.command import EXACT, command
 from reatt_cli.session import Session, short_path
 
 if TYPE_CHECKING:
@@ -189,13 +189,22 @@ def _known(file: Path, setting: tuple[str, Any], names: Sequence[str], section: 
     from reatt_store.errors import UsageError
 
     name, value = setting
-    parts = value if isinstance(value, list) else [value]
-    if name in names and all(isinstance(part, str | int | float) and not isinstance(part, bool) for part in parts):
+    if name in names and _plain(value):
         return name, value
     there = ", ".join(names) if names else f"[{'], ['.join(SECTIONS)}]"
     what = f"{section}.{name}" if section else name
-    fault = "must be a text or a number" if name in names else f"is not a setting; the settings are: {there}"
+    unknown = f"is not a setting; the settings are: {there}"
+    fault = "must be a text, a number, or a list of texts" if name in names else unknown
     raise UsageError(f"{file}: {what} {fault}", "reatt config show", str(file))
+
+
+def _plain(value: Any) -> bool:
+    """Return whether a value is a text, a number within bounds, or a list of texts."""
+    if isinstance(value, list):
+        return all(isinstance(part, str) for part in value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return -EXACT <= value <= EXACT  # not a number is not between, either
+    return isinstance(value, str)
 
 
 def _settings(session: Session) -> Iterator[upkeep.Setting]:

@@ -10,13 +10,14 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from reatt_cli import warm
+from reatt_cli.clients import Clients
 from reatt_cli.command import command
 from reatt_cli.session import Session, short_path
 from reatt_cli.settings import Settings
@@ -117,20 +118,19 @@ class Warm:
 
     def serve(self, listener: socket.socket, where: warm.Endpoint, idle: float) -> None:
         """Answer connections one at a time until none comes for `idle` seconds or one asks to stop."""
-        listener.settimeout(idle)
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except TimeoutError:
-                return
-            with connection:
-                message = _heard(connection)
-                if message.get("stop"):
-                    where.socket.unlink(missing_ok=True)  # first, so that the next client finds none
-                    _answer(connection, {"stopped": True})
-                    return
-                if message and not _gone(connection):
-                    _answer(connection, self.reply(message))
+        clients = Clients(listener)
+        with clients.greeted():
+            while True:
+                with clients.next(idle) as client:
+                    if client is None:
+                        return
+                    message = _heard(client)
+                    if message.get("stop"):
+                        where.socket.unlink(missing_ok=True)  # first, so that the next client finds none
+                        clients.answer(client, {"stopped": True})
+                        return
+                    if message and not _gone(client):
+                        clients.answer(client, self.reply(message))
 
     def reply(self, message: dict[str, Any]) -> dict[str, Any]:
         """Answer a message with the result, or with the reason why there is none."""
@@ -189,7 +189,8 @@ def _heard(connection: socket.socket) -> dict[str, Any]:
     """Read the request of a client of the same user; None for other users and for clients that are too slow."""
     connection.settimeout(REQUEST_SECONDS)
     try:
-        return warm.receive(connection) if warm.peer(connection)[1] == os.getuid() else {}
+        own = warm.peer(connection)[1] == os.getuid()
+        return warm.receive(connection, time.monotonic() + REQUEST_SECONDS) if own else {}
     except (OSError, ValueError):
         return {}
 
@@ -216,14 +217,13 @@ def _gone(connection: socket.socket) -> bool:
         connection.settimeout(REQUEST_SECONDS)
 
 
-def _answer(connection: socket.socket, reply: dict[str, Any]) -> None:
-    with suppress(OSError):  # the client has gone
-        warm.send(connection, reply)
-
-
 def _stopped(where: warm.Endpoint) -> bool:
+    from reatt_store.errors import SystemRefused
+
     try:
         return bool(warm.exchange(where, {"stop": True}).get("stopped"))
+    except warm.Silent as why:
+        raise SystemRefused(f"{why}, so it cannot be told to stop", f"kill -9 {why.process}") from None
     except warm.Unavailable:
         return False
 

@@ -27,11 +27,15 @@ class Found:
 
 
 def found(session: Session, command: warm.Command, query: Query, *, cold: bool) -> Found:
-    """Ask the store's warm process if there is one, unless `cold` forbids it; else search and read here."""
-    if not cold:
+    """Ask the store's warm process if there is one, unless `cold` forbids it; else search and read here.
+
+    One that says nothing is not asked again, for every question would wait for it.
+    """
+    if not cold and not session.alone:
         try:
             return _warm(session, command, query)
         except warm.Unavailable as why:
+            session.alone = isinstance(why, warm.Silent)
             if str(why):
                 session.warn(f"{why}; the model was loaded instead (to restart it: {session.again('serve')})")
     _ = session.library  # before torch is loaded, so that a missing store is reported at once

@@ -3,6 +3,8 @@
 import html.parser
 import io
 import json
+import os
+import stat
 
 import pytest
 
@@ -236,6 +238,16 @@ def test_a_page_follows_no_link_and_leaves_no_part(reatt, store, home):
     assert reatt("report", "R-1").code == 0
     assert (home / "bashrc").read_text() == "mine"
     assert {path.name for path in (home / "work").iterdir()} == {".reatt", "R-1.html", "R-1.html.part"}
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/null", "/dev/shm/../null", "pipe", "to-a-pipe"])
+def test_a_page_replaces_neither_device_nor_pipe(name, reatt, store, home):
+    put_page(store, "evil", voucher(b"evil"))
+    os.mkfifo("pipe")
+    os.symlink("pipe", "to-a-pipe")
+    done = reatt("report", "R-1", "-o", name)
+    assert (done.code, "is not a regular file" in done.err) == (2, True)
+    assert stat.S_ISFIFO(os.stat("to-a-pipe").st_mode)
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "no", '{"schema": "reatt.ask/1"}', '{"schema": "reatt.search/1"}'])

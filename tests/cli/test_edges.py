@@ -66,6 +66,14 @@ def test_a_number_of_a_settings_file_is_bounded_as_well(text, reatt, files):
     assert reatt("ingest", "x.pdf").code == 2
 
 
+@pytest.mark.parametrize("value", ["[1]", "[[]]", "[1.5, 'a']", "inf", "nan", "1979-05-27", "true", "{}", "9" * 30])
+@pytest.mark.parametrize("call", ["config", "config --json", "search tea"])
+def test_a_setting_of_another_kind_is_named(value, call, reatt, files):
+    (files / "config.toml").write_text(f"[ask]\ntop = {value}\n")
+    done = reatt(*call.split())
+    assert (done.code, "ask.top must be a text, a number" in done.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
