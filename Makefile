@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types smoke bench intra-cost first eval-mini intra-pool learning teacher adapting gpu reatt-mini twin completions man transcripts kills crashes flips moves asks figures coverage mutation-score mutate clean
+.PHONY: help setup demo test lint types smoke bench intra-cost first eval-mini intra-pool learning teacher adapting gpu reatt-mini twin completions man transcripts kills crashes flips moves asks figures coverage mutation-score mutate fuzz-models clean
 
 JOBS ?= 2
 COUNT ?= 20000
@@ -86,6 +86,9 @@ mutation-score: $(VENV)/installed-dev ## the share of FAULTS (100) small faults 
 
 mutate: $(VENV)/installed-dev ## damage COUNT files (20000) in many ways and read them; SEED varies them
 	MUTATIONS=$(COUNT) SEED=$(SEED) $(RUN_TESTS) --timeout 0 tests/formats/test_mutations.py $(ARGS)
+
+fuzz-models: $(VENV)/installed-dev ## damage the folders of COUNT models (20000) in many ways, then ask and add them; SEED varies them
+	MODELS=$(COUNT) SEED=$(SEED) $(RUN_TESTS) -s --timeout 0 tests/fuzz/test_models.py $(ARGS)
 
 lint: $(VENV)/installed-dev ## ruff: rules and format
 	$(BIN)/ruff check .

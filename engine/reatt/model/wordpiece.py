@@ -43,6 +43,11 @@ class WordPieceTokenizer(TextTokenizer):
         self.marks, self.begin, self.closing = marks, (marks.opening,), marks.separator
         self.unknown = self._tokenizer.token_to_id(getattr(self._tokenizer.model, "unk_token", None) or "")
 
+    @property
+    def largest(self) -> int:
+        """The largest token id that a text, its marks or an answer can have."""
+        return max(super().largest, self.marks.mask)
+
     def chunks(self, passages: Sequence[ChunkText]) -> list[Tokens]:
         """Encode chunks as `[CLS] T [SEP] X [SEP]`."""
         titles = self._encoded([passage.title for passage in passages])
@@ -78,7 +83,7 @@ class WordPieceTokenizer(TextTokenizer):
         return self.marks.mask
 
     def _encoded(self, texts: Sequence[str]) -> list[Encoding]:
-        return self._tokenizer.encode_batch([text.translate(READ_AS) for text in texts], add_special_tokens=False)
+        return self._encode_all([text.translate(READ_AS) for text in texts])
 
     def _chunk(self, title: Encoding, text: Encoding, passage: ChunkText) -> Tokens:
         room = self.chunk_limit - 3  # its marks
