@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types smoke bench intra-cost first eval-mini intra-pool learning teacher adapting gpu reatt-mini twin completions man transcripts kills crashes flips moves asks figures coverage mutation-score mutate fuzz-stores fuzz-edges together clean
+.PHONY: help setup demo test lint types smoke bench intra-cost first eval-mini intra-pool learning teacher adapting gpu reatt-mini twin completions man transcripts kills crashes flips moves asks figures coverage mutation-score mutate fuzz-stores fuzz-edges fuzz-models together clean
 
 JOBS ?= 2
 COUNT ?= 20000
@@ -92,6 +92,9 @@ fuzz-stores: $(VENV)/installed-dev ## damage COUNT stores (20000) of three kinds
 
 fuzz-edges: $(VENV)/installed-dev ## hand COUNT (20000) odd settings, questions, judgements and options to commands
 	EDGES=$(COUNT) SEED=$(SEED) $(RUN_TESTS) --timeout 0 tests/fuzz/test_edges.py $(ARGS)
+
+fuzz-models: $(VENV)/installed-dev ## damage the folders of COUNT models (20000) in many ways, then ask and add them; SEED varies them
+	MODELS=$(COUNT) SEED=$(SEED) $(RUN_TESTS) -s --timeout 0 tests/fuzz/test_models.py $(ARGS)
 
 lint: $(VENV)/installed-dev ## ruff: rules and format
 	$(BIN)/ruff check .

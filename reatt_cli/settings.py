@@ -1,4 +1,4 @@
-"""The values of the options that every command has, and the user's folders for caches and logs."""
+"""The values of the options that every command has, and the user's log."""
 
 from __future__ import annotations
 
@@ -39,13 +39,6 @@ def told(arguments: list[str]) -> Settings:
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     as_json = any(option.partition("=")[0] in PRINT_JSON for option in options)
     return Settings(json=as_json, debug="--debug" in options)
-
-
-def cache_folder() -> Path:
-    """Return the folder for files that may be deleted at any time."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("reatt", appauthor=False)
 
 
 def log_file() -> Path:

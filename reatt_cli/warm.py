@@ -83,7 +83,7 @@ class Silent(Unavailable):
 
 def place(store: Path) -> Endpoint:
     """Return the place of a store's warm process: named by the store's real path, in a folder of the user."""
-    from reatt_cli.settings import cache_folder
+    from reatt.places import cache_folder
 
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     folder = Path(runtime) / "reatt" if os.path.isabs(runtime) else cache_folder() / "run"

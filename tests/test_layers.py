@@ -182,6 +182,25 @@ def test_only_the_converter_calls_torch_load_and_for_weights_alone():
             assert "weights_only=True" in [ast.unparse(keyword) for keyword in call.keywords]
 
 
+def test_only_the_door_loads_weights():
+    """What is not verified first is not loaded: see weights/verify.py."""
+    loaders = {"load_t5", "load_bert", "load_t5gemma", "stacks.load_stack", "LOADERS"}
+    allowed = {"engine/reatt/weights/models.py", "engine/reatt/weights/stacks.py"}
+    for name, tree in trees(*FOLDERS.values(), ROOT / "recipes", ROOT / "bench"):
+        found = [f"{name}:{call.lineno}" for called, call in calls(tree) if called in loaders]
+        assert name in allowed or found == []
+        for found in imports(tree, name):
+            assert found.module != "reatt.weights.stacks" or name in allowed, found.where
+
+
+def test_nothing_links_files_of_a_model_or_store_to_others():
+    names = {name: tree for name, tree in trees(*FOLDERS.values()) if name != "store/reatt_store/vouching.py"}
+    linked = {
+        f"{name}:{call.lineno}" for name, tree in names.items() for called, call in calls(tree) if called == "os.link"
+    }
+    assert linked == set()
+
+
 def test_no_code_is_made_from_text():
     for name, tree in trees(*FOLDERS.values()):
         assert [f"{name}:{call.lineno}" for called, call in calls(tree) if called in {"eval", "exec", "compile"}] == []

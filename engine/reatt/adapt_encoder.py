@@ -191,6 +191,9 @@ class EncoderCourse:
         self.ranks.same(0.0)
         if resume:
             trainer.resume(self._training)
+            chunks, examples = len(self.material.corpus.passages), len(self.material.split.train)
+            if len(trainer.close) > examples or any(chunk >= chunks for row in trainer.close for chunk in row):
+                raise checkpoints.unreadable(self._training, "its close chunks are of another corpus")
         return trainer
 
     def _clean(self, writer: Writer, resume: bool) -> list[str]:

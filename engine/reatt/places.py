@@ -92,6 +92,15 @@ def config_folder() -> Path:
     return user_config_path("reatt", appauthor=False)
 
 
+def cache_folder() -> Path:
+    """Return the folder for files that may be deleted at any time; one that cannot exist for a user without a home."""
+    from platformdirs import user_cache_path
+
+    if not has_home() and not os.environ.get("XDG_CACHE_HOME"):
+        return NOWHERE
+    return user_cache_path("reatt", appauthor=False)
+
+
 def registry() -> Path:
     """Return the folder of models that can be named."""
     return data_folder() / "models"

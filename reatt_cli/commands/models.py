@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -50,10 +51,9 @@ def register(app: typer.Typer) -> None:
 
 def list_models(session: Session) -> None:
     """List the models of the store, the current one first, then those that --model accepts by name."""
-    from reatt.weights import models
     from reatt_cli.schemas import published as schemas
 
-    known = [*_own(session), *(_described(folder) for folder in models.installed(registry()))]
+    known = [*_own(session), *_installed(session)]
     result = schemas.Models(models=known, warnings=session.warnings)
     session.out.result(result, lambda: session.out.table([_row(model) for model in known]))
     session.out.note(counted(len(known), "model"))
@@ -62,12 +62,12 @@ def list_models(session: Session) -> None:
 def add(session: Session, source: Added, name: Name = None) -> None:
     """Install a model so that --model finds it by name. Only this command downloads or converts models."""
     from reatt.places import expanded
-    from reatt.weights import convert
+    from reatt.weights import adding
     from reatt_cli.schemas import published as schemas
 
     source = str(expanded(source)) if source.startswith("~") else source
     with session.out.progress() as on_progress:
-        added = convert.add(source, registry(), on_progress, name)
+        added = adding.add(source, registry(), on_progress, name)
     if added.left_out:
         session.warn(f"left out {counted(len(added.left_out), 'weight')} that a T5 does not use")
     result = schemas.Models(models=[_described(added.folder)], warnings=session.warnings)
@@ -150,6 +150,18 @@ def _own(session: Session) -> list[schemas.KnownModel]:
         except ModelError as error:
             session.warn(error.message)
     return found
+
+
+def _installed(session: Session) -> Iterator[schemas.KnownModel]:
+    """Describe the models that have a name; a broken one does not hide the others."""
+    from reatt.weights import models
+    from reatt_store.errors import ModelError
+
+    for folder in models.installed(registry()):
+        try:
+            yield _described(folder)
+        except ModelError as error:
+            session.warn(error.message)
 
 
 def _described(folder: ModelFolder, generation: int | None = None, in_force: bool = False) -> schemas.KnownModel:

@@ -86,11 +86,6 @@ def _warm(session: Session, command: warm.Command, query: Query) -> Found:
 
 def error_of(told: dict[str, str]) -> ReattError:
     """Rebuild the error that a warm process raised; an unknown kind is a bug."""
-    from reatt_store.errors import InternalError, ReattError
+    from reatt_store.errors import rebuilt
 
-    kinds, left = dict[str, type[ReattError]](), [ReattError]
-    while left:
-        kind = left.pop()
-        kinds.setdefault(kind.id, kind)
-        left += kind.__subclasses__()
-    return kinds.get(told["id"], InternalError)(told["message"], told["fix"], told["path"])
+    return rebuilt(told["id"], told["message"], told["fix"], told["path"])

@@ -29,7 +29,7 @@ from reatt.model.confidence import Signs
 from reatt.model.reatt import ReAtt
 from reatt.search.retriever import Retriever, fuse
 from reatt.weights import models
-from reatt.weights.folder import ModelFolder
+from reatt.weights.folder import ModelFolder, record
 from reatt_store.library import Library
 from recipes.reatt_mini.data import Json, answering, held_out, judgements, lines
 from recipes.reatt_mini.fetch import replace_text
@@ -174,6 +174,7 @@ def calibrate(folder: Path, data: Path, questions: int, documents: int) -> None:
     config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config["reatt"] |= {"fusion": weight, "confidence": fitted}
     replace_text(folder / "config.json", json.dumps(config, indent=1) + "\n")
+    record(ModelFolder(folder))
 
 
 def main() -> None:

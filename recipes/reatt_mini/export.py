@@ -20,7 +20,7 @@ from reatt.model.stacks.names import published
 from reatt.model.t5 import T5
 from reatt.weights import models
 from reatt.weights.bert_files import eight_bits
-from reatt.weights.folder import EMBEDDINGS, ModelFolder
+from reatt.weights.folder import EMBEDDINGS, ModelFolder, record
 from recipes.reatt_mini import shape
 from recipes.reatt_mini.fetch import replace_text
 from recipes.reatt_mini.losses import Learner
@@ -63,7 +63,7 @@ def export(checkpoint: Path, work: Path, folder: Path, *, full: bool) -> None:
 
 
 def replace_weights(file: Path, weights: dict[str, Tensor]) -> None:
-    """Put a new file of weights in place of the old one, which a store may hold a link to."""
+    """Put a new file of weights in place of the old one, whole or not at all."""
     part = file.with_suffix(".part")
     save_file(weights, part, {"format": "pt"})
     part.chmod(0o644)
@@ -80,6 +80,7 @@ def main() -> None:
     options = parser.parse_args()
     export(options.out / options.checkpoint, options.out, options.model, full=options.full)
     folder = ModelFolder(options.model)
+    record(folder)
     models.load(folder, "cpu")
     size = sum(file.stat().st_size for file in folder.files)
     print(f"{options.model}: {size / 1e6:.1f} MB, sha256 {folder.sha256}")

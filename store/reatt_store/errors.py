@@ -257,6 +257,16 @@ class GpuMemory(OutOfMemory):
     retryable = True
 
 
+def rebuilt(id: str, message: str, fix: str, path: str | None) -> ReattError:
+    """Make the error that another process of ours met; an unknown kind is a bug."""
+    kinds, left = dict[str, type[ReattError]](), [ReattError]
+    while left:
+        kind = left.pop()
+        kinds.setdefault(kind.id, kind)
+        left += kind.__subclasses__()
+    return kinds.get(id, InternalError)(message, fix, path)
+
+
 class Notice(str):
     """A warning with the id of its row: something the user should know, although nothing failed."""
 

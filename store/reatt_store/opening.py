@@ -22,7 +22,9 @@ PASSING = ".reatt-"  # how the names of unfinished files begin
 
 DEEP = 40  # arrays and objects within each other
 LONGEST_NUMBER = 20  # digits of a whole number
-_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[][{}]', re.DOTALL)  # a string counts as one, so brackets in it do not
+# A string counts as one, so brackets in it do not. One that never ends is one, too: else each quote would look for its
+# end, which takes minutes.
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[][{}]', re.DOTALL)
 LARGE = 1 << 28  # bytes: to read a smaller file takes no time, whatever it holds
 HOLLOW = 8  # a file is hollow if less than one in so many of its bytes is on the disk
 
@@ -57,7 +59,8 @@ def small_json(content: bytes | str) -> Any:
     """
     text = content if isinstance(content, str) else content.decode()
     depth = deepest = 0
-    for bracket in _BRACKETS.findall(text):
+    for found in _BRACKETS.finditer(text):
+        bracket = found[0]
         if bracket in "[{":
             depth += 1
             deepest = max(deepest, depth)

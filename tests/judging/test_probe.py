@@ -12,7 +12,7 @@ from reatt.judging.probe import HeadScore, MaskedSentence, mask_sentences, rank
 from reatt.model.backbone import ChunkText
 from reatt.model.stacks.halves import Head, learn_apart, pad
 from reatt.model.t5_names import published_weights
-from reatt.weights import convert, models
+from reatt.weights import adding, models
 from reatt.weights.t5_files import load_t5
 from reatt_store.errors import ModelError, NothingFound, UsageError
 from reatt_store.library import Chunk, Document, Library
@@ -31,7 +31,7 @@ def plain(tmp_path_factory, released):
     rows = slice(8 * MATCHING[1], 8 * MATCHING[1] + 8)
     weights[attention + "k.weight"][rows] = weights[attention + "q.weight"][rows] * 8
     torch.save(weights, source / "pytorch_model.bin")
-    return convert.add(str(source), folder / "registry", lambda _: None, "plain").folder
+    return adding.add(str(source), folder / "registry", lambda _: None, "plain").folder
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def library(tmp_path):
 @pytest.fixture
 def fresh(plain, tmp_path):
     """Register the plain T5 once more, to be changed."""
-    return convert.add(str(plain.path), tmp_path / "registry", lambda _: None, "fresh").folder
+    return adding.add(str(plain.path), tmp_path / "registry", lambda _: None, "fresh").folder
 
 
 def run(library, plain, **options):

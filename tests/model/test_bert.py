@@ -283,7 +283,7 @@ def test_a_weight_that_does_not_fit_is_named(bert, tmp_path, name, change, said)
 )  # fmt: skip
 def test_a_config_that_cannot_be_is_refused_in_a_line_before_anything_is_built(bert, tmp_path, change):
     folder = rewritten(bert, tmp_path / "other", lambda config: config.update(change)).path
-    with pytest.raises(ModelError, match=r"does not describe a BERT encoder with a T5 decoder: .{3}") as refused:
+    with pytest.raises(ModelError, match=r"config\.json.*: .{3}") as refused:
         load_bert(folder)
     assert "\n" not in str(refused.value)
 

@@ -13,7 +13,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from reatt.model.backbone import ChunkText
 from reatt.model.stacks.halves import Padded, lower_half, pack, pad, places, target_attention, upper_half
 from reatt.places import registry
-from reatt.weights import convert, models
+from reatt.weights import adding, models
 
 QUESTION = "How long is leave?"
 EVIDENCE = [
@@ -27,7 +27,7 @@ EVIDENCE = [
 def twins(tmp_path_factory, released):
     """Load one folder as our model and as transformers'."""
     folder = tmp_path_factory.mktemp("models")
-    ours = models.load(convert.add(str(released(folder / "tiny")), folder, lambda _: None, "ours").folder, "cpu")
+    ours = models.load(adding.add(str(released(folder / "tiny")), folder, lambda _: None, "ours").folder, "cpu")
     theirs = T5ForConditionalGeneration.from_pretrained(folder / "ours", attn_implementation="eager").eval()
     return ours, theirs.requires_grad_(False)
 

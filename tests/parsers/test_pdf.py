@@ -222,7 +222,7 @@ def parser(tmp_path: Path) -> Iterator[Path]:
 
 
 def talk(script: Path, seconds: float = 5) -> list[object]:
-    with open(os.devnull, "rb") as file, Child(script, file.fileno(), {}, seconds=seconds, output=10_000) as child:
+    with Child(script, {}, seconds=seconds, output=10_000) as child:
         return list(child.messages())
 
 

@@ -18,7 +18,7 @@ from reatt.training.teachers import (
     shares,
     teacher_hit,
 )
-from reatt.weights import convert, models
+from reatt.weights import adding, models
 
 SHAPE = {"vocab_size": 40, "d_model": 16, "d_kv": 4, "d_ff": 24, "num_heads": 3, "num_layers": 3}
 BATCH = TrainingBatch(
@@ -62,7 +62,7 @@ def test_the_target_attention_is_the_teacher_forced_pass_seen_by_a_hook(t5):
 
 
 def test_the_target_attention_is_the_eager_softmax_of_transformers(tmp_path, released):
-    ours = models.load(convert.add(str(released(tmp_path / "tiny")), tmp_path, lambda _: None, "ours").folder, "cpu")
+    ours = models.load(adding.add(str(released(tmp_path / "tiny")), tmp_path, lambda _: None, "ours").folder, "cpu")
     theirs = T5ForConditionalGeneration.from_pretrained(tmp_path / "ours", attn_implementation="eager").eval()
     torch.manual_seed(0)
     given = Pool(torch.randn(9, 32), (range(3), range(3, 9)))

@@ -16,6 +16,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
 from reatt.lessons.batches import ChunkIds, gather, order
 from reatt.lessons.close_chunks import WordSearch, close_chunks
@@ -158,6 +159,33 @@ def test_another_runs_checkpoint_is_refused(tiny_reatt, tmp_path):
     stranger = Trainer(tiny_reatt, PLAN, Objective(), FREEZES["none"], identity="another")
     with pytest.raises(UsageError, match="other settings"):
         stranger.resume(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"micro": 0}, {"done": -1}, {"round": "1"}, {"spent": None}, {"teaching": 1}, {"rows": [{}]}, {"rows": 3}],
+    ids=str,
+)
+def test_a_damaged_checkpoint_is_told_and_not_continued(tiny_reatt, tmp_path, change):
+    learn(trainer(tiny_reatt), tiny_reatt, Steps(1), tmp_path)
+    [folder] = tmp_path.glob("step-*")
+    state = json.loads((folder / "training.json").read_text())
+    (folder / "training.json").write_text(json.dumps({**state, **change}))
+    survivor = trainer(tiny_reatt)
+    with pytest.raises(UsageError, match="cannot be read"):
+        survivor.resume(tmp_path)
+    assert survivor.done == 0
+
+
+def test_a_checkpoint_of_another_shape_is_not_continued(tiny_reatt, tmp_path):
+    learn(trainer(tiny_reatt), tiny_reatt, Steps(1), tmp_path)
+    [folder] = tmp_path.glob("step-*")
+    tensors = load_file(folder / "training.safetensors")
+    name = next(name for name in tensors if name.startswith("model."))
+    for wrong in ({name: tensors[name][:1].clone()}, {"optimizer.900.step": torch.ones(())}, {"close": torch.ones(3)}):
+        save_file({**tensors, **wrong}, folder / "training.safetensors")
+        with pytest.raises(UsageError, match="cannot be read"):
+            trainer(tiny_reatt).resume(tmp_path)
 
 
 def test_where_memory_runs_out_half_as_many_questions_are_read_and_the_step_is_the_same(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reatt.model.backbone import ChunkText
-from reatt.weights import convert, models
+from reatt.weights import adding, models
 from reatt.weights.folder import ModelFolder
 from reatt_store.errors import DeviceError, ModelError, ModelUnsafe, UsageError
 from reatt_store.library import Library
@@ -19,7 +19,7 @@ from reatt_store.library import Library
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory, released):
     folder = tmp_path_factory.mktemp("models")
-    return convert.add(str(released(folder / "source" / "tiny")), folder / "registry", lambda _: None).folder
+    return adding.add(str(released(folder / "source" / "tiny")), folder / "registry", lambda _: None).folder
 
 
 @pytest.fixture

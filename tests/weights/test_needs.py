@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reatt.weights import convert, memory, models
+from reatt.weights import adding, memory, models
 from reatt.weights.folder import ModelFolder
 from reatt.weights.needs import Needs, needs
 from reatt.weights.stacks import load_stack
@@ -50,9 +50,9 @@ def test_a_config_that_is_silent_is_no_failure():
 
 
 def test_what_memory_cannot_hold_is_refused_before_it_is_copied(t5gemma, tmp_path, monkeypatch):
-    monkeypatch.setattr(memory, "free_memory", lambda device: 1000)
+    monkeypatch.setattr(memory, "unused_memory", lambda: 1000)
     with pytest.raises(OutOfMemory, match="tiny takes"):
-        convert.add(str(t5gemma), tmp_path, lambda _: None, "tiny")
+        adding.add(str(t5gemma), tmp_path, lambda _: None, "tiny")
     assert list(tmp_path.iterdir()) == []
 
 

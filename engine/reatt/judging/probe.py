@@ -22,9 +22,8 @@ from reatt.model.stacks.halves import Padded, pad
 from reatt.model.t5 import T5
 from reatt.progress import OnProgress, Progress
 from reatt.search.score import maxima, mean_by_question
-from reatt.weights.folder import ModelFolder
-from reatt.weights.models import choose_device, read_tokenizer
-from reatt.weights.stacks import load_stack
+from reatt.weights.folder import RECORD, ModelFolder, record
+from reatt.weights.models import choose_device, load_stack
 from reatt.weights.t5_files import learnt_apart
 from reatt_store.errors import NothingFound, UsageError
 from reatt_store.library import Chunk, Library
@@ -83,7 +82,8 @@ def probe(
         raise NothingFound(
             f"the store has only {len(asked)} usable sentences; {FEWEST} are needed", "reatt ingest PATH"
         )
-    tokenizer, t5 = read_tokenizer(folder), load_stack(folder.path).to(choose_device(device))
+    loaded = load_stack(folder, torch.float32)
+    tokenizer, t5 = loaded.tokenizer, loaded.model.to(choose_device(device))
     where = t5.shared.weight.device
     order = sorted(range(len(sample)), key=lambda number: len(sample[number].text))
     tokens = tokenizer.chunks([ChunkText(sample[number].title, sample[number].text) for number in order])
@@ -105,9 +105,12 @@ def choose(folder: ModelFolder, head: HeadScore) -> ModelFolder:
     refuse_shared(folder)
     config = {**folder.config, "retrieval_layer": head.layer, "retrieval_head": head.number}
     file = folder.path / "config.json"
-    # Not in place, because the file may be linked from a store.
+    (folder.path / RECORD).unlink(missing_ok=True)  # what it says holds no longer
     replace_bytes(file, (json.dumps(config, indent=1) + "\n").encode(), mode=0o666)
-    return ModelFolder(folder.path, folder.origin, folder.called)
+    changed = ModelFolder(folder.path, folder.origin, folder.called)
+    if folder.origin == "added":
+        record(changed)
+    return changed
 
 
 def refuse_shared(folder: ModelFolder) -> None:

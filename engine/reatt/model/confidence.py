@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
+LARGEST = 1e6  # of a number of the calibration
 UNCALIBRATED_THRESHOLD = 0.1  # the mean token probability below which a model without calibration does not answer
 
 
@@ -37,8 +38,15 @@ class Calibration:
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Calibration:
         """Read `reatt.confidence` of a model's config; a sign that is missing there has weight 0."""
-        weights = Signs(**{name: float(weight) for name, weight in raw["weights"].items()})
-        return cls(float(raw["bias"]), weights, float(raw["threshold"]))
+        weights = Signs(**{name: _number(weight) for name, weight in raw["weights"].items()})
+        return cls(_number(raw["bias"]), weights, _number(raw["threshold"]))
+
+
+def _number(found: object) -> float:
+    """Return a number of the calibration; raises ValueError for one that is none, or absurd."""
+    if type(found) in (int, float) and isinstance(found, int | float) and abs(found) <= LARGEST:
+        return float(found)
+    raise ValueError(f"{found!r:.40} is no number up to {LARGEST:g}")
 
 
 def confidence(signs: Signs, calibration: Calibration | None) -> float:

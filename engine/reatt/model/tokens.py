@@ -8,7 +8,8 @@ so every token has an exact place in the document.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,16 +43,15 @@ class TextTokenizer:
     asking = QUESTION  # before every question
 
     def __init__(self, file: Path, *, end: int, question_limit: int = 128, chunk_limit: int = 512) -> None:
-        try:
+        self._file = file
+        with self._told():
             self._tokenizer = Tokenizer.from_file(str(file))
-        except Exception as error:  # tokenizers raises bare Exception for missing and for broken files
-            raise ModelError(f"cannot read {file}: {error}", "copy the model again", str(file)) from None
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
-        self._tokenizer.encode_special_tokens = True  # if the tokenizer can: then </s> in a text is not an end mark
+            self._tokenizer.no_truncation()
+            self._tokenizer.no_padding()
+            self._tokenizer.encode_special_tokens = True  # if it can: then </s> in a text is not an end mark
         self.end, self.question_limit, self.chunk_limit = end, question_limit, chunk_limit
         self.closing = end  # after every question and chunk
-        empty = self._tokenizer.encode("")
+        empty = self._encode("", marks=True)
         marks = [id for id, mark in zip(empty.ids, empty.special_tokens_mask, strict=True) if mark]
         self.begin = tuple(id for id in marks if id != end)  # what the tokenizer puts before every text; T5's: nothing
 
@@ -60,13 +60,18 @@ class TextTokenizer:
         """The number of token ids."""
         return self._tokenizer.get_vocab_size()
 
+    @property
+    def largest(self) -> int:
+        """The largest token id that a text, its marks or an answer can have."""
+        return max(self.end, self.closing, *self.begin, *self._tokenizer.get_vocab().values())
+
     def read_as(self, text: str) -> str:
         """Return what the tokenizer gets of a text."""
         return text.translate(READ_AS)
 
     def question(self, text: str) -> Tokens:
         """Encode a question as `question: Q </s>`."""
-        encoding = self._tokenizer.encode(self.asking + self.read_as(text), add_special_tokens=False)
+        encoding = self._encode(self.asking + self.read_as(text))
         return self._finish(encoding, text, len(self.asking), self.question_limit)
 
     def masked(self, parts: Sequence[str]) -> Tokens:
@@ -78,7 +83,7 @@ class TextTokenizer:
         if len(parts) == 1:
             return self.question(parts[0])
         mask = self._mask()
-        prefix = [*self.begin, *self._tokenizer.encode(self.asking.strip(), add_special_tokens=False).ids]
+        prefix = [*self.begin, *self._encode(self.asking.strip()).ids]
         ids: list[int] = []
         spans: list[Span] = []
         at = first = 0
@@ -90,7 +95,7 @@ class TextTokenizer:
                 at += len(MASK)
             margin = len(part) - len(part.lstrip())
             plain = self.read_as(part.strip().replace(MASK, " " * len(MASK)))
-            encoding = self._tokenizer.encode(plain, add_special_tokens=False)
+            encoding = self._encode(plain)
             ids += encoding.ids
             spans += [_moved(span, at) for span in self._places(encoding, part, -margin)]
             at += len(part)
@@ -101,7 +106,7 @@ class TextTokenizer:
         """Encode chunks as `title: T context: X </s>`."""
         heads = [TITLE + self._short(passage.title) + CONTEXT for passage in passages]
         whole = [self.read_as(head + passage.text.strip()) for head, passage in zip(heads, passages, strict=True)]
-        encodings = self._tokenizer.encode_batch(whole, add_special_tokens=False)
+        encodings = self._encode_all(whole)
         margins = [len(passage.text) - len(passage.text.lstrip()) for passage in passages]
         rows = zip(encodings, passages, heads, margins, strict=True)
         return [
@@ -110,24 +115,44 @@ class TextTokenizer:
 
     def answer(self, text: str) -> tuple[int, ...]:
         """Encode an answer with its end mark, as the decoder should write it."""
-        return (*self._tokenizer.encode(self.read_as(text), add_special_tokens=False).ids, self.end)
+        return (*self._encode(self.read_as(text)).ids, self.end)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Turn generated ids back into text."""
-        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True)).strip()
+        with self._told():
+            return str(self._tokenizer.decode(list(ids), skip_special_tokens=True)).strip()
 
     def count(self, text: str) -> int:
         """Count a text's tokens without prefix and end marks."""
-        return len(self._tokenizer.encode(self.read_as(text), add_special_tokens=False).ids)
+        return len(self._encode(self.read_as(text)).ids)
 
     def identity(self) -> str:
         """Hash the tokenizer itself, for fingerprints."""
         return hashlib.blake2b(self._tokenizer.to_str().encode(), digest_size=16).hexdigest()
 
+    def _encode(self, text: str, marks: bool = False) -> Encoding:
+        with self._told():
+            return self._tokenizer.encode(text, add_special_tokens=marks)
+
+    def _encode_all(self, texts: Sequence[str]) -> list[Encoding]:
+        with self._told():
+            return list(self._tokenizer.encode_batch(texts, add_special_tokens=False))
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Raise ModelError for what the library does with a broken file: bare exceptions, and panics of Rust."""
+        try:
+            yield
+        except BaseException as error:
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
+            message = f"cannot read {self._file}: {error!s:.200}"
+            raise ModelError(message, "copy the model again", str(self._file)) from None
+
     def _short(self, title: str) -> str:
         if len(title.encode("utf-8", "replace")) <= TITLE_TOKENS:  # a token is a byte at least
             return title
-        offsets = self._tokenizer.encode(self.read_as(title), add_special_tokens=False).offsets
+        offsets = self._encode(self.read_as(title)).offsets
         return title if len(offsets) <= TITLE_TOKENS else title[: offsets[TITLE_TOKENS][0]]
 
     def spelt_as_in(self, text: str, evidence: Sequence[str]) -> str:

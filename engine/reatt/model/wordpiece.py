@@ -52,6 +52,11 @@ class WordPieceTokenizer(TextTokenizer):
         self.plain_characters = plain_characters  # whether ligatures and other disguises of characters are undone
         self.unknown = self._tokenizer.token_to_id(getattr(self._tokenizer.model, "unk_token", None) or "")
 
+    @property
+    def largest(self) -> int:
+        """The largest token id that a text, its marks or an answer can have."""
+        return max(super().largest, self.marks.mask)
+
     def chunks(self, passages: Sequence[ChunkText]) -> list[Tokens]:
         """Encode chunks as `[CLS] T [SEP] X [SEP]`."""
         titles = self._encoded([passage.title for passage in passages])
@@ -92,7 +97,7 @@ class WordPieceTokenizer(TextTokenizer):
         return self.marks.mask
 
     def _encoded(self, texts: Sequence[str]) -> list[Encoding]:
-        return self._tokenizer.encode_batch([self.read_as(text) for text in texts], add_special_tokens=False)
+        return self._encode_all([self.read_as(text) for text in texts])
 
     def _chunk(self, title: Encoding, text: Encoding, passage: ChunkText) -> Tokens:
         room = self.chunk_limit - 3  # its marks

@@ -10,19 +10,20 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 
 _PR_SET_PDEATHSIG = 1
 _LOOK = 0.5  # seconds between looks at the parent where the kernel does not tell
 
 
-def limit(memory: int, cpu_seconds: int) -> None:
-    """Give up rights that a parser never needs."""
+def limit(memory: int, cpu_seconds: int, written: int = 0) -> None:
+    """Give up rights that a parser never needs; `written` is how large the files may be that it makes."""
     import resource
 
     for what, most in (
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_CPU, cpu_seconds),
-        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_FSIZE, written),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, 64),
     ):
@@ -30,6 +31,14 @@ def limit(memory: int, cpu_seconds: int) -> None:
             resource.setrlimit(what, (most, most))
         except (ValueError, OSError):
             continue  # not on this system, or already lower
+
+
+def limit_data(memory: int) -> None:
+    """Limit the bytes that this process may fill; libraries may map gigabytes, and those do not count."""
+    import resource
+
+    with suppress(ValueError, OSError):  # not on this system, or already lower
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
 
 
 def limit_for_now(memory: int, cpu_seconds: int) -> None:

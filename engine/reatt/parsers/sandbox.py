@@ -1,9 +1,9 @@
 """Run a parser of hostile files in a child process: limited memory, processor time, wall clock and output.
 
 A 24 KB file can occupy a pure-Python parser for 20 seconds, and a C++ parser can crash. Neither may stop an ingest, so
-every parser runs in a child. `pool.py` has the children that read one file after another; here is the child that reads
-one file, a PDF, and then ends. It gets the open file (never a path) and a request of one JSON line on standard input,
-and answers with one JSON object per line. It sets its own limits before it loads the parser.
+every parser runs in a child. `pool.py` has the children that read one file after another; here is the child that does
+one thing, such as to read a PDF or to convert a model, and then ends. It gets open files and a request of one JSON line
+on standard input, and answers with one JSON object per line. It sets its own limits before it reads a file.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ class Crashed(Exception):
 class Child:
     """One parser process; a context manager that never leaves it running."""
 
-    def __init__(self, script: Path, file: int, request: Mapping[str, Any], *, seconds: float, output: int) -> None:
+    def __init__(
+        self, script: Path, request: Mapping[str, Any], files: tuple[int, ...] = (), *, seconds: float, output: int
+    ) -> None:
         self._started = time.monotonic()
         self._seconds = seconds
         self._longest = PATIENCE * seconds
@@ -60,10 +62,10 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            pass_fds=(file,),
+            pass_fds=files,
             start_new_session=True,
         )
-        self._request = {**request, "file": file, "cpu_seconds": int(self._longest) + 1, "parent": os.getpid()}
+        self._request = {**request, "cpu_seconds": int(self._longest) + 1, "parent": os.getpid()}
 
     def __enter__(self) -> Child:
         return self

@@ -18,9 +18,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from reatt.weights import headers
+from reatt.weights.verify import require_finite
 from reatt_store.connection import sync_folder, translated
-from reatt_store.errors import DiskFull, UsageError
+from reatt_store.errors import DiskFull, ModelError, UsageError
+from reatt_store.opening import LARGE, open_regular, small_json
 
+Shapes = Mapping[str, tuple[int, ...]]  # by the names of tensors
 WEIGHTS, STATE = "training.safetensors", "training.json"
 PART = "part"  # the temporary name of a folder that is being written or deleted
 
@@ -60,12 +64,32 @@ def load(folder: Path) -> Checkpoint | None:
     """Read the newest checkpoint; None if there is none."""
     for newest in reversed(_complete(folder)):
         try:
-            state = json.loads((newest / STATE).read_text(encoding="utf-8"))
+            with open_regular(newest / STATE) as file:
+                state = small_json(file.read(LARGE))
+            if not isinstance(state, dict):
+                raise ValueError(f"{STATE} holds no JSON object")
+            headers.of_file(newest / WEIGHTS)
+            require_finite([newest / WEIGHTS])
             return Checkpoint(load_file(newest / WEIGHTS), state)
-        except (OSError, ValueError, SafetensorError) as error:
-            message = f"the checkpoint in {newest} cannot be read: {error}"
-            raise UsageError(message, "run the command without --resume", str(newest)) from None
+        except (OSError, ValueError, RecursionError, SafetensorError, ModelError) as error:
+            raise unreadable(newest, str(error)) from None
     return None
+
+
+def unreadable(folder: Path, why: str) -> UsageError:
+    """Describe a checkpoint that cannot be continued."""
+    message = f"the checkpoint in {folder} cannot be read: {why:.200}"
+    return UsageError(message, "run the command without --resume", str(folder))
+
+
+def require_shapes(found: Checkpoint, needed: Shapes, optional: Shapes, folder: Path) -> None:
+    """Raise UsageError unless a checkpoint has the tensors that are needed, no unknown ones, and all of their shape."""
+    known = {**needed, **optional}
+    missing = needed.keys() - found.tensors.keys()
+    unknown = found.tensors.keys() - known.keys()
+    other = [name for name in known.keys() & found.tensors.keys() if tuple(found.tensors[name].shape) != known[name]]
+    if wrong := sorted([*missing, *unknown, *other]):
+        raise unreadable(folder, f"{len(wrong)} of its tensors do not fit: {', '.join(wrong[:3])}")
 
 
 def exists(folder: Path) -> bool:

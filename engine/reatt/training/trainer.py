@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 
@@ -168,8 +168,7 @@ class Trainer:
         """Replace the checkpoint by one with everything that the next step depends on; only the first process does."""
         if self.ranks.number:
             return
-        tensors: dict[str, Tensor] = {f"model.{name}": weight for name, weight in self._model.t5.named_parameters()}
-        tensors |= {f"selector.{name}": weight for name, weight in self.selector.named_parameters()}
+        tensors: dict[str, Tensor] = dict(self._named())
         for index, slot in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in slot.items()}
         tensors["close"] = _rectangle(self.close)
@@ -184,23 +183,54 @@ class Trainer:
         found = checkpoints.load(folder)
         if found is None:
             return False
-        if found.state["identity"] != self.identity:
+        if found.state.get("identity") != self.identity:
             message = "the run that was interrupted had other settings, another model or other documents"
             raise UsageError(message, "the options it had, or run without --resume", str(folder))
-        for prefix, module in (("model", self._model.t5), ("selector", self.selector)):
-            for name, weight in module.named_parameters():
-                weight.data.copy_(found.tensors[f"{prefix}.{name}"])
+        tensors = dict(found.tensors)
+        close = tensors.pop("close", torch.empty(0, 0))
+        self._require(checkpoints.Checkpoint(tensors, found.state), close, folder)
+        for name, weight in self._named().items():
+            weight.data.copy_(tensors.pop(name))
         whole = self.optimizer.state_dict()
-        for key, value in found.tensors.items():
-            if key.startswith("optimizer."):
-                _, index, name = key.split(".")
-                whole["state"].setdefault(int(index), {})[name] = value
+        for key, value in tensors.items():
+            _, index, name = key.split(".")
+            whole["state"].setdefault(int(index), {})[name] = value
         self.optimizer.load_state_dict(whole)
-        self.close = [[chunk for chunk in row if chunk >= 0] for row in found.tensors["close"].tolist()]
+        self.close = [[chunk for chunk in row if chunk >= 0] for row in close.tolist()]
         self.done, self.spent, self.round = (found.state[name] for name in ("done", "spent", "round"))
         self.micro, self.teaching = found.state["micro"], found.state["teaching"]
         self.rows = [Row(**row) for row in found.state["rows"]]
         return True
+
+    def _named(self) -> dict[str, torch.nn.Parameter]:
+        """Return all weights under their names in a checkpoint."""
+        parts = (("model", self._model.t5), ("selector", self.selector))
+        return {f"{prefix}.{name}": weight for prefix, module in parts for name, weight in module.named_parameters()}
+
+    def _require(self, found: checkpoints.Checkpoint, close: Tensor, folder: Path) -> None:
+        """Raise UsageError unless everything in a checkpoint is such as `save` writes it; it may be damaged."""
+        moments = {"step": (), "exp_avg": None, "exp_avg_sq": None}
+        slots = {
+            f"optimizer.{index}.{name}": tuple(weight.shape) if shape is None else shape
+            for index, weight in enumerate(self.weights)
+            for name, shape in moments.items()
+        }
+        needed = {name: tuple(weight.shape) for name, weight in self._named().items()}
+        checkpoints.require_shapes(found, needed, slots, folder)
+        if close.ndim != 2 or close.dtype != torch.int64:
+            raise checkpoints.unreadable(folder, "it has no list of close chunks")
+        counts = [found.state.get(name) for name in ("done", "round", "micro")]
+        least = zip(counts, (0, -1, 1), strict=True)
+        rows = found.state.get("rows")
+        sane = (
+            all(type(count) is int and count >= most for count, most in least)
+            and type(found.state.get("spent")) in (int, float)
+            and isinstance(found.state.get("teaching"), bool)
+            and isinstance(rows, list)
+            and all(_is_row(row) for row in rows)
+        )
+        if not sane:
+            raise checkpoints.unreadable(folder, "its counts are none")
 
 
 @dataclass(frozen=True)
@@ -282,6 +312,13 @@ def _tokens(batch: TrainingBatch, reads: bool) -> int:
         for question, close in zip(batch.questions, batch.close, strict=True)
         for chunk in close
     )
+
+
+def _is_row(found: object) -> bool:
+    """Return whether a value read from a checkpoint is a row of the log."""
+    plain = (int, float, type(None))
+    names = {each.name for each in fields(Row)}
+    return isinstance(found, dict) and found.keys() == names and all(type(value) in plain for value in found.values())
 
 
 def _rectangle(rows: Sequence[Sequence[int]]) -> Tensor:

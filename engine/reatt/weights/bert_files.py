@@ -20,9 +20,13 @@ from reatt.model.projections import Pointer, Projections
 from reatt.model.stacks.bert import BertStack
 from reatt.model.stacks.names import WORDS, our_name
 from reatt.model.t5 import T5
+from reatt.weights import headers
 from reatt.weights.bert_shape import FolderShape, read_shape
+from reatt.weights.bounds import COUNTS
+from reatt.weights.files import AGAIN
 from reatt.weights.folder import EMBEDDINGS
-from reatt.weights.t5_files import RETRIEVAL, Uninitialised, complain, read_weights
+from reatt.weights.headers import Entry
+from reatt.weights.t5_files import RETRIEVAL, Uninitialised, complain, read_weights, shapes
 from reatt_store.errors import ModelError
 
 REDUNDANT = re.compile(r"^bert\.(pooler\.|embeddings\.position_ids$)")
@@ -31,14 +35,16 @@ REDUNDANT = re.compile(r"^bert\.(pooler\.|embeddings\.position_ids$)")
 def load_bert(folder: Path, dtype: torch.dtype = torch.float32) -> T5:
     """Build the model of a folder; raises `ModelError` naming everything that does not fit."""
     shape, apart = read_shape(folder), (folder / EMBEDDINGS).is_file()
-    weights = {our_name(name): weight for name, weight in read_weights(folder, REDUNDANT)}
-    model = unfilled(replace(shape, width=shape.width or _width(weights)))
-    expected = {name: tuple(weight.shape) for name, weight in model.state_dict().items() if name != "lm_head.weight"}
+    entries = {our_name(name): entry for name, entry in headers.of_folder(folder, REDUNDANT).items()}
+    model = unfilled(replace(shape, width=shape.width or _width(entries)))
+    expected = shapes(model)
+    expected.pop("lm_head.weight")
     if apart:
-        complain({name: shape for name, shape in expected.items() if name != WORDS}, weights, folder)
-        weights[WORDS] = _widened(folder / EMBEDDINGS, expected[WORDS])
-    else:
-        complain(expected, weights, folder)
+        _check_words(folder / EMBEDDINGS, expected.pop(WORDS))
+    complain(expected, entries, folder)
+    weights = {our_name(name): weight for name, weight in read_weights(folder, REDUNDANT)}
+    if apart:
+        weights[WORDS] = _widened(folder / EMBEDDINGS)
     model.load_state_dict({name: weight.to(dtype) for name, weight in weights.items()}, strict=False, assign=True)
     model.lm_head.weight = model.shared.weight
     model.fixed = (model.shared,) if apart else ()
@@ -56,10 +62,10 @@ def unfilled(shape: FolderShape) -> T5:
     return model
 
 
-def _width(weights: Mapping[str, Tensor]) -> int | None:
+def _width(entries: Mapping[str, Entry]) -> int | None:
     """Return the width of keys from the weights; None if the model retrieves by a head."""
-    found = weights.get(f"{RETRIEVAL}k.weight")
-    return len(found) if found is not None and found.ndim else None
+    found = entries.get(f"{RETRIEVAL}k.weight")
+    return min(found.shape[0], COUNTS["width"][1]) if found is not None and found.shape else None
 
 
 def eight_bits(words: Tensor) -> dict[str, Tensor]:
@@ -71,15 +77,22 @@ def eight_bits(words: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _widened(file: Path, shape: tuple[int, ...]) -> Tensor:
+def _check_words(file: Path, shape: tuple[int, ...]) -> None:
+    """Raise ModelError unless a file holds embeddings (V, D) in 8 bits, with their scales."""
+    entries = headers.of_file(file)
+    words = entries.get("word_embeddings.weight")
+    if words is not None and words.type != "I8":
+        raise ModelError(f"{file} holds embeddings that are not of 8 bits", AGAIN, str(file))
+    floats = {name: replace(entry, type="F16" if entry is words else entry.type) for name, entry in entries.items()}
+    complain({"word_embeddings.weight": shape, "word_embeddings.scale": shape[:1]}, floats, file)
+
+
+def _widened(file: Path) -> Tensor:
     """Read embeddings (V, D) from their 8-bit file."""
     try:
         with safe_open(file, framework="pt") as stream:
             found = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ModelError(f"{file} is damaged: {error}", "copy the model again", str(file)) from None
-    complain({"word_embeddings.weight": shape, "word_embeddings.scale": shape[:1]}, found, file)
-    if found["word_embeddings.weight"].dtype != torch.int8:
-        raise ModelError(f"{file} holds embeddings that are not of 8 bits", "copy the model again", str(file))
+    except (SafetensorError, OSError) as error:
+        raise headers.damaged(file, str(error)) from None
     words: Tensor = found["word_embeddings.weight"].float() * found["word_embeddings.scale"].float()[:, None]
     return words

@@ -10,15 +10,12 @@ from typing import Any
 from reatt.model.projections import Form
 from reatt.model.stacks.bert import BertConfig
 from reatt.model.t5 import T5Config
+from reatt.weights.bounds import COUNTS
+from reatt.weights.files import AGAIN
 from reatt.weights.folder import read_config
 from reatt_store.errors import ModelError
 
-MOST = {
-    "vocab_size": 1 << 20, "hidden_size": 1 << 14, "num_hidden_layers": 256, "num_attention_heads": 256,
-    "intermediate_size": 1 << 16, "max_position_embeddings": 1 << 13, "type_vocab_size": 16, "num_layers": 256,
-    "num_heads": 256, "d_kv": 1 << 12, "d_ff": 1 << 16, "relative_attention_num_buckets": 1 << 10,
-    "relative_attention_max_distance": 1 << 16, "width": 1 << 12,
-}  # fmt: skip
+MOST_POSITIONS = 1 << 13
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ def read_shape(folder: Path) -> FolderShape:
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         why = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         message = f"{file} does not describe a BERT encoder with a T5 decoder: {why:.200}"
-        raise ModelError(message, "docs/model-format.md has the format; copy the model again", str(file)) from None
+        raise ModelError(message, f"docs/model-format.md has the format; {AGAIN}", str(file)) from None
     return FolderShape(encoder, decoder, form, keys, points, unit_states)
 
 
@@ -87,10 +84,10 @@ def _decoder(raw: Mapping[str, Any], width: int, marks: Mapping[str, Any], commo
 
 
 def _number(raw: Mapping[str, Any], name: str, least: int = 1) -> int:
-    found = raw[name]
-    if type(found) is int and least <= found <= MOST[name]:
+    found, most = raw[name], MOST_POSITIONS if name == "max_position_embeddings" else COUNTS[name][1]
+    if type(found) is int and least <= found <= most:
         return found
-    raise ValueError(f"{name} is {found!r:.40}; expected a number from {least} to {MOST[name]}")
+    raise ValueError(f"{name} is {found!r:.40}; expected a number from {least} to {most}")
 
 
 def _id(raw: Mapping[str, Any], name: str, count: int) -> int:

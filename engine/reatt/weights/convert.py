@@ -1,106 +1,53 @@
-"""`reatt models add`: copy a model under a name; weights in a pickle are converted once.
+"""Assemble a model in a folder: copy its files, convert a pickle once, and load it as a check.
 
-This is the only module that reads pickles (with `weights_only=True`), and the only one that starts a download. A model
-is assembled in a temporary folder, loaded as a check, and moved into place by one rename.
+`adding` runs this module as a script, in a process of its own with limits, because the files may be a stranger's. It
+reads a request of one JSON line, and says as JSON lines:
+    {"phase": "copy"}, {"phase": "check"}
+    {"left_out": ["encoder.head_weights"]}
+    {"error": id, "message": "...", "fix": "..."}
+This is the only module that reads pickles, with `weights_only=True`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from resource import RLIM_INFINITY
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from reatt.model.t5 import T5
-from reatt.model.t5_names import published_weights
-from reatt.progress import OnProgress, Progress
-from reatt.weights.folder import INDEX, INSTALL_HUB, ModelFolder, place, read_config, shards, weight_files
-from reatt.weights.memory import check_to_load
-from reatt.weights.models import BUNDLED, load_asker
-from reatt.weights.t5_files import REDUNDANT, read_shape
-from reatt.weights.tokenizer_files import read_tokenizer
-from reatt_store.connection import sync_folder, translated
-from reatt_store.errors import DiskFull, ModelError, ModelUnsafe, NoSuchPath, UsageError
+from reatt.model.t5 import T5, T5Config
+from reatt.model.t5_names import our_name, published_weights
+from reatt.parsers.confined import die_with, limit, limit_data
+from reatt.parsers.sandbox import Message
+from reatt.weights.files import opened, place
+from reatt.weights.folder import INDEX, INSTALL_HUB, ModelFolder, shards, weight_files
+from reatt.weights.headers import Entry
+from reatt.weights.models import load_asker
+from reatt.weights.t5_files import REDUNDANT, Uninitialised, read_shape, unfilled
+from reatt_store.connection import translated
+from reatt_store.errors import ModelError, ModelUnsafe, ReattError
 
 PICKLE, PICKLE_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
-HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w./-]+)?", re.ASCII)
-NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
-OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+TYPES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 
 
-@dataclass(frozen=True)
-class Added:
-    """A model that now has a name."""
-
-    folder: ModelFolder
-    left_out: tuple[str, ...]  # weights of the pickle that are not part of a T5
-
-
-def add(source: str, registry: Path, on_progress: OnProgress, name: str | None = None) -> Added:
-    """Register a model folder, or a model of the hub (`owner/model[@revision]`); it replaces one of the same name."""
-    folder = Path(source).expanduser()
-    if folder.is_dir():
-        return _register(folder, registry, _name(name or folder.resolve().name), on_progress)
-    if not HUB_NAME.fullmatch(source):
-        raise NoSuchPath(f"{source} is neither a folder nor a hub name such as neulab/reatt-large-nq", "", source)
-    called = _name(name or source.partition("@")[0].rpartition("/")[2])
-    with translated(registry):
-        registry.mkdir(parents=True, exist_ok=True)
-        fetched = registry / f".hub-{re.sub(r'[/@]', '--', source)}"  # kept if killed: the next run goes on
-        fetched.mkdir(exist_ok=True)
-    download(source, fetched, on_progress)
-    added = _register(fetched, registry, called, on_progress, ours=True)
-    shutil.rmtree(fetched, ignore_errors=True)
-    return added
-
-
-def download(name: str, folder: Path, on_progress: OnProgress) -> None:
-    """Fetch a model of the hub into a folder, in a child process; this process never opens a connection."""
-    environment = {key: value for key, value in os.environ.items() if key not in OFFLINE}
-    command = [sys.executable, "-P", str(Path(__file__).with_name("hub_child.py")), name, str(folder)]
-    said: dict[str, object] = {}
-    quiet = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment | quiet, text=True
-    ) as child:
-        try:
-            for line in child.stdout or ():
-                said |= json.loads(line)
-                total = int(str(said.get("total", 0)))
-                _check_room(folder, name, total)
-                on_progress(Progress("download", min(int(str(said.get("done", 0))), total), total, name))
-        finally:
-            child.terminate()
-    if said.get("install"):
-        raise ModelError(f"to download {name}, huggingface_hub is needed", INSTALL_HUB)
-    if said.get("gated"):
-        fix = f"do so on https://huggingface.co/{name.partition('@')[0]}, then: hf auth login"
-        raise ModelError(f"{name} is only for those who have accepted its licence", fix)
-    if child.returncode or "error" in said:
-        why = said.get("error", "the download stopped")
-        raise ModelError(
-            f"cannot download {name}: {why}", f"download it by hand, then: reatt models add DIR --name {name}"
-        )
-
-
-def _check_room(folder: Path, name: str, total: int) -> None:
-    """Stop a download if the disk or the memory is too small, as soon as the model's config says so."""
-    left = total - sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    if left > shutil.disk_usage(folder).free:
-        raise DiskFull(f"no room in {folder.parent}: the model needs {total / 1e9:.2f} GB", "free some space")
-    if (folder / "config.json").is_file():
-        check_to_load(ModelFolder(folder, called=name))
+def assemble(source: Path, part: Path, tell: Callable[[Message], None]) -> tuple[str, ...]:
+    """Bring a model into an empty folder and load it; returns the weights of a pickle that were left out."""
+    tell({"phase": "copy"})
+    place(source / "config.json", part / "config.json")
+    _bring_tokenizer(source, part)
+    left_out = _bring_weights(source, part)
+    for file in ModelFolder(source).apart:
+        place(file, part / file.name)
+    tell({"phase": "check"})
+    load_asker(ModelFolder(part), torch.float32)
+    return left_out
 
 
 def convert(source: Path, target: Path) -> tuple[str, ...]:
@@ -109,17 +56,37 @@ def convert(source: Path, target: Path) -> tuple[str, ...]:
     Copies of the embedding, and position tables that the model never reads, are left out without mention. Other weights
     that are not part of a T5, for example of an optimizer, are returned by name.
     """
-    with torch.device("meta"):
-        known = {*published_weights(T5(read_shape(source))), "lm_head.weight"}
+    config = read_shape(source)
     weights = {name: weight for name, weight in _unpickled(source) if not REDUNDANT.match(name)}
-    head, shared = weights.get("lm_head.weight"), weights.get("shared.weight")
-    if head is not None and shared is not None and head.shape == shared.shape and torch.equal(head, shared):
+    entries = {name: _entry(name, weight, source) for name, weight in weights.items()}
+    known = _known(config)
+    unfilled(config, {our_name(name): entry for name, entry in entries.items() if name in known}, source)
+    head, shared = weights.get("lm_head.weight"), weights["shared.weight"]
+    if head is not None and torch.equal(head, shared):
         del weights["lm_head.weight"]
     kept = {name: weight.contiguous() for name, weight in weights.items() if name in known}
     save_file(kept, target, {"format": "pt"})
     with open(target, "rb") as stream:
         os.fsync(stream.fileno())
     return tuple(sorted(weights.keys() - known))
+
+
+def _known(config: T5Config) -> set[str]:
+    """Return the published names of a T5's weights."""
+    with torch.device("meta"), Uninitialised():
+        return {*published_weights(T5(config)), "lm_head.weight"}
+
+
+def _entry(name: str, weight: Tensor, source: Path) -> Entry:
+    """Describe a weight of a pickle; raises ModelError for one that is not simply its numbers.
+
+    A few bytes can stand for gigabytes: in a view that has the same numbers again and again, or where none are stored.
+    """
+    plain = weight.layout is torch.strided and weight.device.type == "cpu" and weight.dtype in TYPES
+    if not plain or weight.untyped_storage().nbytes() < weight.numel() * weight.element_size():
+        message = f"{source / PICKLE}: the weight {name:.100} is no plain table of numbers"
+        raise ModelUnsafe(message, "get the model again from where it comes from", str(source))
+    return Entry(TYPES[weight.dtype], tuple(weight.shape), (0, 0))
 
 
 def _unpickled(source: Path) -> Iterator[tuple[str, Tensor]]:
@@ -137,34 +104,18 @@ def _unpickled(source: Path) -> Iterator[tuple[str, Tensor]]:
 
 
 def _is_zip(file: Path) -> bool:
-    with open(file, "rb") as stream:
+    with opened(file) as stream:
         return stream.read(4) == b"PK\x03\x04"  # what torch has written since 1.6; older files cannot be mapped
 
 
-def _register(source: Path, registry: Path, name: str, on_progress: OnProgress, *, ours: bool = False) -> Added:
-    read_config(source)
-    check_to_load(ModelFolder(source, called=name))
-    on_progress(Progress("copy", 0, None, name))
-    with translated(registry), _beside(registry, source) as part:
-        place(source / "config.json", part / "config.json")
-        _bring_tokenizer(source, part)
-        left_out = _bring_weights(source, part, link=ours)
-        for file in ModelFolder(source).apart:
-            place(file, part / file.name, link=ours)
-        on_progress(Progress("check", 0, None, name))
-        _verify(part)
-        _put_in_place(part, registry / name)
-    return Added(ModelFolder(registry / name, "added", name), left_out)
-
-
-def _bring_weights(source: Path, part: Path, *, link: bool) -> tuple[str, ...]:
+def _bring_weights(source: Path, part: Path) -> tuple[str, ...]:
     """Copy the safetensors, or convert the pickle if there is nothing else; returns the names left out."""
     try:
         files = weight_files(source)
     except ModelUnsafe:
         return convert(source, part / "model.safetensors")
     for file in files if files[0].name == "model.safetensors" else [source / INDEX, *files]:
-        place(file, part / file.name, link=link)
+        place(file, part / file.name)
     return ()
 
 
@@ -184,43 +135,32 @@ def _bring_tokenizer(source: Path, part: Path) -> None:
         raise ModelError(f"{message} the tokenizer.json that reatt reads", INSTALL_HUB, str(source)) from None
 
 
-def _verify(folder: Path) -> None:
-    """Load the model, and check that its embedding covers all ids of its tokenizer."""
-    model, tokenizer = load_asker(ModelFolder(folder), torch.float32), read_tokenizer(ModelFolder(folder))
-    if tokenizer.size > model.vocabulary:
-        message = f"tokenizer.json has {tokenizer.size} tokens, the model {model.vocabulary}"
-        raise ModelError(message, "take both from the same model", str(folder))
+def main() -> None:
+    """Answer one request."""
+    request = json.loads(sys.stdin.readline())
+    die_with(request["parent"])
+    limit(RLIM_INFINITY, request["cpu_seconds"], request["written"])
+    limit_data(request["memory"])
+    torch.set_num_threads(1)
+    _say(_answer(Path(request["source"]), Path(request["part"])))
 
 
-@contextmanager
-def _beside(registry: Path, source: Path) -> Iterator[Path]:
-    """Make a hidden folder to assemble a model in; it is removed afterwards unless it was moved."""
-    registry.mkdir(parents=True, exist_ok=True)
-    needed = sum(path.stat().st_size for path in source.iterdir() if path.is_file())
-    if shutil.disk_usage(registry).free < needed:
-        raise DiskFull(
-            f"no room in {registry}: the model needs {needed / 1e6:.0f} MB", "free some space", str(registry)
-        )
-    part = Path(tempfile.mkdtemp(prefix=".part-", dir=registry))
+def _answer(source: Path, part: Path) -> Message:
+    """Assemble a model, or say why that failed."""
     try:
-        yield part
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        with translated(part):
+            return {"left_out": assemble(source, part, _say)}
+    except ReattError as error:
+        return {"error": error.id, "message": error.message, "fix": error.fix}
+    except Exception as error:  # a stranger's file may bring a library to raise whatever it likes
+        why = f"{type(error).__name__}: {error}".partition("\n")[0]
+        return {"error": ModelUnsafe.id, "message": f"{source} cannot be read as a model: {why:.200}"}
 
 
-def _put_in_place(part: Path, target: Path) -> None:
-    sync_folder(part)
-    if target.exists():
-        old = Path(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
-        target.rename(old / "old")
-        part.rename(target)
-        shutil.rmtree(old)
-    else:
-        part.rename(target)
-    sync_folder(target.parent)
+def _say(message: Message) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
 
 
-def _name(name: str) -> str:
-    if not NAME.fullmatch(name) or name == BUNDLED:
-        raise UsageError(f"a model cannot be called {name!r} here", "--name NAME, of letters, digits, dots and dashes")
-    return name
+if __name__ == "__main__":
+    main()

@@ -5,22 +5,20 @@ This module needs no torch, so that listing models, and naming the model of a st
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import shutil
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from reatt.weights import bounds
+from reatt.weights.files import AGAIN, digest, opened, read_json
 from reatt_store.errors import ModelError, ModelUnsafe
-from reatt_store.opening import private
+from reatt_store.opening import replace_bytes
 
 WEIGHTS = "model.safetensors"
 INSTALL_HUB = "pip install 'reatt[hub]'"  # installs transformers and huggingface_hub
 INDEX = "model.safetensors.index.json"
+RECORD = "model.sha256"  # beside a bundled or added model: the hash that its files had when they were put there
 FUSION_WEIGHT = 0.5  # of attention in hybrid search, if the config has no fitted one
 SUFFIX = "-adapted"  # of the name of an adapted model
 EMBEDDINGS = "embeddings.safetensors"  # of words, in 8 bits, if they are in a file of their own
@@ -40,6 +38,7 @@ class ModelFolder:
     path: Path
     origin: Origin = "folder"
     called: str | None = None  # the name it is registered or stored under
+    made_with: str | None = field(default=None, compare=False)  # the hash that a store recorded
 
     @property
     def name(self) -> str:
@@ -80,11 +79,20 @@ class ModelFolder:
     @cached_property
     def sha256(self) -> str:
         """One hash over the files of the model."""
-        total = hashlib.sha256()
-        for file in self.files:
-            with open(file, "rb") as stream:
-                total.update(hashlib.file_digest(stream, "sha256").digest())
-        return total.hexdigest()
+        return digest(self.files)
+
+    @property
+    def recorded(self) -> str | None:
+        """The hash that its files must have, as the store or its own folder says; None if nobody recorded one."""
+        if self.origin not in ("bundled", "added") or not (self.path / RECORD).is_file():
+            return self.made_with
+        with opened(self.path / RECORD) as stream:
+            return stream.read(200).decode("ascii", "replace").strip()
+
+
+def record(folder: ModelFolder) -> None:
+    """Record the hash of a bundled or added model's files, by which it is verified from now on."""
+    replace_bytes(folder.path / RECORD, f"{digest(folder.files)}\n".encode(), mode=0o644)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -96,6 +104,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     if raw.get("model_type") not in KINDS:
         message = f"{file} describes a {raw.get('model_type')!r:.40} model; reatt reads T5, T5Gemma2 and BERT-T5 models"
         raise ModelError(message, "reatt models list", str(file))
+    bounds.check(raw, file)
     return raw
 
 
@@ -119,10 +128,10 @@ def encoder_shape(config: dict[str, Any]) -> tuple[int, int]:
 
 def number(folder: ModelFolder, key: str, value: object, least: int, most: int) -> int:
     """Check a number of a model's config and return it."""
-    if isinstance(value, int) and least <= value <= most:
+    if type(value) is int and least <= value <= most:
         return value
     file = folder.path / "config.json"
-    raise ModelError(f"{file}: {key} is {value!r}; expected a number from {least} to {most}", "", str(file))
+    raise ModelError(f"{file}: {key} is {value!r:.40}; expected a number from {least} to {most}", "", str(file))
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -134,7 +143,7 @@ def weight_files(folder: Path) -> list[Path]:
     if list(folder.glob("pytorch_model*.bin")):
         message = f"the weights in {folder} are a pickle, pytorch_model.bin"
         raise ModelUnsafe(message, f"convert them once: reatt models add {folder}", str(folder))
-    raise ModelError(f"no model.safetensors in {folder}", "copy the model again", str(folder))
+    raise ModelError(f"no model.safetensors in {folder}", AGAIN, str(folder))
 
 
 def shards(index: Path) -> list[Path]:
@@ -143,28 +152,5 @@ def shards(index: Path) -> list[Path]:
     names = sorted(set(map(str, table.values()))) if isinstance(table, dict) else []
     missing = [name for name in names if Path(name).name != name or not (index.parent / name).is_file()]
     if missing or not names:
-        raise ModelError(f"{index} lists files that are missing: {', '.join(missing) or 'all'}", "copy the model again")
+        raise ModelError(f"{index} lists files that are missing: {', '.join(missing) or 'all'}", AGAIN)
     return [index.parent / name for name in names]
-
-
-def place(file: Path, target: Path, *, link: bool = False) -> None:
-    """Copy a file and sync it to disk; with `link`, make a hard link instead if possible."""
-    if link:
-        with suppress(OSError):  # another file system, or one without links
-            os.link(file.resolve(), target)
-            return
-    with open(file, "rb") as source, open(target, "xb", opener=private) as copy:
-        shutil.copyfileobj(source, copy, 1 << 20)
-        copy.flush()
-        os.fsync(copy.fileno())
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """Read a JSON object, or say what is wrong with the file."""
-    try:
-        raw = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"cannot read {file}: {error}", "copy the model again", str(file)) from None
-    if not isinstance(raw, dict):
-        raise ModelError(f"{file} holds no JSON object", "copy the model again", str(file))
-    return raw

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from reatt.weights.folder import ModelFolder
 from reatt.weights.needs import needs
 from reatt_store.errors import OutOfMemory
 
+if TYPE_CHECKING:
+    import torch
+
 
 def check_to_load(model: ModelFolder) -> None:
     """Raise OutOfMemory if a model's weights alone need more memory than is free."""
-    needed, free = needs(model.config), free_memory(torch.device("cpu"))
+    needed, free = needs(model.config), unused_memory()
     if needed is not None and free is not None and needed.memory > free:
         message = f"{model.name} takes {needed.memory / 1e9:.2f} GB of memory, and {free / 1e9:.2f} GB are free"
         raise OutOfMemory(message, "end other programs, or take a smaller model")
@@ -23,7 +25,14 @@ def check_to_load(model: ModelFolder) -> None:
 def free_memory(device: torch.device) -> int | None:
     """Return the free bytes of a device; None if the system does not tell."""
     if device.type == "cuda":
+        import torch
+
         return int(torch.cuda.mem_get_info(device)[0])
+    return unused_memory()
+
+
+def unused_memory() -> int | None:
+    """Return the free bytes of this machine's memory; None if the system does not tell."""
     try:
         found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"))
     except OSError:

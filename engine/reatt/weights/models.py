@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reatt.model.backbone import KEEPING, PLAIN
-from reatt.weights.folder import INDEX, ModelFolder, encoder_shape, number, place, read_config, read_retrieving_config
-from reatt.weights.tokenizer_files import read_tokenizer
+from reatt.weights.files import AGAIN, digest, digest_afresh, place
+from reatt.weights.folder import INDEX, ModelFolder, encoder_shape, number, read_config, read_retrieving_config
 from reatt_store.connection import sync_folder, translated
 from reatt_store.errors import DeviceError, ModelError, ModelMismatch, UsageError
 
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from reatt.model.confidence import Calibration
     from reatt.model.intra import Intra
     from reatt.model.reatt import ReAtt
+    from reatt.model.t5 import T5
     from reatt.model.writer import Chooser
+    from reatt.weights.verify import Loaded
     from reatt_store.library import Library
 
 __all__ = [
@@ -46,7 +48,7 @@ __all__ = [
     "load",
     "load_for",
     "load_intra",
-    "read_tokenizer",
+    "load_stack",
 ]
 
 BUNDLED = "reatt-mini"
@@ -85,12 +87,10 @@ def find(name_or_dir: str | None, registry: Path, store: Library | None) -> Mode
 def keep_in_store(folder: ModelFolder, store: Path) -> ModelFolder:
     """Keep a model in the store that it encodes, so that the store can be copied whole and survives upgrades.
 
-    The caller holds the store's lock. The weights of a registered model are hard-linked if possible, because nothing
-    changes them in place. Small files, which a person may edit, are copied. So are the files of other folders, where a
-    training run may continue.
+    The caller holds the store's lock. Nothing is hard-linked: whoever edits a model would change the store's as well.
     """
     shelf = store / "models"
-    kept = ModelFolder(shelf / _kept_name(folder.name, folder.sha256), "store", folder.name)
+    kept = ModelFolder(shelf / _kept_name(folder.name, folder.sha256), "store", folder.name, folder.sha256)
     with translated(shelf):
         for left in shelf.glob(".part-*"):  # of a killed run
             shutil.rmtree(left)
@@ -99,8 +99,9 @@ def keep_in_store(folder: ModelFolder, store: Path) -> ModelFolder:
         part = Path(tempfile.mkdtemp(prefix=".part-", dir=shelf))
         try:
             for file in _to_copy(folder):
-                linked = folder.origin in ("bundled", "added") and file.suffix == ".safetensors"
-                place(file, part / file.name, link=linked)
+                place(file, part / file.name)
+            if digest(ModelFolder(part).files) != folder.sha256:
+                raise ModelError(f"{folder.path} changed while it was copied", "run it again", str(folder.path))
             sync_folder(part)
             part.rename(kept.path)
         except BaseException:
@@ -120,19 +121,27 @@ def drop_unused(store: Library) -> None:
 
 def damaged(store: Library) -> list[ModelFolder]:
     """List the models in a store whose files are missing or differ from those that the store was made with."""
-    found = [(in_store(store, *made), made[1]) for made in _kept(store)]
-    return [folder for folder, sha256 in sorted(found, key=str) if not has_hash(folder, sha256)]
+    found = (in_store(store, *made) for made in sorted(_kept(store)))
+    return [folder for folder in found if not _intact(folder)]
 
 
 def in_store(store: Library, name: str, sha256: str) -> ModelFolder:
     """Return the copy of a model that a store keeps."""
-    return ModelFolder(store.folder / "models" / _kept_name(name, sha256), "store", name)
+    return ModelFolder(store.folder / "models" / _kept_name(name, sha256), "store", name, sha256)
 
 
 def has_hash(folder: ModelFolder, sha256: str) -> bool:
     """Return whether a model's files are complete and have this hash."""
     try:
         return folder.sha256 == sha256
+    except (ModelError, OSError):
+        return False
+
+
+def _intact(kept: ModelFolder) -> bool:
+    """Return whether a store's model has the hash that the store recorded; all of its files are read."""
+    try:
+        return digest_afresh(kept.files) == kept.made_with
     except (ModelError, OSError):
         return False
 
@@ -147,14 +156,20 @@ def load(
     import torch
 
     from reatt.model.reatt import EVERYTHING, Head, ReAtt
-    from reatt.weights.stacks import load_stack
 
     where, head = torch.device(choose_device(device)), Head(*_retrieval_head(folder))
-    t5 = load_stack(folder.path, dtype or torch.float32)
+    loaded = load_stack(folder, dtype or torch.float32)
     reads = number(folder, "reads", folder.settings.get("reads", EVERYTHING), 1, EVERYTHING)
     prior = _weight(folder, "prior", 0.0, STRONGEST)
     how = (_calibration(folder), reads, prior, _chooser(folder))
-    return ReAtt(t5, read_tokenizer(folder), head, where, *how, keeps_states=keeps_states)
+    return ReAtt(loaded.model, loaded.tokenizer, head, where, *how, keeps_states=keeps_states)
+
+
+def load_stack(folder: ModelFolder, dtype: torch.dtype) -> Loaded[T5]:
+    """Load the weights of a model whose encoder retrieves, and its tokenizer."""
+    from reatt.weights import stacks, verify
+
+    return verify.opened(folder, lambda: stacks.load_stack(folder.path, dtype), lambda t5: t5.config.vocab_size)
 
 
 def _chooser(folder: ModelFolder) -> Chooser:
@@ -177,13 +192,16 @@ def load_intra(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | N
     from reatt.weights import intra_files
 
     where = torch.device(choose_device(device))
-    asker = load_asker(folder, dtype or torch.float32)
-    return Intra(asker, read_tokenizer(folder), intra_files.read(folder, asker), where)
+    loaded = load_asker(folder, dtype or torch.float32)
+    return Intra(loaded.model, loaded.tokenizer, intra_files.read(folder, loaded.model), where)
 
 
-def load_asker(folder: ModelFolder, dtype: torch.dtype) -> Asker:
-    """Load the weights of a model of any kind, without its tokenizer."""
-    return ASKERS[folder.config["model_type"]](folder, dtype)
+def load_asker(folder: ModelFolder, dtype: torch.dtype) -> Loaded[Asker]:
+    """Load the weights of a model of any kind, and its tokenizer."""
+    from reatt.weights import verify
+
+    made = ASKERS[folder.config["model_type"]]
+    return verify.opened(folder, lambda: made(folder, dtype), lambda asker: asker.vocabulary)
 
 
 def _t5_asker(folder: ModelFolder, dtype: torch.dtype) -> Asker:
@@ -246,11 +264,11 @@ def _weight(folder: ModelFolder, key: str, usual: float, most: float) -> float:
 
 
 def _checked_weight(folder: ModelFolder, key: str, weight: object, most: float) -> float:
-    if isinstance(weight, int | float) and 0 <= weight <= most:
+    if type(weight) in (int, float) and isinstance(weight, int | float) and 0 <= weight <= most:
         return weight
     file = folder.path / "config.json"
     message = f"{file}: {key} is {weight!r:.40}; expected a number from 0 to {most:g}"
-    raise ModelError(message, "copy the model again", str(file))
+    raise ModelError(message, AGAIN, str(file))
 
 
 def _calibration(folder: ModelFolder) -> Calibration | None:
@@ -264,9 +282,7 @@ def _calibration(folder: ModelFolder) -> Calibration | None:
         return Calibration.from_json(fitted)
     except (AttributeError, TypeError, KeyError, ValueError) as error:
         file = folder.path / "config.json"
-        raise ModelError(
-            f"{file}: confidence is not a calibration: {error}", "copy the model again", str(file)
-        ) from None
+        raise ModelError(f"{file}: confidence is not a calibration: {error}", AGAIN, str(file)) from None
 
 
 def choose_device(choice: str) -> str:

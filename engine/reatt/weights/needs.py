@@ -36,7 +36,7 @@ def needs(config: RawConfig) -> Needs | None:
     try:
         weights, unread = COUNTS[config["model_type"]](config)
         return Needs(weights, unread, STORED.get(config.get("dtype", config.get("torch_dtype")), FLOAT))
-    except (AttributeError, KeyError, TypeError):
+    except (ArithmeticError, AttributeError, KeyError, TypeError):
         return None
 
 

@@ -7,15 +7,15 @@ key by key; errors name every key that is missing, unknown or of the wrong shape
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
 
 from reatt.model.t5gemma import Reparameterised, T5Gemma, T5GemmaIds
+from reatt.weights import headers
+from reatt.weights.files import AGAIN
 from reatt.weights.folder import INSTALL_HUB, ModelFolder
-from reatt.weights.t5_files import complain, read_weights
+from reatt.weights.t5_files import complain, read_weights, shapes
 from reatt_store.errors import ModelError
 
 EYES = re.compile(r"^model\.encoder\.(vision_tower|multi_modal_projector)\.")
@@ -25,20 +25,26 @@ OURS = (
     (re.compile(r"^model\.decoder\."), "stack."),
     (re.compile(r"^lm_head\.out_proj\.weight$"), "head"),
 )
+T = TypeVar("T")
 FORMS = {"exact": T5Gemma, "paper": Reparameterised}  # two ways to move the key projection to the query's side
 
 
 def load_t5gemma(folder: ModelFolder, dtype: torch.dtype = torch.float32) -> T5Gemma:
     """Build the text part of a T5Gemma2 from a folder; raises `ModelError` naming everything that does not fit."""
     model = _unfilled(folder)
-    weights = {name: weight.to(dtype) for name, weight in _weights(folder)}
-    for name in [name for name in weights if name.startswith(WORDS)]:
-        weights.setdefault(name.replace("encoder.", "stack.", 1), weights[name])
-    weights.setdefault("head", weights.get(f"{WORDS}weight", torch.empty(0)))
-    complain({name: tuple(each.shape) for name, each in model.state_dict().items()}, weights, folder.path)
+    entries = {_ours(name): entry for name, entry in headers.of_folder(folder.path, EYES).items()}
+    complain(shapes(model), _shared(entries), folder.path)
+    weights = _shared({_ours(name): weight.to(dtype) for name, weight in read_weights(folder.path, EYES)})
     model.load_state_dict(weights, assign=True)
     tie(model)
     return model.eval().requires_grad_(False)
+
+
+def _shared(weights: dict[str, T]) -> dict[str, T]:
+    """Use the encoder's embeddings for the decoder and the head, if a file lacks those."""
+    whole = {name.replace("encoder.", "stack.", 1): each for name, each in weights.items() if name.startswith(WORDS)}
+    whole |= {"head": weights[f"{WORDS}weight"]} if f"{WORDS}weight" in weights else {}
+    return whole | weights
 
 
 def tie(model: T5Gemma) -> None:
@@ -56,7 +62,7 @@ def _form(folder: ModelFolder) -> type[T5Gemma]:
     if isinstance(named, str) and named in FORMS:
         return FORMS[named]
     file = folder.path / "config.json"
-    raise ModelError(f"{file}: rqwk is {named!r:.40}; expected {' or '.join(FORMS)}", "copy the model again", str(file))
+    raise ModelError(f"{file}: rqwk is {named!r:.40}; expected {' or '.join(FORMS)}", AGAIN, str(file))
 
 
 def _unfilled(folder: ModelFolder) -> T5Gemma:
@@ -74,7 +80,7 @@ def _unfilled(folder: ModelFolder) -> T5Gemma:
         return form(*_stacks(config), marks)
     except (StrictDataclassError, *wrong) as error:  # whatever transformers makes of a number that cannot be
         message = f"{file} does not describe a T5Gemma2: {' '.join(str(error).split()):.200}"
-        raise ModelError(message, "copy the model again", str(file)) from None
+        raise ModelError(message, AGAIN, str(file)) from None
 
 
 def _stacks(config: Any) -> tuple[Any, Any]:
@@ -97,12 +103,11 @@ def _stacks(config: Any) -> tuple[Any, Any]:
     return made[0], made[1]
 
 
-def _weights(folder: ModelFolder) -> Iterator[tuple[str, Tensor]]:
-    """Yield all weights except the vision tower's, under our names."""
-    for name, weight in read_weights(folder.path, EYES):
-        for published, ours in OURS:
-            name = published.sub(ours, name)
-        yield name, weight
+def _ours(name: str) -> str:
+    """Translate a published weight's name into ours."""
+    for published, ours in OURS:
+        name = published.sub(ours, name)
+    return name
 
 
 def _id(side: Any, key: str) -> int:

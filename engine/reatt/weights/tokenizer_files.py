@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reatt.weights.bounds import TOKENS
 from reatt.weights.folder import ModelFolder, number
 
 if TYPE_CHECKING:
@@ -11,7 +12,6 @@ if TYPE_CHECKING:
 
     from reatt.model.tokens import TextTokenizer
 
-LIMITS = {"question_tokens": 128, "chunk_tokens": 512}  # those of the released models, whose configs do not give them
 LONGEST, LARGEST_ID = 4096, 1 << 20
 
 
@@ -23,7 +23,7 @@ def read_tokenizer(folder: ModelFolder) -> TextTokenizer:
 def _sentence_pieces(folder: ModelFolder) -> TextTokenizer:
     from reatt.model.tokens import TextTokenizer
 
-    asked, chunk = (number(folder, key, folder.settings.get(key, usual), 8, LONGEST) for key, usual in LIMITS.items())
+    asked, chunk = (number(folder, key, folder.settings.get(key, usual), 8, LONGEST) for key, usual in TOKENS.items())
     side = folder.config.get("decoder")  # a T5Gemma2 may say it of its decoder alone
     ends = {**(side if isinstance(side, dict) else {}), **folder.config}.get("eos_token_id", 1)
     end = number(folder, "eos_token_id", ends[0] if isinstance(ends, list) and ends else ends, 0, LARGEST_ID)
@@ -38,7 +38,7 @@ def _word_pieces(folder: ModelFolder) -> TextTokenizer:
     most = encoder.get("max_position_embeddings", 0) if isinstance(encoder, dict) else 0
     asked, chunk = (
         number(folder, key, folder.settings.get(key, min(usual, most)), 8, min(most, LONGEST))
-        for key, usual in LIMITS.items()
+        for key, usual in TOKENS.items()
     )
     names = ("cls_token_id", "sep_token_id", "mask_token_id", "eos_token_id")
     *marks, end = (number(folder, name, folder.config.get(name), 0, LARGEST_ID) for name in names)

@@ -17,7 +17,8 @@ from reatt.model.asker import Asker
 from reatt.model.reatt import ReAtt
 from reatt.model.retrieval_tokens import RetrievalTokens
 from reatt.model.stacks.names import published
-from reatt.weights.folder import FUSION_WEIGHT, INDEX, SUFFIX, WEIGHTS, ModelFolder, place, weight_files
+from reatt.weights.files import place
+from reatt.weights.folder import FUSION_WEIGHT, INDEX, SUFFIX, WEIGHTS, ModelFolder, weight_files
 from reatt_store.connection import translated
 from reatt_store.errors import DiskFull
 

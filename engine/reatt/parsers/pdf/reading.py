@@ -50,10 +50,10 @@ def read_pdf(file: int, limits: ReadLimits) -> Content:
     The empty password is tried first, because many files restrict printing, not reading. `limits.seconds` is for the
     whole file; it grows by a quarter of a second per page, at most tenfold.
     """
-    request = {"passwords": ["", *limits.passwords], "memory": limits.memory}
+    request = {"file": file, "passwords": ["", *limits.passwords], "memory": limits.memory}
     seen = _Seen()
     try:
-        with Child(SCRIPT, file, request, seconds=limits.seconds, output=limits.output) as child:
+        with Child(SCRIPT, request, (file,), seconds=limits.seconds, output=limits.output) as child:
             for message in child.messages():
                 _hear(seen, message)
                 if "pages" in message:

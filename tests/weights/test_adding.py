@@ -2,7 +2,9 @@
 
 import json
 import os
+import subprocess
 import sys
+import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
@@ -11,14 +13,14 @@ import pytest
 import torch
 
 from reatt.model.t5_names import our_name, published_name
-from reatt.weights import convert
+from reatt.weights import adding, convert
 from reatt.weights.folder import ModelFolder
 from reatt.weights.hub_child import wanted
 from reatt.weights.models import installed, load
 from reatt.weights.t5_files import load_t5
 from reatt_store.errors import DiskFull, ModelError, ModelUnsafe, NoSuchPath, UsageError
 
-FILES = ["config.json", "model.safetensors", "tokenizer.json"]
+FILES = ["config.json", "model.safetensors", "model.sha256", "tokenizer.json"]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,7 @@ def source(tmp_path_factory, released):
 
 def add(source, registry, name=None):
     steps = []
-    return convert.add(str(source), registry, steps.append, name), steps
+    return adding.add(str(source), registry, steps.append, name), steps
 
 
 def copy_of(source, folder, **files):
@@ -105,6 +107,76 @@ def test_a_pickle_that_would_run_code_is_refused_and_runs_nothing(source, tmp_pa
     assert not (tmp_path / "mischief").exists()
 
 
+def pickled(source, folder, **weights):
+    """Copy a model, with other weights in its pickle."""
+    copy_of(source, folder)
+    torch.save(torch.load(folder / "pytorch_model.bin", weights_only=True) | weights, folder / "pytorch_model.bin")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [
+        torch.zeros(1).as_strided((100, 32), (0, 0)),
+        torch.zeros(100, 1).expand(100, 32),
+        torch.eye(100, 32).to_sparse(),
+        torch.zeros(100, 32, device="meta"),
+        torch.zeros(100, 32, dtype=torch.complex64),
+        torch.zeros(100, 32, dtype=torch.int8),
+    ],
+    ids=["view", "expanded", "sparse", "meta", "complex", "whole"],
+)
+def test_a_weight_that_is_more_than_its_bytes_is_refused(source, tmp_path, weight):
+    folder = pickled(source, tmp_path / "evil", **{"shared.weight": weight})
+    with pytest.raises(ModelUnsafe, match=r"shared\.weight is no plain table|damaged"):
+        convert.convert(folder, tmp_path / "out.safetensors")
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+@pytest.mark.parametrize("shape", [(40000, 10000), (100, 33), (100,), ()])
+def test_shapes_in_a_pickle_are_compared_before_anything_is_written(source, tmp_path, shape):
+    weight = torch.zeros(1).expand(shape) if shape == (40000, 10000) else torch.zeros(shape)
+    folder = pickled(source, tmp_path / "large", **{"shared.weight": weight})
+    with pytest.raises(ModelError, match=r"shared\.weight"):
+        convert.convert(folder, tmp_path / "out.safetensors")
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    "body", ["import os; os.abort()", "print('no JSON', flush=True)", "pass", "import time; time.sleep(600)"]
+)
+def test_a_child_that_dies_leaves_nothing(source, tmp_path, monkeypatch, body):
+    (tmp_path / "child.py").write_text(f"import sys; sys.stdin.readline(); {body}\n")
+    monkeypatch.setattr(adding, "SCRIPT", tmp_path / "child.py")
+    monkeypatch.setattr(adding, "SECONDS", 5.0)
+    with pytest.raises(ModelError, match="cannot be read as a model"):
+        add(source, tmp_path / "models")
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+def test_a_child_may_not_fill_memory_or_disk():
+    program = """if True:
+        import resource, sys
+        from reatt.parsers.confined import limit, limit_data
+        limit(resource.RLIM_INFINITY, 60, 1000)
+        limit_data(200_000_000)
+        with open(sys.argv[1], "wb") as file:
+            file.write(bytes(1000))
+        try:
+            with open(sys.argv[1], "ab") as file:
+                file.write(bytes(1000))
+        except OSError:
+            print("disk", flush=True)
+        try:
+            bytearray(500_000_000)
+        except MemoryError:
+            print("memory")
+    """
+    with tempfile.NamedTemporaryFile() as file:
+        run = subprocess.run([sys.executable, "-c", program, file.name], capture_output=True, text=True, check=True)
+    assert run.stdout == "disk\nmemory\n"
+
+
 @pytest.mark.parametrize(
     ("files", "said"),
     [
@@ -152,8 +224,9 @@ def test_a_sentencepiece_model_alone_says_what_to_install(source, tmp_path, monk
     monkeypatch.setitem(sys.modules, "transformers", None)
     folder = copy_of(source, tmp_path / "old")
     (folder / "tokenizer.json").rename(folder / "spiece.model")
+    (tmp_path / "part").mkdir()
     with pytest.raises(ModelError) as caught:
-        add(folder, tmp_path / "models")
+        convert.assemble(folder, tmp_path / "part", lambda _: None)
     assert caught.value.fix == "pip install 'reatt[hub]'"
 
 
@@ -173,6 +246,15 @@ def test_safetensors_are_fetched_rather_than_a_pickle():
     there = ["README.md", "pytorch_model.bin", "model.safetensors", "config.json", "tokenizer.json", "tf_model.h5"]
     assert wanted(there) == ["config.json", "tokenizer.json", "model.safetensors"]
     assert wanted(["config.json", "pytorch_model.bin", "spiece.model"])[1:] == ["spiece.model", "pytorch_model.bin"]
+
+
+def test_a_model_that_changes_after_it_was_added_is_told(source, tmp_path):
+    added, _ = add(source, tmp_path)
+    assert added.folder.recorded == added.folder.sha256
+    text = (added.folder.path / "config.json").read_text()
+    (added.folder.path / "config.json").write_text(text.replace('"retrieval_head": 3', '"retrieval_head": 1'))
+    with pytest.raises(ModelError, match="not those that were added"):
+        load(ModelFolder(added.folder.path, "added", "reatt-tiny"), "cpu")
 
 
 @pytest.fixture
@@ -240,7 +322,7 @@ def test_a_licence_that_was_not_accepted_is_told_with_where_to_accept_it(hub, tm
 
 
 def test_a_download_that_does_not_fit_is_stopped(hub, tmp_path, monkeypatch):
-    monkeypatch.setattr(convert.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
+    monkeypatch.setattr(adding.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
     with pytest.raises(DiskFull, match="no room"):
         add("lab/reatt-tiny", tmp_path)
 
