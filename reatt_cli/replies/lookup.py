@@ -85,7 +85,7 @@ def _warm(session: Session, command: warm.Command, query: Query) -> Found:
 
 
 def error_of(told: dict[str, str]) -> ReattError:
-    """Rebuild the error that a warm process raised; an unknown kind is a bug."""
+    """Rebuild the error that a warm process raised."""
     from reatt_store.errors import rebuilt
 
     return rebuilt(told["id"], told["message"], told["fix"], told["path"])

@@ -9,7 +9,6 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from reatt.weights.folder import ModelFolder, record
-from reatt_store.library import Library
 
 UNUSABLE = 14
 
@@ -41,11 +40,12 @@ def flip(file, at=-9):
         ["search", "leave", "--retriever", "attention"],
         ["serve"],
         ["adapt", "--minutes", "1"],
-        ["ingest", "--force", "leave.md"],
+        ["ingest", "new.txt"],
     ],
     ids=lambda call: call[0],
 )
-def test_no_command_uses_a_stores_model_that_is_not_what_it_was_made_with(reatt, kept, call):
+def test_no_command_uses_a_stores_model_that_is_not_what_it_was_made_with(reatt, home, kept, call):
+    (home / "work" / "new.txt").write_text("The dome was painted in May.\n")
     flip(kept / "model.safetensors")
     done = reatt(*call)
     assert done.code == UNUSABLE
@@ -56,7 +56,7 @@ def test_no_command_uses_a_stores_model_that_is_not_what_it_was_made_with(reatt,
 def test_a_script_is_told_in_json(reatt, kept):
     flip(kept / "tokenizer.json", at=40)
     done = reatt("ask", "How long is leave?", "--json")
-    assert (done.code, json.loads(done.out)["error"]["id"]) == (UNUSABLE, "MODEL_MISSING")
+    assert (done.code, json.loads(done.err)["id"]) == (UNUSABLE, "MODEL_MISSING")
 
 
 def test_a_check_finds_it_and_a_repair_restores_it(reatt, kept, home):
@@ -114,12 +114,3 @@ def test_a_broken_model_does_not_hide_the_others(reatt, model, home):
     assert done.code == 0
     assert [each["name"] for each in told["models"]][-1] == "whole"
     assert len(told["warnings"]) == 2
-
-
-def test_a_model_that_changed_since_it_was_switched_from_is_not_switched_to(reatt, library, kept, write_model, home):
-    with Library.open(library) as opened:
-        first = opened.models()[0]
-    other = write_model(home / "other", seed=4)
-    assert reatt("ingest", ".", "--reencode", "--model", str(other)).code == 0
-    flip(library / "models" / kept.name / "model.safetensors")
-    assert reatt("models", "use", first.sha256[:12]).code == UNUSABLE

@@ -98,7 +98,11 @@ if __name__ == "__main__":
     import typer
 
     import reatt_cli.app
+    from reatt.weights import adding
     from reatt_store import nearest
+    from tests.fuzz.near import Near
+
+    adding.Child = Near
 
     nearest.FLAT_LIMIT = 100  # so that small stores have an index to cache
     program = typer.main.get_command(reatt_cli.app.app)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reatt.model.backbone import ChunkText
-from reatt.weights import adding, models
+from reatt.weights import adding, files, models
 from reatt.weights.folder import ModelFolder
 from reatt_store.errors import DeviceError, ModelError, ModelUnsafe, UsageError
 from reatt_store.library import Library
@@ -120,14 +120,11 @@ def test_a_kept_model_is_the_same_model(registry, library):
     assert models.keep_in_store(folder, library.folder) == kept
 
 
-def test_what_goes_on_changing_is_copied_and_what_is_registered_is_linked(registry, library):
-    def inode(folder):
-        return (folder.path / "model.safetensors").stat().st_ino
-
-    registered, loose = models.find("tiny", registry, None), ModelFolder(registry / "tiny")
-    copied = models.keep_in_store(ModelFolder(loose.path, called="loose"), library.folder)
-    assert inode(models.keep_in_store(registered, library.folder)) == inode(registered)
-    assert inode(copied) != inode(loose)
+@pytest.mark.parametrize("origin", ["bundled", "added", "folder"])
+def test_a_kept_model_shares_no_file_with_another(registry, library, origin):
+    folder = ModelFolder(registry / "tiny", origin, "tiny")
+    kept = models.keep_in_store(folder, library.folder)
+    assert {file.stat().st_ino for file in kept.files}.isdisjoint(file.stat().st_ino for file in folder.files)
 
 
 def test_what_is_written_into_a_registered_config_leaves_the_store_as_it_was(registry, library):
@@ -137,11 +134,11 @@ def test_what_is_written_into_a_registered_config_leaves_the_store_as_it_was(reg
     assert "reatt" not in ModelFolder(kept.path).config
 
 
-def test_a_disk_without_links_gets_a_copy(registry, library, monkeypatch):
+def test_a_disk_that_shares_no_blocks_gets_a_copy(registry, library, monkeypatch):
     def refuse(*_):
         raise OSError(18, "Invalid cross-device link")
 
-    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(files.fcntl, "ioctl", refuse)
     folder = models.find("tiny", registry, None)
     assert models.keep_in_store(folder, library.folder).sha256 == folder.sha256
 

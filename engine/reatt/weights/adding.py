@@ -21,7 +21,7 @@ from pathlib import Path
 from reatt.parsers.sandbox import Child, Crashed, Message
 from reatt.progress import OnProgress, Progress
 from reatt.weights.folder import INSTALL_HUB, ModelFolder, read_config, record
-from reatt.weights.memory import check_to_load
+from reatt.weights.memory import check_files, check_to_load
 from reatt.weights.models import BUNDLED
 from reatt.weights.needs import needs
 from reatt_store.connection import sync_folder, translated
@@ -103,6 +103,7 @@ def _check_room(folder: Path, name: str, total: int) -> None:
 
 
 def _register(source: Path, registry: Path, name: str, on_progress: OnProgress) -> Added:
+    check_files(ModelFolder(source))
     check_to_load(ModelFolder(source, called=name))
     with translated(registry), _beside(registry, source) as part:
         left_out = _assembled(source, part, name, on_progress)

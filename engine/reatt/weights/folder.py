@@ -54,8 +54,8 @@ class ModelFolder:
     def settings(self) -> dict[str, Any]:
         """Our own additions: `name`, `question_tokens`, `chunk_tokens`, `fusion`, `reads`, `prior`, `plain_characters`,
         `confidence`."""
-        found = self.config.get("reatt", {})
-        return found if isinstance(found, dict) else {}
+        found: dict[str, Any] = self.config.get("reatt") or {}
+        return found
 
     @property
     def files(self) -> list[Path]:

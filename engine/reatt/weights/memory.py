@@ -6,12 +6,21 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reatt.weights.files import AGAIN
 from reatt.weights.folder import ModelFolder
 from reatt.weights.needs import needs
-from reatt_store.errors import OutOfMemory
+from reatt_store.errors import ModelError, OutOfMemory
 
 if TYPE_CHECKING:
     import torch
+
+
+def check_files(model: ModelFolder) -> None:
+    """Raise ModelError if a model's config describes more weights than its files have bytes."""
+    needed, there = needs(model.config), sum(path.stat().st_size for path in model.path.iterdir() if path.is_file())
+    if needed is not None and needed.weights > there:
+        message = f"{model.path / 'config.json'} describes {needed.weights:,} weights; the files have {there:,} bytes"
+        raise ModelError(message, AGAIN, str(model.path))
 
 
 def check_to_load(model: ModelFolder) -> None:

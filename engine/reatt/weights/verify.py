@@ -18,7 +18,7 @@ from reatt.model.tokens import TextTokenizer
 from reatt.weights.files import AGAIN, digest, found_sound, identities, remember_sound
 from reatt.weights.folder import ModelFolder
 from reatt.weights.headers import damaged
-from reatt.weights.memory import check_to_load
+from reatt.weights.memory import check_files, check_to_load
 from reatt.weights.tokenizer_files import read_tokenizer
 from reatt_store.errors import ModelError
 
@@ -44,6 +44,7 @@ def opened(folder: ModelFolder, load: Callable[[], M], vocabulary: Callable[[M],
     files = folder.files
     before, sha256 = identities(files), digest(files)
     require_recorded(folder, sha256)
+    check_files(folder)
     check_to_load(folder)
     loaded, known = Loaded(load(), read_tokenizer(folder)), found_sound(sha256)
     if not known:
