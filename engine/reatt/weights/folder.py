@@ -134,6 +134,29 @@ def number(folder: ModelFolder, key: str, value: object, least: int, most: int) 
     raise ModelError(f"{file}: {key} is {value!r:.40}; expected a number from {least} to {most}", "", str(file))
 
 
+def weight(folder: ModelFolder, key: str, value: object, most: float) -> float:
+    """Check a weight in a model's config and return it."""
+    if type(value) in (int, float) and isinstance(value, int | float) and 0 <= value <= most:
+        return value
+    file = folder.path / "config.json"
+    message = f"{file}: {key} is {value!r:.40}; expected a number from 0 to {most:g}"
+    raise ModelError(message, AGAIN, str(file))
+
+
+def retrieval_head(folder: ModelFolder) -> tuple[int, int, int]:
+    """Read block B, the head's number, and R - B; a model with its own retrieval projections need not name a head."""
+    config = read_retrieving_config(folder.path)
+    head = config.get("retrieval_head", 0 if "retrieval" in config else None)
+    if "retrieval_layer" not in config or head is None:
+        message = f"{folder.name} is a plain model: its config.json names no retrieval head"
+        raise ModelError(message, f"reatt models probe --model {folder.called or folder.path}", str(folder.path))
+    blocks, heads = encoder_shape(config)
+    layer = number(folder, "retrieval_layer", config["retrieval_layer"], 0, blocks - 1)
+    own = config.get("retrieval")
+    depth = number(folder, "depth", own.get("depth", layer) if isinstance(own, dict) else layer, layer, blocks)
+    return layer, number(folder, "retrieval_head", head, 0, heads - 1), depth - layer
+
+
 def weight_files(folder: Path) -> list[Path]:
     """List the safetensors files of a folder: one file, or the shards in its index."""
     if (folder / WEIGHTS).is_file():

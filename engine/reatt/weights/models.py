@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from reatt.model.backbone import KEEPING, PLAIN
 from reatt.weights.files import AGAIN, digest, digest_afresh, place
-from reatt.weights.folder import INDEX, ModelFolder, encoder_shape, number, read_config, read_retrieving_config
+from reatt.weights.folder import INDEX, ModelFolder, number, read_config, retrieval_head, weight
 from reatt_store.connection import sync_folder, translated
 from reatt_store.errors import DeviceError, ModelError, ModelMismatch, UsageError
 
@@ -157,7 +157,7 @@ def load(
 
     from reatt.model.reatt import EVERYTHING, Head, ReAtt
 
-    where, head = torch.device(choose_device(device)), Head(*_retrieval_head(folder))
+    where, head = torch.device(choose_device(device)), Head(*retrieval_head(folder))
     loaded = load_stack(folder, dtype or torch.float32)
     reads = number(folder, "reads", folder.settings.get("reads", EVERYTHING), 1, EVERYTHING)
     prior = _weight(folder, "prior", 0.0, STRONGEST)
@@ -181,7 +181,7 @@ def _chooser(folder: ModelFolder) -> Chooser:
     if not isinstance(said, dict):
         return written
     candidates = number(folder, "candidates", said.get("candidates", CANDIDATES), 1, MOST_CANDIDATES)
-    return Pointing(candidates, _checked_weight(folder, "decoder_weight", said.get("decoder_weight", 0.0), STRONGEST))
+    return Pointing(candidates, weight(folder, "decoder_weight", said.get("decoder_weight", 0.0), STRONGEST))
 
 
 def load_intra(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = None) -> Intra:
@@ -255,20 +255,12 @@ def fusion(folder: ModelFolder, usual: float, method: str = "reatt") -> float:
     The weight of a decoder that was never trained to retrieve is 0, whatever the config says: reatt-mini's finds almost
     nothing (docs/intra.md), and no other was shown to work.
     """
-    weight = _weight(folder, "fusion", usual, 1.0)
-    return weight if method != "intra" or folder.retrieval_tokens.is_file() else 0.0
+    found = _weight(folder, "fusion", usual, 1.0)
+    return found if method != "intra" or folder.retrieval_tokens.is_file() else 0.0
 
 
 def _weight(folder: ModelFolder, key: str, usual: float, most: float) -> float:
-    return _checked_weight(folder, key, folder.settings.get(key, usual), most)
-
-
-def _checked_weight(folder: ModelFolder, key: str, weight: object, most: float) -> float:
-    if type(weight) in (int, float) and isinstance(weight, int | float) and 0 <= weight <= most:
-        return weight
-    file = folder.path / "config.json"
-    message = f"{file}: {key} is {weight!r:.40}; expected a number from 0 to {most:g}"
-    raise ModelError(message, AGAIN, str(file))
+    return weight(folder, key, folder.settings.get(key, usual), most)
 
 
 def _calibration(folder: ModelFolder) -> Calibration | None:
@@ -340,17 +332,3 @@ def _kept_name(name: str, sha256: str) -> str:
 def _to_copy(folder: ModelFolder) -> list[Path]:
     index = folder.path / INDEX
     return [*folder.files, *([index] if index.is_file() else [])]
-
-
-def _retrieval_head(folder: ModelFolder) -> tuple[int, int, int]:
-    """Read block B, the head's number, and R - B; a model with its own retrieval projections need not name a head."""
-    config = read_retrieving_config(folder.path)
-    head = config.get("retrieval_head", 0 if "retrieval" in config else None)
-    if "retrieval_layer" not in config or head is None:
-        message = f"{folder.name} is a plain model: its config.json names no retrieval head"
-        raise ModelError(message, f"reatt models probe --model {folder.called or folder.path}", str(folder.path))
-    blocks, heads = encoder_shape(config)
-    layer = number(folder, "retrieval_layer", config["retrieval_layer"], 0, blocks - 1)
-    own = config.get("retrieval")
-    depth = number(folder, "depth", own.get("depth", layer) if isinstance(own, dict) else layer, layer, blocks)
-    return layer, number(folder, "retrieval_head", head, 0, heads - 1), depth - layer
