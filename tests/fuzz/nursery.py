@@ -30,7 +30,7 @@ class Ended:
     said: str  # the end of what was printed
 
 
-def _run(calls: list[list[str]], folder: str, told: int) -> None:
+def _run(calls: list[list[str]], folder: str, told: int, limited: bool) -> None:
     """Run the calls in a fork, and tell each exit code."""
     os.chdir(folder)
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)
@@ -40,9 +40,10 @@ def _run(calls: list[list[str]], folder: str, told: int) -> None:
     for stream in (1, 2):
         os.dup2(said, stream)
     for call in calls:
-        spent = resource.getrusage(resource.RUSAGE_SELF)
-        resource.setrlimit(resource.RLIMIT_CPU, (int(spent.ru_utime + spent.ru_stime) + SECONDS + 1, hard))
-        signal.alarm(WALL)
+        if limited:
+            spent = resource.getrusage(resource.RUSAGE_SELF)
+            resource.setrlimit(resource.RLIMIT_CPU, (int(spent.ru_utime + spent.ru_stime) + SECONDS + 1, hard))
+            signal.alarm(WALL)
         code = reatt_cli.app.run(call)
         sys.stdout.flush()
         os.write(told, bytes([code & 0xFF]))
@@ -67,7 +68,7 @@ def _answered(request: dict) -> dict:
     if not child:
         try:
             os.environ.update(request["environment"])
-            _run(request["calls"], request["folder"], writing)
+            _run(request["calls"], request["folder"], writing, request["limited"])
         except BaseException as error:
             os.write(2, repr(error).encode())
             os._exit(99)
@@ -82,7 +83,7 @@ def _answered(request: dict) -> dict:
 
 
 @contextmanager
-def nursery(environment):
+def nursery(environment, limited=True):
     """Start the process; yield a function that runs calls in a folder and returns how they ended."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     command = [sys.executable, "-m", "tests.fuzz.nursery"]
@@ -92,7 +93,7 @@ def nursery(environment):
         def call(calls, folder, more=(), warm=False):
             words = [[str(word) for word in each] for each in calls]
             around = {**environment, **dict(more)}
-            request = {"calls": words, "folder": str(folder), "environment": around, "warm": warm}
+            request = {"calls": words, "folder": str(folder), "environment": around, "warm": warm, "limited": limited}
             print(json.dumps(request), file=process.stdin, flush=True)
             return Ended(**json.loads(process.stdout.readline()))
 
