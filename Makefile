@@ -60,7 +60,7 @@ test: $(VENV)/installed-dev ## the test suite
 
 # What docs/reliability.md states, R1 to R10; each has a short form in `make test`.
 kills: $(VENV)/installed-dev ## R1: KILLS (3000) kills -9 of ingest, remove, adapt and every transaction, at random moments
-	KILLS=$(KILLS) $(RUN_TESTS) -s -m slow tests/store/test_crash.py tests/verbs/test_kills.py tests/cli/test_adapt.py -k kill $(ARGS)
+	KILLS=$(KILLS) $(RUN_TESTS) -s -m slow tests/store/test_crash.py tests/verbs/test_kills.py tests/cli/test_adapt.py tests/search/test_index_kills.py -k kill $(ARGS)
 
 crashes: $(VENV)/installed-dev ## R2-R4: every change a crash point, power cuts, every change failing
 	$(RUN_TESTS) -s -m slow tests/store/test_faults.py $(ARGS)
@@ -86,6 +86,10 @@ mutation-score: $(VENV)/installed-dev ## the share of FAULTS (100) small faults 
 
 mutate: $(VENV)/installed-dev ## damage COUNT files (20000) in many ways and read them; SEED varies them
 	MUTATIONS=$(COUNT) SEED=$(SEED) $(RUN_TESTS) --timeout 0 tests/formats/test_mutations.py $(ARGS)
+
+together: MINUTES ?= 10
+together: $(VENV)/installed-dev ## ingest, adapt, remove, serve and ask at once for MINUTES (10)
+	MINUTES=$(MINUTES) $(RUN_TESTS) -s -m slow --timeout 0 tests/cli/test_together.py $(ARGS)
 
 fuzz-stores: $(VENV)/installed-dev ## damage COUNT stores (20000) of three kinds, and run eleven commands on each; SEED varies them
 	STORES=$(COUNT) SEED=$(SEED) $(RUN_TESTS) --timeout 0 tests/fuzz/test_stores.py $(ARGS)

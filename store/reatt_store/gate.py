@@ -38,8 +38,19 @@ def inspect(folder: Path, doubted: bool = False) -> None:
         raise logged(database)
     with suppress(FileNotFoundError):
         _is_whole(database)
-        if not _journal_is_ours(folder):
+        if _journal_is_ours(folder):
+            only_name(database)  # SQLite is about to write to it
+        else:
             _header_is_ours(database)
+
+
+def only_name(path: Path) -> None:
+    """Raise StoreDamaged for a file that has another name: an archive can link a stranger's store to a file of ours."""
+    with suppress(FileNotFoundError):
+        if path.lstat().st_nlink > 1:
+            here, copy = shlex.quote(str(path)), shlex.quote(f"{path}.copy")
+            message = f"{path} has another name, a hard link, whose file would be changed as well"
+            raise StoreDamaged(message, f"cp {here} {copy} && mv {copy} {here}", str(path))
 
 
 def known(database: Path, application: int, version: int) -> None:

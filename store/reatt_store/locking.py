@@ -14,8 +14,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from reatt_store import gate
 from reatt_store.connection import pass_gate, translated
 from reatt_store.errors import StoreLocked
+from reatt_store.gate import DATABASE
 from reatt_store.opening import open_regular, small_json
 from reatt_store.records import Holder
 
@@ -26,7 +28,9 @@ LONGEST = 10_000  # bytes of the note
 @contextmanager
 def locked(folder: Path, doubted: bool = False) -> Iterator[None]:
     """Hold the write lock, or raise StoreLocked at once; `doubted` as in `open_writer`."""
-    pass_gate(folder, doubted)  # the lock file is written to
+    pass_gate(folder, doubted)
+    for name in (LOCK, DATABASE):  # which are written in place; all else is made anew
+        gate.only_name(folder / name)
     with translated(folder / LOCK):
         descriptor = _acquired(folder)
         try:

@@ -1,9 +1,14 @@
 """A store that came from a stranger: nothing in it holds a command up, leads it elsewhere, or steers the terminal."""
 
+import hashlib
 import json
 import os
 import re
+import sqlite3
+import struct
+from contextlib import closing
 
+import numpy as np
 import pytest
 
 from reatt.weights.folder import ModelFolder
@@ -52,6 +57,38 @@ def test_a_page_and_a_segment_that_are_pipes_hold_nobody_up(reatt, library):
     assert reatt("check").code == 12
     assert reatt("check", "--repair").code == 0
     assert reatt("search", "leave", "--json").code == 0
+
+
+def sealed(library, change):
+    """Change the keys, codes and scales of a store's segment, and seal it again as a stranger can."""
+    [path] = (library / "segments").iterdir()
+    content = bytearray(path.read_bytes())
+    (length,) = struct.unpack("<Q", content[:8])
+    for name, entry in json.loads(content[8 : 8 + length]).items():
+        kind = {"keys": np.float16, "scales": np.float32}.get(name)
+        if kind:
+            start, end = (8 + length + offset for offset in entry["data_offsets"])
+            numbers = np.frombuffer(content[start:end], kind).copy()
+            change(numbers)
+            content[start:end] = numbers.tobytes()
+    path.unlink()
+    path.write_bytes(content)
+    with closing(sqlite3.connect(library / "reatt.db", isolation_level=None)) as database:
+        database.execute("UPDATE segments SET blake2b = ?", [hashlib.blake2b(content, digest_size=32).digest()])
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "65504"])
+@pytest.mark.parametrize("every", [1, 7, 10_000])
+def test_keys_that_are_no_numbers_give_a_finite_answer_or_damage(number, every, reatt, library):
+    def spoil(numbers):
+        numbers[::every] = float(number)
+
+    sealed(library, spoil)
+    for how in ("exact", "fast", "two-stage", "auto"):
+        for command in ("search", "ask --ok-empty"):
+            done = reatt(*command.split(), "leave in Norway", "--search", how, "--json")
+            assert done.code in (0, 12)
+            assert "NaN" not in done.out + done.err
 
 
 def test_a_model_called_by_a_hostile_name_steers_no_terminal(reatt, library, write_model, home, monkeypatch):

@@ -55,7 +55,7 @@ def damaged(pick, store, mine):
     done = []
     for _ in range(pick.choice((1, 1, 1, 2, 3))):
         way = pick.choice(WAYS)
-        with suppress(OSError, sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeError, IndexError, ValueError):
+        with suppress(OSError, sqlite3.Error, sqlite3.Warning, ArithmeticError, LookupError, ValueError, MemoryError):
             done.append(f"{way.__name__} {way(pick, store, mine)}")
     return done
 

@@ -74,6 +74,9 @@ def findings(world, count, prepare, expected, capsys):
         before = fingerprint(where / "mine")
         ended = run(calls, where / "work", {"REATT_CONFIG": str(where / "work" / "config.toml")})
         told.update(ended.codes)
+        if number % 100 == 99:
+            with capsys.disabled():
+                print(f"\n{number + 1 - FIRST} cases", end="", flush=True)
         wrong = list(faults(ended, calls, before, fingerprint(where / "mine")))
         left = {path.name for path in (where / "work").iterdir()} - (expected or set())
         wrong += [f"left {left}"] if left and expected else []

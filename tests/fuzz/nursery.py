@@ -30,22 +30,28 @@ class Ended:
     said: str  # the end of what was printed
 
 
-def _run(calls: list[list[str]], folder: str, told: int) -> None:
+def _run(calls: list[list[str]], folder: str, told: int, limited: bool) -> None:
     """Run the calls in a fork, and tell each exit code."""
     os.chdir(folder)
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)
     sys.stdin = open(0)  # noqa: SIM115  (the one of the process has been read from)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    said = os.open(Path(folder).with_name("said"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+    said = os.open(_said(folder, os.getppid()), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
     for stream in (1, 2):
         os.dup2(said, stream)
     for call in calls:
-        spent = resource.getrusage(resource.RUSAGE_SELF)
-        resource.setrlimit(resource.RLIMIT_CPU, (int(spent.ru_utime + spent.ru_stime) + SECONDS + 1, hard))
-        signal.alarm(WALL)
+        if limited:
+            spent = resource.getrusage(resource.RUSAGE_SELF)
+            resource.setrlimit(resource.RLIMIT_CPU, (int(spent.ru_utime + spent.ru_stime) + SECONDS + 1, hard))
+            signal.alarm(WALL)
         code = reatt_cli.app.run(call)
         sys.stdout.flush()
         os.write(told, bytes([code & 0xFF]))
+
+
+def _said(folder: str, nursery: int) -> Path:
+    """Name the file that the forks of a process print to."""
+    return Path(folder).with_name(f"said-{nursery}")
 
 
 def _answered(request: dict) -> dict:
@@ -62,7 +68,7 @@ def _answered(request: dict) -> dict:
     if not child:
         try:
             os.environ.update(request["environment"])
-            _run(request["calls"], request["folder"], writing)
+            _run(request["calls"], request["folder"], writing, request["limited"])
         except BaseException as error:
             os.write(2, repr(error).encode())
             os._exit(99)
@@ -71,22 +77,23 @@ def _answered(request: dict) -> dict:
     with os.fdopen(reading, "rb") as codes:
         told = list(codes.read())
     _, status, spent = os.wait4(child, 0)
-    said = Path(request["folder"]).with_name("said").read_text("utf-8", "backslashreplace")
+    said = _said(request["folder"], os.getpid()).read_text("utf-8", "backslashreplace")
     peak = spent.ru_maxrss * 1024
     return {"codes": told, "status": os.waitstatus_to_exitcode(status), "peak": peak, "said": said[-100_000:]}
 
 
 @contextmanager
-def nursery(environment):
+def nursery(environment, limited=True):
     """Start the process; yield a function that runs calls in a folder and returns how they ended."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen([sys.executable, "-m", "tests.fuzz.nursery"], **pipes) as process:
+    command = [sys.executable, "-m", "tests.fuzz.nursery"]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2], **pipes) as process:
         assert process.stdout.readline() == "ready\n"
 
         def call(calls, folder, more=(), warm=False):
             words = [[str(word) for word in each] for each in calls]
             around = {**environment, **dict(more)}
-            request = {"calls": words, "folder": str(folder), "environment": around, "warm": warm}
+            request = {"calls": words, "folder": str(folder), "environment": around, "warm": warm, "limited": limited}
             print(json.dumps(request), file=process.stdin, flush=True)
             return Ended(**json.loads(process.stdout.readline()))
 

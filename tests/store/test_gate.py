@@ -16,6 +16,7 @@ from reatt_store import connection, gate
 from reatt_store.connection import open_reader, open_writer
 from reatt_store.errors import NoStore, StoreDamaged, StoreLocked, StoreNewer, SystemRefused
 from reatt_store.library import Chunk, Document, Library
+from reatt_store.locking import locked
 from reatt_store.opening import LARGE, open_regular
 from reatt_store.repairing import repair
 
@@ -90,6 +91,46 @@ def test_a_journal_of_a_killed_writer_is_played_back(hot):
     with Library.open(hot) as library:
         assert [found.document.path for found in library.documents()] == ["/a"]
     assert not gate.journal(hot).exists()
+
+
+def linked(store, victim, name):
+    """Let a file of a store be a file of ours, as an archive can have it."""
+    if (store / name).exists():
+        victim.write_bytes((store / name).read_bytes())
+        (store / name).unlink()
+    else:
+        victim.write_text("precious")
+    os.link(victim, store / name)
+    return victim.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["lock", "reatt.db"])
+@pytest.mark.parametrize("doubted", [False, True])
+def test_no_writer_writes_to_a_file_that_has_another_name(name, doubted, store, tmp_path):
+    (store / "lock").unlink(missing_ok=True)
+    before = linked(store, tmp_path / "victim", name)
+    with pytest.raises(StoreDamaged, match="has another name"), locked(store, doubted):
+        pass
+    with pytest.raises(StoreDamaged, match="has another name"):
+        repair(store)
+    assert (tmp_path / "victim").read_bytes() == before
+    with Library.open(store) as library:  # who only reads changes nothing
+        assert library.check().ok
+
+
+def test_a_journal_is_not_played_into_a_file_that_has_another_name(hot, tmp_path):
+    before = linked(hot, tmp_path / "victim", "reatt.db")
+    refused(hot, StoreDamaged, "has another name")
+    assert (tmp_path / "victim").read_bytes() == before
+
+
+def test_a_database_that_was_copied_over_its_link_is_written_again(store, tmp_path):
+    linked(store, tmp_path / "victim", "reatt.db")
+    with pytest.raises(StoreDamaged) as refusal, locked(store):
+        pass
+    subprocess.run(refusal.value.fix, shell=True, check=True)
+    with locked(store):
+        pass
 
 
 def test_a_journal_that_would_make_a_database_of_terabytes_is_refused(hot):

@@ -263,7 +263,6 @@ def test_a_word_index_that_lost_a_chunk_is_found(library):
 
 READ_AS_NOBODY = """
 import os, sys
-import filelock
 from pathlib import Path
 from reatt_store.errors import ReadOnly
 from reatt_store.library import Library
