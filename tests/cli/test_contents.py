@@ -197,9 +197,9 @@ def test_hostile_names_and_texts_do_not_reach_the_terminal(reatt, store, home):
     ("options", "listed"),
     [
         ("--only *.md --only a.pdf", ["D-1", "D-3"]),
-        ("--only hr --only *.pdf", ["D-1", "D-3"]),
+        ("--only hr/ --only *.pdf", ["D-1", "D-3"]),
         ("--except *.md", ["D-2", "D-3"]),
-        ("--except hr --except *.pdf", ["D-2"]),
+        ("--except hr/ --except *.pdf", ["D-2"]),
         ("--only * --except faq.jsonl", ["D-1", "D-3"]),
         ("--type pdf", ["D-3"]),
         ("--type .PDF --type jsonl", ["D-2", "D-3"]),
