@@ -14,7 +14,7 @@ _reatt() {
     fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         case "$path ${COMP_WORDS[i]}" in
-        " ingest"|" search"|" ask"|" adapt"|" list"|" show"|" remove"|" status"|" check"|" init"|" eval"|" serve"|" report"|" doctor"|" config"|" schema"|" completion"|" models"|" models list"|" models add"|" models use"|" models rollback"|" models probe") path+=" ${COMP_WORDS[i]}" ;;
+        " ingest"|" search"|" ask"|" adapt"|" list"|" show"|" remove"|" status"|" check"|" init"|" eval"|" serve"|" mcp"|" report"|" doctor"|" config"|" schema"|" completion"|" models"|" models list"|" models add"|" models use"|" models rollback"|" models probe") path+=" ${COMP_WORDS[i]}" ;;
         esac
     done
     case "$previous" in
@@ -29,8 +29,10 @@ _reatt() {
         --encoding) :; return ;;
         --except) :; return ;;
         --exclude) :; return ;;
+        --fields) :; return ;;
         --freeze) mapfile -t COMPREPLY < <(compgen -W "none retriever reader chunks" -- "$current"); return ;;
         --hold-out) :; return ;;
+        --host) :; return ;;
         --idle) :; return ;;
         --include) :; return ;;
         --judged) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
@@ -45,7 +47,9 @@ _reatt() {
         --only) :; return ;;
         --output) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --password-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+        --port) :; return ;;
         --preset) mapfile -t COMPREPLY < <(compgen -W "auto paper gpu laptop" -- "$current"); return ;;
+        --print-config) mapfile -t COMPREPLY < <(compgen -W "claude-code codex vscode zed" -- "$current"); return ;;
         --progress) mapfile -t COMPREPLY < <(compgen -W "auto never json" -- "$current"); return ;;
         --qa) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --qrels) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
@@ -71,7 +75,7 @@ _reatt() {
         if [[ $current == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W "-h --help --version" -- "$current")
         else
-            mapfile -t COMPREPLY < <(compgen -W "ingest search ask adapt list show remove status check init eval serve report doctor config schema completion models" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "ingest search ask adapt list show remove status check init eval serve mcp report doctor config schema completion models" -- "$current")
         fi
         ;;
     " ingest")
@@ -83,14 +87,14 @@ _reatt() {
         ;;
     " search")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --except --type --after --before --explain --ok-empty --cold --rounds --rerank-only --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --except --type --after --before --explain --fields --compact --ok-empty --cold --rounds --rerank-only --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
         fi
         ;;
     " ask")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --except --type --after --before --free --beams --max-tokens --abstain --explain --jsonl --ok-empty --cold --report --keep --rounds --rerank-only --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --except --type --after --before --free --beams --max-tokens --abstain --explain --fields --compact --jsonl --ok-empty --cold --report --keep --rounds --rerank-only --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
         fi
@@ -153,7 +157,14 @@ _reatt() {
         ;;
     " serve")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --idle --stop --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --idle --stop --http --host --port --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+        else
+            :
+        fi
+        ;;
+    " mcp")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --print-config --limit --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
         fi

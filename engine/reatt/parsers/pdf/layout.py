@@ -213,7 +213,7 @@ def _side_by_side(left: Sequence[Sequence[_Run]], right: Sequence[Sequence[_Run]
 
 def _is_prose(rows: Sequence[Sequence[_Run]]) -> bool:
     """Return whether lines are mostly sentences: several words, which are no numbers, without wide gaps."""
-    whole = sum(len(row) == 1 for row in rows)
+    whole = sum(len(row) == 1 or all(_length(run) >= _PROSE for run in row) for row in rows)
     text = "".join(word.text for row in rows for run in row for word in run.words)
     letters = sum(character.isalpha() or not character.isascii() for character in text)
     several = median(sum(_length(run) for run in row) for row in rows) >= _PROSE
