@@ -20,11 +20,14 @@ _reatt() {
     case "$previous" in
         --abstain) :; return ;;
         --accept) mapfile -t COMPREPLY < <(compgen -W "if-better always never" -- "$current"); return ;;
+        --after) :; return ;;
         --beams) :; return ;;
+        --before) :; return ;;
         --close-from) :; return ;;
         --color) mapfile -t COMPREPLY < <(compgen -W "auto always never" -- "$current"); return ;;
         --device) mapfile -t COMPREPLY < <(compgen -W "auto cpu cuda" -- "$current"); return ;;
         --encoding) :; return ;;
+        --except) :; return ;;
         --exclude) :; return ;;
         --fields) :; return ;;
         --freeze) mapfile -t COMPREPLY < <(compgen -W "none retriever reader chunks" -- "$current"); return ;;
@@ -63,6 +66,7 @@ _reatt() {
         --teacher) mapfile -t COMPREPLY < <(compgen -W "auto attention likelihood" -- "$current"); return ;;
         --timeout) :; return ;;
         --top) :; return ;;
+        --type) :; return ;;
         -k) :; return ;;
         -o) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     esac
@@ -83,14 +87,14 @@ _reatt() {
         ;;
     " search")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --explain --fields --compact --ok-empty --cold --rounds --rerank-only --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --except --type --after --before --explain --fields --compact --ok-empty --cold --rounds --rerank-only --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
         fi
         ;;
     " ask")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --free --beams --max-tokens --abstain --explain --fields --compact --jsonl --ok-empty --cold --report --keep --rounds --rerank-only --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --except --type --after --before --free --beams --max-tokens --abstain --explain --fields --compact --jsonl --ok-empty --cold --report --keep --rounds --rerank-only --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
         fi
@@ -104,7 +108,7 @@ _reatt() {
         ;;
     " list")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --only --store --json --quiet -q --verbose -v --color --progress --no-input --debug" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --only --except --type --after --before --store --json --quiet -q --verbose -v --color --progress --no-input --debug" -- "$current")
         else
             :
         fi

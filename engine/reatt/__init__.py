@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from reatt.search.query import Query
     from reatt.search.retriever import Hit
     from reatt_store.errors import ReattError
+    from reatt_store.selection import Selection
 
 __all__ = [
     "AdaptOptions",
@@ -30,6 +31,7 @@ __all__ = [
     "Query",
     "ReattError",
     "Reply",
+    "Selection",
     "Store",
     "open",
 ]
@@ -45,6 +47,7 @@ _WHERE = {
     "Query": "reatt.search.query",
     "ReattError": "reatt_store.errors",
     "Reply": "reatt.ask",
+    "Selection": "reatt_store.selection",
     "Store": "reatt.api",
     "open": "reatt.api",
 }

@@ -191,3 +191,28 @@ def test_hostile_names_and_texts_do_not_reach_the_terminal(reatt, store, home):
         done = reatt(*command)
         assert done.code == 0
         assert not {"\x1b", "\x07", "\u202e"} & set(done.out + done.err)
+
+
+@pytest.mark.parametrize(
+    ("options", "listed"),
+    [
+        ("--only *.md --only a.pdf", ["D-1", "D-3"]),
+        ("--only hr/ --only *.pdf", ["D-1", "D-3"]),
+        ("--except *.md", ["D-2", "D-3"]),
+        ("--except hr/ --except *.pdf", ["D-2"]),
+        ("--only * --except faq.jsonl", ["D-1", "D-3"]),
+        ("--type pdf", ["D-3"]),
+        ("--type .PDF --type jsonl", ["D-2", "D-3"]),
+        ("--after 2024", []),
+        ("--before 2024-02", []),
+    ],
+)
+def test_options_choose_documents(options, listed, reatt, store):
+    assert [each["doc"] for each in json.loads(reatt("list", "--json", *options.split()).out)["documents"]] == listed
+
+
+@pytest.mark.parametrize("day", ["soon", "2024-13", "2024-02-30", "24", "2024-1-1-1", ""])
+def test_a_date_that_is_none_is_a_usage_error(day, reatt, store):
+    done = reatt("list", "--after", day)
+    assert done.code == (0 if not day else 2)
+    assert not day or "expected a date" in done.err

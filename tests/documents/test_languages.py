@@ -7,7 +7,7 @@ import time
 import pytest
 
 from reatt.documents import languages
-from reatt.documents.languages import foreign, known_to, language
+from reatt.documents.languages import foreign, known_to, language, long_enough
 
 SENTENCES = {
     "German": "Die Elternzeit beträgt neunundvierzig Wochen und wird nicht auf den Urlaub angerechnet.",
@@ -70,7 +70,7 @@ def test_the_examples_in_docstrings_hold():
 
 
 def test_a_question_in_another_language_is_searched_by_words_and_that_is_said(reatt, library, home):
-    (home / "work" / "urlaub.md").write_text("Die Elternzeit dauert neunundvierzig Wochen und ist nicht kurz.")
+    (home / "work" / "urlaub.md").write_text("Die Elternzeit dauert neunundvierzig Wochen und ist nicht kurz. " * 5)
     ingested = json.loads(reatt("ingest", "--json", "urlaub.md").out)
     assert "does not know the language of some documents (1 in German)" in str(ingested["warnings"])
     found = json.loads(reatt("search", "--json", "Wie lange dauert die Elternzeit?").out)
@@ -78,3 +78,24 @@ def test_a_question_in_another_language_is_searched_by_words_and_that_is_said(re
     assert found["hits"][0]["retrieval"]["attention"] is None
     assert "does not know German; searched by words" in str(found["warnings"])
     assert json.loads(reatt("search", "--json", "How long is the leave?").out)["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "la, le, un, di, per: 12\nil, e, con, non: 14\n",
+        "Die Elternzeit dauert neunundvierzig Wochen und ist nicht kurz.",
+        "item;la;42\n" * 20,
+        "图书馆的开放时间是上午九点到下午六点。",
+        "",
+    ],
+)
+def test_few_letters_are_too_few_to_be_sure_of_a_language(text):
+    assert not long_enough(text)
+
+
+@pytest.mark.parametrize(
+    "text", [SENTENCES["French"] * 5, "图书馆的开放时间是上午九点到下午六点。" * 15, "1 " * 500 + "a" * 200]
+)
+def test_two_hundred_letters_are_enough_wherever_they_stand(text):
+    assert long_enough(text)

@@ -256,7 +256,6 @@ def test_page_numbers_are_written_short() -> None:
 
 
 def test_both_engines_read_the_same_words() -> None:
-    pytest.importorskip("pypdfium2", reason="the extra `pdfium` is not installed")
     file = io.BytesIO(make_pdf(LEAVE, TRAVEL))
     said = [
         [m["text"].split() for m in engine(file, [""]) if "text" in m]

@@ -59,7 +59,7 @@ class Turn:
 
     def level(self, angle: float) -> bool:
         """Return whether text of this angle is upright on the page that is shown."""
-        turned = (angle - self.quarters * math.pi / 2) % (2 * math.pi)
+        turned = (angle + self.quarters * math.pi / 2) % (2 * math.pi)  # pdfium counts clockwise
         return min(turned, 2 * math.pi - turned) < _LEVEL
 
 

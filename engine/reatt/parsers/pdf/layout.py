@@ -9,19 +9,20 @@ Coordinates are points from the lower left corner of the page as it is shown.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
 from statistics import median
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 CELL, LINE, PARAGRAPH = "\t", "\n", "\n\n"
 
 _LEVEL = 0.35  # of the size of the letters: words on one line may differ by this
-_RAISED, _SMALLER = 0.5, 0.88  # and smaller ones, which may be raised or lowered, by this
-_SPACE = 0.12  # of the size of the letters: a wider gap is a space, if the words do not touch
+_RAISED, _SMALLER = 0.45, 0.88  # and smaller ones, which may be raised or lowered, by this
+_SPACE = 0.12  # of the size of the letters: a raised or lowered word that is so near belongs to its neighbour
 _STRIP = 0.7  # a wider gap may be the strip between two columns
 _WIDE = 1.6  # gaps so wide, at the same place in several lines, make a table
 _CELL = 0.9  # a wider gap separates cells of a table
@@ -29,10 +30,9 @@ _LEADING = 1.45  # times the usual distance of lines: a paragraph ends
 _ROW = 1.35  # times the usual distance of lines: a row of a table ends
 _FEWEST_LINES = 3  # of a column
 _PROSE = 3  # words in a line of a column
-_LONG_WORD = 14  # letters; longer words are several, in scripts without spaces
-_MOSTLY = 0.6
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ud7ff\U00020000-\U0003ffff]")
+_MOSTLY, _LETTERS = 0.6, 0.75  # shares of lines, and of characters
 _MANY_LINES, _SELDOM = 8, 0.4  # lines of two columns seldom stand on the same level; rows of tables do
-_PUNCTUATION = ".,;:!?()[]\"'“”‘’-–—"
 _SHARED = 0.5  # of the height of the shorter column that the other one stands beside
 _MOST_STARTS = 8  # places that are tried as the left edge of a column
 _MOST_RUNS = 5000  # of a page; a drawing may have any number of labels
@@ -60,6 +60,9 @@ class _Run:
     size: float
 
 
+_Item = TypeVar("_Item", Word, _Run)
+
+
 def text_of(words: Iterable[Word]) -> str:
     """Return a page's words as text: lines, blank lines between paragraphs, tabs between cells."""
     runs = _runs([word for word in words if word.size > 0])
@@ -81,25 +84,28 @@ def _runs(words: Sequence[Word]) -> list[_Run]:
     return found
 
 
-def _lines(words: Sequence[Word]) -> list[list[Word]]:
-    """Collect words on one line, which raised and lowered ones belong to; from top to bottom, left to right."""
-    lines: list[list[Word]] = []
-    for word in sorted(words, key=lambda word: -word.base):
-        near = (line for line in reversed(lines[-3:]) if _on_line(word, line))
+def _lines(items: Sequence[_Item]) -> list[list[_Item]]:
+    """Collect what is on one line, raised and lowered words too; from top to bottom, left to right."""
+    lines: list[list[_Item]] = []
+    for item in sorted(items, key=lambda item: -item.base):
+        near = (line for line in reversed(lines[-3:]) if _on_line(item, line))
         line = next(near, None)
         if line is None:
-            lines.append([word])
+            lines.append([item])
         else:
-            line.append(word)
-    return [sorted(line, key=lambda word: word.left) for line in lines]
+            line.append(item)
+    return [sorted(line, key=lambda item: item.left) for line in lines]
 
 
-def _on_line(word: Word, line: Sequence[Word]) -> bool:
-    """Return whether a word stands on a line, or beside its letters a little lower."""
+def _on_line(item: _Item, line: Sequence[_Item]) -> bool:
+    """Return whether something stands on a line, or beside its letters a little higher or lower."""
     tallest = max(line[-12:], key=lambda each: each.size)
-    larger, smaller = max(tallest.size, word.size), min(tallest.size, word.size)
-    far = _RAISED if smaller < _SMALLER * larger else _LEVEL
-    return abs(tallest.base - word.base) < far * larger
+    larger, smaller = max(tallest.size, item.size), min(tallest.size, item.size)
+    distance = abs(tallest.base - item.base)
+    if distance < _LEVEL * smaller:
+        return True
+    raised = distance < _RAISED * larger and smaller < _SMALLER * larger
+    return raised and all(min(item.right, each.right) - max(item.left, each.left) < 0.1 * smaller for each in line)
 
 
 def _gap(before: Word, after: Word) -> float:
@@ -122,27 +128,40 @@ def _blocks(runs: Sequence[_Run], deeper: int) -> Iterator[_Block]:
             yield _Block(_rows(runs), _is_table(runs))
         return
     for band in _bands(runs, strip):
-        left, right = ([run for run in band if (run.left < strip) == side] for side in (True, False))
-        if any(_crosses(run, strip) for run in band) or not _side_by_side(left, right):
-            if band:
-                yield _Block(_rows(band), _is_table(band))
-        else:
-            yield from _blocks(left, deeper - 1)
-            yield from _blocks(right, deeper - 1)
+        parts = _parts(band, strip)
+        if parts:
+            for part in parts:
+                yield from _blocks(part, deeper - 1)
+        elif band:
+            yield _Block(_rows(band), _is_table(band))
 
 
 def _best_strip(runs: Sequence[_Run]) -> float | None:
     """Find the strip between two columns that has most words at its sides; None if there are no columns."""
     best, most = None, 0
     for strip in _starts(runs):
-        beside = 0
-        for band in _bands(runs, strip):
-            left, right = ([run for run in band if (run.left < strip) == side] for side in (True, False))
-            if not any(_crosses(run, strip) for run in band) and _side_by_side(left, right):
-                beside += sum(len(run.words) for run in band)
+        beside = sum(len(run.words) for band in _bands(runs, strip) if _parts(band, strip) for run in band)
         if beside > most:
             best, most = strip, beside
     return best
+
+
+def _parts(band: Sequence[_Run], strip: float) -> list[list[_Run]]:
+    """Return what is read one after the other at the sides of a strip: columns, or the cells of rows; or nothing."""
+    if any(_crosses(run, strip) for run in band):
+        return []
+    left, right = ([run for run in band if (run.left < strip) == side] for side in (True, False))
+    if min(len(left), len(right)) < _FEWEST_LINES:
+        return []
+    sides = [_rows(side) for side in (left, right)]
+    if min(map(len, sides)) < _FEWEST_LINES or not _side_by_side(*sides):
+        return []
+    if min(map(len, sides)) >= _MANY_LINES and _aligned(*sides) < _SELDOM:
+        return [left, right]
+    if not all(map(_is_prose, sides)):
+        return []
+    borders = _common_gaps(*sides)
+    return list(_cells(left, right, borders)) if borders else [left, right]
 
 
 def _starts(runs: Sequence[_Run]) -> list[float]:
@@ -185,34 +204,25 @@ def _bands(runs: Sequence[_Run], strip: float) -> Iterator[list[_Run]]:
         yield others[at:]
 
 
-def _side_by_side(left: Sequence[_Run], right: Sequence[_Run]) -> bool:
-    """Return whether two parts are columns: prose at the same height, not the rows of a table."""
-    if min(len(left), len(right)) < _FEWEST_LINES:
-        return False
-    sides = [_rows(side) for side in (left, right)]
-    if min(map(len, sides)) < _FEWEST_LINES:
-        return False
-    (top, bottom), (other_top, other_bottom) = (_extent(rows) for rows in sides)
+def _side_by_side(left: Sequence[Sequence[_Run]], right: Sequence[Sequence[_Run]]) -> bool:
+    """Return whether two parts stand at the same height."""
+    (top, bottom), (other_top, other_bottom) = _extent(left), _extent(right)
     shared = min(top, other_top) - max(bottom, other_bottom)
-    if shared < _SHARED * min(top - bottom, other_top - other_bottom):
-        return False
-    if min(map(len, sides)) >= _MANY_LINES and _aligned(*sides) < _SELDOM:
-        return True
-    return all(map(_is_prose, sides)) and not _has_rows(*sides)
+    return shared >= _SHARED * min(top - bottom, other_top - other_bottom)
 
 
 def _is_prose(rows: Sequence[Sequence[_Run]]) -> bool:
     """Return whether lines are mostly sentences: several words, which are no numbers, without wide gaps."""
-    whole = sum(len(row) == 1 for row in rows)
-    words = [word.text for row in rows for run in row for word in run.words]
-    spoken = sum(text.strip(_PUNCTUATION).isalpha() for text in words)
+    whole = sum(len(row) == 1 or all(_length(run) >= _PROSE for run in row) for row in rows)
+    text = "".join(word.text for row in rows for run in row for word in run.words)
+    letters = sum(character.isalpha() or not character.isascii() for character in text)
     several = median(sum(_length(run) for run in row) for row in rows) >= _PROSE
-    return several and whole >= _MOSTLY * len(rows) and spoken >= _MOSTLY * len(words)
+    return several and whole >= _MOSTLY * len(rows) and letters >= _LETTERS * len(text)
 
 
 def _length(run: _Run) -> int:
     """Count words; a script without spaces has none between them."""
-    return sum(1 + len(word.text) // _LONG_WORD for word in run.words)
+    return sum(1 + len(_UNSPACED.findall(word.text)) // 3 for word in run.words)
 
 
 def _aligned(left: Sequence[Sequence[_Run]], right: Sequence[Sequence[_Run]]) -> float:
@@ -231,11 +241,23 @@ def _extent(rows: Sequence[Sequence[_Run]]) -> tuple[float, float]:
     return rows[0][0].base, rows[-1][0].base
 
 
-def _has_rows(left: Sequence[Sequence[_Run]], right: Sequence[Sequence[_Run]]) -> bool:
-    """Return whether empty strips across both parts separate the rows of a table."""
+def _common_gaps(left: Sequence[Sequence[_Run]], right: Sequence[Sequence[_Run]]) -> list[float]:
+    """Return the heights of empty strips across both parts, if they separate the rows of a table."""
     gaps = [_wide_gaps(rows) for rows in (left, right)]
-    common = [1 for top, bottom in gaps[0] for above, below in gaps[1] if min(top, above) - max(bottom, below) > 0]
-    return len(common) >= 2 and len(common) >= 0.6 * max(map(len, gaps))
+    shared = [
+        (min(top, above) + max(bottom, below)) / 2
+        for top, bottom in gaps[0]
+        for above, below in gaps[1]
+        if min(top, above) - max(bottom, below) > 0
+    ]
+    return shared if len(shared) >= 2 and len(shared) >= _MOSTLY * max(map(len, gaps)) else []
+
+
+def _cells(left: Sequence[_Run], right: Sequence[_Run], borders: Sequence[float]) -> Iterator[list[_Run]]:
+    """Yield the cells of a table of two columns, row by row."""
+    for above, below in pairwise([inf, *sorted(borders, reverse=True), -inf]):
+        for side in (left, right):
+            yield [run for run in side if below < run.base <= above]
 
 
 def _wide_gaps(rows: Sequence[Sequence[_Run]]) -> list[tuple[float, float]]:
@@ -254,13 +276,7 @@ def _usual_distance(rows: Sequence[Sequence[_Run]]) -> float:
 
 def _rows(runs: Sequence[_Run]) -> tuple[tuple[_Run, ...], ...]:
     """Put the runs of a part of a page into lines, from top to bottom and left to right."""
-    words = {id(word): run for run in runs for word in run.words}
-    rows = []
-    for line in _lines([word for run in runs for word in run.words]):
-        inside = dict.fromkeys(id(words[id(word)]) for word in line)
-        by_id = {id(run): run for run in runs}
-        rows.append(tuple(by_id[each] for each in inside))
-    return tuple(rows)
+    return tuple(map(tuple, _lines(runs)))
 
 
 def _is_table(runs: Sequence[_Run]) -> bool:
@@ -300,6 +316,7 @@ def _line(row: Sequence[_Run], table: bool) -> str:
 def _run_text(run: _Run) -> str:
     parts = [run.words[0].text]
     for before, after in pairwise(run.words):
-        apart = _gap(before, after) > _SPACE * min(before.size, after.size) or before.base == after.base
-        parts += [" " if apart else "", after.text]
+        near = abs(_gap(before, after)) < _SPACE * min(before.size, after.size)
+        script = before.base != after.base and min(before.size, after.size) < _SMALLER * max(before.size, after.size)
+        parts += ["" if near and script else " ", after.text]
     return "".join(parts)

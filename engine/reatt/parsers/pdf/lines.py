@@ -25,7 +25,7 @@ _ROMAN = re.compile(r"[ivxlc]{1,7}", re.IGNORECASE)
 
 _LONG_WORD = re.compile(r"[A-Za-z\u00c0-\u024f]{24,}")  # hardly one word
 _LETTERS = re.compile(r"[A-Za-z\u00c0-\u024f]")
-_BROKEN = 0.2  # share of the letters of a page in such words, or of its characters that have no meaning
+_BROKEN = 0.3  # share of the letters of a page in such words, or of its characters that have no meaning
 _FEWEST = 80  # letters of a page that is judged
 
 
