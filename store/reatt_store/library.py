@@ -143,11 +143,12 @@ class Library:
         return [path for (path,) in (sound("documents", "t", row) for row in rows)]
 
     def root(self) -> str:
-        """Return the folder that the paths of all documents have in common; "" if they have none."""
+        """Return the folder that all documents lie in; "" if there is none but the root of the file system."""
         ends = "SELECT (SELECT min(path) FROM documents), (SELECT max(path) FROM documents)"
         first, last = sound("documents", "TT", self._connection.rows(ends)[0])
         folders = [os.path.dirname(path) for path in (first, last) if path]
-        return os.path.commonpath(folders) if folders and all(map(os.path.isabs, folders)) else ""
+        shared = os.path.commonpath(folders) if folders and all(map(os.path.isabs, folders)) else ""
+        return "" if shared == os.sep else shared
 
     def repeated(self) -> set[str]:
         """Return the digests that more than one document has."""
