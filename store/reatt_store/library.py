@@ -163,8 +163,8 @@ class Library:
 
     def at(self, path: str, external_id: str | None = None, limit: int = -1) -> list[StoredDocument]:
         """Return the documents of a path, or the one record of that id, oldest first."""
-        sql = f"SELECT {_DOCUMENT} FROM documents WHERE path = ? AND (? IS NULL OR external_id = ?)"  # noqa: S608
-        rows = self._connection.rows(f"{sql} ORDER BY id LIMIT ?", [path, external_id, external_id, limit])
+        sql = f"{self._documents} WHERE documents.path = ? AND (? IS NULL OR external_id = ?) ORDER BY documents.id"
+        rows = self._connection.rows(f"{sql} LIMIT ?", [path, external_id, external_id, limit])
         return [_stored_document(row) for row in rows]
 
     def chunk(self, id: int) -> StoredChunk:
