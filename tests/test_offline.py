@@ -38,6 +38,7 @@ print(json.dumps([codes, made]))
 CALLS = [
     "init", "ingest r.jsonl", "status", "list", "search leave", "ask leave --abstain never", "report answer.json",
     "show D-1", "check", "doctor", "config", "schema ask", "completion bash", "models list", "serve --idle 0.01",
+    "mcp --print-config zed",
     "models add {model} --name mine", "models probe --sentences 10", "eval --queries q.jsonl --read",
     "adapt --steps 1 --teach-at-once --accept always", "models rollback", "models use tiny-adapted", "remove D-1",
 ]  # fmt: skip

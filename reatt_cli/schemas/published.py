@@ -112,7 +112,9 @@ class Search(Part):
 
     schema_: Literal["reatt.search/2"] = Field(default="reatt.search/2", serialization_alias="schema")
     question: str
-    root: str = Field(default="", description="the folder that all documents of the store lie in")
+    root: str = Field(
+        default="", description="the folder that all documents of the store lie in; empty if they have none in common"
+    )
     hits: list[Hit]
     model: Model | None = Field(default=None, description="null where words alone were searched")
     timing_ms: dict[str, FiniteFloat]
@@ -126,7 +128,9 @@ class Ask(Part):
     schema_: Literal["reatt.ask/2"] = Field(default="reatt.ask/2", serialization_alias="schema")
     id: str = Field(description="A-…")
     question: str
-    root: str = Field(default="", description="the folder that all documents of the store lie in")
+    root: str = Field(
+        default="", description="the folder that all documents of the store lie in; empty if they have none in common"
+    )
     answer: str | None = Field(description="null if the model abstained")
     abstained: bool
     confidence: FiniteFloat = Field(ge=0, le=1)

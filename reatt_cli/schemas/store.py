@@ -85,7 +85,7 @@ class Documents(Part):
 
     schema_: Literal["reatt.list/2"] = Field(default="reatt.list/2", serialization_alias="schema")
     store: str
-    root: str = Field(description="the folder that all documents of the store lie in")
+    root: str = Field(description="the folder that all documents of the store lie in; empty if there is none")
     documents: list[Listed]
 
 

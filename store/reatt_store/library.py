@@ -143,11 +143,12 @@ class Library:
         return [path for (path,) in (sound("documents", "t", row) for row in rows)]
 
     def root(self) -> str:
-        """Return the folder that the paths of all documents have in common; "" if they have none."""
+        """Return the folder that all documents lie in; "" if there is none but the root of the file system."""
         ends = "SELECT (SELECT min(path) FROM documents), (SELECT max(path) FROM documents)"
         first, last = sound("documents", "TT", self._connection.rows(ends)[0])
         folders = [os.path.dirname(path) for path in (first, last) if path]
-        return os.path.commonpath(folders) if folders and all(map(os.path.isabs, folders)) else ""
+        shared = os.path.commonpath(folders) if folders and all(map(os.path.isabs, folders)) else ""
+        return "" if shared == os.sep else shared
 
     def repeated(self) -> set[str]:
         """Return the digests that more than one document has."""
@@ -162,8 +163,8 @@ class Library:
 
     def at(self, path: str, external_id: str | None = None, limit: int = -1) -> list[StoredDocument]:
         """Return the documents of a path, or the one record of that id, oldest first."""
-        sql = f"SELECT {_DOCUMENT} FROM documents WHERE path = ? AND (? IS NULL OR external_id = ?)"  # noqa: S608
-        rows = self._connection.rows(f"{sql} ORDER BY id LIMIT ?", [path, external_id, external_id, limit])
+        sql = f"{self._documents} WHERE documents.path = ? AND (? IS NULL OR external_id = ?) ORDER BY documents.id"
+        rows = self._connection.rows(f"{sql} LIMIT ?", [path, external_id, external_id, limit])
         return [_stored_document(row) for row in rows]
 
     def chunk(self, id: int) -> StoredChunk:

@@ -49,7 +49,7 @@ def test_root_and_path_joined_are_the_file(name, key, reatt, library):
 @pytest.mark.parametrize(
     ("paths", "root"),
     [
-        (["/a/b/c.md"], "/a/b"), (["/a/b/c.md", "/a/b/d/e.md"], "/a/b"), (["/a/b.md", "/ab.md"], "/"), ([], ""),
+        (["/a/b/c.md"], "/a/b"), (["/a/b/c.md", "/a/b/d/e.md"], "/a/b"), (["/a/b.md", "/ab.md"], ""), ([], ""),
         (["/a/x/1", "/a/xy/1"], "/a"), (["-", "/a/b"], ""), (["/a/b.md", "/a/b.md2"], "/a"),
     ],
 )  # fmt: skip

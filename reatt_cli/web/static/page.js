@@ -35,10 +35,19 @@ function heaviest(tokens) {
   return picked;
 }
 
+const inWord = (letter) => letter !== undefined && /[\p{L}\p{M}\p{N}]/u.test(letter);
+
+// A token may be a part of a word; whole words are marked.
+function grown(letters, start, end) {
+  while (start > 0 && inWord(letters[start - 1]) && inWord(letters[start])) start--;
+  while (end < letters.length && inWord(letters[end - 1]) && inWord(letters[end])) end++;
+  return [start, end];
+}
+
 function marked(found, answered) {
   const letters = Array.from(found.text.trimEnd());
   const kinds = new Array(letters.length).fill("");
-  for (const [start, end] of heaviest(found.retrieval.tokens)) kinds.fill("matched", start, end);
+  for (const [start, end] of heaviest(found.retrieval.tokens)) kinds.fill("matched", ...grown(letters, start, end));
   if (answered) kinds.fill("answered", ...answered);
   const quote = element("blockquote");
   for (let start = 0, end = 0; start < letters.length; start = end) {
