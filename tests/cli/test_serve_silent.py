@@ -87,16 +87,13 @@ def test_one_that_accepts_nobody_is_passed_over(reatt, library, runtime):
 
 def test_one_that_is_busy_is_waited_for(library, runtime, monkeypatch):
     def slow(*question):
-        time.sleep(1.0)
+        time.sleep(0.8)  # the third waits longer than anybody is silent
         return ask(*question)
 
     ask = verb.ask
     monkeypatch.setattr(verb, "ask", slow)
-    monkeypatch.setattr(clients, "BEAT", 0.05)
     answers = []
     with served(library, model=os.environ["REATT_MODEL"]):
-        asked(library)  # the model is loaded
-        monkeypatch.setattr(warm, "SILENCE", 0.6)
         askers = [threading.Thread(target=lambda: answers.append(asked(library))) for _ in range(3)]
         for asker in askers:
             asker.start()
