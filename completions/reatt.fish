@@ -20,7 +20,7 @@ complete -c reatt -n '__reatt_at ""' -a search -d 'Find the passages that match 
 complete -c reatt -n '__reatt_at ""' -a ask -d 'Answer a question from the documents, and show the passages.'
 complete -c reatt -n '__reatt_at ""' -a adapt -d 'Train the model on the store\'s documents; use the new model if it...'
 complete -c reatt -n '__reatt_at ""' -a list -d 'List the documents in the store.'
-complete -c reatt -n '__reatt_at ""' -a show -d 'Show a stored document or chunk with its text.'
+complete -c reatt -n '__reatt_at ""' -a show -d 'Show a stored document or chunk with its text: all of it, some of...'
 complete -c reatt -n '__reatt_at ""' -a remove -d 'Remove documents from the store: text, words and vectors.'
 complete -c reatt -n '__reatt_at ""' -a status -d 'Show what the store holds, and which files were not read.'
 complete -c reatt -n '__reatt_at ""' -a check -d 'Verify every checksum of the store; exit 12 if damage remains.'

@@ -16,7 +16,7 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import Abort, TyperException
 
-from reatt_cli import __version__, failures, streams
+from reatt_cli import __version__, failures, questions, streams
 from reatt_cli.commands import (
     adapt,
     ask,
@@ -98,6 +98,7 @@ def run(arguments: list[str]) -> int:
             completion.values(*arguments[1:])
             return 0
         command = typer.main.get_command(app)
+        arguments = questions.marked(arguments, getattr(command, "commands", {}))
         usual = {} if UNSET.intersection(arguments) else config.defaults(arguments)
         code = command.main(args=arguments or ["--help"], prog_name="reatt", standalone_mode=False, default_map=usual)
         return int(code or 0)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from typer.exceptions import TyperException
 
 from reatt_cli import __version__
+from reatt_cli.questions import ASKING
 
 if TYPE_CHECKING:
     from reatt_store.errors import ReattError
@@ -49,7 +50,10 @@ def known(error: Exception) -> ReattError | None:
     if type(error).__name__ == "ValidationError" and "finite_number" in str(error):  # pydantic's
         return errors.StoreDamaged("a number of the store or of its model is not finite", "reatt check")
     if isinstance(error, TyperException):
-        return errors.UsageError(error.format_message(), f"{_called(error)} --help")
+        called = _called(error)
+        if type(error).__name__ == "NoSuchOption" and called.partition(" ")[2] in ASKING:
+            return errors.UsageError(error.format_message(), f'{called} --help, or for a question: {called} -- "-…"')
+        return errors.UsageError(error.format_message(), f"{called} --help")
     if isinstance(error, OSError):
         return _of_system(error)
     if type(error).__name__ == "OutOfMemoryError":  # torch's; compared by name, so that torch is not imported here

@@ -233,7 +233,7 @@ class Store:
         return evaluate.evaluate(
             _Held(finder, how), Path(queries), Path(qrels) if qrels else None, limit=limit,
             read=(lambda question: ask.ask(finder, replace(every, question=question)).answer) if read else None,
-            on_progress=progress or (lambda _: None),
+            stored=lambda ids: evaluate.names_in(self.library, ids), on_progress=progress or (lambda _: None),
         )  # fmt: skip
 
     def adapt(

@@ -76,7 +76,7 @@ def search(retriever: Retriever, query: Query) -> Hits:
     """Find the chunks that match a question best, and explain their attention scores; raises like `ask`."""
     timing: dict[str, float] = {}
     with _timed(timing, "search"):
-        hits = retriever.find(query)
+        hits = retriever.distinct(query)
     scored = [hit.attention_score is not None for hit in hits]
     hits = [_explained(retriever, query, hit) if by else hit for hit, by in zip(hits, scored, strict=True)]
     used = None if query.retriever == "words" else retriever.generation
@@ -92,7 +92,7 @@ def ask(retriever: Retriever, query: Query) -> Reply:
     backbone, made = retriever.backbone, retriever.generation
     assert made is not None, "who has a model has vectors"
     with _timed(timing, "search"):
-        hits = [_explained(retriever, query, hit) for hit in retriever.find(query)]
+        hits = [_explained(retriever, query, hit) for hit in retriever.distinct(query)]
     if not hits:
         return _nothing(query.question, made, timing)
     with _timed(timing, "read"):

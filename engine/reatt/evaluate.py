@@ -8,6 +8,7 @@ files cannot give is None.
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from reatt.documents.files import storable
 from reatt.judging import metrics
 from reatt.lessons.judged import Judgements, Question, read_qrels, read_queries
 from reatt.progress import OnProgress, Progress
@@ -22,8 +24,10 @@ from reatt_store.errors import QueriesFormat
 
 if TYPE_CHECKING:
     from reatt.search.retriever import Hit
+    from reatt_store.library import Library
     from reatt_store.selection import Selection
 
+_NAMED = 3  # missing documents that are named in an error
 DEEPEST = 100  # depth of the figures, in documents and in chunks
 
 
@@ -69,14 +73,18 @@ def evaluate(
     search: str = "auto",
     limit: int | None = None,
     read: Callable[[str], str | None] | None = None,
+    stored: Callable[[Sequence[str]], Mapping[str, str]] | None = None,
     on_progress: OnProgress = lambda _: None,
 ) -> Evaluation:
     """Ask every question that has judgements or answers, or `limit` of them evenly spaced, and average.
 
-    `read` answers a question (None counts as wrong); exact match and F1 need it.
+    `read` answers a question (None counts as wrong); exact match and F1 need it. `stored` says which of the judged ids
+    the store has, and what it calls them; others raise `QueriesFormat`.
     """
     started = time.monotonic()
     questions, judged = read_queries(queries), read_qrels(qrels) if qrels else {}
+    if stored is not None and qrels is not None:
+        judged = _as_stored(judged, stored, qrels)
     usable = [q for q in questions if _relevant(judged, q) or q.answers]
     if not usable:
         raise QueriesFormat(
@@ -96,6 +104,33 @@ def evaluate(
     intervals = {name: metrics.interval(list(of.values())) for name, of in values.items() if of}
     warnings = _warnings(questions, usable, judged)
     return Evaluation(len(chosen), means, intervals, values, time.monotonic() - started, warnings)
+
+
+def names_in(library: Library, ids: Sequence[str]) -> dict[str, str]:
+    """Return what a store calls the documents of some ids, which may be paths as `reatt list` prints them."""
+    documents = (stored.document for stored in library.documents())
+    known = {document.external_id or document.path for document in documents}
+    names = {id: (id, storable(os.path.abspath(os.path.expanduser(id)))) for id in dict.fromkeys(ids)}
+    return {id: next(name for name in both if name in known) for id, both in names.items() if known.intersection(both)}
+
+
+def _as_stored(
+    judged: Judgements, stored: Callable[[Sequence[str]], Mapping[str, str]], qrels: Path
+) -> dict[str, dict[str, int]]:
+    """Name the judged documents as the store does; raises QueriesFormat if it lacks one that is relevant."""
+    relevant = dict.fromkeys(id for grades in judged.values() for id, grade in grades.items() if grade > 0)
+    names = stored([id for grades in judged.values() for id in grades])
+    missing = [id for id in relevant if id not in names]
+    if missing:
+        more = f" and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
+        are = "is" if len(missing) == 1 else "are"
+        told = f"{len(missing):,} of {len(relevant):,} judged documents {are} not in the store"
+        raise QueriesFormat(
+            f"{told}: {', '.join(missing[:_NAMED])}{more}",
+            "name them by their _id or by their path, as reatt list prints it, or ingest them first",
+            str(qrels),
+        )
+    return {question: {names.get(id, id): grade for id, grade in grades.items()} for question, grades in judged.items()}
 
 
 class _Finder:

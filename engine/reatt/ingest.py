@@ -32,6 +32,7 @@ from reatt_store.records import Problem
 
 BATCH_CHUNKS = 512  # chunks sealed together: a few seconds of encoding, which a kill can lose
 SHOWN_WARNINGS = 20
+INTERRUPTED = "INTERRUPTED"  # the id of a file whose reading has begun and not ended
 PASSED_OVER = (NotText.id, EmptyDocument.id)
 UNCLEAR = "PDF_UNCLEAR"  # the notice about pages that were read, but whose text looks broken
 FINAL = (PdfNoText.id, ParseLimit.id)  # expensive to find out, and the same at the next attempt with the same bytes
@@ -127,7 +128,8 @@ def ingest(
         run.look_back(paths, options, links)
         run.report.warnings[:0] = notices(run.languages, model.name, model.settings)
         if run.report.changed or run.report.removed or library.live(generation) is not None:
-            writer.compact()  # delete replaced texts from the disk as well
+            # Delete replaced texts from the disk as well; what waits for its document stays.
+            writer.compact(unfinished=any(problem.id == INTERRUPTED for problem in library.problems()))
     status = library.status()
     run.report.bytes = status.bytes.sqlite + status.bytes.vectors
     run.report.seconds = time.monotonic() - started
@@ -163,6 +165,7 @@ class _Run:
         self.paths: set[str] = set()  # of the documents that were added or changed
         self.unclear: list[Problem] = []  # of documents that are not stored yet
         self.at = Progress("read", 0, None)
+        self.reading = ""  # the path of the document whose chunks are being cut
 
     def read_all(self, files: Sequence[FoundFile], options: IngestOptions) -> None:
         """Read every file; continue after one that cannot be read."""
@@ -231,7 +234,8 @@ class _Run:
         elif gone:
             message = f"{len(gone):,} {'file is' if len(gone) == 1 else 'files are'} gone but still in the store"
             self.report.warnings.append(Notice("VANISHED", f"{message}; --prune removes them"))
-        passed = [problem.path for problem in self.library.problems() if problem.id in PASSED_OVER]
+        over = (*PASSED_OVER, INTERRUPTED)
+        passed = [problem.path for problem in self.library.problems() if problem.id in over]
         for path in vanished(passed, paths):
             self.writer.clear_problem(path)
         self.report.duplicates = len(self.new & self.library.repeated()) if self.new else 0
@@ -240,27 +244,21 @@ class _Run:
     def _take(self, text: Text, known: bool) -> None:
         self.languages[language(text.text) if long_enough(text.text) else None] += 1
         chunks: list[Chunk] = []
+        self.reading = text.path
         for chunk in stream(text, self.backbone.count_tokens, self.backbone.max_chunk_tokens - HEAD_TOKENS):
             chunks.append(chunk)
             self._wait_for(chunk)
         document = Document(
-            text.path,
-            text.external_id,
-            text.title,
-            text.kind,
-            text.digest,
-            text.size,
-            max(1, len(text.pages)),
-            text.author,
-            text.dated,
-            modified(text.path),
-        )
+            text.path, text.external_id, text.title, text.kind, text.digest, text.size, max(1, len(text.pages)),
+            text.author, text.dated, modified(text.path),
+        )  # fmt: skip
         self.documents.append((document, chunks))
         self.unclear += [
             Problem(text.path, UNCLEAR, as_text(warning), "ocrmypdf --force-ocr IN.pdf OUT.pdf", text.digest)
             for warning in text.warnings
             if isinstance(warning, Notice) and warning.id == UNCLEAR
         ]
+        self.reading = ""
         self.paths.add(text.path)
         self.report.chunks += len(chunks)
         if known:
@@ -278,6 +276,10 @@ class _Run:
         """Encode the waiting chunks; make them and all complete documents visible in one transaction."""
         if not self.waiting and not self.documents:
             return
+        before = self.library.problem(self.reading) if self.reading else None
+        if self.reading and (before is None or before.id != INTERRUPTED):
+            told = "reading it was interrupted; what was encoded is kept"
+            self.writer.record_problem(Problem(self.reading, INTERRUPTED, told, "ingest it again", ""))
         missing = self.library.missing(self.report.generation, self.waiting)
         passages = {digest: passage for digest, passage in self.waiting.items() if digest in missing}
         segment = encode(self.backbone, passages, self._encoded) if passages else None

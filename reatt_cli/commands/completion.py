@@ -37,7 +37,7 @@ KINDS = {
     "FILE": "file",
     "PATH...": "file",
     "DIR|HUB_NAME": "folder",
-    "ID": "id",
+    "ID|PATH": "id",
     "ID|PATH|GLOB...": "document",
     "MODEL": "model",
 }

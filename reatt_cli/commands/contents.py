@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import glob
 import os
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,25 +11,30 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reatt.places import expanded, registry
+from reatt_cli import targets
 from reatt_cli.command import command
 from reatt_cli.commands.selecting import After, Before, Kind, Only, Without, selection
-from reatt_cli.patterns import as_utf8
 from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds, tail, where
 from reatt_cli.session import Session, below, short_path
 
 if TYPE_CHECKING:
     from reatt_cli.schemas import store as schemas
-    from reatt_store.library import Library
     from reatt_store.records import Problem, StoredChunk, StoredDocument
 
-ShownId = Annotated[str, typer.Argument(metavar="ID", help="D-… (a document) or C-… (a chunk).")]
+ShownId = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID|PATH",
+        help="D-… (a document), C-… (a chunk), or a path: PATH, PATH:10-40 (lines), PATH:p3 (a page).",
+    ),
+]
 Targets = Annotated[list[str], typer.Argument(metavar="ID|PATH|GLOB...", help="D-…, a path, or a pattern for paths.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
     command(app, "list", example='reatt list --only "*.pdf"')(list_documents)
-    command(app, "show", example="reatt show C-12")(show)
+    command(app, "show", example="reatt show handbook/leave.md:10-40")(show)
     command(app, "remove", example="reatt remove drafts/old.md")(remove)
     command(app, "status", example="reatt status --problems")(status)
     command(app, "check", example="reatt check --repair")(check)
@@ -65,30 +68,40 @@ def list_documents(
 
 
 def show(session: Session, shown: ShownId) -> None:
-    """Show a stored document or chunk with its text."""
+    """Show a stored document or chunk with its text: all of it, some of its lines, or a page."""
     from reatt_cli.schemas import store as schemas
 
-    document, chunks = _find(session.library, shown)
+    document, chunks, part = targets.find(session.library, shown)
     pieces = [_piece(stored) for stored in chunks]
     result = schemas.Show(id=shown, document=listed(document), chunks=pieces)
 
     def render() -> None:
-        place = where(pieces[0].page, pieces[0].line_start) if shown.startswith("C") else ""
+        place = where(pieces[0].page, pieces[0].line_start) if shown.startswith("C-") or part else ""
         session.out.note(f"{_named(result.document)}{place}  {document.document.title}")
-        session.out.block("".join(piece.text for piece in pieces).rstrip("\n"))
+        session.out.block(_lines_of(pieces, part).rstrip("\n"))
 
     session.out.result(result, render)
 
 
+def _lines_of(pieces: Sequence[schemas.Piece], part: targets.Part | None) -> str:
+    """Return the text of chunks, or of those lines that were asked for."""
+    text = "".join(piece.text for piece in pieces)
+    if part is None or part.last is None:
+        return text
+    before = text[: len(text) - len(text.lstrip())].count("\n")  # a chunk's line is that of its first word
+    lines, first = text.split("\n"), pieces[0].line_start - before
+    return "\n".join(lines[max(0, part.first - first) : max(0, part.last - first + 1)])
+
+
 def remove(
     session: Session,
-    targets: Targets,
+    named: Targets,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")] = False,
 ) -> None:
     """Remove documents from the store: text, words and vectors. The files stay."""
     from reatt_cli.schemas import store as schemas
 
-    found = {stored.id: stored for target in targets for stored in _matching(session.library, target)}
+    found = {stored.id: stored for target in named for stored in targets.matching(session.library, target)}
     if not dry_run:
         with session.library.writing() as writer:
             writer.remove(list(found))
@@ -235,43 +248,6 @@ def _render_check(session: Session, result: schemas.Check, repair: bool) -> None
         session.out.note("texts whose files are gone are kept; to see or remove one: reatt show ID, reatt remove ID")
     elif not result.ok:
         session.out.note(f"try: {session.again('check', '--repair')}")
-
-
-def _find(library: Library, shown: str) -> tuple[StoredDocument, list[StoredChunk]]:
-    """Look up an id: a document with all its chunks, or a chunk with its document."""
-    from reatt_store.errors import NoSuchId
-
-    kind, number = _parsed(shown)
-    if kind == "C":
-        chunk = library.chunk(number)
-        return library.document(chunk.document_id), [chunk]
-    if kind == "D":
-        return library.document(number), library.chunks_of(number)
-    raise NoSuchId(f"{shown} is not an id; ids look like D-12 (a document) or C-345 (a chunk)", "reatt list")
-
-
-def _matching(library: Library, target: str) -> list[StoredDocument]:
-    """Find the documents that an argument names: an id, a file, all files below a folder, or a pattern."""
-    from reatt.documents.files import storable
-    from reatt_store.errors import NoSuchId
-    from reatt_store.selection import Selection
-
-    kind, number = _parsed(target)
-    if kind == "D":
-        return [library.document(number)]
-    path = glob.escape(storable(os.path.abspath(os.path.expanduser(target))))
-    # A bare name means a file in this folder; only a pattern matches files of that name elsewhere.
-    patterns = [path, f"{path.rstrip('/')}/*", *([str(as_utf8(target))] if glob.has_magic(target) else [])]
-    for pattern in patterns:
-        if found := list(library.documents(Selection(only=(pattern,)))):
-            return found
-    raise NoSuchId(f"no document in this store matches {target}", "reatt list")
-
-
-def _parsed(text: str) -> tuple[str, int]:
-    """Read an id such as D-12; ("", 0) if it is not one."""
-    found = re.fullmatch(r"([CD])-([0-9]{1,18})", text)
-    return (found[1], int(found[2])) if found else ("", 0)
 
 
 def _piece(stored: StoredChunk) -> schemas.Piece:

@@ -68,7 +68,15 @@ def _hit(question: str, found: Hit, root: str) -> dict[str, Any]:
         score=found.score, rank=found.rank, attention=found.attention_score, bm25=found.words_score,
         tokens=[_token(question, pair) for pair in found.tokens],
     )  # fmt: skip
-    return {**placed(found.chunk, root), "retrieval": retrieval}
+    copies = [_copy(each, root) for each in found.copies]
+    return {**placed(found.chunk, root), "retrieval": retrieval, "copies": copies}
+
+
+def _copy(stored: StoredChunk, root: str) -> schemas.Copy:
+    from reatt_cli.schemas import published as schemas
+
+    every = placed(stored, root)
+    return schemas.Copy(**{name: every[name] for name in schemas.Copy.model_fields})
 
 
 def placed(stored: StoredChunk, root: str) -> dict[str, Any]:
@@ -184,9 +192,13 @@ def where_answered(reply: schemas.Ask, found: schemas.Evidence) -> rendering.Spa
 
 
 def _place(root: str, found: schemas.Hit) -> str:
-    """Name the place of a passage: file, record, page or line."""
+    """Name the place of a passage: file, record, page or line; and how many more have the same text."""
     record = f" {found.external_id}" if found.external_id is not None else ""
-    return rendering.one_line(short_path(os.path.join(root, found.path)) + record + where(found.page, found.line_start))
+    more = {(each.path, each.external_id) for each in found.copies} - {(found.path, found.external_id)}
+    what = rendering.counted(len(more), "more document" if found.external_id is not None else "more file")
+    also = f" and {what}" if more else ""
+    path = short_path(os.path.join(root, found.path))
+    return rendering.one_line(path + record + where(found.page, found.line_start) + also)
 
 
 def _token(question: str, pair: TokenPair) -> schemas.Token:

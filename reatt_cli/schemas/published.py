@@ -77,6 +77,17 @@ class Attribution(Part):
     )
 
 
+class Copy(Part):
+    """Another chunk with the same text as one that was found."""
+
+    chunk: str = Field(description="C-…, for `reatt show`")
+    doc: str = Field(description="D-…, for `reatt show` and `reatt remove`")
+    path: str
+    external_id: str | None
+    page: int | None
+    line_start: int
+
+
 class Hit(Part):
     """A chunk that was found."""
 
@@ -91,6 +102,7 @@ class Hit(Part):
     char_end: int
     text: str
     retrieval: Retrieval
+    copies: list[Copy] = Field(default_factory=list, description="other chunks with the same text; they take no ranks")
 
 
 class Evidence(Hit):

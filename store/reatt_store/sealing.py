@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,10 +65,10 @@ def delete(connection: Connection, segment: int) -> None:
     connection.execute("DELETE FROM segments WHERE id = ?", [segment])
 
 
-def without(segment: Segment, dead: list[int]) -> Draft:
+def without(segment: Segment, dead: Sequence[int]) -> Draft:
     """Copy a segment without the chunks at some positions."""
     kept = np.ones(len(segment.digests), np.bool_)  # (c,)
-    kept[dead] = False
+    kept[list(dead)] = False
     rows, offsets = _left(segment.offsets, kept)
     memory = None
     if segment.memory is not None:

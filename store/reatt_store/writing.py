@@ -53,6 +53,7 @@ class Writer:
     def __init__(self, folder: Path, connection: Connection) -> None:
         self._folder = folder
         self._connection = connection
+        self._removed: set[bytes] = set()  # digests of chunks that this writer removed
 
     def publish(
         self, documents: Sequence[tuple[Document, Sequence[Chunk]]], segment: Draft | None, generation: int
@@ -71,7 +72,7 @@ class Writer:
                 self._replace(document, chunks)
             if draft is not None and file is not None:
                 sealing.insert(self._connection, file, draft, generation)
-                self._bury(draft.digests)
+                self._bury(draft.digests)  # of a document that is not complete yet
             if generation:
                 digests = [chunk.digest for _, chunks in newest.values() for chunk in chunks]
                 if lost := generations.missing(self._connection, generation, digests):
@@ -82,7 +83,7 @@ class Writer:
         removed = 0
         with self._connection.transaction():
             for id in document_ids:
-                self._bury(self._clear(id))
+                self._remove_from_use(self._clear(id))
                 self._connection.execute("DELETE FROM origins WHERE document_id = ?", [id])
                 removed += self._connection.execute("DELETE FROM documents WHERE id = ?", [id]).rowcount
         return removed
@@ -170,13 +171,18 @@ class Writer:
             self._drop(generation)
         sweep(self._connection, self._folder)
 
-    def compact(self) -> int:
+    def compact(self, *, unfinished: bool = False) -> int:
         """Delete the remains of removed texts from vectors and word index; return the bytes freed.
 
         Call it after a removal, not after every ingest: it rewrites the word index, and segments one at a time.
+        `unfinished`: only what this writer removed, because other vectors without a text wait for their document.
         """
-        holding = "SELECT DISTINCT segment FROM dead JOIN encodings USING (digest) ORDER BY segment"
-        freed = sum(self._compact(segment) for (segment,) in self._connection.rows(holding))
+        sql = "SELECT segment, position, digest FROM dead JOIN encodings USING (digest) ORDER BY segment, position"
+        remains: dict[int, list[int]] = {}
+        for segment, position, digest in self._connection.rows(sql):
+            if not unfinished or digest in self._removed:
+                remains.setdefault(segment, []).append(position)
+        freed = sum(self._compact(segment, positions) for segment, positions in remains.items())
         with self._connection.transaction():
             self._forget_dead()
             self._connection.execute("INSERT INTO words (words) VALUES ('optimize')")
@@ -224,7 +230,7 @@ class Writer:
         self._connection.execute("INSERT OR REPLACE INTO origins VALUES (?, ?, ?, ?)", [id, *origin])
         words.put(self._connection, id or 0)
         self._connection.executemany("DELETE FROM dead WHERE digest = ?", ([chunk.digest] for chunk in chunks))
-        self._bury(buried)
+        self._remove_from_use(buried)
         if document.external_id is None:
             self._connection.execute("DELETE FROM problems WHERE path = ?", [document.path])
 
@@ -235,6 +241,10 @@ class Writer:
         words.take_out(self._connection, document_id)
         self._connection.execute("DELETE FROM chunks WHERE document_id = ?", [document_id])
         return cleared
+
+    def _remove_from_use(self, digests: Sequence[bytes]) -> None:
+        self._removed.update(digests)
+        self._bury(digests)
 
     def _bury(self, digests: Iterable[bytes]) -> None:
         """Record which of some digests belong to no chunk, so that their vectors are dead."""
@@ -249,13 +259,12 @@ class Writer:
                    ON encodings.generation = generations.id AND encodings.digest = dead.digest)"""
         )
 
-    def _compact(self, id: int) -> int:
+    def _compact(self, id: int, dead: Sequence[int]) -> int:
         [(generation, name, size)] = self._connection.rows(
             "SELECT generation, name, bytes FROM segments WHERE id = ?", [id]
         )
-        dead = self._connection.rows("SELECT position FROM dead JOIN encodings USING (digest) WHERE segment = ?", [id])
         old = open_segment(generations.segment_file(self._folder, name), id, size)
-        kept = sealing.without(old, [position for (position,) in dead])
+        kept = sealing.without(old, dead)
         if not kept.digests:
             with self._connection.transaction():
                 sealing.delete(self._connection, id)

@@ -8,7 +8,7 @@ questions. Reciprocal rank fusion was worse: a weaker list lowers the better one
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 TOKEN_CANDIDATES = 2048  # K' of section 2.4: nearest tokens per question token
 NAMED = 0.8  # weight of names in hybrid search
+_DEEPER = 4  # times as many chunks are looked at where copies left ranks empty
 CANDIDATES = 100  # candidates that hybrid search takes from attention and from words
 
 
@@ -40,6 +41,7 @@ class Hit:
     tokens: tuple[TokenPair, ...] = ()  # their weights sum to the attention score; () if it was not explained
     share: float = 0.0  # of the attention when the answer was written; the shares of all evidence sum to 1
     read: bool = False  # whether the model read it; each model has a limit (`reads`)
+    copies: tuple[StoredChunk, ...] = ()  # other chunks with the same text, which take no ranks of their own
 
     @property
     def path(self) -> str:
@@ -135,6 +137,22 @@ class Retriever:
         return [
             Hit(chunk, score, rank, scores.words.get(each), scores.attention.get(each))
             for rank, (each, chunk, score) in enumerate(rows, 1)
+        ]
+
+    def distinct(self, query: Query) -> list[Hit]:
+        """Return the best chunks like `find`, but of equal texts the first alone; the others are its `copies`."""
+        depth = max(CANDIDATES, query.top)
+        while True:
+            found = self.find(replace(query, top=depth))
+            same: dict[str, list[Hit]] = {}
+            for hit in found:
+                same.setdefault(" ".join(hit.text.split()), []).append(hit)
+            if len(same) >= query.top or len(found) < depth or query.rerank:
+                break
+            depth *= _DEEPER  # copies took the places of others
+        return [
+            replace(first, rank=rank, copies=tuple(other.chunk for other in others))
+            for rank, (first, *others) in enumerate(list(same.values())[: query.top], 1)
         ]
 
     def search(
