@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
-
-from reatt_store.lexical.characters import UNSPACED
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -33,8 +32,15 @@ _UNSAFE = re.compile(
     "\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
 )
 _SPACE = re.compile(r"\s+")
-_LETTER = rf"[^\W{UNSPACED}]"  # of a word with spaces around it; in other scripts a mark is not extended
-_WORD = re.compile(rf"{_LETTER}+(?:['’.-]{_LETTER}+)*")
+
+
+@cache
+def _word() -> re.Pattern[str]:
+    """A word with spaces around it; in other scripts a mark is not extended."""
+    from reatt_store.lexical.characters import UNSPACED
+
+    letter = rf"[^\W{UNSPACED}]"
+    return re.compile(rf"{letter}+(?:['’.-]{letter}+)*")
 
 
 def visible(text: str) -> str:
@@ -111,7 +117,7 @@ def heaviest(weights: Sequence[Weight], share: float = 0.6, most: int = 8) -> li
 
 def merged(spans: Iterable[Span], text: str) -> list[Span]:
     """Grow spans to whole words and join those that touch or have only white space between them."""
-    words = [found.span() for found in _WORD.finditer(text)]
+    words = [found.span() for found in _word().finditer(text)]
     grown = []
     for start, end in spans:
         touched = [(a, b) for a, b in words if a < end and start < b]

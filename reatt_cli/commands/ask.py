@@ -133,8 +133,7 @@ def ask(
     from reatt.search.query import Query
     from reatt_cli.replies import lookup
 
-    among = selection(only, without, kind, after, before)
-    how_to_look = (top, retriever, how, among, rounds, rerank_only)
+    how_to_look = (top, retriever, how, selection(only, without, kind, after, before), rounds, rerank_only)
     query = Query(question or "", *how_to_look, _threshold(abstain), free, beams, max_tokens)
     if report is not None:
         page_file(report)  # before anything is answered

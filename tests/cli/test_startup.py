@@ -13,7 +13,16 @@ HEAVY = (
 )  # fmt: skip
 RICHER = (*HEAVY, "pydantic", "rich", "platformdirs", "reatt_store", "reatt")
 # Of the library what says where the store is and what is asked: it loads nothing else.
-DOOR = ("reatt", "reatt.api", "reatt.places", "reatt.progress", "reatt.search", "reatt.search.query")
+DOOR = (
+    "reatt",
+    "reatt.api",
+    "reatt.places",
+    "reatt.progress",
+    "reatt.search",
+    "reatt.search.query",
+    "reatt_store",
+    "reatt_store.selection",
+)
 COMMANDS = (
     "ingest",
     "search",
