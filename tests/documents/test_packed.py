@@ -110,7 +110,9 @@ def test_an_archive_is_unpacked_within_limits(tmp_path: Path) -> None:
 LONG = WORDS * 9
 
 
-@pytest.mark.parametrize("data", [gzip.compress(LONG)[:-20], lzma.compress(LONG)[:-20], bz2.compress(LONG)[:-9]])
+@pytest.mark.parametrize(
+    "data", [gzip.compress(LONG)[:-20], lzma.compress(LONG)[:-20], bz2.compress(LONG)[:-9]], ids=["gz", "xz", "bz2"]
+)
 def test_a_compressed_file_that_is_cut_off_is_damaged(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(DocumentError, match="cut off"):
         read_bytes(tmp_path, "a.txt.x", data)
