@@ -157,7 +157,7 @@ reatt-mini: $(VENV)/installed-dev ## train the bundled model, or resume (DATA, D
 	$(RECIPE).close --out $(WORK)
 	$(TRAIN) --out $(WORK)
 	$(RECIPE).export --out $(WORK)
-	$(RECIPE).calibrate --data $(DATA)
+	$(RECIPE).calibrate --data $(DATA) --out $(WORK)
 
 # From the same start, but retrieval is learnt from the reader's attention alone: what the paper claims.
 twin: $(VENV)/installed-dev ## train the bundled model's twin without retrieval labels, into .work/twin

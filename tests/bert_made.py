@@ -22,7 +22,8 @@ def bert_config(vocabulary, **changes):
     config = {
         "model_type": "bert-t5", "vocab_size": vocabulary, "hidden_size": 32, "encoder": SHAPE, "decoder": DECODER,
         **ids, "decoder_start_token_id": 2, "eos_token_id": 3, "retrieval_layer": 2, "retrieval": RETRIEVAL,
-        "pointer": {"candidates": 4}, "reatt": {"name": "tiny-bert", "question_tokens": 48, "chunk_tokens": 160},
+        "pointer": {"pair_width": 3, "candidates": 4},
+        "reatt": {"name": "tiny-bert", "question_tokens": 48, "chunk_tokens": 160},
     }  # fmt: skip
     return {key: value for key, value in {**config, **changes}.items() if value is not None}
 

@@ -51,7 +51,7 @@ def own_t5_stack(config):
 def pointed_stack(config):
     """Make a BERT that points, too."""
     t5 = unit_stack(config)
-    t5.pointer = Pointer(18, 5)
+    t5.pointer = Pointer(18, 5, 2)
     t5.pointer.weight.data.normal_()
     return t5
 

@@ -49,6 +49,7 @@ class Asked:
     positives: frozenset[int]  # chunks that answer it, by their numbers in the set
     answers: tuple[Ids, ...]
     others: tuple[int, ...] = ()  # chunks that it has to be read with, too, by their numbers in the batch
+    said: Ids = ()  # yes or no, which stands in no chunk
 
 
 @dataclass(frozen=True)
@@ -118,9 +119,10 @@ def _asked(
     spans = [(chunk.head + s, chunk.head + e) for s, e in places if chunk.head + e < len(chunk.ids) - 1]
     if places and not spans:
         return None
-    others = [place[chunk] for chunk in questions.others[number] if chunk in place]
-    if len(others) < len(questions.others[number]):
-        spans = []  # what is there does not answer it
-    ids = (questions.typed if dice.random() < UNMARKED else questions.asked)[number]
+    others = tuple(place[chunk] for chunk in questions.others[number] if chunk in place)
     answers = tuple(questions.answers[n] for n in questions.given[number])
-    return Asked(ids, place[home], tuple(spans), frozenset(questions.positives[number]), answers, tuple(others))
+    said = answers[0] if others and answers and not places else ()
+    if len(others) < len(questions.others[number]):
+        spans, said = [], ()  # what is there does not answer it
+    ids = (questions.typed if dice.random() < UNMARKED else questions.asked)[number]
+    return Asked(ids, place[home], tuple(spans), frozenset(questions.positives[number]), answers, others, said)

@@ -1,6 +1,6 @@
 """Stage 7: fit what turns scores into decisions, and write it into the exported model's config.
 
-    python -m recipes.reatt_mini.calibrate --data DATA --model engine/reatt/reatt-mini
+    python -m recipes.reatt_mini.calibrate --data DATA --out WORK --model engine/reatt/reatt-mini
 
 Fitted on the articles of the training sets that training held out; no set that a table reports is read.
 - `fusion`: the weight of attention in hybrid search;
@@ -31,12 +31,13 @@ from reatt.search.retriever import Retriever, fuse
 from reatt.weights import models
 from reatt.weights.folder import ModelFolder, record
 from reatt_store.library import Library
-from recipes.reatt_mini.data import Json, answering, held_out, judgements, lines
+from recipes.reatt_mini.data import SETS, Json, answering, held_out, judgements, lines
 from recipes.reatt_mini.fetch import replace_text
 from recipes.reatt_mini.logistic import Floats, cross_validated, fit
 
-READ = ("squad11_train", "nq_qed_train", "fairytaleqa_train", "distant_wiki_train")  # sets with short answers
-FOUND = (*READ, "medquad", "qmsum_train")
+PROSE = ("squad11_train", "nq_qed_train", "fairytaleqa_train", "distant_wiki_train")  # sets with short answers
+READ = (*PROSE, "tables", "lists")
+FOUND = (*PROSE, "medquad", "qmsum_train")
 QUESTIONS, DOCUMENTS = 150, 1200  # of each set
 AWAY = 0.25  # share of the questions that are asked of another corpus, and as many without what answers them
 RIGHT = 0.5  # token F1 from which an answer counts as right
@@ -163,13 +164,14 @@ def calibration(found: Sequence[tuple[Signs, bool]]) -> Json:
     return {"bias": round(fitted.bias, 5), "weights": weights, "threshold": THRESHOLD, "cross_validated": figures}
 
 
-def calibrate(folder: Path, data: Path, questions: int, documents: int) -> None:
+def calibrate(folder: Path, data: Path, work: Path, questions: int, documents: int) -> None:
     """Fit both and write them down."""
     model = ModelFolder(folder)
-    sets = {name: load(data / "train" / name, questions, documents) for name in FOUND}
+    places = {name: work / "made" if SETS[name].made else data / "train" for name in dict.fromkeys((*FOUND, *READ))}
+    sets = {name: load(place / name, questions, documents) for name, place in places.items()}
     with tempfile.TemporaryDirectory() as scratch:
         bench = Bench(models.load(model, "cpu"), model, Path(scratch))
-        weight = fusion(bench, sets)
+        weight = fusion(bench, {name: sets[name] for name in FOUND})
         fitted = calibration(asked_everywhere(bench, {name: sets[name] for name in READ}, weight))
     config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config["reatt"] |= {"fusion": weight, "confidence": fitted}
@@ -181,13 +183,14 @@ def main() -> None:
     """Calibrate the exported model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--out", type=Path, default=Path(".work/reatt-mini"), help="where `made` wrote its sets")
     parser.add_argument("--model", type=Path, default=Path("engine/reatt/reatt-mini"))
     parser.add_argument("--questions", type=int, default=QUESTIONS, help="of each set [%(default)s]")
     parser.add_argument("--documents", type=int, default=DOCUMENTS, help="of each set [%(default)s]")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    calibrate(options.model, options.data, options.questions, options.documents)
+    calibrate(options.model, options.data, options.out, options.questions, options.documents)
 
 
 if __name__ == "__main__":

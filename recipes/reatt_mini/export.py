@@ -4,6 +4,9 @@
 
 The words' embeddings, which training leaves as they are, lie in a file of their own, in 8 bits. `--full` writes all
 weights as they were trained, in one file, to measure what that costs.
+
+`--blend MODEL` averages the weights with those of the exported model that the training began with (`train --begin`), so
+that what was learnt last does not cost what was known before.
 """
 
 from __future__ import annotations
@@ -40,9 +43,20 @@ def trained(checkpoint: Path, folder: Path) -> T5:
     return model
 
 
-def export(checkpoint: Path, work: Path, folder: Path, *, full: bool) -> None:
+def blend(model: T5, other: T5) -> None:
+    """Average a model's weights with those of another one, which may have a pointer that compares nothing yet."""
+    theirs = other.state_dict()
+    for name, parameter in model.named_parameters():
+        weight, known = parameter.data, theirs[name].to(parameter)
+        weight[: len(known)].lerp_(known, 0.5)
+        weight[len(known) :].mul_(0.5**0.5)  # two of these are multiplied: their product is halved, too
+
+
+def export(checkpoint: Path, work: Path, folder: Path, before: ModelFolder | None = None, *, full: bool) -> None:
     """Write a checkpoint's model with the config and the tokenizer of `work`; SystemExit if it cannot be stored so."""
     model = trained(checkpoint, work)
+    if before is not None:
+        blend(model, models.load(before, "cpu").t5)
     model.fixed = () if full else (model.shared,)
     dtype = torch.float32 if full else torch.float16
     weights = {name: weight.detach().to(dtype).contiguous() for name, weight in published(model).items()}
@@ -77,8 +91,10 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path("engine/reatt/reatt-mini"))
     parser.add_argument("--checkpoint", default=CHECKPOINT, help="which, in WORK [%(default)s]")
     parser.add_argument("--full", action="store_true", help="as trained, not in half precision and 8 bits")
+    parser.add_argument("--blend", type=Path, help="an exported model to average the weights with")
     options = parser.parse_args()
-    export(options.out / options.checkpoint, options.out, options.model, full=options.full)
+    before = ModelFolder(options.blend) if options.blend else None
+    export(options.out / options.checkpoint, options.out, options.model, before, full=options.full)
     folder = ModelFolder(options.model)
     record(folder)
     models.load(folder, "cpu")

@@ -1,8 +1,8 @@
 """What the bundled model learns from: which chunks answer, where in them the answer stands, and its words.
 
 Five losses on one pass over a batch: retrieval (equation 1) among the batch's chunks and those of a few batches before;
-retrieval against what a teacher finds; where the answer starts and ends, over all passages that the question was read
-with; the answer's likelihood; the last decoder block's attention at each step against the place of the token to be
+retrieval against what a teacher finds; the stretch that is the answer, among all of the passages that the question was
+read with; the answer's likelihood; the last decoder block's attention at each step against the place of the token to be
 written.
 
 Axes: Q questions, C chunks, G questions that are read, t tokens of what was read for one, T steps, h heads, D width.
@@ -28,6 +28,7 @@ from recipes.reatt_mini.batches import Batch
 from recipes.reatt_mini.memory import Memory, remember
 from recipes.reatt_mini.packed import Layout, Packed, embed, encode
 from recipes.reatt_mini.passages import Passage, evidence
+from recipes.reatt_mini.spans import pointed
 from recipes.reatt_mini.stages import Stage
 
 OTHERS = 1000  # random pieces that an answer's pieces compete with, beside the batch's own
@@ -137,7 +138,7 @@ def losses(
     found = nothing(device, hit)
     if given:
         with learner.products():
-            memory = remember(asked, chunks, batch, given, learner.upper, null=stage.null)
+            memory = remember(asked, chunks, batch, given, learner.upper)
         found = read(learner, batch, memory, scores, found, stage, seed)
     if wanted is not None:
         distance = F.kl_div(scores.log_softmax(1), wanted, reduction="batchmean", log_target=True)
@@ -181,46 +182,28 @@ def retrieval_loss(scores: Tensor, right: Tensor, unjudged: Tensor) -> Tensor:
 def read(
     learner: Learner, batch: Batch, memory: Memory, scores: Tensor, found: Losses, stage: Stage, seed: int
 ) -> Losses:
-    """Add what reading tells: spans, and where the own chunk was read the answer and the twin's retrieval."""
-    layout, pointer = memory.states.layout, learner.t5.pointer
-    assert pointer is not None
-    pointed = layout.table(F.linear(memory.states.values.float(), pointer.weight)).transpose(1, 2)  # (G, 2, t)
-    target = layout.table(memory.target).transpose(1, 2)  # (G, 2, t)
-    known = span_logs(pointed, layout.table(memory.allowed))
-    each = span_loss(known, target)  # (G,)
-    answered = torch.tensor([place is not None for place in memory.begins], device=each.device)
-    best = known.detach().argmax(2, keepdim=True)
-    exact = target.gather(2, best).all(1).squeeze(1)[answered].float()
-    found = replace(
-        found,
-        spans=each.mean(),
-        marks=float(each[answered].detach().mean()),
-        null=float(each[~answered].detach().mean()),
-        exact=float(exact.mean()),
-    )
-    if not bool(answered.any()) or not stage.answer:
+    """Add what reading tells: spans, and where there is an answer its words and the twin's retrieval."""
+    assert learner.t5.pointer is not None
+    spans = pointed(learner.t5.pointer.weight, memory, null=stage.null)
+    found = replace(found, spans=spans.loss, marks=spans.marks, null=spans.null, exact=spans.exact)
+    rows = [row for row, answer in enumerate(memory.answers) if answer]
+    if not rows or not stage.answer:
         return found
-    answer = answering(learner, memory, batch, seed)
-    copied = copying(answer.attention, target[answered, 0], answer.places)
-    shares = memory.shares(answer.attention[:, 0].detach())
-    teacher, distance = attended(shares, scores, memory)
-    found = replace(found, answer=answer.loss, copying=copied, pieces=answer.accuracy, teacher=teacher)
+    answer = answering(learner, memory, rows, batch, seed)
+    found = replace(found, answer=answer.loss, pieces=answer.accuracy)
+    standing = [number for number, row in enumerate(rows) if memory.begins[row] is not None]
+    if not standing:
+        return found
+    attention, there = answer.attention[standing], [rows[number] for number in standing]
+    copied = copying(attention, memory.first_pieces(there, attention.shape[2]), answer.places[standing])
+    teacher, distance = attended(memory.shares(there, attention[:, 0].detach()), there, scores, memory)
+    found = replace(found, copying=copied, teacher=teacher)
     return replace(found, retrieval=distance) if stage.twin else found
-
-
-def span_logs(scores: Tensor, allowed: Tensor) -> Tensor:
-    """Log-probabilities of starts and of ends (G, 2, t) among all that is allowed (G, t) of a question's passages."""
-    return scores.masked_fill(~allowed[:, None], HIDDEN).log_softmax(2)
-
-
-def span_loss(known: Tensor, target: Tensor) -> Tensor:
-    """Surprise at the answer's starts and ends (G, 2, t), all its places together: (G,)."""
-    return -known.masked_fill(~target, -1e9).logsumexp(2).mean(1)
 
 
 @dataclass(frozen=True)
 class Answers:
-    """The decoder's words for the questions whose own chunk was read (A)."""
+    """The decoder's words for the questions that have an answer (A)."""
 
     loss: Tensor
     accuracy: float
@@ -228,11 +211,10 @@ class Answers:
     places: Tensor  # (A, T) where in what was read the piece stands that is to be written; -1: nowhere
 
 
-def answering(learner: Learner, memory: Memory, batch: Batch, seed: int) -> Answers:
-    """Let the decoder write each answer as it stands in the chunk, with its end."""
+def answering(learner: Learner, memory: Memory, rows: list[int], batch: Batch, seed: int) -> Answers:
+    """Let the decoder write each answer as it stands in the chunk, or yes or no, with its end."""
     t5, layout = learner.t5, memory.states.layout
     device = layout.device
-    rows = [row for row, place in enumerate(memory.begins) if place is not None]
     wanted = pad([(*memory.answers[row], t5.config.eos_token_id) for row in rows], device)
     start = torch.full_like(wanted.values[:, :1], t5.config.decoder_start_token_id)
     inputs = torch.cat((start, wanted.values[:, :-1]), 1)  # (A, T)
@@ -246,8 +228,9 @@ def answering(learner: Learner, memory: Memory, batch: Batch, seed: int) -> Answ
     accuracy = float((logits.detach().argmax(1) == target).float().mean())
     places = torch.full_like(wanted.values, -1)
     for number, row in enumerate(rows):
-        begin, count = cast(int, memory.begins[row]), len(memory.answers[row])
-        places[number, :count] = torch.arange(begin, begin + count)
+        begin, count = memory.begins[row], len(memory.answers[row])
+        if begin is not None:
+            places[number, :count] = torch.arange(begin, begin + count)
     return Answers(F.cross_entropy(logits.float(), target), accuracy, attention, places)
 
 
@@ -272,13 +255,12 @@ def copying(attention: Tensor, starts: Tensor, places: Tensor) -> Tensor:
     return first - 0.5 * logs[:, 1:][later].gather(1, places[:, 1:][later][:, None]).mean()
 
 
-def attended(shares: Sequence[Tensor], scores: Tensor, memory: Memory) -> tuple[float, Tensor]:
+def attended(shares: Sequence[Tensor], rows: Sequence[int], scores: Tensor, memory: Memory) -> tuple[float, Tensor]:
     """Compare each question's target attention, summed over its passages, with retrieval's scores (Q, C) of them.
 
     How often the own chunk has most, and the KL divergence: a sum over passages, a mean over questions (ReAtt, section
     3.1). A question that was read with one passage compares nothing.
     """
-    rows = [row for row, place in enumerate(memory.begins) if place is not None]
     several = [(row, share) for row, share in zip(rows, shares, strict=True) if len(share) > 1]
     hits, distances = [], []
     for row, share in several:

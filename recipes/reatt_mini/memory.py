@@ -5,7 +5,7 @@ Axes: G questions that are read, N tokens of all of them, D model width.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +17,8 @@ from recipes.reatt_mini.packed import Layout, Packed, joined
 from recipes.reatt_mini.passages import Passage
 
 ANSWER_LIMIT = 16  # pieces; longer answers are learnt by their beginning
+Cell = tuple[int, int, int]  # a stretch: the passage by its number among all, its first token and its last one there
+NULL = 0  # the token of a passage that stands for no answer: the first
 
 
 @dataclass(frozen=True)
@@ -27,14 +29,22 @@ class Memory:
     rows: list[int]  # the question's number in the batch
     passages: list[list[Passage]]
     widths: list[list[int]]  # tokens of each passage, the question's among them
-    allowed: Tensor  # (N,) bool: chunks' tokens and null places, which are the first tokens of the pairs
-    target: Tensor  # (N, 2) bool: where the answer starts and ends; all null places where nothing read answers
+    text: Tensor  # (N,) bool: chunks' tokens, in which answers stand
+    cells: list[list[Cell]]  # of each question: all its answer's places, or null places where nothing read answers
     begins: list[int | None]  # where among its own tokens a question's answer begins; None: nothing read answers
-    answers: list[Ids]  # its pieces as they stand there
+    answers: list[Ids]  # its pieces as they stand there, or yes or no
 
-    def shares(self, attention: Tensor) -> list[Tensor]:
-        """Sum attention (A, t) over each passage, for the questions whose own chunk was read."""
-        rows = [row for row, place in enumerate(self.begins) if place is not None]
+    def first_pieces(self, rows: Sequence[int], width: int) -> Tensor:
+        """Mark where the answers of some questions (A) begin among their tokens: (A, width) bool."""
+        found = torch.zeros(len(rows), width, dtype=torch.bool, device=self.text.device)
+        starts = [sum(map(len, self.passages[:row])) for row in rows]  # the number of each one's first passage
+        for number, (row, first) in enumerate(zip(rows, starts, strict=True)):
+            for passage, start, _ in self.cells[row]:
+                found[number, sum(self.widths[row][: passage - first]) + start] = True
+        return found
+
+    def shares(self, rows: Sequence[int], attention: Tensor) -> list[Tensor]:
+        """Sum attention (A, t) over each passage of some questions (A)."""
         pieces = (
             each[: sum(self.widths[row])].split(self.widths[row]) for each, row in zip(attention, rows, strict=True)
         )
@@ -47,10 +57,8 @@ def remember(
     batch: Batch,
     given: Mapping[int, list[Passage]],
     upper: Callable[[Packed], Packed],
-    *,
-    null: bool,
 ) -> Memory:
-    """Read questions jointly with the passages given to them; `null`: they may have no answer there."""
+    """Read questions jointly with the passages given to them."""
     before = len(asked.values)
     pairs, widths = [], []
     for row, passages in given.items():
@@ -60,17 +68,15 @@ def remember(
         widths.append([len(question) + len(passage.kept) for passage in passages])
     states = upper(joined((asked, chunks), pairs)).values
     layout = Layout(tuple(map(sum, widths)), states.device)
-    begins = [_begin(asked.layout.lengths[row], passages) for row, passages in given.items()]
-    allowed, target = _marked(asked.layout, given, begins, null=null)
     return Memory(
         Packed(states, layout),
         list(given),
         list(given.values()),
         widths,
-        allowed.to(states.device),
-        target.to(states.device),
-        begins,
-        [_answer(batch, passages) for passages in given.values()],
+        _text(asked.layout, given).to(states.device),
+        _cells(asked.layout, batch, given),
+        [_begin(asked.layout.lengths[row], passages) for row, passages in given.items()],
+        [batch.questions[row].said or _answer(batch, passages) for row, passages in given.items()],
     )
 
 
@@ -85,22 +91,24 @@ def _begin(before: int, passages: list[Passage]) -> int | None:
     return None
 
 
-def _marked(
-    asked: Layout, given: Mapping[int, list[Passage]], begins: list[int | None], *, null: bool
-) -> tuple[Tensor, Tensor]:
-    """Mark what may be a start or an end (N,), and what is one (N, 2)."""
-    allowed: list[bool] = []
-    starts, ends = list[int](), list[int]()
-    for (row, passages), begin in zip(given.items(), begins, strict=True):
-        for passage in passages:
-            first, nowhere = len(allowed) + asked.lengths[row], [] if begin is not None else [len(allowed)]
-            starts += [*nowhere, *(first + start for start, _ in passage.spans)]
-            ends += [*nowhere, *(first + end for _, end in passage.spans)]
-            allowed += [null, *[False] * (asked.lengths[row] - 1), *[True] * len(passage.kept)]
-    target = torch.zeros(len(allowed), 2, dtype=torch.bool)
-    target[starts, 0] = True
-    target[ends, 1] = True
-    return torch.tensor(allowed), target
+def _text(asked: Layout, given: Mapping[int, list[Passage]]) -> Tensor:
+    """Mark the chunks' tokens among all (N,)."""
+    shown = [[False] * asked.lengths[row] + [True] * len(p.kept) for row, passages in given.items() for p in passages]
+    return torch.tensor([token for passage in shown for token in passage])
+
+
+def _cells(asked: Layout, batch: Batch, given: Mapping[int, list[Passage]]) -> list[list[Cell]]:
+    """List what the pointer should choose for each question; nothing where yes or no is the answer."""
+    found: list[list[Cell]] = []
+    first = 0
+    for row, passages in given.items():
+        before = asked.lengths[row]
+        numbered = list(enumerate(passages, first))
+        right = [(number, before + s, before + e) for number, passage in numbered for s, e in passage.spans]
+        nowhere = [(number, NULL, NULL) for number, _ in numbered]
+        found.append([] if batch.questions[row].said else right or nowhere)
+        first += len(passages)
+    return found
 
 
 def _answer(batch: Batch, passages: list[Passage]) -> Ids:

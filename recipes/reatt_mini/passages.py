@@ -22,6 +22,7 @@ class Reading:
     near: float  # share of them that are read with near chunks
     others: int = 1  # near chunks of such a question, at most
     without: float = 0.0  # share of those whose own chunk is left out: nothing there answers them
+    told: bool = False  # whether questions that yes or no answers are read, too
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def evidence(
     """Say for each question that is to be read with what; `preferred` are the chunks by its retrieval scores."""
     found = {}
     for row, asked in enumerate(batch.questions):
-        if not asked.spans:
+        if not asked.spans and not (asked.said and reading.told):
             continue
         near = near_chunks(batch, row, preferred[row], reading.others) if dice.random() < reading.near else []
         own = [] if near and dice.random() < reading.without else [asked.own]

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from reatt.model.projections import Pointer
 from reatt.model.stacks.names import our_name
 from reatt.model.stacks.t5_layers import Attention
 from reatt.model.t5 import T5
@@ -62,7 +63,7 @@ CONFIG: dict[str, Any] = {
     "retrieval_layer": LOWER,
     "retrieval": {"width": 64, "depth": DEPTH, "unit_keys": True},
     "intra": {"unit_states": True},
-    "pointer": {"candidates": 8, "decoder_weight": 0.0},
+    "pointer": {"pair_width": 32, "candidates": 8, "decoder_weight": 0.0, "brevity": 0.05},
     "reatt": {
         "name": models.BUNDLED,
         "question_tokens": 64,
@@ -110,16 +111,20 @@ def pretrained(folder: Path, lower: int) -> T5:
     assert model.retrieval is not None
     nn.init.orthogonal_(model.retrieval.q.weight)
     model.retrieval.k.weight.data.copy_(model.retrieval.q.weight)
-    nn.init.normal_(model.pointer.weight, std=0.02)
+    _begin_pointer(model.pointer)
     _begin_decoder(model)
     return model
 
 
 def exported(folder: Path, model: ModelFolder, temperature: float) -> T5:
     """Take up a model that was exported, to go on training it, without a temperature in its queries."""
-    begun = empty(folder)
-    begun.load_state_dict(models.load(model, "cpu").t5.state_dict())
+    begun, found = empty(folder), models.load(model, "cpu").t5.state_dict()
     assert begun.retrieval is not None
+    assert begun.pointer is not None
+    if len(found["pointer.weight"]) == 2:  # a pointer that does not compare starts and ends yet
+        _begin_pointer(begun.pointer)
+        begun.pointer.weight.data[:2] = found.pop("pointer.weight")
+    begun.load_state_dict(found, strict=False)
     begun.retrieval.q.weight.data.div_(temperature)
     return begun
 
@@ -143,6 +148,13 @@ def find_by_components(model: T5, states: Tensor) -> None:
 def _published(name: str) -> str:
     """Give a weight of the package the name that it has in a model's folder."""
     return name if name.startswith("bert.") else f"bert.{name}"
+
+
+def _begin_pointer(pointer: Pointer) -> None:
+    """Draw starts, ends and the first of the vectors that are compared; the second ones learn from them."""
+    nn.init.zeros_(pointer.weight)
+    width = len(pointer.weight) // 2 - 1
+    nn.init.normal_(pointer.weight[: 2 + width], std=0.02)
 
 
 def _begin_decoder(model: T5) -> None:

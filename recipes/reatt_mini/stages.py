@@ -31,7 +31,7 @@ LABELLED = (
     Stage(
         1.0,
         256,
-        Reading(near=0.3, without=0.3),
+        Reading(near=0.3, without=0.3, told=True),
         null=True,
         words=False,
         retrieval=0.4,

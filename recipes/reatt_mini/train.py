@@ -150,6 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(".work/reatt-mini"))
     parser.add_argument("--begin", type=Path, help="an exported model to begin with, not the pretrained encoder")
+    parser.add_argument("--stage", type=int, default=1, help="the stage to begin with [%(default)s]")
     parser.add_argument("--twin", action="store_true", help="learn retrieval from the reader's attention alone")
     parser.add_argument("--minutes", type=float, default=480, help="of the processor [%(default)g]")
     parser.add_argument("--steps", type=int, help="so many steps instead, whatever they take")
@@ -175,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         form=form,
         seed=options.seed,
         teacher=Teacher(out, state.learner, rarity(sets)),
-        stages=TWIN if options.twin else LABELLED,
+        stages=(TWIN if options.twin else LABELLED)[options.stage - 1 :],
         report=options.report,
         until=options.until,
     )

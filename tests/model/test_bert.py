@@ -215,7 +215,9 @@ def test_the_fingerprint_follows_the_form_of_keys(bert, bert_reatt, tmp_path, ch
 
 
 def test_the_fingerprint_passes_over_the_reader(bert, bert_reatt, tmp_path):
-    other = rewritten(bert, tmp_path / "other", lambda config: config.update(pointer={"candidates": 2}))
+    other = rewritten(
+        bert, tmp_path / "other", lambda config: config.update(pointer={"pair_width": 3, "candidates": 2})
+    )
     assert models.load(other, "cpu").fingerprint() == bert_reatt.fingerprint()
     weights = load_file(bert / "model.safetensors")
     for name in ("pointer.weight", "bert.encoder.layer.2.output.dense.weight", "retrieval.q.weight"):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reatt.model.answers.source import source_of
 from reatt.model.backbone import ChunkText, Limits
 from reatt.model.confidence import Calibration
-from reatt.model.pointing import Pointing, best_stretches, likelihoods, logarithms
+from reatt.model.pointing import Pointing, best_stretches, likelihoods, logarithms, stretches
 from reatt.model.reatt import ReAtt
 from reatt.model.writer import written
 from reatt.weights import models
@@ -39,11 +39,17 @@ def every_stretch(model, evidence, longest, bias=(0.0, 0.0, 0.0)):
     for ids in reading.tokens:
         rows.append(range(at + question, at + question + len(ids)))
         at += question + len(ids)
-    logits = [[float(mark) for mark in row] for row in reading.marks]
-    scored = [
-        [(row[n] + bias[c]) for c, own in enumerate(rows) for n in (own.start - question, *own)] for row in logits
-    ]
-    totals = [math.log(math.fsum(map(math.exp, row))) for row in scored]
+    marks = reading.marks.tolist()
+    width = len(marks) // 2 - 1
+
+    def score(chunk, start, end):
+        """Add a start's score, an end's, the prior of both, and how well they belong together."""
+        together = math.fsum(marks[2 + r][start] * marks[2 + width + r][end] for r in range(width))
+        return marks[0][start] + marks[1][end] + 2 * bias[chunk] + together
+
+    every = [score(c, own.start - question, own.start - question) for c, own in enumerate(rows)]
+    every += [score(c, n, m) for c, own in enumerate(rows) for n in own for m in range(n, own.stop)]
+    everything = math.log(math.fsum(map(math.exp, every)))
     source = source_of(reading.tokens, reading.spans, [each.text for each in evidence])
     places = [
         (c, n) for c, own in enumerate(rows) for n, span in zip(own, reading.spans[c], strict=True) if span[1] > span[0]
@@ -52,7 +58,7 @@ def every_stretch(model, evidence, longest, bias=(0.0, 0.0, 0.0)):
         for last in range(first, min(first + longest, len(places))):
             if source.until_end[last] == 0 and places[last][0] == places[first][0]:
                 (chunk, start), (_, end) = places[first], places[last]
-                total = logits[0][start] + logits[1][end] + 2 * bias[chunk] - sum(totals)
+                total = score(chunk, start, end) - everything
                 text = evidence[chunk].text[source.spans[first][0] : source.spans[last][1]]
                 found.append((total, chunk, text))
     return sorted(found, reverse=True)
@@ -64,7 +70,7 @@ def test_the_answer_is_the_best_of_all_stretches(bert_reatt, longest):
     model = choosing(bert_reatt, Pointing(candidates=len(expected) + 9))
     answer = model.answer(QUESTION, EVIDENCE, SCORES, Limits(longest))
     assert (answer.source, answer.text) == expected[0][1:]
-    assert answer.log_probability == pytest.approx(expected[0][0] / 2, abs=1e-4)
+    assert answer.log_probability == pytest.approx(expected[0][0], abs=1e-4)
     reading = model.read(QUESTION, EVIDENCE)
     found = model.chooser(model.t5, reading, Limits(longest), model.source(QUESTION, EVIDENCE, reading))
     assert [each.log_probability for each in found] == pytest.approx([each[0] for each in expected], abs=1e-4)
@@ -75,16 +81,35 @@ def test_retrievals_prior_lies_over_all_scores_of_a_passage(bert_reatt):
     expected = every_stretch(bert_reatt, EVIDENCE, 32, bias)
     answer = choosing(bert_reatt, Pointing(), prior=2.0).answer(QUESTION, EVIDENCE, SCORES, Limits())
     assert (answer.source, answer.text) == expected[0][1:]
-    assert answer.log_probability == pytest.approx(expected[0][0] / 2, abs=1e-4)
+    assert answer.log_probability == pytest.approx(expected[0][0], abs=1e-4)
 
 
-def test_starts_ends_and_no_answer_are_distributions_over_what_was_read(bert_reatt):
+def test_every_further_token_of_a_stretch_costs_what_brevity_says(bert_reatt):
+    model, reading = choosing(bert_reatt, Pointing(candidates=9999)), bert_reatt.read(QUESTION, EVIDENCE)
+    source = model.source(QUESTION, EVIDENCE, reading)
+    free = {(h.ids, h.places): h.log_probability for h in model.chooser(model.t5, reading, Limits(), source)}
+    found = Pointing(9999, brevity=0.7)(model.t5, reading, Limits(), source)
+    assert len(found) == len(free)
+    assert found == sorted(found, key=lambda h: -h.log_probability)
+    for each in found:
+        assert each.log_probability == pytest.approx(free[each.ids, each.places] - 0.7 * (len(each.ids) - 1), abs=1e-4)
+
+
+def test_all_stretches_and_no_answer_share_one_distribution(bert_reatt):
     reading = bert_reatt.read(QUESTION, EVIDENCE)
-    starts, ends, null = logarithms(reading)
-    assert len(starts) == len(ends) == sum(end > start for spans in reading.spans for start, end in spans)
-    rest = [float(1 - each.exp().sum()) for each in (starts, ends)]  # marks, titles, and the null places
-    assert all(0 < left < 1 for left in rest)
-    assert null < math.log(max(rest))
+    texts, null = logarithms(reading)
+    assert [len(scores) for scores in texts] == [sum(end > start for start, end in spans) for spans in reading.spans]
+    rest = float(1 - sum(scores.exp().sum() for scores in texts))  # marks, titles, and the null places
+    assert 0 < math.exp(null) < rest < 1
+
+
+def test_without_vectors_to_compare_starts_and_ends_are_independent():
+    marks = torch.randn(2, 7)
+    scores = stretches(marks)
+    for start in range(7):
+        for end in range(7):
+            expected = marks[0, start] + marks[1, end] if end >= start else -math.inf
+            assert scores[start, end] == expected
 
 
 def test_an_answer_is_a_stretch_of_its_evidence_with_its_marks(bert_reatt):
@@ -98,8 +123,7 @@ def test_the_decoder_is_heard_beside_the_pointer(bert_reatt, weight):
     model = choosing(bert_reatt, Pointing(6, weight))
     reading = model.read(QUESTION, EVIDENCE)
     source = model.source(QUESTION, EVIDENCE, reading)
-    starts, ends, null = logarithms(reading)
-    best = best_stretches(source, starts, ends, null, 32, 6)
+    best = best_stretches(source, *logarithms(reading), 32, 6)
     heard = [float(alone(model, reading, each.ids).mean()) for each in best]
     order = sorted(range(6), key=lambda n: -(best[n].log_probability + weight * heard[n]))
     found = model.chooser(model.t5, reading, Limits(), source)
@@ -161,17 +185,17 @@ def test_the_best_stretches_are_those_of_a_search_through_all(data):
     tokens = [[(at, at + 1) for at, letter in enumerate(text) if not letter.isspace()] for text in texts]
     source = source_of([[7] * len(spans) for spans in tokens], tokens, texts)
     count, most = len(source.ids), data.draw(st.integers(1, 4))
-    starts, ends = (
-        torch.randn(count, generator=torch.Generator().manual_seed(data.draw(st.integers(0, 9)))) for _ in "ab"
-    )
-    stretches = [
-        (float(starts[first] + ends[last]), first, last)
+    dice = torch.Generator().manual_seed(data.draw(st.integers(0, 9)))
+    scores = [stretches(torch.randn(4, len(spans), generator=dice)) for spans in tokens]
+    whole = torch.block_diag(*scores) if scores else torch.zeros(0, 0)
+    every = [
+        (float(whole[first, last]), first, last)
         for first in sorted(source.begins)
         for last in range(first, min(count, first + most))
         if source.until_end[last] == 0 and source.owner[first] == source.owner[last]
     ]
-    found = best_stretches(source, starts, ends, 0.0, most, 5)
-    expected = sorted(stretches, reverse=True)[:5]
+    found = best_stretches(source, scores, 0.0, most, 5)
+    expected = sorted(every, reverse=True)[:5]
     assert [each.log_probability for each in found] == pytest.approx([total for total, _, _ in expected], abs=1e-5)
     assert all(1 <= len(each.ids) <= most for each in found)
 

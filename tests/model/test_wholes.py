@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reatt.model.answers.source import source_of
 from reatt.model.answers.wholes import border, inside
-from reatt.model.pointing import best_stretches
+from reatt.model.pointing import best_stretches, stretches
 
 PIECE = re.compile(r"\w+|[^\w\s]")
 
@@ -68,10 +68,10 @@ def test_a_wrapped_line_is_no_border():
 def test_the_best_stretches_are_the_best_of_all_that_may_be_answers(text):
     source = laid_out(text)
     count = len(source.ids)
-    starts, ends = (torch.arange(count).float() * step % 7 for step in (3, 5))
-    found = best_stretches(source, starts, ends, 0.0, 6, 1000)
-    stretches = {text[source.spans[h.places[0] - len(h.ids) + 1][0] : source.spans[h.places[0]][1]] for h in found}
-    assert stretches == answers(text)
+    scores = stretches(torch.stack([torch.arange(count).float() * step % 7 for step in (3, 5)]))
+    found = best_stretches(source, [scores], 0.0, 6, 1000)
+    found = {text[source.spans[h.places[0] - len(h.ids) + 1][0] : source.spans[h.places[0]][1]] for h in found}
+    assert found == answers(text)
 
 
 @given(st.text(alphabet="ab12 .,|\t\n", max_size=40))

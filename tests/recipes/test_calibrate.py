@@ -43,9 +43,10 @@ def test_every_set_that_is_fitted_on_is_one_to_train_on():
 
 def test_both_are_fitted_and_the_model_loads_with_them(model, sets_folder, monkeypatch):
     monkeypatch.setattr(calibrate, "held_out", lambda document: True)
+    monkeypatch.setattr(calibrate, "SETS", SETS)
     monkeypatch.setattr(calibrate, "FOUND", ("one", "two"))
     monkeypatch.setattr(calibrate, "READ", ("one", "two"))
-    calibrate.calibrate(model, sets_folder, 12, 24)
+    calibrate.calibrate(model, sets_folder, sets_folder, 12, 24)
     settings = json.loads((model / "config.json").read_text())["reatt"]
     assert 0 <= settings["fusion"] <= 1
     assert settings["confidence"]["threshold"] == 0.5

@@ -15,9 +15,10 @@ from recipes.reatt_mini import shape, train
 from recipes.reatt_mini.batches import Form, draw
 from recipes.reatt_mini.data import SETS as REAL
 from recipes.reatt_mini.export import export, trained
-from recipes.reatt_mini.losses import Keys, Learner, judged, losses, retrieval_loss, span_logs, span_loss
+from recipes.reatt_mini.losses import Keys, Learner, judged, losses, retrieval_loss
 from recipes.reatt_mini.packed import Layout
 from recipes.reatt_mini.passages import Reading
+from recipes.reatt_mini.spans import allowed_only, first_choices, surprises
 from recipes.reatt_mini.stages import Stage
 from recipes.reatt_mini.state import CHECKPOINT
 from recipes.reatt_mini.teacher import SHARPNESS, Teacher, rarity
@@ -55,17 +56,32 @@ def test_what_the_bank_holds_of_the_right_chunks_is_not_judged(sets):
         assert unjudged[row].tolist()[-2:] == [batch.numbers[0] in asked.positives, False]
 
 
-def test_one_softmax_runs_over_all_passages_of_a_question():
-    scores = torch.tensor(
-        [[[1.0, 5.0, 2.0, 0.5, 3.0], [0.0, 5.0, 1.0, 0.0, 2.0]]]
-    )  # null, question, chunk; null, chunk
-    allowed = torch.tensor([[True, False, True, True, True]])
-    target = torch.zeros(1, 2, 5, dtype=torch.bool)
-    target[0, 0, 2] = target[0, 1, 2] = True
-    starts, ends = (1.0, 2.0, 0.5, 3.0), (0.0, 1.0, 0.0, 2.0)
-    logs = [math.log(math.exp(s[1]) / sum(map(math.exp, s))) for s in (starts, ends)]
-    found = span_loss(span_logs(scores, allowed), target)
-    assert float(found) == pytest.approx(-sum(logs) / 2, abs=1e-5)
+def test_one_softmax_runs_over_all_stretches_of_all_passages_of_a_question():
+    scores = torch.arange(27.0).view(3, 3, 3) / 9  # three passages: a question's mark and two tokens, or one
+    text = torch.tensor([[False, True, True], [False, True, False], [False, True, True]])
+    cells = [[(0, 1, 2), (0, 2, 2)], [(2, 0, 0)]]  # the first question has two passages, the other one has no answer
+    hidden = allowed_only(scores.masked_fill(torch.ones(3, 3).tril(-1) > 0, -math.inf), text, null=True)
+    first = [scores[p, i, j] for p, i, j in [(0, 0, 0), (0, 1, 1), (0, 1, 2), (0, 2, 2), (1, 0, 0), (1, 1, 1)]]
+    second = [scores[2, i, j] for i, j in [(0, 0), (1, 1), (1, 2), (2, 2)]]
+    right = torch.stack([scores[0, 1, 2], scores[0, 2, 2]])
+    expected = [
+        torch.stack(first).logsumexp(0) - right.logsumexp(0),
+        torch.stack(second).logsumexp(0) - scores[2, 0, 0],
+    ]
+    torch.testing.assert_close(surprises(hidden, [2, 1], cells), torch.stack(expected))
+    assert first_choices(hidden, [2, 1]) == [(1, 1, 1), (2, 2, 2)]
+
+
+def test_yes_and_no_teach_the_decoder_and_never_the_pointer(work, sets):
+    learner, batch = fresh(work), reading_batch(sets)
+    told = replace(batch.questions[0], spans=(), said=(7,), others=(1 - min(batch.questions[0].own, 1),))
+    batch, stage = replace(batch, questions=[told]), replace(BOTH, reading=Reading(near=0.0, told=True))
+    found, _ = losses(learner, batch, [], stage, 0)
+    (gradient,) = torch.autograd.grad(found.answer, learner.stack.layers()[0].wi.weight, retain_graph=True)
+    assert gradient.abs().sum() > 0
+    assert found.spans == found.copying == 0
+    assert math.isnan(found.exact)
+    assert losses(learner, batch, [], replace(stage, reading=Reading(near=0.0)), 0)[0].answer == 0
 
 
 def fresh(work):
@@ -201,6 +217,18 @@ def test_an_exported_model_scores_and_reads_as_the_trained_one(work, tmp_path, s
     assert found == pytest.approx(expected, abs=1e-4 if full else 0.5)
     assert (tmp_path / "model" / "embeddings.safetensors").exists() != full
     assert model.answer("when was the river found?", passages, found, Limits()).text
+
+
+def test_a_model_is_averaged_with_the_one_it_began_with(work, tmp_path, small):
+    folder = run(work, tmp_path / "run", (4, 4))
+    export(folder / CHECKPOINT, folder, tmp_path / "first", full=True)
+    after = run(work, tmp_path / "more", (4, 2), more=("--begin", str(tmp_path / "first")))
+    export(after / CHECKPOINT, after, tmp_path / "second", full=True)
+    export(after / CHECKPOINT, after, tmp_path / "both", ModelFolder(tmp_path / "first"), full=True)
+    first, second, both = (load_file(tmp_path / name / "model.safetensors") for name in ("first", "second", "both"))
+    assert any(not torch.equal(first[name], second[name]) for name in first)
+    for name, weight in both.items():
+        torch.testing.assert_close(weight, (first[name] + second[name]) / 2, atol=1e-6, rtol=1e-5)
 
 
 def test_training_goes_on_from_an_exported_model(work, tmp_path, small):

@@ -136,18 +136,25 @@ def naive(t5, selector, given, objective, head=HEAD):
         return alone(question[:-1] if t5.encoder.kind == "t5" else question)
 
     def pointed(read, question, wanted, close):
-        """Score every place of every chunk, and the first token of each question, and look which hold the answer."""
-        asked, where = len(question), [(c, None) for c in range(len(close))]
-        where += [(c, n) for c, ids in enumerate(close) for n in range(len(ids))]
-        both = [[t5.pointer.weight[side] @ read[c][0 if n is None else asked + n] for c, n in where] for side in (0, 1)]
-        logs = [torch.stack(row).log_softmax(0) for row in both]
+        """Score every stretch of every chunk, and the first token of each question, and look which are the answer."""
+        asked = len(question)
+        marks = [t5.pointer.weight @ states.T for states in read]  # start, end, two numbers to compare, and two
+
+        def score(c, start, end):
+            first, last = marks[c][:, start], marks[c][:, end]
+            return first[0] + last[1] + first[2] * last[4] + first[3] * last[5]
+
+        every = [score(c, 0, 0) for c in range(len(close))]
+        every += [
+            score(c, asked + n, asked + m) for c, ids in enumerate(close) for m in range(len(ids)) for n in range(m + 1)
+        ]
         right = [
-            logs[0][where.index((c, n))] + logs[1][where.index((c, n + len(wanted) - 1))]
+            score(c, asked + n, asked + n + len(wanted) - 1)
             for c, ids in enumerate(close)
             for n in range(ids.index(5) + 1 if 5 in ids else 0, len(ids))
             if ids[n : n + len(wanted)] == wanted
         ]
-        return -torch.stack(right).logsumexp(0) if right else 0.0
+        return torch.stack(every).logsumexp(0) - torch.stack(right).logsumexp(0) if right else 0.0
 
     for question, wanted, close in zip(given.questions, given.answers, given.close, strict=True):
         pairs = [torch.cat((before(question), alone(given.chunks[c]))) for c in close]

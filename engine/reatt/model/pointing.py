@@ -1,10 +1,11 @@
 """Find answers by pointing: choose the best start and the best end among all tokens that were read.
 
-Two vectors of the model (`projections.Pointer`) score every joint state as a start and an end. Each is a distribution
-over the tokens of all chunks that were read, and over null places: the first token of each pair, which stands for "no
-answer in this chunk". `answers.source.Source` says which stretches are allowed. The decoder may rank the best few, too.
+The model (`projections.Pointer`) scores every joint state as a start and as an end, and says how well a start and an
+end belong together. All stretches of all chunks that were read share one distribution with the null places: the first
+token of each pair, which stands for "no answer in this chunk". `answers.source.Source` says which stretches are
+allowed. The decoder may rank the best few, too.
 
-Axes: t memory tokens, n places of the source, K tokens of an answer at most, C candidates, V vocabulary.
+Axes: t memory tokens, n tokens of a passage's text, p width of the vectors compared, C candidates, V vocabulary.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ CANDIDATES = 8  # stretches that the decoder ranks
 
 @dataclass(frozen=True)
 class Pointed(Hypothesis):
-    """A stretch chosen by the pointer; its log-probability is the sum of those of its start and its end."""
+    """A stretch chosen by the pointer."""
 
     @property
     def mean(self) -> float:
-        """Half of that sum."""
-        return self.log_probability / 2
+        """The log-probability of the whole stretch: a pointer does not choose token by token."""
+        return self.log_probability
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,15 @@ class Pointing:
 
     candidates: int = CANDIDATES
     decoder_weight: float = 0.0  # of the mean log-probability of an answer's tokens, beside the pointer's
+    brevity: float = 0.0  # what every further token of a stretch costs
 
     def __call__(self, decoder: Decoder, reading: Reading, limits: Limits, source: Source | None) -> list[Hypothesis]:
         """Return answers, best first. An answer that may use other words is written by the decoder."""
         if source is None:
             return written(decoder, reading, limits, source)
-        starts, ends, null = logarithms(reading)
-        pointed = best_stretches(source, starts, ends, null, limits.max_tokens, self.candidates)
+        texts, null = logarithms(reading)
+        texts = [scores - self.brevity * lengths(scores) for scores in texts]
+        pointed = best_stretches(source, texts, null, limits.max_tokens, self.candidates)
         others = yes_and_no(source, null)
         if not (others or self.decoder_weight) or not (others or pointed):
             return pointed
@@ -65,51 +68,72 @@ class Pointing:
         return [[*pointed, *others][number] for number in order]
 
 
-def logarithms(reading: Reading) -> tuple[Tensor, Tensor, float]:
-    """Turn the pointer's scores into log-probabilities of starts (n,), of ends (n,), and of no answer.
+def stretches(marks: Tensor) -> Tensor:
+    """Score all stretches of a text from the pointer's marks (..., 2 + 2p, t): (..., t, t) by their start and end.
 
-    A passage's prior is added to all of its scores. The log-probability of no answer is the mean of two: that no answer
-    starts, and that none ends.
+    `score(i, j) = marks[0, i] + marks[1, j] + <u_i, v_j>`, where u are the next p rows of the marks and v the last p.
+    It is -inf where the end comes before the start.
+    """
+    width = (marks.shape[-2] - 2) // 2
+    firsts, lasts = marks[..., 2 : 2 + width, :], marks[..., 2 + width :, :]
+    scores = marks[..., 0, :, None] + marks[..., 1, None, :] + firsts.transpose(-1, -2) @ lasts
+    backwards = torch.ones(scores.shape[-2:], dtype=torch.bool, device=marks.device).tril(-1)
+    return scores.masked_fill(backwards, -math.inf)
+
+
+def logarithms(reading: Reading) -> tuple[list[Tensor], float]:
+    """Turn the pointer's marks into log-probabilities of stretches of each passage's text, (n, n), and of no answer.
+
+    One distribution covers the null places and all stretches of all passages. A passage's prior is added to the scores
+    of its starts and of its ends.
     """
     assert reading.marks is not None, "a model that points has a pointer"
-    texts, nowhere, tokens = [], [], []
+    marks = reading.marks
+    if reading.cache.memory_bias is not None:
+        marks = torch.cat((marks[:2] + reading.cache.memory_bias.flatten(), marks[2:]))
+    texts, totals, nowhere = list[Tensor](), list[Tensor](), list[Tensor]()
     for number, (ids, spans) in enumerate(zip(reading.tokens, reading.spans, strict=True)):
         rows = (reading.owner == number).nonzero().flatten()
-        own = rows[len(rows) - len(ids) :]
-        nowhere.append(rows[:1])
-        tokens.append(own)
-        texts.append(own[torch.tensor([end > start for start, end in spans], device=own.device)])
-    scores = reading.marks if reading.cache.memory_bias is None else reading.marks + reading.cache.memory_bias.flatten()
-    allowed = torch.cat((*nowhere, *tokens))
-    found = torch.full_like(scores, -math.inf)
-    found[:, allowed] = scores[:, allowed].log_softmax(1)
-    starts, ends = found[:, torch.cat(texts)]
-    null = found[:, torch.cat(nowhere)].logsumexp(1)  # (2,)
-    return starts, ends, float(null.mean())
+        scores = stretches(marks[:, rows[len(rows) - len(ids) :]])
+        shown = torch.tensor([end > start for start, end in spans], dtype=torch.bool, device=scores.device)
+        texts.append(scores[shown][:, shown])
+        totals.append(scores.flatten().logsumexp(0))
+        nowhere.append(stretches(marks[:, rows[:1]]).flatten())
+    null = torch.cat(nowhere).logsumexp(0)
+    total = torch.stack((*totals, null)).logsumexp(0)
+    return [scores - total for scores in texts], float(null - total)
 
 
-def best_stretches(
-    source: Source, starts: Tensor, ends: Tensor, null: float, most: int, count: int
-) -> list[Hypothesis]:
-    """List the `count` best allowed stretches of at most `most` tokens, by the sum of start and end scores."""
-    places = torch.arange(len(starts), device=starts.device)
-    begins = torch.tensor([place in source.begins for place in places.tolist()], device=starts.device)
-    closes = torch.tensor([source.until_end[place] == 0 for place in places.tolist()], device=starts.device)
-    apart = torch.tensor([source.following[place] < 0 for place in places.tolist()], device=starts.device)
+def lengths(scores: Tensor) -> Tensor:
+    """Count the tokens of all stretches (n, n) after the first one."""
+    places = torch.arange(len(scores), device=scores.device)
+    return places - places[:, None]
+
+
+def best_stretches(source: Source, texts: Sequence[Tensor], null: float, most: int, count: int) -> list[Hypothesis]:
+    """List the `count` best allowed stretches of at most `most` tokens; `texts` has their log-probabilities."""
+    found: list[tuple[float, int, int]] = []
+    at = 0
+    for scores in texts:
+        places = range(at, at + len(scores))
+        found += [(total, at + first, at + last) for total, first, last in _best(source, places, scores, most, count)]
+        at = places.stop
+    best = sorted(found, key=lambda each: -each[0])[:count]
+    return [Pointed(source.ids[first : last + 1], total, (last,), null=null) for total, first, last in best]
+
+
+def _best(source: Source, places: range, scores: Tensor, most: int, count: int) -> list[tuple[float, int, int]]:
+    """List the best allowed stretches within one text, whose tokens stand at `places` of the source."""
+    begins = torch.tensor([place in source.begins for place in places], dtype=torch.bool)
+    closes = torch.tensor([source.until_end[place] == 0 for place in places], dtype=torch.bool)
+    apart = torch.tensor([source.following[place] < 0 for place in places], dtype=torch.bool)
     run = apart.cumsum(0) - apart.long()  # (n,) the number of the run of consecutive tokens that a place belongs to
-    if not len(places) or not most:
-        return []
-    first = starts.masked_fill(~begins, -math.inf)
-    last = torch.cat((ends.masked_fill(~closes, -math.inf), ends.new_full((most - 1,), -math.inf))).unfold(0, most, 1)
-    runs = torch.cat((run, run.new_full((most - 1,), -1))).unfold(0, most, 1)  # (n, K)
-    totals = (first[:, None] + last).masked_fill(runs != run[:, None], -math.inf).flatten()
-    best = totals.topk(min(count, len(totals)))
+    allowed = begins[:, None] & closes & (run[:, None] == run)
+    allowed &= torch.ones_like(allowed).tril(most - 1)
+    scores = scores.masked_fill(~allowed.to(scores.device), -math.inf).flatten()
+    best = scores.topk(min(count, len(scores)))
     rows = zip(best.values.tolist(), best.indices.tolist(), strict=True)
-    return [_stretch(source, at // most, at % most, total, null) for total, at in rows if total > -math.inf]
-
-
-def _stretch(source: Source, first: int, more: int, total: float, null: float) -> Hypothesis:
-    return Pointed(source.ids[first : first + more + 1], total, (first + more,), null=null)
+    return [(total, *divmod(flat, len(places))) for total, flat in rows if total > -math.inf]
 
 
 def yes_and_no(source: Source, null: float) -> list[Hypothesis]:

@@ -47,14 +47,17 @@ class Projections(nn.Module):
 
 
 class Pointer(nn.Module):
-    """Two vectors; their products with a joint state score an answer that starts there, and one that ends there."""
+    """Maps each joint state to a score of an answer that starts there, a score of one that ends there, and two vectors.
 
-    def __init__(self, width: int, separator: int) -> None:
+    The product of a start's first vector and an end's second one says how well the two belong together.
+    """
+
+    def __init__(self, width: int, separator: int, pair_width: int = 0) -> None:
         super().__init__()
         self.separator = separator  # the token after a chunk's title; answers come after it
-        self.weight = nn.Parameter(torch.zeros(2, width))
+        self.weight = nn.Parameter(torch.zeros(2 + 2 * pair_width, width))
 
     def forward(self, states: Tensor) -> Tensor:
-        """Score states (..., t, D) as starts and ends: (..., 2, t), at least in float32."""
+        """Map states (..., t, D) to marks (..., 2 + 2p, t), at least in float32: see `pointing.stretches`."""
         scores = F.linear(states, self.weight)
         return scores.to(torch.promote_types(scores.dtype, torch.float32)).transpose(-1, -2)

@@ -229,7 +229,7 @@ class T5(nn.Module):
         return self.finish(self.encode_range(self.embed(ids), self.encoder_bias(keep), slice(None)))
 
     def points(self, memory: Tensor) -> Tensor | None:
-        """Score a memory (t, D) as starts and ends of an answer: (2, t); None if the model has no pointer."""
+        """Map a memory (t, D) to the pointer's marks (2 + 2p, t); None if the model has no pointer."""
         return None if self.pointer is None else self.pointer(memory)
 
     def remember(self, memory: Tensor, keep: Tensor | None = None, prior: Tensor | None = None) -> Cache:

@@ -24,7 +24,7 @@ class Reading:
     tokens: tuple[tuple[int, ...], ...]  # (C) each evidence's token ids
     spans: tuple[tuple[Span, ...], ...]  # (C) the part of the evidence's text that each comes from
     prompt: tuple[int, ...] = ()  # what the decoder reads before it writes; (): only its start token
-    marks: Tensor | None = None  # (2, t) the pointer's scores of each token as start and as end; None: no pointer
+    marks: Tensor | None = None  # (2 + 2p, t) what the pointer makes of each token; None: no pointer
 
 
 # (decoder, what was read, limits, the allowed grounded answers) -> answers, best first

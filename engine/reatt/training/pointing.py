@@ -1,8 +1,8 @@
 """The loss of a pointer, which learns the places of answers while the decoder learns to write them.
 
-`L_pointer = -log of the sum of P(start) P(end) over all places of the answer`. Start and end are each a softmax over
-the null places and all chunk tokens read for a question, as in `model.pointing`. An answer that does not occur word for
-word gives no loss.
+`L_pointer = -log of the sum of P(start, end) over all places of the answer`. P is a softmax over the null places and
+all stretches of the chunks read for a question, as in `model.pointing`. An answer that does not occur word for word
+gives no loss.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from reatt.lessons.batches import Ids
+from reatt.model.pointing import stretches
 from reatt.model.stacks.halves import Padded
 from reatt.model.t5 import T5
 
@@ -27,7 +28,7 @@ def pointer_losses(
     if t5.pointer is None:
         return fused.values.new_zeros(len(answers))
     with torch.autocast(fused.values.device.type, enabled=False):
-        scores = t5.pointer(fused.values.to(t5.pointer.weight.dtype))  # (B, 2, t)
+        scores = t5.pointer(fused.values.to(t5.pointer.weight.dtype))  # (B, 2 + 2p, t)
     rows = zip(scores, questions, chunks, answers, strict=True)
     before = t5.encoder.paired
     return torch.stack(
@@ -35,21 +36,20 @@ def pointer_losses(
     )
 
 
-def _loss(scores: Tensor, asked: int, close: Sequence[Ids], answer: Ids, separator: int) -> Tensor:
-    """Compute the loss of one question of `asked` ids from its scores (2, t)."""
-    seen: list[int] = []
-    stands: list[tuple[int, int]] = []
+def _loss(marks: Tensor, asked: int, close: Sequence[Ids], answer: Ids, separator: int) -> Tensor:
+    """Compute the loss of one question of `asked` ids from its marks (2 + 2p, t)."""
+    every: list[Tensor] = []
+    right: list[Tensor] = []
     at = 0
     for ids in close:
         first = at + asked
-        seen += [at, *range(first, first + len(ids))]
-        stands += [(first + start, first + end) for start, end in occurrences(answer[:-1], ids, separator)]
+        scores = stretches(marks[:, first : first + len(ids)])
+        every += [stretches(marks[:, at : at + 1]).flatten(), scores.flatten()]
+        right += [scores[start, end] for start, end in occurrences(answer[:-1], ids, separator)]
         at = first + len(ids)
-    if not stands:
-        return scores.new_zeros(())
-    starts, ends = zip(*stands, strict=True)
-    found = (scores[0, list(starts)] + scores[1, list(ends)]).logsumexp(0)
-    return scores[:, seen].logsumexp(1).sum() - found
+    if not right:
+        return marks.new_zeros(())
+    return torch.cat(every).logsumexp(0) - torch.stack(right).logsumexp(0)
 
 
 def occurrences(answer: Ids, chunk: Ids, separator: int) -> Iterator[tuple[int, int]]:

@@ -57,8 +57,8 @@ def unfilled(shape: FolderShape) -> T5:
         model = T5(shape.decoder, BertStack(shape.encoder))
         if shape.width is not None:
             model.retrieval = Projections(shape.encoder.hidden_size, shape.width, shape.form)
-        if shape.points:
-            model.pointer = Pointer(shape.encoder.hidden_size, shape.encoder.sep_token_id)
+        if shape.pairs is not None:
+            model.pointer = Pointer(shape.encoder.hidden_size, shape.encoder.sep_token_id, shape.pairs)
     return model
 
 

@@ -26,7 +26,7 @@ class FolderShape:
     decoder: T5Config
     form: Form
     width: int | None  # of keys; None: see the weights
-    points: bool  # whether there is a pointer
+    pairs: int | None  # width of the vectors by which the pointer compares a start and an end; None: no pointer
     unit_states: bool  # whether the first round of `--method intra` compares states by their cosine
 
 
@@ -39,13 +39,17 @@ def read_shape(folder: Path) -> FolderShape:
         encoder, decoder = _encoder(raw["encoder"], width, raw, one), _decoder(raw["decoder"], width, raw, one)
         said = raw.get("retrieval") or {}
         form = Form(*(_flag(said.get(name, False), name) for name in ("unit_queries", "unit_keys")))
-        keys, points = _number(said, "width") if "width" in said else None, isinstance(raw.get("pointer"), dict)
+        keys, pairs = _number(said, "width") if "width" in said else None, _pairs(raw.get("pointer"))
         unit_states = _flag((raw.get("intra") or {}).get("unit_states", False), "unit_states")
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         why = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         message = f"{file} does not describe a BERT encoder with a T5 decoder: {why:.200}"
         raise ModelError(message, f"docs/model-format.md has the format; {AGAIN}", str(file)) from None
-    return FolderShape(encoder, decoder, form, keys, points, unit_states)
+    return FolderShape(encoder, decoder, form, keys, pairs, unit_states)
+
+
+def _pairs(pointer: object) -> int | None:
+    return _number({"pair_width": 0, **pointer}, "pair_width", 0) if isinstance(pointer, dict) else None
 
 
 def _encoder(raw: Mapping[str, Any], width: int, marks: Mapping[str, Any], common: dict[str, Any]) -> BertConfig:

@@ -22,7 +22,7 @@ COUNTS = {
     "relative_attention_num_buckets": (4, 1 << 10), "relative_attention_max_distance": (2, 1 << 16),
     "max_position_embeddings": (1, 1 << 20), "type_vocab_size": (1, 16), "sliding_window": (1, 1 << 20),
     "image_size": (1, 1 << 12), "patch_size": (1, 1 << 12), "num_channels": (1, 16),
-    "mm_tokens_per_image": (1, 1 << 16),
+    "mm_tokens_per_image": (1, 1 << 16), "pair_width": (0, 1 << 10),
 }  # fmt: skip
 FRACTIONS = {
     "layer_norm_epsilon": (1e-30, 1.0), "layer_norm_eps": (1e-30, 1.0), "rms_norm_eps": (1e-30, 1.0),

@@ -181,7 +181,8 @@ def _chooser(folder: ModelFolder) -> Chooser:
     if not isinstance(said, dict):
         return written
     candidates = number(folder, "candidates", said.get("candidates", CANDIDATES), 1, MOST_CANDIDATES)
-    return Pointing(candidates, weight(folder, "decoder_weight", said.get("decoder_weight", 0.0), STRONGEST))
+    weights = (weight(folder, name, said.get(name, 0.0), STRONGEST) for name in ("decoder_weight", "brevity"))
+    return Pointing(candidates, *weights)
 
 
 def load_intra(folder: ModelFolder, device: str = "auto", dtype: torch.dtype | None = None) -> Intra:

@@ -87,7 +87,9 @@ def _bert(config: RawConfig) -> tuple[int, int]:
     side = {**above, "d_model": width, "num_layers": 0, "num_decoder_layers": above["num_layers"]}
     decoder, _ = _t5({"vocab_size": config["vocab_size"], **side, "feed_forward_proj": _projections(above)})
     unread = above.get("relative_attention_num_buckets", 32) * above["num_heads"] + width  # a T5 encoder's own
-    found = 2 * config.get("retrieval", {}).get("width", 0) + 2 * isinstance(config.get("pointer"), dict)
+    pointer = config.get("pointer")
+    pointed = 2 + 2 * pointer.get("pair_width", 0) if isinstance(pointer, dict) else 0
+    found = 2 * config.get("retrieval", {}).get("width", 0) + pointed
     return shape["num_hidden_layers"] * block + texts + decoder - unread + found * width, 0
 
 
