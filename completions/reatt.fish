@@ -253,7 +253,7 @@ complete -c reatt -n '__reatt_at " serve"' -l model -r -a '(__reatt_values model
 complete -c reatt -n '__reatt_at " serve"' -l device -r -a 'auto cpu cuda' -d 'Device that runs the model.'
 complete -c reatt -n '__reatt_at " mcp"' -s h -l help -d 'Show this message and exit.'
 complete -c reatt -n '__reatt_at " mcp"' -l print-config -r -a 'claude-code codex vscode zed' -d 'Only print what to write into a client\'s settings.'
-complete -c reatt -n '__reatt_at " mcp"' -l limit -r -d 'The most that one result holds.'
+complete -c reatt -n '__reatt_at " mcp"' -l limit -r -d 'Tokens that one result holds at most.'
 complete -c reatt -n '__reatt_at " mcp"' -l store -r -a '(__fish_complete_directories)' -d 'The store [nearest .reatt, else your default].'
 complete -c reatt -n '__reatt_at " mcp"' -l json -d 'Print one JSON object (see: reatt schema).'
 complete -c reatt -n '__reatt_at " mcp"' -l quiet -s q -d 'Print only results and errors.'

@@ -127,7 +127,7 @@ def test_every_option_in_the_section_of_a_command_is_one_that_it_takes():
     sections = {name: text for name, text in zip(parts[1::2], parts[2::2], strict=True) if name in known}
     assert sections.keys() >= {"ingest", "ask", "eval", "report", "serve"}
     for name, text in sections.items():
-        named = {span.split()[0] for _, span in spans(text) if span.startswith("-") and span != "-"}
+        named = {span.split()[0] for _, span in spans(text) if span.startswith("-") and span.split()[0].strip("-")}
         taken = options(known[name]) | (options(known["ask"]) if name in {"report", "serve"} else set())
         assert named <= taken, (name, named - taken)
 

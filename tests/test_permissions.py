@@ -48,7 +48,7 @@ def test_a_store_that_cannot_be_written_answers_and_is_not_changed(powerless, li
     reading = ["list", "show D-1", "status", "search leave", "ask leave --abstain never"]
     done = powerless(*(f"{call} --json" for call in reading), "remove D-1 --json")
     schemas = [json.loads(line)["schema"] for line in done.stdout.splitlines()]
-    assert schemas == [f"reatt.{call.split()[0]}/1" for call in reading]
+    assert [schema.split("/")[0] for schema in schemas] == [f"reatt.{call.split()[0]}" for call in reading]
     assert (done.returncode, json.loads(done.stderr)["id"]) == (22, "READ_ONLY")
 
 

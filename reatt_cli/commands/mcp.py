@@ -19,7 +19,7 @@ ClientName = Literal["claude-code", "codex", "vscode", "zed"]
 Print = Annotated[
     ClientName | None, typer.Option("--print-config", help="Only print what to write into a client's settings.")
 ]
-Limit = Annotated[int, typer.Option("--limit", min=LEAST, metavar="TOKENS", help="The most that one result holds.")]
+Limit = Annotated[int, typer.Option("--limit", min=LEAST, metavar="N", help="Tokens that one result holds at most.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -112,7 +112,7 @@ def test_debug_shows_the_traceback_and_then_the_line(reatt, monkeypatch):
     [
         (["lst"], "Did you mean 'list'"),
         (["list", "--onyl", "x"], "--only"),
-        (["show"], "Missing argument 'ID'"),
+        (["show"], "Missing argument 'ID|PATH'"),
         (["list", "--color", "blue"], "--color"),
         (["list", "extra"], "extra"),
         (["--store", "x", "list"], "--store"),

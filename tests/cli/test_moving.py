@@ -31,9 +31,9 @@ from reatt_store.library import Library
 
 REATT = [sys.executable, "-m", "reatt_cli.app"]
 QUESTION = "parental leave in Norway"
-SEARCH = ("search", "--json", "--cold", "-k99", "--retriever", "attention", QUESTION)
-HYBRID = ("search", "--json", "--cold", "-k99", QUESTION)
-ASK = ("ask", "--json", "--cold", "--ok-empty", "-k99", QUESTION)
+SEARCH = ("search", "--json", "--explain", "--cold", "-k99", "--retriever", "attention", QUESTION)
+HYBRID = ("search", "--json", "--explain", "--cold", "-k99", QUESTION)
+ASK = ("ask", "--json", "--explain", "--cold", "--ok-empty", "-k99", QUESTION)
 STORE = str(Path(store_library.__file__).parent)
 LOOKED_AT = "weights/models.py weights/folder.py weights/t5_files.py search/retriever.py search/index.py".split()
 READING = (STORE, *(str(Path(models.__file__).parents[1] / name) for name in LOOKED_AT))

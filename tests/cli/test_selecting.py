@@ -20,7 +20,7 @@ def dated(reatt, library, home):
 
 def found(reatt, *options):
     done = reatt("search", "leave travel tea", "--retriever", "words", "--json", "--ok-empty", *options)
-    return sorted({hit["path"].rsplit("/", 1)[1] for hit in json.loads(done.out)["hits"]})
+    return sorted({hit["path"].rsplit("/", 1)[-1] for hit in json.loads(done.out)["hits"]})
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_search_reads_what_was_chosen(options, paths, reatt, dated):
 @pytest.mark.parametrize("retriever", ["attention", "hybrid"])
 def test_attention_obeys_too(retriever, reatt, dated):
     done = reatt("search", "leave", "--retriever", retriever, "--json", "--except", "*.txt", "--before", "2024-05-31")
-    assert {hit["path"].rsplit("/", 1)[1] for hit in json.loads(done.out)["hits"]} == {"leave.md"}
+    assert {hit["path"].rsplit("/", 1)[-1] for hit in json.loads(done.out)["hits"]} == {"leave.md"}
 
 
 def test_nothing_chosen_is_said_with_the_options(reatt, library):

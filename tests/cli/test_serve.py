@@ -234,5 +234,5 @@ def test_a_question_that_nobody_waits_for_any_more_is_not_answered(library, runt
                 if word == "given up":
                     connection.shutdown(socket.SHUT_RDWR)
                 else:
-                    assert warm.receive(connection)["result"]
+                    assert warm.receive(connection, time.monotonic() + 60)["result"]
     assert [query["question"] for query in answered] == ["waited for"]

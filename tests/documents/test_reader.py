@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from reatt.documents import reader
 from reatt.documents.reader import FoundFile, ReadLimits, Text, find, read, read_stdin
-from reatt.parsers import formats, pdf
+from reatt.parsers import formats
 from reatt.parsers.formats import kind_of, markdown
 from reatt_store.errors import DocumentError, EmptyDocument, NotText, TooBig
 
@@ -184,7 +184,7 @@ def test_a_large_file_costs_a_few_times_its_size(tmp_path: Path) -> None:
     assert float(ran.stdout) < 3
 
 
-@pytest.mark.parametrize("module", [reader, formats, pdf], ids=lambda module: str(module.__name__))
+@pytest.mark.parametrize("module", [reader, formats], ids=lambda module: str(module.__name__))
 def test_the_examples_in_docstrings_hold(module: ModuleType) -> None:
     result = doctest.testmod(module)
     assert result.attempted

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 
 import pytest
 import torch
@@ -91,7 +92,12 @@ def test_the_choice_makes_a_plain_t5_loadable(fresh):
         models.load(fresh, "cpu")
     head = models.load(probe.choose(fresh, HeadScore(*MATCHING, 1.0, 1.0)), "cpu").head
     assert (head.layer, head.number) == MATCHING
-    assert sorted(path.name for path in fresh.path.iterdir()) == ["config.json", "model.safetensors", "tokenizer.json"]
+    assert sorted(path.name for path in fresh.path.iterdir()) == [
+        "config.json",
+        "model.safetensors",
+        "model.sha256",
+        "tokenizer.json",
+    ]
 
 
 def test_the_choice_leaves_a_stores_copy_alone(library, fresh):
@@ -147,6 +153,7 @@ def test_a_masked_sentence_lacks_its_names_and_stands_in_its_chunk():
 
 
 def test_a_model_that_is_no_t5_is_not_probed(library, plain, tmp_path):
+    shutil.copytree(plain.path, tmp_path, dirs_exist_ok=True)
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(ModelError, match="bert"):
         run(library, models.ModelFolder(tmp_path))

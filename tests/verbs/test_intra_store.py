@@ -16,6 +16,7 @@ from reatt.search.retriever import Retriever
 from reatt.weights import models
 from reatt_store.errors import ModelMismatch, StoreDamaged, UsageError
 from reatt_store.library import Library
+from reatt_store.selection import EVERYTHING
 
 QUESTION = "Who is the head of the travel department?"
 NOUNS = "leave Norway weeks pay travel head department telescope mirror garden rye bread oven water plot".split()
@@ -98,7 +99,7 @@ def test_an_index_is_asked_by_the_sum_of_what_each_head_asks(retriever):
     index = AttentionIndex(retriever.library, retriever.generation.id, token_candidates=1)
     keys = index.keys([stored.id for stored in retriever.library.every_chunk()])
     nearest = {max(keys, key=lambda chunk, each=each: float((keys[chunk] @ each).max())) for each in sums}
-    assert {chunk for chunk, _ in index.search(queries, 50, "two-stage", None)} == nearest
+    assert {chunk for chunk, _ in index.search(queries, 50, "two-stage", EVERYTHING)} == nearest
 
 
 def test_one_round_is_the_encoders_order_and_reranking_keeps_its_chunks(retriever, scores):

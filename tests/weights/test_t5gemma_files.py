@@ -145,7 +145,7 @@ def broken(t5gemma, to, *, config=None, drop=None, reshape=None):
     [
         ({"drop": "model.decoder.norm.weight"}, "1 missing: stack.norm.weight"),
         ({"reshape": "model.encoder.norm.weight"}, "1 of another shape"),
-        ({"config": {"encoder": {"text_config": {"hidden_size": "wide"}}}}, "does not describe a T5Gemma2"),
+        ({"config": {"encoder": {"text_config": {"hidden_size": "wide"}}}}, "hidden_size is 'wide'"),
         ({"config": {"decoder": 7}}, "does not describe a T5Gemma2"),
         ({"config": {"decoder": {"hidden_activation": "none"}}}, "does not describe a T5Gemma2"),
         ({"config": {"decoder": {"layer_types": ["full_attention"]}}}, "does not describe a T5Gemma2"),

@@ -95,7 +95,7 @@ HEAD = 8192  # bytes that `kind_of` needs
 
 def kind_of(name: str, head: bytes) -> str:
     """Return the format of a file, or "binary"; the content takes precedence over the name."""
-    if _is_pdf(head):
+    if _is_pdf(head) or (name.lower().endswith(".pdf") and _PDF.search(head[:1024])):
         return "pdf"
     if _RTF.match(head):
         return "rtf"
