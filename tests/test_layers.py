@@ -22,7 +22,7 @@ VERBS = {name for name in GRAPH.files if house.room(name) == "verbs"}
 HEAVY = {"torch", "numpy", "faiss", "transformers", "tokenizers", "safetensors", "sqlite_utils", "pypdf"}
 PICKLERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 # The one module that reads a published pytorch_model.bin.
-CONVERTER = FOLDERS["reatt"] / "weights" / "convert.py"
+CONVERTER = FOLDERS["reatt"] / "weights" / "foreign" / "convert.py"
 PRINTER = ROOT / "reatt_cli" / "output.py"
 
 

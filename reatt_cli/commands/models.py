@@ -62,7 +62,7 @@ def list_models(session: Session) -> None:
 def add(session: Session, source: Added, name: Name = None) -> None:
     """Install a model so that --model finds it by name. Only this command downloads or converts models."""
     from reatt.places import expanded
-    from reatt.weights import adding
+    from reatt.weights.foreign import adding
     from reatt_cli.schemas import published as schemas
 
     source = str(expanded(source)) if source.startswith("~") else source

@@ -11,7 +11,7 @@ class Near:
 
     def __init__(self, script, request, files=(), *, seconds, output):
         from reatt.parsers import confined
-        from reatt.weights import convert
+        from reatt.weights.foreign import convert
 
         self._reading, writing = os.pipe()
         self._child = os.fork()

@@ -105,7 +105,7 @@ if __name__ == "__main__":
     import typer
 
     import reatt_cli.app
-    from reatt.weights import adding
+    from reatt.weights.foreign import adding
     from reatt_store import nearest
     from tests.fuzz.near import Near
 

@@ -13,7 +13,8 @@ from reatt.judging.probe import HeadScore, MaskedSentence, mask_sentences, rank
 from reatt.model.backbone import ChunkText
 from reatt.model.stacks.halves import Head, learn_apart, pad
 from reatt.model.t5_names import published_weights
-from reatt.weights import adding, models
+from reatt.weights import models
+from reatt.weights.foreign import adding
 from reatt.weights.t5_files import load_t5
 from reatt_store.errors import ModelError, NothingFound, UsageError
 from reatt_store.library import Chunk, Document, Library

@@ -13,7 +13,8 @@ from transformers.modeling_outputs import BaseModelOutput
 from reatt.model.backbone import ChunkText
 from reatt.model.stacks.halves import Padded, lower_half, pack, pad, places, target_attention, upper_half
 from reatt.places import registry
-from reatt.weights import adding, models
+from reatt.weights import models
+from reatt.weights.foreign import adding
 
 QUESTION = "How long is leave?"
 EVIDENCE = [

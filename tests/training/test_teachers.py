@@ -18,7 +18,8 @@ from reatt.training.teachers import (
     shares,
     teacher_hit,
 )
-from reatt.weights import adding, models
+from reatt.weights import models
+from reatt.weights.foreign import adding
 
 SHAPE = {"vocab_size": 40, "d_model": 16, "d_kv": 4, "d_ff": 24, "num_heads": 3, "num_layers": 3}
 BATCH = TrainingBatch(

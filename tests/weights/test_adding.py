@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from reatt.model.t5_names import our_name, published_name
-from reatt.weights import adding, convert
 from reatt.weights.folder import ModelFolder
-from reatt.weights.hub_child import wanted
+from reatt.weights.foreign import adding, convert
+from reatt.weights.foreign.hub_child import wanted
 from reatt.weights.models import installed, load
 from reatt.weights.t5_files import load_t5
 from reatt_store.errors import DiskFull, ModelError, ModelUnsafe, NoSuchPath, UsageError

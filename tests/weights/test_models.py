@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from reatt.model.backbone import ChunkText
-from reatt.weights import adding, files, models
+from reatt.weights import files, models
 from reatt.weights.folder import ModelFolder
+from reatt.weights.foreign import adding
 from reatt_store.errors import DeviceError, ModelError, ModelUnsafe, UsageError
 from reatt_store.library import Library
 

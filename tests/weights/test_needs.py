@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reatt.weights import adding, memory, models
+from reatt.weights import memory, models
 from reatt.weights.folder import ModelFolder
+from reatt.weights.foreign import adding
 from reatt.weights.needs import Needs, needs
 from reatt.weights.stacks import load_stack
 from reatt.weights.t5gemma_files import load_t5gemma
