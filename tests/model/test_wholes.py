@@ -55,9 +55,20 @@ def test_numbers_that_only_stand_side_by_side_stay_apart(text):
         assert number in answers(text)
 
 
-@pytest.mark.parametrize("border", ["\t", " | ", "|", "\n\n", "\n \n"])
+@pytest.mark.parametrize("border", ["\t", " | ", "|", "\n\n", "\n \n", ",", ";"])
 def test_no_answer_crosses_a_border(border):
     assert answers(f"Sato{border}85 euros") == {"Sato", "85", "euros", "85 euros"}
+
+
+@pytest.mark.parametrize("text", ["1,280 euros", "ham, eggs", "Oslo; Bergen", "12,5 kg"])
+def test_a_comma_of_prose_or_of_a_number_is_no_border(text):
+    assert text in answers(text)
+
+
+def test_a_cell_of_csv_ends_before_a_number():
+    found = answers("Finch,31 euros,5")
+    assert {"31 euros", "5"} <= found
+    assert not {"31 euros,5", "Finch,31"} & found
 
 
 def test_a_wrapped_line_is_no_border():

@@ -10,7 +10,8 @@ import re
 
 NUMBER = re.compile(r"[$€£¥]? ?\d+(?:[.,:’]\d+)*(?: ?[%‰°€])?")
 TELEPHONE = re.compile(r"(?:\+\d{1,3}|(?<!\d)0\d{1,4})(?:[ ./-]\(?\d{2,}\)?)+")
-BORDER = re.compile(r"[\t|]|\n\s*\n")
+# Cells of CSV have no space after their comma or semicolon; a comma between digits may be part of a number.
+BORDER = re.compile(r"[\t|]|\n\s*\n|;(?=\S)|(?<=[^\s\d]),(?=\S)|,(?=[^\s\d])")
 
 
 def inside(text: str) -> frozenset[int]:
@@ -25,8 +26,13 @@ def inside(text: str) -> frozenset[int]:
 
 
 def border(text: str, start: int, end: int) -> bool:
-    """Return whether a border of table cells or paragraphs lies between two positions of a text."""
-    return BORDER.search(text, start, end) is not None
+    """Return whether a border of table cells or paragraphs lies between two positions of a text.
+
+    >>> [border(text, 0, len(text)) for text in ("31 euros,5", "1,280 euros", "a day, or two", "Kestrel;49")]
+    [True, False, False, True]
+    """
+    found = BORDER.search(text, start)  # what follows `end` says whether a comma is a border
+    return found is not None and found.start() < end
 
 
 def _start(match: re.Match[str]) -> int:
