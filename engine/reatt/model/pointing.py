@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -41,7 +41,7 @@ class Pointed(Hypothesis):
 class Pointing:
     """Chooses an answer by the pointer, and also by the decoder if `decoder_weight` is not 0.
 
-    Yes and no have no place in the text. If they are possible, the decoder alone ranks them and the best stretches.
+    Yes and no have no place in the text. If they are possible, no stretch is an answer: the decoder ranks the two.
     """
 
     candidates: int = CANDIDATES
@@ -55,17 +55,15 @@ class Pointing:
         texts, null = logarithms(reading)
         texts = [scores - self.brevity * lengths(scores) for scores in texts]
         pointed = best_stretches(source, texts, null, limits.max_tokens, self.candidates)
-        others = yes_and_no(source, null)
-        if not (others or self.decoder_weight) or not (others or pointed):
+        if others := yes_and_no(source, null):
+            heard = likelihoods(decoder, reading.cache, [h.ids for h in others])
+            told = [replace(h, log_probability=m * (len(h.ids) + 1)) for h, m in zip(others, heard, strict=True)]
+            return sorted(told, key=lambda h: -h.mean)
+        if not (self.decoder_weight and pointed):
             return pointed
-        heard = likelihoods(decoder, reading.cache, [h.ids for h in (*pointed, *others)])
-        others = [Hypothesis(h.ids, mean * (len(h.ids) + 1), h.places, null=null)
-                for h, mean in zip(others, heard[len(pointed) :], strict=True)]  # fmt: skip
-        pointers = [0.0 if others else h.log_probability for h in pointed] + [0.0] * len(others)
-        weight = 1.0 if others else self.decoder_weight
-        totals = [pointer + weight * mean for pointer, mean in zip(pointers, heard, strict=True)]
-        order = sorted(range(len(totals)), key=lambda number: -totals[number])
-        return [[*pointed, *others][number] for number in order]
+        heard = likelihoods(decoder, reading.cache, [h.ids for h in pointed])
+        totals = [h.log_probability + self.decoder_weight * m for h, m in zip(pointed, heard, strict=True)]
+        return [pointed[number] for number in sorted(range(len(totals)), key=lambda number: -totals[number])]
 
 
 def stretches(marks: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from reatt.model.backbone import Span
 YES_NO = frozenset(
     "am are can could did do does had has have is may might must shall should was were will would".split()
 )
+ASKING = frozenset("what which who whom whose when where why how".split())
 NEVER = 1 << 30  # tokens until the end of a word that the end of the text has cut off
 
 
@@ -132,6 +133,10 @@ def _of_word(character: str) -> bool:
 
 
 def is_yes_no(question: str) -> bool:
-    """Return whether a question begins with a verb that asks for yes or no, and does not offer a choice ("or")."""
+    """Return whether a question begins with a verb that asks for yes or no, and neither offers a choice nor asks more.
+
+    >>> [is_yes_no(text) for text in ("Is it red?", "Is it red or blue?", "Can you tell me where it is?")]
+    [True, False, False]
+    """
     words = question.lower().split()
-    return bool(words) and words[0] in YES_NO and "or" not in words
+    return bool(words) and words[0] in YES_NO and not {"or", *ASKING} & set(words)
