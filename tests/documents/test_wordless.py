@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from reatt.documents import wordless
 from reatt.documents.reader import FoundFile, read
 from reatt.documents.wordless import made_for_tools, without_data
-from reatt.parsers.formats import Content
+from reatt.parsers.content import Content
 from reatt_store.errors import EmptyDocument, NotText
 
 BYTES = random.Random(1).randbytes(30_000)

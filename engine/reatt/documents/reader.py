@@ -19,7 +19,7 @@ from typing import BinaryIO
 from reatt.documents.find import FoundFile, find
 from reatt.documents.wordless import made_for_tools, without_data
 from reatt.parsers import formats, registry
-from reatt.parsers.formats import Content, Headings
+from reatt.parsers.content import Content, Headings
 from reatt.parsers.sandbox import ReadLimits
 from reatt_store.errors import DocumentError, EmptyDocument, NotText, TooBig
 

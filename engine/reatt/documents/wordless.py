@@ -10,7 +10,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
-from reatt.parsers.formats import Content
+from reatt.parsers.content import Content
 from reatt_store.errors import Notice
 
 SIGN = "…"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reatt.parsers.formats import Content, Headings
+from reatt.parsers.content import Content, Headings
 
 # Separators by strength; of several between two pieces the strongest is used.
 NONE, SPACE, CELL, LINE, PARAGRAPH = range(5)

@@ -8,27 +8,11 @@ file.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import PurePath
 
+from reatt.parsers.content import Content
 from reatt.parsers.encodings import looks_binary
 from reatt.parsers.text.terminal import is_printed
-
-Headings = tuple[tuple[int, str], ...]  # (character position where the heading's line starts, heading)
-
-
-@dataclass(frozen=True)
-class Content:
-    """What a parser finds in one file."""
-
-    title: str  # "" if the file has none
-    text: str
-    pages: tuple[int, ...] = ()  # character where each page starts
-    headings: Headings = ()
-    warnings: tuple[str, ...] = ()
-    author: str = ""
-    dated: str = ""  # the date that it gives itself, ISO 8601
-
 
 _EXTENSIONS = {
     "markdown": "md markdown mdown mkd mdx",

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from reatt.parsers import encodings, formats
 from reatt.parsers.archives import damaged
-from reatt.parsers.formats import Content
+from reatt.parsers.content import Content, Headings
 from reatt.parsers.jsonl import read_records
 from reatt.parsers.mail.mailbox import read_mailbox
 from reatt.parsers.mail.message import mail
@@ -116,7 +116,7 @@ class Record:
     warnings: tuple[str, ...] = ()
     kind: str = "record"
     pages: tuple[int, ...] = ()
-    headings: formats.Headings = ()
+    headings: Headings = ()
 
 
 @dataclass(frozen=True)
@@ -286,7 +286,7 @@ def _pages(found: Any, text: str) -> tuple[int, ...]:
     return tuple(_place(at, text) for at in found)
 
 
-def _headings(found: Any, text: str) -> formats.Headings:
+def _headings(found: Any, text: str) -> Headings:
     return tuple((_place(at, text), _sound(heading)[:_LONGEST_TITLE]) for at, heading in found)
 
 

@@ -12,7 +12,7 @@ from email import message_from_bytes
 from hashlib import blake2b
 from typing import BinaryIO
 
-from reatt.parsers.formats import Content
+from reatt.parsers.content import Content
 from reatt.parsers.mail.message import mail
 from reatt.parsers.sandbox import Message
 from reatt_store.errors import DocumentError, TooBig

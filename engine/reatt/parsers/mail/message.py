@@ -17,7 +17,7 @@ from email.message import Message
 
 from reatt.parsers import encodings
 from reatt.parsers.composing import LINE, PARAGRAPH, Composer
-from reatt.parsers.formats import Content
+from reatt.parsers.content import Content
 from reatt.parsers.markup.html import declared_encoding, html
 
 _SHOWN = ("Subject", "From", "To", "Cc", "Date")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from reatt.parsers import encodings
 from reatt.parsers.archives import Archive, damaged, inside
 from reatt.parsers.composing import Composer
-from reatt.parsers.formats import Content
+from reatt.parsers.content import Content
 from reatt.parsers.markup.html import declared_encoding, html
 from reatt_store.errors import DocumentError
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from reatt.parsers.formats import Content
+from reatt.parsers.content import Content
 from reatt.parsers.list_numbers import numbered
 from reatt.parsers.markup.navigation import navigation
 from reatt.parsers.markup.xhtml import as_html, is_xhtml

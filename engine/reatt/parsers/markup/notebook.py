@@ -7,7 +7,8 @@ from typing import Any
 
 from reatt.parsers.archives import damaged
 from reatt.parsers.composing import PARAGRAPH, Composer, whole
-from reatt.parsers.formats import Content, markdown
+from reatt.parsers.content import Content
+from reatt.parsers.formats import markdown
 
 
 def notebook(source: str) -> Content:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from reatt.parsers.archives import Archive, Event, first_text, inside
 from reatt.parsers.composing import CELL, LINE, PARAGRAPH, SPACE, Composer
-from reatt.parsers.formats import Content
+from reatt.parsers.content import Content
 from reatt.parsers.list_numbers import numbered
 from reatt.parsers.office.sheets import Row, write_sheet
 from reatt.parsers.superscripts import raised

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from reatt.parsers.composing import CELL, LINE, PARAGRAPH, Composer
-from reatt.parsers.formats import Content
+from reatt.parsers.content import Content
 
 # \'hh is a byte, \word and \word-12 with the one space that ends them, \~ and its like, a brace, else bytes of text.
 _TOKEN = re.compile(

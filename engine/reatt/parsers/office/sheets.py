@@ -15,7 +15,7 @@ from itertools import chain, groupby, islice
 
 from reatt.parsers.archives import Archive, Event, Relation, damaged
 from reatt.parsers.composing import LINE, PARAGRAPH, Composer
-from reatt.parsers.formats import Content
+from reatt.parsers.content import Content
 from reatt.parsers.office.drawings import chart_title, commented, paragraphs
 from reatt.parsers.office.number_formats import BUILT_IN, DAY_ONE, DAY_ONE_1904, GENERAL, is_no_date, shown
 from reatt.parsers.office.tables import name_columns

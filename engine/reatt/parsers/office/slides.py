@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from reatt.parsers.archives import Archive, Event, damaged
 from reatt.parsers.composing import LINE
-from reatt.parsers.formats import Content
+from reatt.parsers.content import Content
 from reatt.parsers.list_numbers import numbered
 from reatt.parsers.office.paragraphs import Paragraph, Reader
 

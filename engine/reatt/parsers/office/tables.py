@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from reatt.parsers.formats import Content
+from reatt.parsers.content import Content
 
 _DELIMITERS = ",;\t|"
 _NUMBER = re.compile(r"[-+]?[\d.,]+%?$")

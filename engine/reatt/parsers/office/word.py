@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from reatt.parsers.archives import Archive, Event
 from reatt.parsers.composing import PARAGRAPH
-from reatt.parsers.formats import Content
+from reatt.parsers.content import Content
 from reatt.parsers.office.numbering import Numbering, read_numbering
 from reatt.parsers.office.paragraphs import Reader, is_level
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from reatt.parsers.formats import Content, Headings
+from reatt.parsers.content import Content, Headings
 from reatt.parsers.pdf.lines import broken, join_cut_words, said_once
 from reatt.parsers.sandbox import Child, Crashed, Message, ReadLimits
 from reatt_store.errors import Notice, ParseLimit, PdfDamaged, PdfNoText, PdfPassword
