@@ -52,7 +52,7 @@ class StoredSearch:
         return [self._one(example, k) for example in examples]
 
     def _one(self, example: Example, k: int) -> list[int]:
-        queries = self._model.queries(self._model.tokenizer.masked(example.question))
+        queries = self._model.encode_question(self._model.tokenizer.masked(example.question))
         number, equal = self._corpus.number, self._corpus.equal
         places = self._index.search(queries, k, "auto")
         scores = {equal[number[id]]: score for id, score in places if id in number}  # others were added since

@@ -99,13 +99,12 @@ class ReAtt:
         return [ChunkCode(key[:n], states[:n] if self.keeps_states else None) for key, states, n in rows]
 
     @torch.inference_mode()
-    def encode_question(self, question: str) -> Queries:
-        """Encode a question into queries; its score is the mean over its tokens."""
-        return self.queries(self.tokenizer.question(question))
+    def encode_question(self, question: str | Tokens) -> Queries:
+        """Encode a question, or tokens such as a sentence with a mask, into queries.
 
-    @torch.inference_mode()
-    def queries(self, asked: Tokens) -> Queries:
-        """Encode a question that is already tokens, such as a sentence with a mask."""
+        Their score is the mean over the tokens.
+        """
+        asked = self.tokenizer.question(question) if isinstance(question, str) else question
         lower = lower_half(self.t5, self.head.layer, pad([asked.ids], self.device))
         vectors = head_queries(self.t5, self.head, alone(self.t5, self.head, lower).values[0]).float()  # (m, d)
         return Queries.mean(vectors, asked.spans)

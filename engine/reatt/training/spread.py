@@ -34,7 +34,7 @@ def keep_part(before: ReAtt, after: ReAtt, share: float = SHARE) -> None:
 def spread(model: ReAtt, questions: Sequence[Sequence[str]], passages: Sequence[ChunkText]) -> float:
     """Return the standard deviation of a question's scores over passages, averaged over questions."""
     keys = [code.keys for code in model.encode_chunks(passages)]
-    asked = [model.queries(model.tokenizer.masked(question)) for question in questions]
+    asked = [model.encode_question(model.tokenizer.masked(question)) for question in questions]
     scores = [[float(maxsim(each.vectors, each.weights, key[None])) for key in keys] for each in asked]  # (Q, C)
     return float(torch.tensor(scores).std(1).mean())
 
