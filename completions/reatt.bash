@@ -64,6 +64,7 @@ _reatt() {
         --steps) :; return ;;
         --store) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
         --teacher) mapfile -t COMPREPLY < <(compgen -W "auto attention likelihood" -- "$current"); return ;;
+        --text-field) :; return ;;
         --timeout) :; return ;;
         --top) :; return ;;
         --type) :; return ;;
@@ -80,7 +81,7 @@ _reatt() {
         ;;
     " ingest")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --include --exclude --prune --reencode --max-file-size --timeout --encoding --password-file --retry --dry-run --watch --method --keep-states --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --include --exclude --prune --reencode --max-file-size --timeout --encoding --text-field --password-file --retry --dry-run --watch --method --keep-states --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current")
         fi

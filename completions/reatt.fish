@@ -44,6 +44,7 @@ complete -c reatt -n '__reatt_at " ingest"' -l reencode -d 'Encode everything ag
 complete -c reatt -n '__reatt_at " ingest"' -l max-file-size -r -d 'Skip larger files, for example 500K, 200M, 2G.'
 complete -c reatt -n '__reatt_at " ingest"' -l timeout -r -d 'Time limit for parsing one file.'
 complete -c reatt -n '__reatt_at " ingest"' -l encoding -r -d 'Encoding of text files; default: detected.'
+complete -c reatt -n '__reatt_at " ingest"' -l text-field -r -d 'Field of JSON Lines to read; repeatable; default: text, or guessed.'
 complete -c reatt -n '__reatt_at " ingest"' -l password-file -r -F -d 'File with passwords of PDFs, one per line.'
 complete -c reatt -n '__reatt_at " ingest"' -l retry -d 'Read unchanged files again that took too long or had no text.'
 complete -c reatt -n '__reatt_at " ingest"' -l dry-run -d 'Only count the files that would be read.'

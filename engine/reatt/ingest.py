@@ -30,7 +30,8 @@ from reatt_store.errors import DocumentError, EmptyDocument, ModelMismatch, Noti
 from reatt_store.library import Chunk, Document, Generation, Library, Writer
 from reatt_store.records import Problem
 
-BATCH_CHUNKS = 512  # chunks sealed together: a few seconds of encoding, which a kill can lose
+BATCH_CHUNKS = 512  # chunks sealed together, which a kill can lose: fewer where they would take long to encode
+_FIRST_BATCH, _LEAST_BATCH, _BATCH_SECONDS = 64, 16, 20.0
 SHOWN_WARNINGS = 20
 INTERRUPTED = "INTERRUPTED"  # the id of a file whose reading has begun and not ended
 PASSED_OVER = (NotText.id, EmptyDocument.id)
@@ -159,6 +160,7 @@ class _Run:
         self.library, self.writer, self.backbone, self.report, self.tell = library, writer, backbone, report, tell
         self.documents: list[tuple[Document, list[Chunk]]] = []
         self.waiting: dict[bytes, ChunkText] = {}
+        self.batch = min(_FIRST_BATCH, BATCH_CHUNKS)  # chunks
         self.encoded = 0  # chunks
         self.languages: Counter[str | None] = Counter()  # of the documents read; None if unknown
         self.new: set[str] = set()  # digests of the new files
@@ -269,7 +271,7 @@ class _Run:
 
     def _wait_for(self, chunk: Chunk) -> None:
         self.waiting[chunk.digest] = ChunkText(chunk.title, chunk.text)
-        if len(self.waiting) >= BATCH_CHUNKS:
+        if len(self.waiting) >= self.batch:
             self._publish()
 
     def _publish(self) -> None:
@@ -282,12 +284,20 @@ class _Run:
             self.writer.record_problem(Problem(self.reading, INTERRUPTED, told, "ingest it again", ""))
         missing = self.library.missing(self.report.generation, self.waiting)
         passages = {digest: passage for digest, passage in self.waiting.items() if digest in missing}
+        started = time.monotonic()
         segment = encode(self.backbone, passages, self._encoded) if passages else None
+        self._pace(len(passages), time.monotonic() - started)
         self.report.tokens += segment.tokens if segment else 0
         self.writer.publish(self.documents, segment, self.report.generation)
         for problem in self.unclear:
             self.writer.record_problem(problem)
         self.documents, self.waiting, self.unclear = [], {}, []
+
+    def _pace(self, chunks: int, seconds: float) -> None:
+        """Make the next batch as large as can be encoded in a while that nobody minds to lose."""
+        if chunks:
+            fitting = int(_BATCH_SECONDS * chunks / max(seconds, 1e-3))
+            self.batch = min(max(fitting, _LEAST_BATCH), BATCH_CHUNKS)
 
     def _encoded(self, chunks: int) -> None:
         """Report progress a few times a second; the callback may stop the run."""

@@ -43,6 +43,12 @@ Timeout = Annotated[float, typer.Option("--timeout", min=1, metavar="SECONDS", h
 Encoding = Annotated[
     str | None, typer.Option("--encoding", metavar="NAME", help="Encoding of text files; default: detected.")
 ]
+TextField = Annotated[
+    Globs,
+    typer.Option(
+        "--text-field", metavar="NAME", help="Field of JSON Lines to read; repeatable; default: text, or guessed."
+    ),
+]
 PasswordFile = Annotated[
     str | None, typer.Option("--password-file", metavar="FILE", help="File with passwords of PDFs, one per line.")
 ]
@@ -78,6 +84,7 @@ def ingest(
     max_file_size: Size = "200M",
     timeout: Timeout = 60,
     encoding: Encoding = None,
+    text_field: TextField = None,
     password_file: PasswordFile = None,
     retry: Retry = False,
     dry_run: DryRun = False,
@@ -88,9 +95,8 @@ def ingest(
     """Read files into the store. Unchanged files are skipped; a killed run continues where it stopped."""
     if watch:
         watcher.check(session, paths)
-    options = _options(
-        include, exclude, prune, reencode, retry, _limits(max_file_size, timeout, encoding, password_file)
-    )
+    limits = _limits(max_file_size, timeout, encoding, text_field, password_file)
+    options = _options(include, exclude, prune, reencode, retry, limits)
     if dry_run:
         return _say_what_would_be(session, paths, options)
     from reatt.model.backbone import KEEPING
@@ -139,11 +145,13 @@ def _say_what_would_be(session: Session, paths: Sequence[str], options: IngestOp
     return 0
 
 
-def _limits(size: str, timeout: float, encoding: str | None, password_file: str | None) -> ReadLimits:
+def _limits(size: str, timeout: float, encoding: str | None, fields: Globs, password_file: str | None) -> ReadLimits:
     from reatt.documents.reader import ReadLimits
 
     passwords = tuple(_lines(password_file)) if password_file is not None else ()
-    return ReadLimits(max_bytes=_bytes(size), seconds=timeout, encoding=encoding, passwords=passwords)
+    return ReadLimits(
+        max_bytes=_bytes(size), seconds=timeout, encoding=encoding, fields=tuple(fields or ()), passwords=passwords
+    )
 
 
 def _bytes(size: str) -> int:

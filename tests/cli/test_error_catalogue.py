@@ -178,6 +178,14 @@ PROBLEMS = [
 ]
 NOTICES = [
     Row(11, "ENCODING_GUESSED", 0, "ingest a.txt", "--encoding", file("a.txt", "Café à Orléans\n".encode("cp1252"))),
+    Row(
+        11,
+        "FIELDS",
+        0,
+        "ingest chat.jsonl",
+        "read as text: msg",
+        file("chat.jsonl", b'{"user": "a", "msg": "two words"}'),
+    ),
     Row(13, "SYMLINK_SKIPPED", 0, "ingest .", "not followed", lambda w: (w.work / "link").symlink_to("leave.md")),
     Row(15, "DUPLICATE", 0, "ingest a b", "one set of vectors", equal_files),
     Row(30, "TRUNCATED", 0, "search --ok-empty " + "leave," * 200, "cut after", lambda world: None),

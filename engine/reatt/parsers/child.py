@@ -35,7 +35,8 @@ def answers(request: Message, file: int) -> Iterator[Message]:
         with open(file, "rb", closefd=False) as stream:
             stream.seek(0)
             if request["kind"] in STREAMS:
-                for message in STREAMS[request["kind"]](stream, request["name"], request["longest"]):
+                read, more = STREAMS[request["kind"]], {key: tuple(given) for key, given in request["more"].items()}
+                for message in read(stream, request["name"], request["longest"], **more):
                     yield message
                     if "checked" in message:
                         limit_for_now(request["memory"], request["cpu_seconds"])

@@ -95,7 +95,7 @@ PARSERS = {
     "text": _text(formats.plain),
 }
 _UNPARSED = ("code", "text")  # nothing is to be found in them
-STREAMED: dict[str, Callable[[BinaryIO, str, int], Iterator[Message]]] = {
+STREAMED: dict[str, Callable[..., Iterator[Message]]] = {  # a file, its name, the longest line or message
     "records": read_records,
     "mbox": read_mailbox,
 }  # of files that hold many documents, each a record
@@ -197,7 +197,9 @@ def records_request(kind: str, file: BinaryIO, name: str, limits: ReadLimits) ->
     """Return what is to be asked of a child about a file of many documents."""
     size, output = os.fstat(file.fileno()).st_size, max(limits.output, 2 * limits.max_bytes)
     allowed = Allowance(limits.seconds, _memory(limits, size), output, renews=True)
-    return Request({"kind": kind, "name": name, "longest": limits.max_bytes}, file.fileno(), allowed)
+    more = {"chosen": limits.fields} if kind == "records" else {}
+    body = {"kind": kind, "name": name, "longest": limits.max_bytes, "more": more}
+    return Request(body, file.fileno(), allowed)
 
 
 def record(said: Message) -> Iterator[Record]:
@@ -211,7 +213,7 @@ def record(said: Message) -> Iterator[Record]:
         yield Record(
             *words,
             size,
-            tuple(map(_sound, warnings)),
+            tuple(map(_warning, warnings)),
             _sound(said.get("kind", "record")),
             _pages(said.get("pages", ()), text),
             _headings(said.get("headings", ()), text),
@@ -278,8 +280,16 @@ def _content(found: Message, text: str) -> Content:
         text=_sound(text),
         pages=_pages(found["pages"], text),
         headings=_headings(found["headings"], text),
-        warnings=tuple(Notice(_sound(id), _sound(said)) if id else _sound(said) for id, said in found["warnings"]),
+        warnings=tuple(map(_warning, found["warnings"])),
     )
+
+
+def _warning(said: Any) -> str:
+    """Check a warning: a text, or the id of its row and a text."""
+    if isinstance(said, str):
+        return _sound(said)
+    id, text = said
+    return Notice(_sound(id), _sound(text)) if id else _sound(text)
 
 
 def _pages(found: Any, text: str) -> tuple[int, ...]:

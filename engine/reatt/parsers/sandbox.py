@@ -39,6 +39,7 @@ class ReadLimits:
     output: int = 50_000_000  # bytes that a parser may write
     passwords: tuple[str, ...] = field(default=(), repr=False)  # tried after the empty one
     encoding: str | None = None  # None: detect it
+    fields: tuple[str, ...] = ()  # of JSON Lines, that hold the text; (): "text", or guess them
 
 
 class Crashed(Exception):

@@ -1,0 +1,192 @@
+"""Which fields of JSON Lines without "text" are read: chat exports, logs, tables. They are chosen, or guessed.
+
+A guess takes for text every field that holds words in most lines. What stands beside it (times, levels, names) follows
+in a line of its own, and who says something comes before it, so nothing that a reader would look for is lost. Numbers
+that only programs use, such as ids, are left out. A path names a field within others: `message.author.name`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+_WORDS = re.compile(r"[^\W\d_]{2,}[^\S\n]+[^\W\d_]|[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{4}")
+_LETTERS = re.compile(r"[^\W\d_]{2}")
+_SAYING = frozenset("message msg content body text value prompt completion question answer comment".split())
+_WHO = ("role", "from", "sender", "speaker", "author", "user", "username", "user_name", "nick", "who", "name")
+_NAMES = (*_WHO, "display_name")
+_TITLES = ("title", "subject")
+_ID = re.compile(r"(?:.*[_.-])?(?:u?u?id|ids|hash|sha\d*|md5|etag|token|nonce|signature)", re.IGNORECASE)
+_CODED = re.compile(r"[0-9a-f]{12,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_TIME = re.compile(r"(?:.*[_.-])?(?:ts|time|timestamp|date|created|updated|at)", re.IGNORECASE)
+_SECONDS = re.compile(r"1\d{9}(?:\.\d{1,9})?|1\d{12}")  # since 1970, with fractions or in thousandths
+_MOST_PATHS = 500  # of a file; further ones stand beside the text
+_SHOWN = 6  # fields that are named
+
+Leaf = str | int | float | bool
+
+
+@dataclass
+class Part:
+    """One object of a line: its own fields that hold no others, in order."""
+
+    path: str  # "" for the line itself
+    leaves: list[tuple[str, Leaf]] = field(default_factory=list)  # name and value
+    who: str = ""  # who says what is in it
+
+    def named(self, name: str) -> str:
+        """Return the path of one of its fields."""
+        return f"{self.path}.{name}" if self.path else name
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Which fields are the text of a record."""
+
+    texts: frozenset[str]  # paths
+    chosen: bool = False  # by the user; then nothing stands beside them
+    own_ids: bool = True  # whether "_id" or "id" tells the records apart
+
+
+@dataclass
+class Seen:
+    """What the fields of the lines hold."""
+
+    filled: Counter[str] = field(default_factory=Counter)  # lines' strings that are not empty, by path
+    worded: Counter[str] = field(default_factory=Counter)  # of these, the ones that are words
+    lettered: Counter[str] = field(default_factory=Counter)  # and the ones that hold letters
+    paths: dict[str, None] = field(default_factory=dict)  # in order
+
+    def take(self, record: dict[str, Any]) -> None:
+        """Count a line."""
+        for part in parts(record):
+            for name, value in part.leaves:
+                path = part.named(name)
+                if path not in self.paths and len(self.paths) >= _MOST_PATHS:
+                    continue
+                self.paths[path] = None
+                if isinstance(value, str):
+                    self.filled[path] += 1
+                    self.worded[path] += _WORDS.search(value) is not None
+                    self.lettered[path] += _LETTERS.search(value) is not None
+
+    def guessed(self) -> Fields | None:
+        """Return the fields that hold words, or are named for it; None if none of the lines has any letters."""
+        if not any(count for path, count in self.lettered.items() if not _is_id(path)):
+            return None
+        texts = {path for path, count in self.worded.items() if 2 * count >= self.filled[path] and _may_be_text(path)}
+        return Fields(frozenset(texts or {path for path in self.paths if _last(path) in _SAYING}))
+
+    def chosen(self, names: Sequence[str]) -> Fields | None:
+        """Return the fields with these paths or names; None if no line has one."""
+        found = frozenset(path for path in self.paths if path in names or _last(path) in names)
+        return Fields(found, chosen=True) if found else None
+
+    def said(self, fields: Fields) -> str:
+        """Say which fields are read."""
+        read = [path for path in self.paths if path in fields.texts]
+        rest = [path for path in self.paths if path not in fields.texts]
+        if fields.chosen:
+            return f"read as chosen: {_listed(read)}; not read: {_listed(rest)}"
+        beside = [path for path in rest if not _is_id(path)]
+        left = [path for path in rest if _is_id(path)]
+        kinds = (("read as text: ", read), ("beside it: ", beside), ("left out: ", left))
+        return 'no "text"; ' + "; ".join(f"{what}{_listed(paths)}" for what, paths in kinds if paths)
+
+
+def parts(record: dict[str, Any]) -> Iterator[Part]:
+    """Yield the objects of a line in order, each before those within it; a loop, for they may be nested deeply."""
+    pending: list[tuple[str, Any, str]] = [("", record, "")]
+    while pending:
+        path, value, who = pending.pop()
+        if isinstance(value, list):
+            pending += [(path, item, who) for item in reversed(value) if isinstance(item, dict | list)]
+            continue
+        part = Part(path, who=_speaker(value) or who)
+        within: list[tuple[str, Any, str]] = []
+        for name, held in value.items():
+            items = held if isinstance(held, list) else [held]
+            part.leaves += [(name, item) for item in items if _is_leaf(item)]
+            if isinstance(held, dict | list):
+                within.append((part.named(name), held, part.who if _speaker(value) else ""))
+        yield part
+        within.reverse()
+        pending += sorted(within, key=lambda each: _last(each[0]) not in _WHO)  # who says it is taken last
+
+
+def text_of(record: dict[str, Any], fields: Fields) -> str:
+    """Write a line as a text: what is said, by whom, and what stands beside it."""
+    paragraphs, told = list[str](), set[str]()
+    for part in parts(record):
+        said = [value for name, value in part.leaves if part.named(name) in fields.texts]
+        spoken = "\n\n".join(str(value).strip("\n") for value in said)
+        if spoken:
+            paragraphs.append(f"{part.who}: {spoken}" if part.who else spoken)
+            told.add(part.who)
+        if not fields.chosen and (beside := "; ".join(_beside(part, fields, told))):
+            paragraphs.append(beside)
+    return "\n\n".join(paragraphs)
+
+
+def title_of(record: dict[str, Any], fields: Fields) -> str:
+    """Return the title of a line, if it has one."""
+    titles = (record.get(name) for name in _TITLES if name not in fields.texts)
+    return next((title for title in titles if isinstance(title, str) and title.strip()), "")
+
+
+def _beside(part: Part, fields: Fields, told: set[str]) -> Iterator[str]:
+    """Yield name and value of the fields that are not the text, but for ids and whoever has been `told` already."""
+    for name, value in part.leaves:
+        path = part.named(name)
+        if path in fields.texts or _is_id(path) or (isinstance(value, str) and _CODED.fullmatch(value)):
+            continue
+        if (name in _NAMES and value in told) or (not part.path and name in _TITLES):
+            continue
+        yield f"{name}: {_shown(name, value)}"
+
+
+def _speaker(record: dict[str, Any]) -> str:
+    """Return who says what an object holds."""
+    for name in _WHO:
+        value = record.get(name)
+        if isinstance(value, dict):
+            value = next((value[key] for key in _NAMES if isinstance(value.get(key), str)), None)
+        if isinstance(value, str) and value.strip() and len(value) < 100 and "\n" not in value:
+            return value.strip()
+    return ""
+
+
+def _shown(name: str, value: Leaf) -> str:
+    """Return a value as a reader sees it, a time since 1970 as a date."""
+    written = "true" if value is True else "false" if value is False else str(value)
+    if _TIME.fullmatch(name) and _SECONDS.fullmatch(written):
+        seconds = int(written.partition(".")[0])
+        moment = datetime.fromtimestamp(seconds if seconds < 10**10 else seconds / 1000, UTC)
+        return moment.strftime("%Y-%m-%d %H:%M:%S")
+    return " ".join(written.split()) if isinstance(value, str) else written
+
+
+def _is_leaf(value: Any) -> bool:
+    return isinstance(value, bool | int | float) or (isinstance(value, str) and bool(value.strip()))
+
+
+def _may_be_text(path: str) -> bool:
+    last = _last(path)
+    return not _is_id(path) and last not in (*_TITLES, *_WHO) and not _TIME.fullmatch(last)
+
+
+def _is_id(path: str) -> bool:
+    return _ID.fullmatch(_last(path)) is not None
+
+
+def _last(path: str) -> str:
+    return path.rpartition(".")[2]
+
+
+def _listed(paths: list[str]) -> str:
+    more = f" and {len(paths) - _SHOWN:,} more" if len(paths) > _SHOWN else ""
+    return (", ".join(paths[:_SHOWN]) or "nothing") + more
