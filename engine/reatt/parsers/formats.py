@@ -30,6 +30,7 @@ _EXTENSIONS = {
     "odp": "odp otp",
     "ods": "ods ots",
     "epub": "epub",
+    "subtitles": "srt vtt",
     "records": "jsonl ndjson jsonl.gz ndjson.gz jsonl.xz ndjson.xz",
     "code": "asm awk bash bat c cc cfg clj cmake conf cpp cs css cu cxx d dart diff el erl ex exs f90 fish fs go gradle"
     " groovy h hh hpp hs ini java jl js json jsx kt kts less lisp lua m mjs mk ml mm nim nix patch php pl pm properties"
@@ -42,6 +43,14 @@ _MBOX_START = re.compile(rb"From \S+.*\d\d:\d\d.*\d{4}.*\r?\n(?:>?From |[!-9;-~]
 # A message in a folder of mail (Maildir) has no name that tells: its first lines are the heads of one.
 _MAIL_START = re.compile(rb"(?:[!-9;-~]+:.*\r?\n(?:[ \t].*\r?\n)*+){3,}+(?:\r?\n|\Z)?")
 _MAIL_HEADS = (rb"From", rb"Date|Received|Message-ID|Return-Path", rb"To|Subject|MIME-Version|Delivered-To|Cc|Bcc")
+# Formats of text whose first lines tell them apart from any other text.
+_TOLD = {
+    "subtitles": re.compile(rb"WEBVTT[ \t\r\n]|\s*+\d{1,6}[ \t]*\r?\n\d{1,4}:\d\d:\d\d[,.]\d{1,3}[ \t]*-->"),
+    "calendar": re.compile(rb"\s*+BEGIN:VCALENDAR[ \t]*\r?\n", re.IGNORECASE),
+    "contacts": re.compile(rb"\s*+BEGIN:VCARD[ \t]*\r?\n", re.IGNORECASE),
+    "man": re.compile(rb"(?:[.'][ \t]*\\?\"[^\n]*\n|[.']\s*\n|\s*\n)*+[.](?:TH|Dd)[ \t]"),
+    "latex": re.compile(rb"(?:[ \t]*%[^\n]*\n|\s*\n)*+\s*\\documentclass\b"),
+}
 _CODE_NAMES = frozenset({"makefile", "dockerfile", "cmakelists.txt", "jenkinsfile", "rakefile", "gemfile"})
 
 _TEXTS = (".txt", ".text", ".log")
@@ -97,6 +106,8 @@ def kind_of(name: str, head: bytes) -> str:
         return "binary"
     if named is None and is_printed(head):
         return "terminal"
+    if named is None and (told := _told(head)):
+        return told
     if named in (None, "mbox") and _MBOX_START.match(head):
         return "mbox"
     if named is None and _HTML_START.match(head):
@@ -108,6 +119,12 @@ def kind_of(name: str, head: bytes) -> str:
     if lower in _CODE_NAMES or (named is None and head.startswith(b"#!")):
         return "code"
     return named or "text"
+
+
+def _told(head: bytes) -> str | None:
+    """Return the format that the first lines of a text tell."""
+    head = head.removeprefix(b"\xef\xbb\xbf")
+    return next((kind for kind, begins in _TOLD.items() if begins.match(head)), None)
 
 
 def _zipped(named: str | None, head: bytes) -> str | None:
