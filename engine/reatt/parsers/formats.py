@@ -31,6 +31,8 @@ _EXTENSIONS = {
     "ods": "ods ots",
     "epub": "epub",
     "subtitles": "srt vtt",
+    "calendar": "ics ical ifb vcs icalendar",
+    "contacts": "vcf vcard",
     "records": "jsonl ndjson jsonl.gz ndjson.gz jsonl.xz ndjson.xz",
     "code": "asm awk bash bat c cc cfg clj cmake conf cpp cs css cu cxx d dart diff el erl ex exs f90 fish fs go gradle"
     " groovy h hh hpp hs ini java jl js json jsx kt kts less lisp lua m mjs mk ml mm nim nix patch php pl pm properties"

@@ -34,6 +34,8 @@ from reatt.parsers.pdf.reading import read_pdf
 from reatt.parsers.pool import POOL, Allowance, Request
 from reatt.parsers.sandbox import Crashed, Message, ReadLimits
 from reatt.parsers.text import terminal
+from reatt.parsers.text.calendar import calendar
+from reatt.parsers.text.contacts import contacts
 from reatt.parsers.text.subtitles import subtitles
 from reatt_store.errors import ArchiveLimit, DocumentError, Notice, NotText, ParseLimit, RecordFormat, TooBig
 
@@ -89,6 +91,8 @@ PARSERS = {
     "notebook": _text(notebook, raw=False),
     "terminal": Parser(lambda data, encoding: _PRINTED.read(terminal.stripped(data), encoding)),
     "subtitles": _text(subtitles, raw=False),
+    "calendar": _text(calendar, raw=False),
+    "contacts": _text(contacts, raw=False),
     "csv": _text(csv),
     "rst": _text(formats.rst),
     "org": _text(formats.org),
