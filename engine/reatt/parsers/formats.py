@@ -30,6 +30,8 @@ _EXTENSIONS = {
     "odp": "odp otp",
     "ods": "ods ots",
     "epub": "epub",
+    "latex": "tex ltx latex",
+    "bibtex": "bib",
     "subtitles": "srt vtt",
     "calendar": "ics ical ifb vcs icalendar",
     "contacts": "vcf vcard",

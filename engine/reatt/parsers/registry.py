@@ -20,8 +20,10 @@ from reatt.parsers.content import Content, Headings
 from reatt.parsers.jsonl import read_records
 from reatt.parsers.mail.mailbox import read_mailbox
 from reatt.parsers.mail.message import mail
+from reatt.parsers.markup.bibtex import bibtex
 from reatt.parsers.markup.epub import epub
 from reatt.parsers.markup.html import declared_encoding, html
+from reatt.parsers.markup.latex import latex
 from reatt.parsers.markup.notebook import notebook
 from reatt.parsers.office.opendocument import odp, ods, odt
 from reatt.parsers.office.rtf import rtf
@@ -91,6 +93,8 @@ PARSERS = {
     "notebook": _text(notebook, raw=False),
     "terminal": Parser(lambda data, encoding: _PRINTED.read(terminal.stripped(data), encoding)),
     "subtitles": _text(subtitles, raw=False),
+    "latex": _text(latex, raw=False),
+    "bibtex": _text(bibtex, raw=False),
     "calendar": _text(calendar, raw=False),
     "contacts": _text(contacts, raw=False),
     "csv": _text(csv),
