@@ -192,7 +192,7 @@ def where_answered(reply: schemas.Ask, found: schemas.Evidence) -> rendering.Spa
 
 
 def _place(root: str, found: schemas.Hit) -> str:
-    """Name the place of a passage: file, record, page or line; and how many more have the same text."""
+    """Name the place of a passage: file, record, page or line; and how many more files say the same."""
     record = f" {found.external_id}" if found.external_id is not None else ""
     more = {(each.path, each.external_id) for each in found.copies} - {(found.path, found.external_id)}
     what = rendering.counted(len(more), "more document" if found.external_id is not None else "more file")

@@ -78,7 +78,7 @@ class Attribution(Part):
 
 
 class Copy(Part):
-    """Another chunk with the same text as one that was found."""
+    """Another chunk that says the same as one that was found: equal, or but for details of writing."""
 
     chunk: str = Field(description="C-…, for `reatt show`")
     doc: str = Field(description="D-…, for `reatt show` and `reatt remove`")
@@ -102,7 +102,7 @@ class Hit(Part):
     char_end: int
     text: str
     retrieval: Retrieval
-    copies: list[Copy] = Field(default_factory=list, description="other chunks with the same text; they take no ranks")
+    copies: list[Copy] = Field(default_factory=list, description="other chunks that say the same; they take no ranks")
 
 
 class Evidence(Hit):

@@ -237,6 +237,25 @@ MAIL = mail(f"Content-Type: text/plain; charset=utf-8\n\n{FILLER}\n\n{CITED}\n")
 NOTEBOOK = notebook(cell("# Rules\n" + FILLER), cell(["\n\n## Leave\r\n", CITED]), cell("x = 1", "code"))
 PDF = pdf(FILLER[:70], CITED, FILLER[:70])
 
+CHAT = "".join(json.dumps({"user": "ravi", "ts": 1714564800 + n, "message": said}) + "\n" for n, said in
+               enumerate((CITED, FILLER)))  # fmt: skip
+SRT = f"1\r\n00:00:01,000 --> 00:00:03,000\r\n{FILLER}\r\n\r\n2\r\n00:09:01,000 --> 00:09:03,000\r\n" + "\r\n".join(
+    (CITED[:17], CITED[18:], "")
+)
+VTT = f"WEBVTT\n\nNOTE x\n\n00:00.000 --> 00:01.000\n<v Ada>{FILLER}\n\n1:00:00.000 --> 1:00:01.000\n<i>{CITED}</i>\n"
+EVENT = (
+    f"BEGIN:VEVENT\r\nSUMMARY:Leave\r\nDTSTART:20240501\r\nDESCRIPTION:{CITED[:9]}\r\n {CITED[9:]}\r\nEND:VEVENT\r\n"
+)
+ICS = f"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:Rules\r\nDESCRIPTION:{FILLER}\r\nEND:VEVENT\r\n"
+ICS += f"{EVENT}END:VCALENDAR\r\n"
+VCF = f"BEGIN:VCARD\r\nVERSION:4.0\r\nFN:Leave\r\nNOTE:{CITED}\r\nEND:VCARD\r\n"
+OLD_VCF = VCF.replace("NOTE:", "NOTE;ENCODING=QUOTED-PRINTABLE:").replace("49", "=34=\r\n=39")
+TEX = r"\documentclass{article}\title{Rules}\begin{document}\maketitle " + FILLER + "\n\\section{Leave} % here\n"
+TEX += CITED.replace("weeks", r"\emph{weeks}") + "\n\n" + FILLER + r"\end{document}"
+BIB = f"@book{{a, title={{Rules}}, note={{{FILLER}}}}}\n@misc{{b, title={{Leave}}, abstract={{{CITED}}}}}\n"
+MAN = f".TH RULES 7\n.SH RULES\n{FILLER}\n.SH LEAVE\nParental leave\n.B is\n49 \\fIweeks\\fR at full pay.\n"
+MAN += f".PP\n{FILLER}\n"
+MDOC = f".Dd May 1, 2024\n.Dt RULES 7\n.Sh RULES\n{FILLER}\n.Sh LEAVE\n{CITED}\n.Pp\n{FILLER}\n"
 SAMPLES = [
     Sample("plain.txt", f"{FILLER}\n\n{CITED}".encode(), "text"),
     Sample("bom.txt", f"{FILLER}\n\n{CITED}".encode("utf-8-sig"), "text"),
@@ -255,6 +274,27 @@ SAMPLES = [
     Sample("name.txt", b"N\bNA\bA_\bM_\bE\n  " + CITED.encode(), "terminal", cited="NAME\n  Parental"),
     Sample("colours.log", f"\x1b[1;31mERROR\x1b[0m {CITED}".encode(), "terminal", cited=f"ERROR {CITED}"),
     Sample("crash.log", f"{FILLER}\n".encode() + bytes(500) + CITED.encode(), "text"),
+    Sample("chat.jsonl", CHAT.encode(), "record"),
+    Sample("chat.ndjson.gz", gzip.compress(CHAT.encode()), "record"),
+    Sample("log.jsonl", json.dumps({"level": "info", "msg": CITED}).encode(), "record"),
+    Sample("talk.srt", SRT.encode(), "subtitles", heading="0:09:01"),
+    Sample("latin.srt", (SRT.replace("\r", "") + "élan").encode("cp1252"), "subtitles", heading="0:09:01"),
+    Sample("talk.vtt", VTT.encode("utf-8-sig"), "subtitles", heading="1:00:00"),
+    Sample("unnamed-talk", VTT.encode(), "subtitles", heading="1:00:00"),
+    Sample("rules.ics", ICS.encode(), "calendar", heading="Leave"),
+    Sample("event.ics", f"BEGIN:VCALENDAR\r\n{EVENT}".encode(), "calendar", heading="Leave"),
+    Sample("invitation", ICS.replace("\r", "").encode("utf-8-sig"), "calendar", heading="Leave"),
+    Sample("ada.vcf", VCF.encode(), "contacts", heading="Leave"),
+    Sample("old.vcf", OLD_VCF.replace("4.0", "2.1").encode(), "contacts", heading="Leave"),
+    Sample("all.vcard", (VCF * 3).replace("\r", "").encode("utf-16"), "contacts", heading="Leave"),
+    Sample("rules.tex", TEX.encode(), "latex", heading="Leave"),
+    Sample("latin.tex", TEX.replace("% here", "é").encode("cp1252"), "latex", heading="Leave"),
+    Sample("unnamed-tex", TEX.replace("\n", "\r\n").encode(), "latex", heading="Leave"),
+    Sample("rules.bib", BIB.encode(), "bibtex"),
+    Sample("short.bib", f'@string{{x = "{CITED}"}} @misc(a, note = x)'.encode(), "bibtex"),
+    Sample("rules.7", MAN.encode(), "man", heading="LEAVE"),
+    Sample("rules.7.gz", gzip.compress(MAN.encode()), "man", heading="LEAVE"),
+    Sample("rules.mdoc", MDOC.encode(), "man", heading="LEAVE"),
     Sample("rules.txt.gz", gzip.compress(f"{FILLER}\n\n{CITED}".encode()), "text"),
     Sample("rules.md.xz", lzma.compress(MD.encode()), "markdown", heading="Leave"),
     Sample("rules.pdf.bz2", bz2.compress(PDF), "pdf", page=2),
@@ -357,6 +397,14 @@ HOSTILE = [
         zipped({"META-INF/container.xml": "<c><rootfile full-path='../../../etc/passwd'/></c>"}),
         error="UNREADABLE",
     ),
+    Sample("silent.srt", b"1\n00:00:01,000 --> 00:00:02,000\n\n", error="EMPTY"),
+    Sample("notes.vtt", b"WEBVTT\n\nNOTE " + b"x" * 999, error="EMPTY"),
+    Sample("zones.ics", b"BEGIN:VCALENDAR\nBEGIN:VTIMEZONE\nTZID:a\nEND:VTIMEZONE\nEND:VCALENDAR\n", error="EMPTY"),
+    Sample("bare.vcf", b"BEGIN:VCARD\nPHOTO:data:image/png;base64,AAAA\nEND:VCARD\n", error="EMPTY"),
+    Sample("remarks.tex", b"% nothing\n\\usepackage{x}\n", error="EMPTY"),
+    Sample("remarks.bib", b"@comment{a}\n", error="EMPTY"),
+    Sample("elsewhere.man", b".so man1/rules.1\n", error="EMPTY"),
+    Sample("numbers.jsonl", b'{"a": 1, "b": [2.5]}\n' * 99, error="RECORD_FORMAT"),
     Sample("empty.odt", opendocument("text", ""), error="EMPTY"),
     Sample("half.odt", ODT[: len(ODT) // 2], error="UNREADABLE"),
     Sample("bomb.ods", opendocument("spreadsheet", "<table:table>" + " " * 60_000_000), error="ARCHIVE_LIMIT"),

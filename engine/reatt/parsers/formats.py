@@ -32,6 +32,7 @@ _EXTENSIONS = {
     "epub": "epub",
     "latex": "tex ltx latex",
     "bibtex": "bib",
+    "man": "man mdoc",
     "subtitles": "srt vtt",
     "calendar": "ics ical ifb vcs icalendar",
     "contacts": "vcf vcard",
@@ -52,7 +53,9 @@ _TOLD = {
     "subtitles": re.compile(rb"WEBVTT[ \t\r\n]|\s*+\d{1,6}[ \t]*\r?\n\d{1,4}:\d\d:\d\d[,.]\d{1,3}[ \t]*-->"),
     "calendar": re.compile(rb"\s*+BEGIN:VCALENDAR[ \t]*\r?\n", re.IGNORECASE),
     "contacts": re.compile(rb"\s*+BEGIN:VCARD[ \t]*\r?\n", re.IGNORECASE),
-    "man": re.compile(rb"(?:[.'][ \t]*\\?\"[^\n]*\n|[.']\s*\n|\s*\n)*+[.](?:TH|Dd)[ \t]"),
+    "man": re.compile(
+        rb"\s*+[.'][ \t]*\\\"|\s*+[.'][ \t]*[A-Za-z\\][^\n]*\n(?:[^\n]*\n)*?[.](?:TH|Dd)[ \t]|\s*+[.](?:TH|Dd)[ \t]"
+    ),
     "latex": re.compile(rb"(?:[ \t]*%[^\n]*\n|\s*\n)*+\s*\\documentclass\b"),
 }
 _CODE_NAMES = frozenset({"makefile", "dockerfile", "cmakelists.txt", "jenkinsfile", "rakefile", "gemfile"})

@@ -38,6 +38,7 @@ from reatt.parsers.sandbox import Crashed, Message, ReadLimits
 from reatt.parsers.text import terminal
 from reatt.parsers.text.calendar import calendar
 from reatt.parsers.text.contacts import contacts
+from reatt.parsers.text.roff import man
 from reatt.parsers.text.subtitles import subtitles
 from reatt_store.errors import ArchiveLimit, DocumentError, Notice, NotText, ParseLimit, RecordFormat, TooBig
 
@@ -95,6 +96,7 @@ PARSERS = {
     "subtitles": _text(subtitles, raw=False),
     "latex": _text(latex, raw=False),
     "bibtex": _text(bibtex, raw=False),
+    "man": _text(man, raw=False),
     "calendar": _text(calendar, raw=False),
     "contacts": _text(contacts, raw=False),
     "csv": _text(csv),

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from reatt.model.backbone import Backbone, ChunkText, Queries, Span
+from reatt.search.alike import alike
 from reatt.search.query import TOP, Query
 from reatt.search.rounds import Heard, TokenPair, by_head, carried
 from reatt.weights.folder import FUSION_WEIGHT
@@ -41,7 +42,7 @@ class Hit:
     tokens: tuple[TokenPair, ...] = ()  # their weights sum to the attention score; () if it was not explained
     share: float = 0.0  # of the attention when the answer was written; the shares of all evidence sum to 1
     read: bool = False  # whether the model read it; each model has a limit (`reads`)
-    copies: tuple[StoredChunk, ...] = ()  # other chunks with the same text, which take no ranks of their own
+    copies: tuple[StoredChunk, ...] = ()  # other chunks that say the same (`alike`); they take no ranks of their own
 
     @property
     def path(self) -> str:
@@ -140,13 +141,13 @@ class Retriever:
         ]
 
     def distinct(self, query: Query) -> list[Hit]:
-        """Return the best chunks like `find`, but of equal texts the first alone; the others are its `copies`."""
+        """Return the best chunks like `find`, but of texts that say the same the best; the others are its `copies`."""
         depth = max(CANDIDATES, query.top)
         while True:
             found = self.find(replace(query, top=depth))
-            same: dict[str, list[Hit]] = {}
-            for hit in found:
-                same.setdefault(" ".join(hit.text.split()), []).append(hit)
+            same: dict[int, list[Hit]] = {}
+            for hit, first_place in zip(found, alike([hit.text for hit in found]), strict=True):
+                same.setdefault(first_place, []).append(hit)
             if len(same) >= query.top or len(found) < depth or query.rerank:
                 break
             depth *= _DEEPER  # copies took the places of others
