@@ -123,12 +123,17 @@ class Output:
                 return
 
     @contextmanager
-    def progress(self) -> Iterator[Callable[[Progress], None]]:
-        """Show progress on stderr: a bar that vanishes on a terminal, JSON lines if asked for, else nothing."""
+    def progress(self, every: float | None = None) -> Iterator[Callable[[Progress], None]]:
+        """Show progress on stderr: a bar that vanishes on a terminal, JSON lines if asked for, else nothing.
+
+        With `every`, a run without a terminal says where it is every so many seconds.
+        """
         if self.progress_style == "json":
             yield _progress_lines()
-        elif self.progress_style == "never" or self.quiet or self.json or not self._err.is_terminal:
+        elif self.progress_style == "never" or self.quiet or self.json:
             yield lambda _: None
+        elif not self._err.is_terminal:
+            yield (lambda _: None) if every is None else _lines_every(every)
         else:
             with self._bar() as advance:
                 yield advance
@@ -214,6 +219,19 @@ def _progress_lines() -> Callable[[Progress], None]:
         event = {"event": "progress", "phase": step.phase, "done": step.done, "total": step.total}
         rounded = {"rate": None if rate is None else round(rate, 1), "eta_s": None if left is None else round(left)}
         _write_object(sys.stderr, {**event, **rounded})
+
+    return write
+
+
+def _lines_every(seconds: float) -> Callable[[Progress], None]:
+    """Return what writes a step as a line, unless the last line is younger than so many seconds."""
+    last = time.monotonic()
+
+    def write(step: Progress) -> None:
+        nonlocal last
+        if time.monotonic() - last >= seconds:
+            last = time.monotonic()
+            _write(sys.stderr, rendering.one_line(str(step)) + "\n")
 
     return write
 

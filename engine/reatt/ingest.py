@@ -16,13 +16,13 @@ from pathlib import Path
 
 from reatt.documents.ahead import LOOK, Ahead
 from reatt.documents.chunking import stream
-from reatt.documents.files import as_text, digest, found_in, modified, not_followed, storable, vanished
+from reatt.documents.files import about, as_text, digest, found_in, modified, not_followed, storable, vanished
 from reatt.documents.languages import language, long_enough, notices
 from reatt.documents.reader import FoundFile, ReadLimits, Text, read_stdin
 from reatt.model.backbone import KEEPING, ChunkText, Encoder
 from reatt.model.tokens import HEAD_TOKENS
 from reatt.progress import OnProgress, Progress
-from reatt.search.encode import encode
+from reatt.search.encode import batch_after, encode
 from reatt.weights.folder import ModelFolder
 from reatt.weights.models import drop_unused, keep_in_store
 from reatt_store import vouching
@@ -31,7 +31,7 @@ from reatt_store.library import Chunk, Document, Generation, Library, Writer
 from reatt_store.records import Problem
 
 BATCH_CHUNKS = 512  # chunks sealed together, which a kill can lose: fewer where they would take long to encode
-_FIRST_BATCH, _LEAST_BATCH, _BATCH_SECONDS = 64, 16, 20.0
+_FIRST_BATCH = 64
 SHOWN_WARNINGS = 20
 INTERRUPTED = "INTERRUPTED"  # the id of a file whose reading has begun and not ended
 PASSED_OVER = (NotText.id, EmptyDocument.id)
@@ -211,7 +211,7 @@ class _Run:
         kept: set[str | None] = set()
         empty = 0
         for text in read_stdin(sys.stdin.buffer) if path == "-" else texts:
-            self.report.warnings += [_about(path, warning) for warning in text.warnings]
+            self.report.warnings += [about(path, warning) for warning in text.warnings]
             if not text.text.strip():
                 self.report.skipped += 1
                 empty += 1
@@ -286,18 +286,13 @@ class _Run:
         passages = {digest: passage for digest, passage in self.waiting.items() if digest in missing}
         started = time.monotonic()
         segment = encode(self.backbone, passages, self._encoded) if passages else None
-        self._pace(len(passages), time.monotonic() - started)
+        if passages:
+            self.batch = batch_after(len(passages), time.monotonic() - started, BATCH_CHUNKS)
         self.report.tokens += segment.tokens if segment else 0
         self.writer.publish(self.documents, segment, self.report.generation)
         for problem in self.unclear:
             self.writer.record_problem(problem)
         self.documents, self.waiting, self.unclear = [], {}, []
-
-    def _pace(self, chunks: int, seconds: float) -> None:
-        """Make the next batch as large as can be encoded in a while that nobody minds to lose."""
-        if chunks:
-            fitting = int(_BATCH_SECONDS * chunks / max(seconds, 1e-3))
-            self.batch = min(max(fitting, _LEAST_BATCH), BATCH_CHUNKS)
 
     def _encoded(self, chunks: int) -> None:
         """Report progress a few times a second; the callback may stop the run."""
@@ -338,12 +333,6 @@ def _mismatch(current: Generation, model: ModelFolder, backbone: Encoder) -> Mod
         return ModelMismatch(f"the store was encoded for {current.method}, not for {backbone.method}", fix)
     fix = "leave out --model, or convert the store: reatt ingest --reencode"
     return ModelMismatch(f"the store was encoded by {current.model_name}, not by {model.name}", fix)
-
-
-def _about(path: str, warning: str) -> str:
-    """Add the file to a warning; keep its id if it has one."""
-    message = f"{path}: {as_text(warning)}"
-    return Notice(warning.id, message) if isinstance(warning, Notice) else message
 
 
 def _drop_others(library: Library, writer: Writer, generation: int, options: IngestOptions) -> None:

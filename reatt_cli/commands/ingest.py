@@ -69,6 +69,9 @@ Keep = Annotated[bool, typer.Option("--keep-states", help="Also store encoder st
 Watch = Annotated[bool, typer.Option("--watch", help="Keep running and read files as they change, until Ctrl-C.")]
 
 
+SAY_EVERY = 30.0  # seconds between lines about progress where there is no terminal
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
     command(app, "ingest", example="reatt ingest ~/handbook", model=True)(ingest)
@@ -105,7 +108,7 @@ def ingest(
 
     def once() -> int:
         new = not session.exists
-        with session.out.progress() as show, _stops_between_batches(session, show, new) as on_progress:
+        with session.out.progress(SAY_EVERY) as show, _stops_between_batches(session, show, new) as on_progress:
             report = session.store.ingest(paths, options, method=keeping, progress=on_progress, warn=_once(session))
         session.name_store(new)
         return _told(session, report)

@@ -56,3 +56,28 @@ def test_a_letter_in_rich_text_is_read_whatever_its_name(reatt, library, home):
     (home / "work" / "letter.doc").write_bytes(RTF)
     assert problems(reatt, "letter.doc") == []
     assert "49 weeks" in reatt("show", "D-4").out
+
+
+def test_without_a_terminal_a_long_ingest_says_how_far_it_is(reatt, home, monkeypatch):
+    from reatt_cli.commands import ingest
+
+    monkeypatch.setattr(ingest, "SAY_EVERY", 0)
+    for name in ("a.txt", "b.txt"):
+        (home / "work" / name).write_text(f"The gate {name} is red.\n")
+    done = reatt("ingest", "a.txt", "b.txt", "--store", "s")
+    assert "read 0 of 2 a.txt\n" in done.err
+    assert "read 1 of 2 b.txt\n" in done.err
+    assert "read" not in reatt("ingest", "a.txt", "b.txt", "--store", "s", "--quiet").err
+
+
+def test_a_page_whose_text_is_broken_is_named_by_the_ingest_and_kept_as_a_problem(reatt, home):
+    from tests.formats.conftest import pdf
+
+    glued = "Theharbourmasterkeepsthetidetablesof Greypointandthenorthernmolewasrebuilt " * 8
+    (home / "work" / "a.pdf").write_bytes(pdf("The gate of the boat house is red and the roof is green.", glued))
+    done = json.loads(reatt("ingest", "a.pdf", "--store", "s", "--json").out)
+    assert "text that looks broken: page 2" in str(done)
+    listed = reatt("status", "--problems", "--store", "s").out
+    assert "a.pdf" in listed
+    assert "text that looks broken: page 2" in listed
+    assert "Greypoint" in reatt("show", "a.pdf", "--store", "s").out

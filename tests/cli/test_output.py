@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reatt.progress import Progress
 from reatt_cli import rendering
 from reatt_cli.output import Output, encode
 
@@ -147,6 +148,21 @@ def test_eighty_columns_show_what_a_step_of_training_tells(monkeypatch):
 
 def test_progress_is_silent_in_a_pipe(capsys):
     advance(Output())
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_long_run_in_a_pipe_says_in_lines_how_far_it_is(capsys):
+    for every, said in ((0, "encode 1 of 4 a\\x1b[31m.md\nencode 4 of 4\n"), (3600, "")):
+        with Output().progress(every) as step:
+            step(Progress("encode", 1, 4, "a\x1b[31m.md"))
+            step(Progress("encode", 4, 4))
+        assert capsys.readouterr() == ("", said)
+
+
+@pytest.mark.parametrize("options", [{"quiet": True}, {"json": True}, {"progress_style": "never"}])
+def test_lines_of_progress_are_left_out_when_asked(options, capsys):
+    with Output(**options).progress(0) as step:
+        step(Step("encode", 1, 4))
     assert capsys.readouterr() == ("", "")
 
 

@@ -60,7 +60,7 @@ def test_one_broken_byte_does_not_turn_utf8_into_another_encoding(tmp_path: Path
     assert "1 broken" in text.warnings[0]
 
 
-@pytest.mark.parametrize("end", ["élan", "café ", "Zoë.\n"])
+@pytest.mark.parametrize("end", ["élan", "café ", "Zoë.\n", "\nélan"])
 def test_one_letter_beyond_ascii_makes_no_text_utf_16(end):
     text = "The garden has a fence and two plots. " * 30 + end
     assert decode(text.encode("cp1252")).text == text

@@ -35,6 +35,12 @@ def as_text(text: str) -> str:
     return _NO_TEXT.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)
 
 
+def about(path: str, warning: str) -> str:
+    """Add the file to a warning; keep its id if it has one."""
+    message = f"{path}: {as_text(warning)}"
+    return Notice(warning.id, message) if isinstance(warning, Notice) else message
+
+
 def steady(found: FoundFile, limits: ReadLimits) -> Iterator[Text]:
     """Read a file; read it again if it changed meanwhile, and give up if it changes again.
 

@@ -28,7 +28,6 @@ _MARKS = (
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b"))  # these never occur in text of an encoding without NULs
 _HOLE = re.compile(rb"\0+")
 _BETWEEN_HOLES = 64  # bytes of text for each stretch of NULs
-_ASCII, _FEW = bytes(range(128)), 0.1  # of its bytes, that a text in another script has beyond ASCII at least
 _NOT_ASCII = re.compile(r"[\x00-\x7f\ufffd]+")  # and what replaced a broken byte: all but the good letters
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
 
@@ -191,11 +190,9 @@ def _script_encoding(data: bytes, first_bad: int) -> str | None:
     sample = data[start : start + SAMPLE]
     if len(sample) < len(data) - start:
         sample = sample[: sample.rfind(b"\n") + 1] or sample
-    if len(sample.translate(None, _ASCII)) < _FEW * len(sample):
-        return None  # whatever it may look like in UTF-16
     best = from_bytes(sample).best()
-    if best is None:
-        return None
+    if best is None or best.encoding.startswith(("utf_16", "utf_32")):
+        return None  # these have marks or NULs, and would have been known
     letters = [c for c in str(best) if c.isalpha()]
     latin = len(_LATIN.findall("".join(letters)))
     return best.encoding if letters and latin < 0.7 * len(letters) else None

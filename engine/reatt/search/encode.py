@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from reatt.model.backbone import ChunkText, Encoder
 from reatt_store.segments import Draft, Quantised, draft, quantise
 
+_LEAST, _SECONDS = 16, 20.0  # chunks of a batch; what its encoding should take
 ENCODE_CHUNKS = 16  # chunks encoded together; more do not fit into a CPU's caches
 
 
@@ -30,3 +31,8 @@ def encode(backbone: Encoder, passages: dict[bytes, ChunkText], on_chunks: Calla
         on_chunks(len(group))
     remembered = [states[digest] for digest in passages] if states else []
     return draft(list(passages), [keys[digest] for digest in passages], remembered)
+
+
+def batch_after(chunks: int, seconds: float, most: int) -> int:
+    """Return how many chunks are encoded in a while that nobody minds to lose, after `chunks` took `seconds`."""
+    return min(max(int(_SECONDS * chunks / max(seconds, 1e-3)), _LEAST), most)

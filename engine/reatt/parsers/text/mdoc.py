@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Protocol
 
 from reatt.parsers.composing import LINE, PARAGRAPH
@@ -62,6 +63,10 @@ class Mdoc:
         self._name = ""  # of the page
         self._used = False  # whether the page is written in mdoc
         self._tags: list[bool] = []  # for each open list, whether its items have tags
+        self._special: dict[str, Callable[[_Line, list[str]], None]] = {
+            "Fl": self._flag, "Xr": self._page, "Nm": self._named, "Pf": self._prefix, "Fn": self._function,
+            "Ar": self._argument, "Ns": lambda line, _: line.join(""), "Ap": lambda line, _: line.join("'"),
+        }  # fmt: skip
 
     def macro(self, name: str, rest: str) -> bool:
         """Carry out a macro; return False for one of another language."""
@@ -119,25 +124,9 @@ class Mdoc:
         pending = list(reversed(words))
         while pending:
             word = pending.pop()
-            if word == "Fl":
-                self._flag(line, pending)
-            elif word == "Xr":
-                page = pending.pop() if pending else ""
-                section = pending.pop() if pending and pending[-1][:1].isdigit() else ""
-                line.add(f"{self._shown(page)}({section})" if section else self._shown(page))
-            elif word == "Nm":
-                line.add(self._shown(pending.pop()) if pending and self._is_word(pending[-1]) else self._name)
-            elif word in ("Ns", "Ap"):
-                line.join("'" if word == "Ap" else "")
-            elif word == "Pf":
-                line.add(self._shown(pending.pop()) if pending else "")
-                line.join("")
-            elif word == "Fn":
-                name = self._shown(pending.pop()) if pending else ""
-                given = []
-                while pending and self._is_word(pending[-1]):
-                    given.append(self._shown(pending.pop()))
-                line.add(f"{name}({', '.join(given)})")
+            special = self._special.get(word)
+            if special is not None:
+                special(line, pending)
             elif word in signs.ENCLOSED:
                 line.open(*signs.ENCLOSED[word])
             elif word in signs.OPENED:
@@ -148,13 +137,32 @@ class Mdoc:
                 line.add(signs.CLOSED[word])
             elif word in signs.SYSTEMS:
                 line.add(signs.SYSTEMS[word])
-            elif word == "Ar" and (not pending or not self._is_word(pending[-1])):
-                line.add("file ...")
-            elif word in _INLINE or word in _REFERENCE:
-                continue
-            else:
+            elif word not in _INLINE and word not in _REFERENCE:
                 line.add(self._shown(word))
         return line.finished()
+
+    def _page(self, line: _Line, pending: list[str]) -> None:
+        page = pending.pop() if pending else ""
+        section = pending.pop() if pending and pending[-1][:1].isdigit() else ""
+        line.add(f"{self._shown(page)}({section})" if section else self._shown(page))
+
+    def _named(self, line: _Line, pending: list[str]) -> None:
+        line.add(self._shown(pending.pop()) if pending and self._is_word(pending[-1]) else self._name)
+
+    def _prefix(self, line: _Line, pending: list[str]) -> None:
+        line.add(self._shown(pending.pop()) if pending else "")
+        line.join("")
+
+    def _function(self, line: _Line, pending: list[str]) -> None:
+        name = self._shown(pending.pop()) if pending else ""
+        given = []
+        while pending and self._is_word(pending[-1]):
+            given.append(self._shown(pending.pop()))
+        line.add(f"{name}({', '.join(given)})")
+
+    def _argument(self, line: _Line, pending: list[str]) -> None:
+        if not pending or not self._is_word(pending[-1]):
+            line.add("file ...")
 
     def _flag(self, line: _Line, pending: list[str]) -> None:
         """Write options, each with its dash."""
