@@ -33,7 +33,7 @@ PAGE = """<!doctype html><html><head><title>Hand&shy;book &amp; more</title><sty
 def test_html_is_read_as_it_is_seen() -> None:
     content = html(PAGE)
     assert content.text == (
-        "Parental leave\n\nIt is 49 weeks.\n\n  a = 1\n\n  b = 2\n\nPlace Days\nOslo 3\n\nOne\ntwo\n\nImprint"
+        "Parental leave\n\nIt is 49 weeks.\n\n  a = 1\n\n  b = 2\n\nPlace\tDays\nOslo\t3\n\nOne\ntwo\n\nImprint"
     )
     assert content.headings == ((0, "Parental leave"),)
     assert content.title == "Hand\u00adbook & more"

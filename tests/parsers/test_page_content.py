@@ -119,3 +119,43 @@ def test_the_examples_in_docstrings_hold(module) -> None:  # type: ignore[no-unt
     result = doctest.testmod(module)
     assert result.attempted
     assert not result.failed
+
+
+TABLE = """<h1>Rates</h1><table><caption>In <b>euros</b></caption>
+<thead><tr><th>Item<th>Price<th>VAT<th>Note</thead>
+<tr><td>Rope</td><td>4.35</td><td></td><td> </td></tr>
+<tr><td><p>Sail</p></td><td></td><td><p>7 %</p><p>(low)</p></td><td>a<br>b</td></tr>
+<tr><td rowspan=2>Oar</td><td colspan=2>none</td><td>x</td></tr>
+<tr><td>1</td><td>2</td><td>3</td></tr>
+<tr><td></td><td></td><td>5</td></tr>
+</table><p>Then.</p>"""
+TABLE_TEXT = """Rates
+
+In euros
+Item\tPrice\tVAT\tNote
+Rope\t4.35
+Sail\t\t7 % (low)\ta b
+Oar\tnone\t\tx
+\t1\t2\t3
+\t\t5
+
+Then."""
+
+
+def test_empty_and_spanning_cells_keep_the_columns_of_a_table() -> None:
+    assert html(TABLE).text == TABLE_TEXT
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<table role=presentation><tr><td>a<td>b<tr><td>c<td>d</table>", "a b\nc d"),
+        ("<table><tr><td>menu<td><table><tr><td>a<td>b<tr><td>c<td>d</table></table>", "menu\n\na\tb\nc\td"),
+        ("<table><tr><td><p>one</p><p>two</p></td></tr></table>", "one\n\ntwo"),
+        ("<table><tr><td>a<td><h2>b</h2><tr><td>c<td>d</table>", "a\n\nb\n\nc d"),
+        (f"<table><tr><td>a<td>{'b ' * 600}<tr><td>c<td>d</table>", f"a {'b ' * 600}".strip() + "\nc d"),
+        ("<table><tr><td colspan=9999999>a<td>b<tr><td rowspan=x>c<td>d</table>", "a\tb\nc\td"),
+    ],
+)
+def test_tables_that_place_things_have_no_columns(page: str, text: str) -> None:
+    assert html(page).text == text

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from reatt.parsers.composing import LINE, PARAGRAPH, Composer
-from reatt.parsers.formats import Content
+from reatt.parsers.content import Content
 from reatt.parsers.markup.latex import plain_text
 
 _ENTRY = re.compile(r"@[ \t]*([A-Za-z]{1,40})\s*([{(])")

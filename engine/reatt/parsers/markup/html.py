@@ -1,7 +1,8 @@
 """HTML and XHTML -> text as a reader sees it: blocks on lines of their own, headings, numbers of lists, superscripts.
 
 The text is derived, so offsets refer to it and not to the file. Navigation is left out (`navigation.py`), unless no
-text would remain: a page that is only a list of links keeps it. What is folded until somebody clicks is kept.
+text would remain: a page that is only a list of links keeps it. What is folded until somebody clicks is kept. Between
+the cells of a table stand tabs, one for each column, so empty cells keep theirs.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from reatt.parsers.content import Content
 from reatt.parsers.list_numbers import numbered
+from reatt.parsers.markup.html_tables import Columns, holds_data
 from reatt.parsers.markup.navigation import navigation
 from reatt.parsers.markup.xhtml import as_html, is_xhtml
 from reatt.parsers.superscripts import raised
@@ -33,6 +35,8 @@ _PARAGRAPH = frozenset(
 )
 _LINE = frozenset("br caption dd dt li option text tr".split())
 _CELL = frozenset({"td", "th", "button"})
+_DEEPEST_TABLE = 8
+_OF_TABLES = frozenset({"table", "tr", "td", "th"})
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _DECLARED = re.compile(rb"<(?:meta[^>]+charset|\?xml[^>]+encoding)\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _ANCHOR = re.compile(r"\s*[§¶#🔗]+$")  # the link to itself that many sites put behind a heading
@@ -158,10 +162,16 @@ class _Writer:
         self._heading_start = 0
         self._lists: list[_Numbers | None] = []  # the open lists; None for one without numbers
         self._mark = ""  # the number of the item whose first word has not come yet
+        self._table: Columns | None = None  # the open table of data
+        self._in_cell = False  # of this table
+        self._depth = 0  # tables within tables
+        self._tabs = 0  # before the next word
 
     def mark(self, node: LexborNode, closing: bool) -> None:
         """Handle the start or end of an element."""
         tag = node.tag or ""
+        if tag in _OF_TABLES:
+            self._mark_table(node, tag, closing)
         self._separate(_border_of(tag))
         if tag == "pre":
             self._raw += -1 if closing else 1
@@ -178,6 +188,19 @@ class _Writer:
             if heading:
                 self.headings.append((self._heading_start, heading))
             self._heading = None
+
+    def _mark_table(self, node: LexborNode, tag: str, closing: bool) -> None:
+        """Count the columns of a table of data; within its cells nothing begins a line."""
+        if tag == "table":
+            self._depth += -1 if closing else 1
+            data = not closing and self._depth <= _DEEPEST_TABLE and holds_data(node)
+            self._table = Columns() if data else None
+        elif self._table is not None and tag == "tr":
+            self._separate(_NEW_LINE)
+            self._table.begin_row()
+        elif self._table is not None and tag in ("td", "th"):
+            self._tabs += self._table.end_cell(node) if closing else self._table.begin_cell()
+        self._in_cell = self._table is not None and tag in ("td", "th") and not closing
 
     def _end_list(self, closing: bool, node: LexborNode | None) -> None:
         if not closing:
@@ -206,12 +229,16 @@ class _Writer:
                 self._separate(_SPACE)
 
     def _separate(self, border: int) -> None:
+        border = min(border, _SPACE) if self._in_cell else border
+        self._tabs = 0 if border > _SPACE else self._tabs
         self._border = max(self._border, border)
         self._space = "" if border else self._space
 
     def _write(self, words: str) -> None:
         border = (self._space or _BORDERS[self._border]) if self.parts else ""
-        self._border, self._space = _NONE, ""
+        if self._tabs:
+            border = border.rstrip(" ") + "\t" * self._tabs
+        self._border, self._space, self._tabs = _NONE, "", 0
         if self._heading is not None:
             if not self._heading:
                 self._heading_start = self._length + len(border)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from reatt.parsers.composing import LINE, PARAGRAPH, Composer
-from reatt.parsers.formats import Content
+from reatt.parsers.content import Content
 from reatt.parsers.list_numbers import numbered
 from reatt.parsers.markup import tex_signs as signs
 from reatt.parsers.markup.tex_words import CELL_END, LINE_END, Shared, TexWords

@@ -6,7 +6,7 @@ import re
 from datetime import date, timedelta
 
 from reatt.parsers.composing import LINE, PARAGRAPH, Composer
-from reatt.parsers.formats import Content
+from reatt.parsers.content import Content
 from reatt.parsers.markup.html import html
 from reatt.parsers.text.content_lines import Line, content_lines
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from reatt.parsers.composing import LINE, PARAGRAPH, Composer
-from reatt.parsers.formats import Content
+from reatt.parsers.content import Content
 from reatt.parsers.text.content_lines import Line, content_lines
 
 _NAMED = {

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from reatt.parsers.composing import LINE, PARAGRAPH, Composer
-from reatt.parsers.formats import Content
+from reatt.parsers.content import Content
 from reatt.parsers.text.mdoc import Mdoc, arguments
 from reatt.parsers.text.roff_signs import SIGNS, STRINGS
 

@@ -13,7 +13,7 @@ from html import unescape
 from typing import NamedTuple
 
 from reatt.parsers.composing import LINE, PARAGRAPH, Composer
-from reatt.parsers.formats import Content
+from reatt.parsers.content import Content
 
 _CLOCK = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{2})[,.](\d{1,3})"
 _TIMES = re.compile(rf"[ \t]*{_CLOCK}[ \t]*-->[ \t]*{_CLOCK}(?![\d:])")

@@ -1,0 +1,57 @@
+"""Which tables of a page hold data, and in which column each of their cells stands; others only place things."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborNode
+
+_WHOLE = re.compile(r"[0-9]{1,4}")
+_WIDEST, _LONGEST_CELL = 64, 1000  # columns; characters of a cell of data
+_PLACING = ("presentation", "none")  # roles of tables that only place things
+
+
+class Columns:
+    """Counts the columns of one table of data, with cells that span several columns or rows."""
+
+    def __init__(self) -> None:
+        self._column = 0
+        self._spans: dict[int, int] = {}  # column -> rows that a cell from above still covers
+
+    def begin_row(self) -> None:
+        """Begin a row."""
+        self._column = 0
+
+    def begin_cell(self) -> int:
+        """Return how many columns are left empty by cells that reach down from above."""
+        start = self._column
+        while self._spans.get(self._column, 0) > 0:
+            self._spans[self._column] -= 1
+            self._column += 1
+        return self._column - start
+
+    def end_cell(self, cell: LexborNode) -> int:
+        """Return how many columns a cell takes."""
+        width = min(_number(cell, "colspan"), _WIDEST)
+        height = _number(cell, "rowspan")
+        for column in range(self._column, min(self._column + width, _WIDEST)):
+            self._spans[column] = height - 1
+        self._column += width
+        return width
+
+
+def holds_data(table: LexborNode) -> bool:
+    """Return whether a table holds data: rows of cells, and nothing else within these."""
+    within = table.css_first("h1, h2, h3, h4, h5, h6, form") or len(table.css("table")) > 1  # the first is itself
+    if table.attributes.get("role") in _PLACING or within:
+        return False
+    rows = table.css("tr")
+    wide = sum(sum(child.tag in ("td", "th") for child in row.iter()) > 1 for row in rows)
+    return wide >= 2 and all(len(cell.text()) <= _LONGEST_CELL for cell in table.css("td, th"))
+
+
+def _number(cell: LexborNode, name: str) -> int:
+    written = cell.attributes.get(name) or ""
+    return max(int(written), 1) if _WHOLE.fullmatch(written) else 1
