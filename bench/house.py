@@ -23,7 +23,7 @@ SOURCES = {"reatt": "engine/reatt", "reatt_cli": "reatt_cli", "reatt_store": "st
 TIERS = (
     ("parsers", "model", "progress", "places"),
     ("documents", "weights"),
-    ("search",),
+    ("search", "answering"),
     ("lessons",),
     ("training",),
     ("judging",),

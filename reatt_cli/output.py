@@ -87,6 +87,13 @@ class Output:
         if not self.quiet and not self.json:
             self._print(self._err, parts)
 
+    def aside(self, text: str) -> None:
+        """Print one dim line about a question on stderr: not under `--json`."""
+        from rich.text import Text
+
+        if not self.json:
+            self._print(self._err, [Text(rendering.one_line(text), "dim")])
+
     def warn(self, text: str) -> None:
         """Print one warning on stderr, even under `--quiet`; under `--json` it is inside the object instead."""
         if not self.json:

@@ -223,13 +223,14 @@ class Store:
     ) -> Evaluation:
         """Measure how well the store finds, and with `read` answers, on questions and judgements in BEIR's form.
 
-        `how` says which way to look; its question and its `abstain` do not matter, for every question is answered.
+        `how` says which way to look; its question, its `abstain` and its `answer` do not matter, for every question is
+        answered by a span.
         """
         from reatt import ask, evaluate
 
         _ = self.library
         finder = self.retriever(read or how.retriever != "words")
-        every = replace(how, abstain=0.0)
+        every = replace(how, abstain=0.0, answer="span")
         return evaluate.evaluate(
             _Held(finder, how), Path(queries), Path(qrels) if qrels else None, limit=limit,
             read=(lambda question: ask.ask(finder, replace(every, question=question)).answer) if read else None,

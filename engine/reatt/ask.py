@@ -8,6 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from reatt.answering import kinds
+from reatt.answering.kinds import Asked, asked
+from reatt.answering.quoting import Read, Shown, shown
 from reatt.documents.languages import foreign, known_to
 from reatt.model.backbone import Answer, Limits
 from reatt.search.query import Query
@@ -41,8 +44,24 @@ class Hits:
 
 
 @dataclass(frozen=True)
+class Quoted:
+    """A part of a document that is shown as the answer, or as one of several, or as what says yes or no."""
+
+    text: str
+    source: int  # number of the evidence that it was cut from
+    char_start: int  # in that evidence's document
+    char_end: int
+    probability: float  # that the answer stands there
+    key_start: int | None = None  # of sentences: the stretch that the model points at
+    key_end: int | None = None
+
+
+@dataclass(frozen=True)
 class Reply:
-    """An answer with its evidence, best first; `answer` is None if the model abstained."""
+    """An answer with its evidence, best first; `answer` is None if the model abstained.
+
+    The answer is the first of the quotes, or "yes" or "no", or in the model's own words.
+    """
 
     id: str
     question: str
@@ -57,6 +76,11 @@ class Reply:
     generation: Generation  # whose vectors were searched, and whose model read
     timing_ms: dict[str, float]
     warnings: list[str] = field(default_factory=list)
+    mode: str = kinds.SPAN  # how it was answered: "span", "sentence", "list", "yes-no" or "free"
+    why: str = ""  # in this way
+    quotes: tuple[Quoted, ...] = ()
+    disagree: bool = False  # whether two documents give different answers: the quotes
+    withheld: str | None = None  # why there is no answer, if not because the model is unsure
 
 
 def in_known_language(query: Query, model: ModelFolder) -> tuple[Query, list[str]]:
@@ -110,32 +134,56 @@ def _explained(retriever: Retriever, query: Query, hit: Hit) -> Hit:
     return replace(hit, tokens=tuple(retriever.explain(query.question, hit)))
 
 
+def wanted(query: Query) -> Asked:
+    """Tell how a question is to be answered: as its words ask for, unless the query says how."""
+    if query.free:
+        return Asked(kinds.FREE, "--free lets the model use its own words")
+    found = asked(query.question)
+    if query.answer == "auto" or found.mode == kinds.YES_NO:
+        return found
+    return Asked(query.answer, f"--answer {query.answer} asks for it", found.wants)
+
+
 def _reply(query: Query, told: Answer, evidence: list[Hit], made: Generation, timing: dict[str, float]) -> Reply:
     threshold = told.threshold if query.abstain is None else query.abstain
-    abstained = not told.text or told.confidence < threshold
-    start, end = _in_document(told, evidence)
+    asks = wanted(query)
+    texts, documents = zip(*((hit.chunk.chunk.text, hit.chunk.document_id) for hit in evidence), strict=True)
+    given = shown(asks, Read(told, texts, documents), always=query.abstain == 0)
+    quotes = () if given.confidence < threshold else _quoted(given, evidence)
+    abstained = not given.text or given.confidence < threshold
+    cut = quotes[0] if quotes and quotes[0].text == given.text else None
     return Reply(
-        id=_identity(query.question, told.text, [hit.chunk.id for hit in evidence]),
+        id=_identity(query.question, given.text, [hit.chunk.id for hit in evidence]),
         question=query.question,
-        answer=None if abstained else told.text,
+        answer=None if abstained else given.text,
         abstained=abstained,
-        confidence=told.confidence,
+        confidence=given.confidence,
         agreement=told.agreement,
         evidence=evidence,
-        source=None if abstained else told.source,
-        char_start=None if abstained else start,
-        char_end=None if abstained else end,
+        source=cut.source if cut else None,
+        char_start=cut.char_start if cut else None,
+        char_end=cut.char_end if cut else None,
         generation=made,
         timing_ms=timing,
         warnings=_cut(query.question, evidence),
+        mode=asks.mode,
+        why=asks.why,
+        quotes=quotes,
+        disagree=given.disagree and not abstained,
+        withheld=given.withheld,
     )
 
 
-def _in_document(told: Answer, evidence: Sequence[Hit]) -> tuple[int, int] | tuple[None, None]:
-    if told.source is None or told.span is None:
-        return None, None
-    offset, _ = evidence[told.source].span
-    return offset + told.span[0], offset + told.span[1]
+def _quoted(given: Shown, evidence: Sequence[Hit]) -> tuple[Quoted, ...]:
+    """Place what is shown in its documents."""
+    found = []
+    for quote in given.quotes:
+        chunk = evidence[quote.source].chunk.chunk
+        place = [chunk.char_start + edge for edge in (*quote.span, *(quote.key or ()))]
+        found.append(
+            Quoted(chunk.text[slice(*quote.span)], quote.source, place[0], place[1], quote.probability, *place[2:])
+        )
+    return tuple(found)
 
 
 def _nothing(question: str, made: Generation, timing: dict[str, float]) -> Reply:

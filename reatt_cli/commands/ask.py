@@ -16,6 +16,7 @@ from reatt_cli.patterns import as_text, as_utf8
 from reatt_cli.session import Session, page_file
 
 if TYPE_CHECKING:
+    from reatt.answering.follow_ups import Asked
     from reatt.search.query import Query
     from reatt_cli.replies.lean import Lean
     from reatt_cli.replies.lookup import Found
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 NO_ANSWER = 4
 
 RetrieverName = Literal["attention", "words", "hybrid"]
+AnswerName = Literal["auto", "span", "sentence"]
 SearchName = Literal["auto", "exact", "fast", "two-stage"]
 Question = Annotated[str, typer.Argument(metavar="QUESTION", help="The question.", callback=as_utf8)]
 MaybeQuestion = Annotated[
@@ -37,6 +39,10 @@ MaybeQuestion = Annotated[
 Top = Annotated[int, typer.Option("--top", "-k", min=1, max=1000, help="Number of passages.")]
 By = Annotated[RetrieverName, typer.Option("--retriever", help="How passages are found.")]
 How = Annotated[SearchName, typer.Option("--search", help="How attention compares the question with the keys.")]
+Answered = Annotated[
+    AnswerName, typer.Option("--answer", help="Answer by a span or by sentences; auto: as the question asks for.")
+]
+NoContext = Annotated[bool, typer.Option("--no-context", help="At the prompt, let no question lean on the one before.")]
 OkEmpty = Annotated[bool, typer.Option("--ok-empty", help="Exit 0, not 4, if nothing was found.")]
 Cold = Annotated[bool, typer.Option("--cold", help="Load the model, even if reatt serve is running.")]
 Keep = Annotated[
@@ -116,7 +122,10 @@ def ask(
     before: Before = None,
     free: Annotated[bool, typer.Option("--free", help="Allow words that are not in the passages.")] = False,
     beams: Annotated[int, typer.Option("--beams", min=1, max=16, help="Beams: answers kept in mind.")] = 1,
-    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, max=512, help="Longest answer in tokens.")] = 32,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, max=512, help="Longest span in tokens.")] = 32,
+    answer: Annotated[
+        AnswerName, typer.Option("--answer", help="How it is answered; auto: as its words ask.")
+    ] = "auto",
     abstain: Abstain = "auto",
     explain: Explain = False,
     fields: Fields = None,
@@ -128,19 +137,24 @@ def ask(
     keep: Keep = 1000,
     rounds: Rounds = None,
     rerank_only: Rerank = False,
+    no_context: NoContext = False,
 ) -> int:
     """Answer a question from the documents, and show the passages."""
+    from reatt.answering.follow_ups import Asked
     from reatt.search.query import Query
     from reatt_cli.replies import lookup
 
     how_to_look = (top, retriever, how, selection(only, without, kind, after, before), rounds, rerank_only)
-    query = Query(question or "", *how_to_look, _threshold(abstain), free, beams, max_tokens)
+    query = Query(question or "", *how_to_look, _threshold(abstain), free, beams, max_tokens, answer)
     if report is not None:
         page_file(report)  # before anything is answered
     printed = _printed(session, explain, fields, compact)
     many, abstained = question in (None, "-"), False
+    before: Asked | None = None
     for each in _queries(session, query, many, jsonl, report is not None, cold):
-        found = lookup.found(session, "ask", each, cold=cold)
+        whole = _leaning(session, each, before) if question is None and not no_context else each
+        found = lookup.found(session, "ask", whole, cold=cold)
+        before = Asked(whole.question, cast("schemas.Ask", found.result).answer)
         abstained = _show(session, found, printed, keep, report, echo=many and not sys.stdin.isatty())
     return NO_ANSWER if abstained and not many and not ok_empty else 0
 
@@ -165,6 +179,16 @@ def _queries(session: Session, query: Query, many: bool, jsonl: bool, report: bo
     for line in texts:
         if text := as_text(line).strip():
             yield replace(query, question=text)
+
+
+def _leaning(session: Session, query: Query, before: Asked | None) -> Query:
+    """Add to a question what it leans on of the one before, and say so."""
+    from reatt.answering import follow_ups
+
+    whole = follow_ups.whole(query.question, before)
+    if whole != query.question:
+        session.out.aside(f"asked as: {whole}   (--no-context: as it stands)")
+    return replace(query, question=whole)
 
 
 def _show(session: Session, found: Found, printed: Printed, keep: int, report: str | None, echo: bool) -> bool:

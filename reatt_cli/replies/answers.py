@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from reatt_cli import rendering
@@ -12,6 +13,8 @@ from reatt_cli.rendering import where
 from reatt_cli.session import below, short_path
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from reatt.ask import Hits, Reply
     from reatt.search.retriever import Hit
     from reatt.search.rounds import TokenPair
@@ -23,6 +26,7 @@ NEAREST = 3  # passages shown when there is no answer
 NARROW = 72  # on narrower terminals a passage gets a line of its own
 LOUDEST = 12  # terms shown of a score that the decoder's heads make
 SHOWN = 48  # characters shown of the text that a head matched
+_BY = {"span": "a span", "sentence": "sentences", "list": "a list", "yes-no": "yes or no", "free": "its own words"}
 MARKS = 8  # columns for brackets and "…"
 
 
@@ -49,7 +53,9 @@ def reply(told: Reply, root: str, warnings: Sequence[str]) -> schemas.Ask:
     return schemas.Ask(
         id=told.id, question=told.question, root=root, answer=told.answer, abstained=told.abstained,
         confidence=told.confidence, agreement_kl=told.agreement, source=told.source, char_start=told.char_start,
-        char_end=told.char_end, evidence=evidence, model=_model(told.generation), timing_ms=told.timing_ms,
+        char_end=told.char_end, mode=told.mode, why=told.why, quotes=[schemas.Quote(**asdict(q)) for q in told.quotes],
+        disagree=told.disagree, withheld=told.withheld,
+        evidence=evidence, model=_model(told.generation), timing_ms=told.timing_ms,
         warnings=list(warnings), notices=noticed(warnings),
     )  # fmt: skip
 
@@ -98,25 +104,64 @@ def render_hits(out: Output, found: schemas.Search, explain: bool) -> None:
 
 def render_reply(out: Output, reply: schemas.Ask, explain: bool, echo: bool, kept: bool = False) -> None:
     """Print an answer with its passages, and its id if it is kept. If the model is unsure, passages come first."""
-    from rich.text import Text
-
     if echo:
         out.say(f"? {reply.question}")
     confidence = f"confidence {reply.confidence:.2f}" + (f"   {reply.id}" if kept else "")
-    if reply.answer is None:
-        headline = Text(f"no confident answer   {confidence}" + ("; nearest passages:" if reply.evidence else ""))
-    else:
-        headline = Text.assemble((rendering.one_line(reply.answer), "bold"), f"   {confidence}")
+    headline, lines = _headline(reply, confidence), _quotes(reply)
     shown = reply.evidence[:NEAREST] if reply.answer is None else reply.evidence
     unsure = reply.answer is not None and reply.confidence < UNSURE
     if not unsure:
-        out.say(headline)
+        _say(out, [headline, *lines])
     shares, answers = [_share(each) for each in shown], [where_answered(reply, each) for each in shown]
     _passages(out, reply, shown, shares, explain, answers)
     if unsure:
         out.say("unsure: ", headline)
+        _say(out, lines)
+    if explain and reply.why:
+        out.say(f"  answered by {_BY[reply.mode]}: {reply.why}")
     for warning in reply.warnings:
         out.warn(warning)
+
+
+def _headline(reply: schemas.Ask, confidence: str) -> Text:
+    """Say what the answer is, or that there is none."""
+    from rich.text import Text
+
+    if reply.answer is None:
+        none = f"no answer, because {reply.withheld}" if reply.withheld else "no confident answer"
+        return Text(f"{none}   {confidence}" + ("; nearest passages:" if reply.evidence else ""))
+    if reply.disagree or (reply.mode == "list" and len(reply.quotes) > 1):
+        told = "two documents disagree" if reply.disagree else f"{len(reply.quotes)} answers"
+        return Text(f"{told}   {confidence}")
+    if reply.mode == "sentence" and reply.quotes:
+        return Text.assemble(_sentence(reply.quotes[0]), f"   {confidence}")
+    return Text.assemble((rendering.one_line(reply.answer), "bold"), f"   {confidence}")
+
+
+def _quotes(reply: schemas.Ask) -> list[Text]:
+    """List the quotes, if there are several or if they say yes or no, each with the number of its passage."""
+    from rich.text import Text
+
+    if reply.mode == "yes-no":
+        return [Text.assemble("  ", _sentence(each), f"  (passage {each.source + 1})") for each in reply.quotes]
+    if len(reply.quotes) < 2:
+        return []
+    return [
+        Text.assemble("  ", (rendering.one_line(each.text), "bold"), f"  (passage {each.source + 1})")
+        for each in reply.quotes
+    ]
+
+
+def _sentence(quote: schemas.Quote) -> Text:
+    """Show sentences on one line; the words that the model points at are bold and bracketed."""
+    if quote.key_start is None or quote.key_end is None:
+        return rendering.highlighted(quote.text, [])
+    return rendering.highlighted(quote.text, [(quote.key_start - quote.char_start, quote.key_end - quote.char_start)])
+
+
+def _say(out: Output, lines: Sequence[Text]) -> None:
+    for line in lines:
+        out.say(line)
 
 
 def _passages(
@@ -183,7 +228,12 @@ def weights(question: str, found: schemas.Hit) -> list[rendering.Weight]:
 
 
 def where_answered(reply: schemas.Ask, found: schemas.Evidence) -> rendering.Span | None:
-    """Return the span of a passage that the answer was cut from."""
+    """Return the span of a passage that the answer was cut from; of sentences the words that the model points at."""
+    here = next((each for each in reply.quotes if reply.evidence[each.source] is found), None)
+    if here is not None:
+        keyed = here.key_start is not None and here.key_end is not None
+        start, end = (here.key_start, here.key_end) if keyed else (here.char_start, here.char_end)
+        return start - found.char_start, end - found.char_start
     if reply.source is None or reply.char_start is None or reply.char_end is None:
         return None
     if reply.evidence[reply.source] is not found:

@@ -31,7 +31,10 @@ def keep(folder: Path, reply: Ask, most: int) -> bool:
     if not reply.evidence or (reply.source is None and reply.answer not in _WORDS):
         return False
     told = reply.model_dump(mode="json", by_alias=True)
-    content = told | {"evidence": [_without_text(each) for each in told["evidence"]]}
+    content = told | {
+        "evidence": [_without_text(each) for each in told["evidence"]],
+        "quotes": [{name: value for name, value in each.items() if name != "text"} for each in told["quotes"]],
+    }
     if reply.source is not None:
         del content["answer"]
     return store.keep(folder, reply.id, json.dumps(content).encode("ascii"), most)
@@ -77,7 +80,14 @@ def _whole(told: dict[str, Any], found: Sequence[StoredChunk]) -> Ask:
         for token in each["retrieval"]["tokens"]:
             token["q"] = told["question"][token["q_start"] : token["q_end"]]
     if told["source"] is not None:
-        source = told["evidence"][told["source"]]
-        start, end = (told[edge] - source["char_start"] for edge in ("char_start", "char_end"))
-        told["answer"] = source["text"][max(0, start) : end]
+        told["answer"] = _quoted(told, told["evidence"])
+    for quote in told.get("quotes", []):
+        quote["text"] = _quoted(quote, told["evidence"])
     return Ask.model_validate(told)
+
+
+def _quoted(part: dict[str, Any], evidence: Sequence[dict[str, Any]]) -> str:
+    """Cut a text from the evidence that its record names."""
+    source = evidence[part["source"]]
+    start, end = (part[edge] - source["char_start"] for edge in ("char_start", "char_end"))
+    return str(source["text"][max(0, start) : end])

@@ -134,6 +134,20 @@ class Search(Part):
     notices: list[Noticed] = Field(default_factory=list)
 
 
+class Quote(Part):
+    """A part of a document that is shown as the answer, as one of several, or as what says yes or no."""
+
+    text: str
+    source: int = Field(description="index into `evidence` of the chunk that it was cut from")
+    char_start: int = Field(description="in that document")
+    char_end: int
+    probability: FiniteFloat = Field(description="that the answer stands there, as the model reads the evidence")
+    key_start: int | None = Field(
+        default=None, description="of sentences: where in the document the words that the model points at begin"
+    )
+    key_end: int | None = None
+
+
 class Ask(Part):
     """`reatt ask --json`; one a line under `--jsonl`."""
 
@@ -150,6 +164,16 @@ class Ask(Part):
     source: int | None = Field(description="index into `evidence` of the chunk the answer was cut from")
     char_start: int | None = Field(description="of the answer in that document")
     char_end: int | None
+    mode: Literal["span", "sentence", "list", "yes-no", "free"] = Field(
+        default="span", description="how the question is answered; docs/answers.md"
+    )
+    why: str = Field(default="", description="in this way")
+    quotes: list[Quote] = Field(
+        default_factory=list,
+        description="what is shown as the answer: `answer` is the first, unless it is yes or no, which the first says",
+    )
+    disagree: bool = Field(default=False, description="whether the quotes are different answers of two documents")
+    withheld: str | None = Field(default=None, description="why there is no answer, if not because the model is unsure")
     evidence: list[Evidence]
     model: Model
     timing_ms: dict[str, FiniteFloat]

@@ -27,6 +27,7 @@ class Asked(BaseModel):
     retriever: Literal["attention", "words", "hybrid"] = "hybrid"
     only: str | None = None
     abstain: float | None = Field(default=None, ge=0, le=1)
+    answer: Literal["auto", "span", "sentence"] = "auto"
     explain: bool = False
     fields: str | None = None
     compact: bool = False
@@ -52,7 +53,7 @@ def answer(settings: Settings, command: warm.Command, told: Asked) -> dict[str, 
     """Ask the warm process, and return the object to send; raises ReattError."""
     from reatt.search.query import Query
 
-    query = Query(told.question, told.top, told.retriever, only=told.only, abstain=told.abstain)
+    query = Query(told.question, told.top, told.retriever, only=told.only, abstain=told.abstain, answer=told.answer)
     chosen = None if told.fields is None else lean.fields(told.fields)
     session = Session(settings)
     try:

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from reatt.model.confidence import Signs
+    from reatt.model.confidence import Calibration, Signs
 
 PLAIN, KEEPING = "reatt", "reatt-states"  # the two names of the method ReAtt: without and with stored states
 Span = tuple[int, int]  # [start, end) in characters
+Weights = tuple[tuple[Span, float], ...]  # parts of a text, and how much of the answer's probability each holds
 DecoderHead = tuple[int, int]  # layer and head of the decoder, both from 0
 
 
@@ -73,6 +74,15 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """A stretch of the evidence that may be an answer."""
+
+    source: int  # the number of the evidence
+    span: Span  # characters in its text
+    log_probability: float
+
+
+@dataclass(frozen=True)
 class Answer:
     """The model's answer to a question, and which evidence it attended to."""
 
@@ -86,6 +96,9 @@ class Answer:
     read: int  # how many pieces of evidence were read, the best first; the others have no share
     agreement: float  # KL(target attention || retrieval attention) over the evidence, in nats
     signs: Signs  # what the confidence was computed from
+    calibration: Calibration | None = None  # how it was computed from them
+    stretches: tuple[Stretch, ...] = ()  # that may be the answer, the best first
+    weights: tuple[Weights, ...] = ()  # of each evidence that was read
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,10 @@ from torch import Tensor
 
 from reatt.model.asker import Asker
 from reatt.model.backbone import Answer, ChunkCode, ChunkText, Limits, Queries, Round, Span
+from reatt.model.candidates import with_candidates
 from reatt.model.pooling import pooled, pooled_spans
 from reatt.model.retrieval_tokens import RetrievalTokens
-from reatt.model.stacks.halves import pad, target_attention
+from reatt.model.stacks.halves import pad, target_attention, token_attention
 from reatt.model.tokens import TextTokenizer, Tokens
 from reatt.model.writer import AnswerWriter, Reading
 from reatt_store.errors import StoreDamaged
@@ -100,7 +101,9 @@ class Intra:
         read = evidence[: self.reads]
         reading = self.read(question, read)
         writer = AnswerWriter(self.asker.decoder, self.tokenizer, None)
-        return writer.answer(question, evidence, reading, self.shares(reading).tolist(), scores, limits)
+        told = writer.answer(question, evidence, reading, self.shares(reading).tolist(), scores, limits)
+        attention = token_attention(self._scores(reading))
+        return told if limits.free else with_candidates(told, reading, None, attention, limits.max_tokens)
 
     @torch.inference_mode()
     def read(self, question: str, evidence: Sequence[ChunkText]) -> Reading:
@@ -114,12 +117,16 @@ class Intra:
     @torch.inference_mode()
     def shares(self, reading: Reading) -> Tensor:
         """Each evidence's share of the last block's attention at the decoder's last prompt token: (C,), sums to 1."""
+        theirs = reading.owner >= 0
+        return target_attention(self._scores(reading), reading.owner[theirs], len(reading.tokens))
+
+    def _scores(self, reading: Reading) -> Tensor:
+        """Score the evidence's tokens by the last block, at the decoder's last prompt token: (h, t)."""
         words = self.asker.embed(torch.tensor(reading.prompt, device=self.device))
         queries = self.asker.queries(words, reading.cache)[-1, :, -1]  # (h, w)
         keys = reading.cache.memory[-1][0][0]  # (key heads, t, w)
         scores = torch.einsum("hw,htw->ht", queries, keys.repeat_interleave(len(queries) // len(keys), 0))
-        theirs = reading.owner >= 0
-        return target_attention(scores[:, theirs], reading.owner[theirs], len(reading.tokens))
+        return scores[:, reading.owner >= 0]
 
     @torch.inference_mode()
     def _encoder_asks(self, question: str) -> Queries:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from reatt.model.answers.source import Source
 from reatt.model.backbone import KEEPING, PLAIN, Answer, ChunkCode, ChunkText, Limits, Queries, Round, Span
+from reatt.model.candidates import with_candidates
 from reatt.model.confidence import Calibration
 from reatt.model.stacks.halves import (
     Head,
@@ -29,6 +30,7 @@ from reatt.model.stacks.halves import (
     pad,
     projection,
     target_attention,
+    token_attention,
 )
 from reatt.model.t5 import T5
 from reatt.model.tokens import TextTokenizer, Tokens
@@ -148,7 +150,11 @@ class ReAtt:
         read = evidence[: self.reads]
         reading = self.read(question, read, scores[: len(read)])
         attended = self.shares(reading).tolist()
-        return self._writer().answer(question, evidence, reading, attended, scores, limits)
+        told = self._writer().answer(question, evidence, reading, attended, scores, limits)
+        if limits.free:
+            return told
+        attention = token_attention(self.t5.target_scores(reading.cache)[0])
+        return with_candidates(told, reading, self.source(question, read, reading), attention, limits.max_tokens)
 
     def _prior(self, scores: Sequence[float], owner: Tensor) -> Tensor:
         """Turn retrieval scores (C) into an attention bias for each token (t,), whose passage `owner` (t,) names.

@@ -82,6 +82,7 @@ class AnswerWriter:
             read=len(attended),
             agreement=divergence(shares, scores),
             signs=signed,
+            calibration=self.calibration,
         )
 
     def says(self, question: str, evidence: Sequence[ChunkText], reading: Reading) -> str:

@@ -23,7 +23,8 @@ class Query:
     abstain: float | None = None  # no answer below this confidence; None: the model's own threshold
     free: bool = False  # whether the answer may contain words that are not in the evidence
     beams: int = 1  # of the beam search that writes the answer
-    max_tokens: int = 32  # of the answer
+    max_tokens: int = 32  # of a span
+    answer: str = "auto"  # how it is answered: "auto" as the question asks for, or by a "span", or by a "sentence"
 
     @property
     def among(self) -> Selection:

@@ -6,6 +6,7 @@ Questions that can be answered by yes or no may also be answered by these words,
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -19,6 +20,9 @@ YES_NO = frozenset(
     "am are can could did do does had has have is may might must shall should was were will would".split()
 )
 ASKING = frozenset("what which who whom whose when where why how".split())
+TELLING = frozenset("analyse analyze compare define describe discuss explain give list name outline show summarise "
+                    "summarize tell".split())  # fmt: skip
+_CLAUSES = re.compile(r"[:;.!?]\s+|\s*(?:--+|[—–])\s*")
 NEVER = 1 << 30  # tokens until the end of a word that the end of the text has cut off
 
 
@@ -135,8 +139,21 @@ def _of_word(character: str) -> bool:
 def is_yes_no(question: str) -> bool:
     """Return whether a question begins with a verb that asks for yes or no, and neither offers a choice nor asks more.
 
-    >>> [is_yes_no(text) for text in ("Is it red?", "Is it red or blue?", "Can you tell me where it is?")]
-    [True, False, False]
+    A heading may stand before it.
+
+    >>> [is_yes_no(text) for text in ("Is it red?", "Is it red or blue?", "Can you say where?", "Red: is it?")]
+    [True, False, False, True]
     """
-    words = question.lower().split()
-    return bool(words) and words[0] in YES_NO and not {"or", *ASKING} & set(words)
+    words = re.findall(r"[\w'’-]+", question.lower())
+    first = next(iter(re.findall(r"[\w'’-]+", asking_clause(question).lower())), "")
+    more = ASKING | TELLING if first in ("can", "could", "will", "would") else ASKING
+    return first in YES_NO and not {"or", *more} & set(words)
+
+
+def asking_clause(question: str) -> str:
+    """Return the last clause of a question: what stands before a colon, a dash or a full stop leads up to it.
+
+    >>> asking_clause("Amblyopia: is visual loss permanent?")
+    'is visual loss permanent?'
+    """
+    return ([clause for clause in _CLAUSES.split(question) if clause.strip()] or [""])[-1]

@@ -187,10 +187,17 @@ def encode_jointly(t5: T5, layer: int, pairs: Sequence[Tensor]) -> list[Tensor]:
 
 
 def target_attention(scores: Tensor, owner: Tensor, chunks: int) -> Tensor:
-    """Sum the target attention per chunk (section 3.1): softmax over all tokens of all pairs, mean over heads.
+    """Sum the target attention per chunk (section 3.1).
 
     `scores` (h, t) are the logits of the first decoder position in the last block; `owner` (t,) is each token's chunk.
     Returns (C,), which sums to 1.
     """
-    per_token = scores.float().softmax(-1).mean(0)  # (t,)
-    return torch.zeros(chunks, device=scores.device).index_add(0, owner, per_token)
+    return torch.zeros(chunks, device=scores.device).index_add(0, owner, token_attention(scores))
+
+
+def token_attention(scores: Tensor) -> Tensor:
+    """Compute the target attention to each token from the same scores (h, t): (t,), which sums to 1.
+
+    It is the softmax over all tokens of all pairs, mean over heads.
+    """
+    return scores.float().softmax(-1).mean(0)

@@ -1,0 +1,1 @@
+"""What is shown as the answer: which kind a question asks for, and what of the evidence is quoted."""
