@@ -16,9 +16,10 @@ from reatt.model.backbone import Answer, Limits
 from reatt.search.query import Query
 from reatt.search.retriever import Hit, Retriever
 from reatt.weights.folder import ModelFolder
-from reatt_store.errors import Notice
+from reatt_store.errors import Notice, UsageError
 from reatt_store.library import Generation
 
+_CHOSEN = {"span": kinds.SPAN, "sentence": kinds.SENTENCE}
 FOREIGN = 0.9  # confidence that an answer in a language needs that the model does not know
 SHOWN_END = 30  # characters, of what was read of a question that was cut
 
@@ -76,7 +77,7 @@ class Reply:
     generation: Generation  # whose vectors were searched, and whose model read
     timing_ms: dict[str, float]
     warnings: list[str] = field(default_factory=list)
-    mode: str = kinds.SPAN  # how it was answered: "span", "sentence", "list", "yes-no" or "free"
+    mode: kinds.Mode = kinds.SPAN  # how it was answered: "span", "sentence", "list", "yes-no" or "free"
     why: str = ""  # in this way
     quotes: tuple[Quoted, ...] = ()
     disagree: bool = False  # whether two documents give different answers: the quotes
@@ -110,15 +111,16 @@ def search(retriever: Retriever, query: Query) -> Hits:
 def ask(retriever: Retriever, query: Query) -> Reply:
     """Answer a question from the store.
 
-    Raises `BadQuestion` if it is blank, `ModelMismatch` if the store holds no vectors of the model.
+    Raises `BadQuestion` if it is blank, `UsageError` if the query contradicts itself, `ModelMismatch` if the store holds no vectors of the model.
     """
     timing: dict[str, float] = {}
+    asks = wanted(query)
     backbone, made = retriever.backbone, retriever.generation
     assert made is not None, "who has a model has vectors"
     with _timed(timing, "search"):
         hits = [_explained(retriever, query, hit) for hit in retriever.distinct(query)]
     if not hits:
-        return _nothing(query.question, made, timing)
+        return _nothing(query.question, asks, made, timing)
     with _timed(timing, "read"):
         passages = retriever.passages([hit.chunk for hit in hits])
         scores = [sum(pair.weight for pair in hit.tokens) for hit in hits]
@@ -127,7 +129,7 @@ def ask(retriever: Retriever, query: Query) -> Reply:
     timing["total"] = sum(timing.values())
     shares = enumerate(zip(hits, told.shares, strict=True))
     evidence = [replace(hit, share=share, read=number < told.read) for number, (hit, share) in shares]
-    return _reply(query, told, evidence, made, timing)
+    return _reply(query, asks, told, evidence, made, timing)
 
 
 def _explained(retriever: Retriever, query: Query, hit: Hit) -> Hit:
@@ -135,18 +137,23 @@ def _explained(retriever: Retriever, query: Query, hit: Hit) -> Hit:
 
 
 def wanted(query: Query) -> Asked:
-    """Tell how a question is to be answered: as its words ask for, unless the query says how."""
+    """Tell how a question is to be answered: as its words ask for, unless the query says how. Raises UsageError."""
+    if query.answer not in ("auto", *_CHOSEN):
+        raise UsageError(f"no way to answer is called {query.answer}; there are: auto, {', '.join(_CHOSEN)}")
     if query.free:
+        if query.answer != "auto":
+            raise UsageError("--free lets the model use its own words: it quotes neither spans nor sentences", "--free")
         return Asked(kinds.FREE, "--free lets the model use its own words")
     found = asked(query.question)
     if query.answer == "auto" or found.mode == kinds.YES_NO:
         return found
-    return Asked(query.answer, f"--answer {query.answer} asks for it", found.wants)
+    return Asked(_CHOSEN[query.answer], f"--answer {query.answer} asks for it", found.wants)
 
 
-def _reply(query: Query, told: Answer, evidence: list[Hit], made: Generation, timing: dict[str, float]) -> Reply:
+def _reply(
+    query: Query, asks: Asked, told: Answer, evidence: list[Hit], made: Generation, timing: dict[str, float]
+) -> Reply:
     threshold = told.threshold if query.abstain is None else query.abstain
-    asks = wanted(query)
     texts, documents = zip(*((hit.chunk.chunk.text, hit.chunk.document_id) for hit in evidence), strict=True)
     given = shown(asks, Read(told, texts, documents), always=query.abstain == 0)
     quotes = () if given.confidence < threshold else _quoted(given, evidence)
@@ -186,9 +193,10 @@ def _quoted(given: Shown, evidence: Sequence[Hit]) -> tuple[Quoted, ...]:
     return tuple(found)
 
 
-def _nothing(question: str, made: Generation, timing: dict[str, float]) -> Reply:
-    spent = timing | {"total": timing["search"]}
-    return Reply(_identity(question, "", []), question, None, True, 0.0, 0.0, [], None, None, None, made, spent)
+def _nothing(question: str, asks: Asked, made: Generation, timing: dict[str, float]) -> Reply:
+    spent, id = timing | {"total": timing["search"]}, _identity(question, "", [])
+    told = Reply(id, question, None, True, 0.0, 0.0, [], None, None, None, made, spent)
+    return replace(told, mode=asks.mode, why=asks.why)
 
 
 def _cut(question: str, hits: Sequence[Hit]) -> list[str]:

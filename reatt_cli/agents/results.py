@@ -36,10 +36,23 @@ class Found(Result):
     untrusted: str = UNTRUSTED
 
 
+class Quote(Result):
+    """A part of a passage that is the answer, one of several, or what says yes or no."""
+
+    text: str
+    source: int = Field(description="index into passages")
+
+
 class Answered(Result):
     """What `ask` returns: an answer, or none, and the passages that were read for it, best first."""
 
     answer: str | None = Field(default=None, description="left out if the documents give no confident answer")
+    mode: str = Field(description="span, sentence, list or yes-no: what the question asks for")
+    quotes: list[Quote] | None = Field(
+        default=None, description="all answers of a list; the sentences that say yes or no; two answers that disagree"
+    )
+    disagree: bool | None = Field(default=None, description="true if two documents give different answers")
+    withheld: str | None = Field(default=None, description="why there is no answer, if not for a lack of confidence")
     confidence: float = Field(description="from 0 to 1")
     source: int | None = Field(default=None, description="index into passages of the one that holds the answer")
     passages: list[Passage]

@@ -52,6 +52,8 @@ class Tools:
         left = len(reply["evidence"]) - len(taken)
         return results.Answered(
             answer=None if answer is None else visible(answer), confidence=round(reply["confidence"], 3),
+            mode=reply["mode"], quotes=_quotes(reply, len(taken)), disagree=reply["disagree"] or None,
+            withheld=reply["withheld"],
             source=source if source is not None and source < len(taken) else None, passages=taken,
             warnings=_warnings(reply for _, reply in replies),
             more=f"{left} passages that mattered less were left out: search gives them" if left else None,
@@ -141,7 +143,15 @@ def _worth_showing(reply: dict[str, Any]) -> list[dict[str, Any]]:
     if reply["answer"] is None:
         return evidence[:NEAREST]
     counted = [number for number, each in enumerate(evidence) if each["attribution"]["share"] >= COUNTS]
-    return evidence[: 1 + max([0, *counted, reply["source"] or 0])]
+    return evidence[: 1 + max([0, *counted, reply["source"] or 0, *(each["source"] for each in reply["quotes"])])]
+
+
+def _quotes(reply: dict[str, Any], shown: int) -> list[results.Quote] | None:
+    """Give the quotes of the passages that are shown, if they say more than the answer does."""
+    quotes = [each for each in reply["quotes"] if each["source"] < shown]
+    if len(quotes) < 2 and reply["mode"] != "yes-no":
+        return None
+    return [results.Quote(text=visible(each["text"]), source=each["source"]) for each in quotes] or None
 
 
 def _status(named: Named) -> results.Store:

@@ -231,8 +231,8 @@ def where_answered(reply: schemas.Ask, found: schemas.Evidence) -> rendering.Spa
     """Return the span of a passage that the answer was cut from; of sentences the words that the model points at."""
     here = next((each for each in reply.quotes if reply.evidence[each.source] is found), None)
     if here is not None:
-        keyed = here.key_start is not None and here.key_end is not None
-        start, end = (here.key_start, here.key_end) if keyed else (here.char_start, here.char_end)
+        start = here.char_start if here.key_start is None else here.key_start
+        end = here.char_end if here.key_end is None else here.key_end
         return start - found.char_start, end - found.char_start
     if reply.source is None or reply.char_start is None or reply.char_end is None:
         return None

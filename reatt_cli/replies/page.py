@@ -35,7 +35,7 @@ def page(reply: Ask) -> str:
     answer = _safe(reply.answer) if reply.answer is not None else "No confident answer"
     model = f"{reply.model.name} {reply.model.sha256[:12]}, generation {reply.model.generation}"
     body = [
-        f'<p class="soft">{_safe(reply.question)}</p><h1><bdi>{answer}</bdi></h1>',
+        f'<p class="soft">{_safe(reply.question)}</p><h1><bdi>{answer}</bdi></h1>{_quotes(reply)}',
         f'<p class="soft">confidence {reply.confidence:.2f} · {_safe(reply.id)} · {_safe(model)}</p>',
         *(_passage(reply, number) for number in range(len(reply.evidence))),
         '<p class="soft">Marked: the words that made the passage\'s score, and the answer. The share is that of the '
@@ -61,6 +61,17 @@ def run_page(run: Run) -> str:
         "trained the model.</p>",
     ]
     return standing_alone(_safe(title), _STYLE, body)
+
+
+def _quotes(reply: Ask) -> str:
+    """List the answers if there are several, or what says yes or no."""
+    if len(reply.quotes) < 2 and reply.mode != "yes-no":
+        return ""
+    told = "<p>Two documents disagree:</p>" if reply.disagree else ""
+    items = (
+        f'<li><bdi>{_safe(q.text)}</bdi> <span class="soft">passage {q.source + 1}</span></li>' for q in reply.quotes
+    )
+    return f"{told}<ul>{''.join(items)}</ul>"
 
 
 def _rows(title: str, values: Mapping[str, object]) -> str:

@@ -54,7 +54,7 @@ def _same(one: Stretch, other: Stretch, texts: Sequence[str]) -> bool:
     if one.source == other.source and _overlap(one.span, other.span):
         return True
     words, others = (content(_text(each, texts)) for each in (one, other))
-    return words <= others or others <= words
+    return words == others or bool(words and others and (words <= others or others <= words))
 
 
 def _overlap(one: Span, other: Span) -> bool:
@@ -66,5 +66,6 @@ def _text(stretch: Stretch, texts: Sequence[str]) -> str:
 
 
 def content(text: str) -> frozenset[str]:
-    """Return the words of an answer that say something, in lower case."""
-    return frozenset(word for word in (found.lower() for found in _WORDS.findall(text)) if word not in _SMALL)
+    """Return the words of an answer, in lower case; without small ones, unless it has no others."""
+    words = frozenset(word.lower() for word in _WORDS.findall(text))
+    return words - _SMALL or words

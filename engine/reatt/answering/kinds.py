@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from reatt.model.answers.source import YES_NO as AUXILIARIES
 from reatt.model.answers.source import asking_clause, is_yes_no
 
-SPAN, SENTENCE, LIST, YES_NO, FREE = "span", "sentence", "list", "yes-no", "free"
+Mode = Literal["span", "sentence", "list", "yes-no", "free"]
+SPAN: Mode = "span"
+SENTENCE: Mode = "sentence"
+LIST: Mode = "list"
+YES_NO: Mode = "yes-no"
+FREE: Mode = "free"
 AMOUNT, TIME, PERSON, PLACE = "an amount", "a time", "a person", "a place"
 
 _WORDS = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
@@ -44,7 +50,7 @@ _SINGULAR = ("ss", "us", "is", "'s")
 class Asked:
     """What a question asks for: how it is answered, by which of its words that is told, and what a span must be."""
 
-    mode: str
+    mode: Mode
     why: str
     wants: str | None = None
 

@@ -11,6 +11,7 @@ from reatt.model.backbone import Span, Weights
 MOST = 3  # sentences that are shown together
 ENOUGH = 0.6  # of their passage's weight: no more are shown than hold this much
 LONGEST = 600  # characters shown together, unless a single sentence has more
+_NUMBER = re.compile(r"\d+[.)]")
 _ROW_END = re.compile(r"\n(?=\s*(?:[-*•◦▪|]|\d+[.)]\s))|(?<=\|)\n|\n(?=[^\n]*\t)|(?<=\t)\n|\n(?=\w[\w .]{0,30}: )")
 
 
@@ -25,7 +26,18 @@ def pieces(text: str) -> list[Span]:
     for end in [*(match.start() for match in _ROW_END.finditer(text)), len(text)]:
         found += [(at + start, at + stop) for start, stop in sentences(text[at:end])]
         at = end
-    return found
+    return _numbered(text, found)
+
+
+def _numbered(text: str, spans: Sequence[Span]) -> list[Span]:
+    """Join the number of an item to the sentence behind it."""
+    found, begin = list[Span](), None
+    for start, end in spans:
+        first = start if begin is None else begin
+        begin = first if _NUMBER.fullmatch(text[start:end]) else None
+        if begin is None:
+            found.append((first, end))
+    return found if begin is None else [*found, (begin, spans[-1][1])]
 
 
 def held(spans: Sequence[Span], weights: Weights) -> list[float]:

@@ -87,12 +87,12 @@ def has_answer(words: str, answers: Sequence[str]) -> bool:
 
 def exact_match(answer: str, answers: Sequence[str]) -> float:
     """Return 1 if the answer equals an accepted one, ignoring case, punctuation and articles."""
-    return float(_normal(answer) in map(_normal, answers))
+    return float(normal(answer) in map(normal, answers))
 
 
 def f1(answer: str, answers: Sequence[str]) -> float:
     """Return the harmonic mean of precision and recall of words, for the best matching accepted answer."""
-    return max((_overlap(_normal(answer).split(), _normal(accepted).split()) for accepted in answers), default=0.0)
+    return max((_overlap(normal(answer).split(), normal(accepted).split()) for accepted in answers), default=0.0)
 
 
 def calibration_error(confidences: ArrayLike, right: ArrayLike, bins: int = 10) -> float:
@@ -198,7 +198,8 @@ def _kind(character: str) -> str:
     return "" if category[0] in "ZC" else category
 
 
-def _normal(answer: str) -> str:
+def normal(answer: str) -> str:
+    """Normalise an answer as SQuAD does: lower case, no punctuation, no articles, single spaces."""
     return " ".join(_ARTICLES.sub(" ", answer.lower().translate(_PUNCTUATION)).split())
 
 

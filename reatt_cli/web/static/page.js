@@ -103,14 +103,38 @@ function passage(found, answered) {
   return item;
 }
 
+// Several answers, or what says yes or no, are listed with the numbers of their passages.
+function quoted(reply) {
+  const list = element("ul", undefined, "quotes");
+  for (const each of reply.quotes) {
+    const item = element("li", each.text);
+    item.append(element("span", ` passage ${each.source + 1}`, "soft"));
+    list.append(item);
+  }
+  return list;
+}
+
+function headline(reply) {
+  if (reply.answer === null) return reply.withheld === null ? "No confident answer" : `No answer, because ${reply.withheld}`;
+  if (reply.disagree) return "Two documents disagree";
+  return reply.mode === "list" && reply.quotes.length > 1 ? `${reply.quotes.length} answers` : reply.answer;
+}
+
+// Of sentences, the words that the model points at are marked in the passage.
+function answeredIn(reply, number) {
+  const start = reply.evidence[number].char_start;
+  const quote = reply.quotes.find((each) => each.source === number);
+  if (!quote) return undefined;
+  const span = quote.key_start === null ? [quote.char_start, quote.char_end] : [quote.key_start, quote.key_end];
+  return span.map((edge) => edge - start);
+}
+
 function showAnswer(reply) {
-  answer.replaceChildren(element("p", reply.answer === null ? "No confident answer" : reply.answer, "answer"));
+  answer.replaceChildren(element("p", headline(reply), "answer"));
+  if (reply.answer !== null && (reply.mode === "yes-no" || reply.quotes.length > 1)) answer.append(quoted(reply));
   answer.append(element("p", `confidence ${reply.confidence.toFixed(2)}`, "soft"));
   for (const warning of reply.warnings) answer.append(element("p", warning, "soft"));
-  passages.replaceChildren(...reply.evidence.map((found, number) => {
-    const here = reply.source === number && reply.char_start !== null;
-    return passage(found, here && [reply.char_start - found.char_start, reply.char_end - found.char_start]);
-  }));
+  passages.replaceChildren(...reply.evidence.map((found, number) => passage(found, answeredIn(reply, number))));
 }
 
 function show(told) {

@@ -1,0 +1,80 @@
+"""Sentences are shown whole, next to each other, and hold the most of what the model points at."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reatt.answering.sentences import LONGEST, MOST, best_run, held, pieces
+
+TALK = "Ada: Shall we?\nBen: Yes. It is late.\nAda: Then go."
+LIST = "Bring these:\n- a coat\n- two tins of paint\n- the key"
+TABLE = "Name\tRent\nSato\t85 euros\nVarga\t110 euros"
+
+
+def cut(text):
+    return [text[start:end] for start, end in pieces(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("It rains. Take a coat!", ["It rains.", "Take a coat!"]),
+        ("It rains in\nspring. Take a coat!", ["It rains in\nspring.", "Take a coat!"]),
+        (TALK, ["Ada: Shall we?", "Ben: Yes.", "It is late.", "Ada: Then go."]),
+        (LIST, ["Bring these:", "- a coat", "- two tins of paint", "- the key"]),
+        (TABLE, TABLE.split("\n")),
+        ("| a | b |\n| 1 | 2 |", ["| a | b |", "| 1 | 2 |"]),
+        ("1. Open it.\n2. Close it.", ["1. Open it.", "2. Close it."]),
+        ("", []),
+        (" \n\n ", []),
+    ],
+)
+def test_a_text_is_cut_into_sentences_rows_items_and_turns(text, found):
+    assert cut(text) == found
+
+
+@given(st.text(alphabet="ab .!?\n\t|-1:é", max_size=80))
+def test_sentences_lie_in_order_and_hold_all_that_is_not_blank(text):
+    spans, at = pieces(text), 0
+    for start, end in spans:
+        assert at <= start < end
+        assert not text[at:start].strip()
+        at = end
+    assert not text[at:].strip()
+
+
+def weights_of(text, **words):
+    """Give each named word of a text its weight."""
+    return tuple(((text.index(word), text.index(word) + len(word)), weight) for word, weight in words.items())
+
+
+def test_the_sentence_that_holds_most_is_shown_alone_if_it_holds_enough():
+    text = "Ada left. Ben stayed because it rained. Cy slept."
+    start, end = best_run(text, weights_of(text, Ada=0.1, rained=0.8, slept=0.1))
+    assert text[start:end] == "Ben stayed because it rained."
+
+
+def test_a_neighbour_is_shown_with_it_if_that_takes_both():
+    text = "Ada left. It rained hard. She had no coat. Cy slept."
+    start, end = best_run(text, weights_of(text, Ada=0.05, rained=0.45, coat=0.4, slept=0.1))
+    assert text[start:end] == "It rained hard. She had no coat."
+
+
+def test_no_more_sentences_than_a_few_and_no_more_text_than_a_paragraph_are_shown():
+    text = " ".join(f"Sentence {number} is here." for number in range(9))
+    even = tuple((span, 0.1) for span in pieces(text))
+    start, end = best_run(text, even)
+    assert len(cut(text[start:end])) == MOST
+    long = " ".join(f"{word} {'very ' * 100}long." for word in ("One", "Two", "Three"))
+    start, end = best_run(long, tuple((span, 0.1) for span in pieces(long)))
+    assert len(cut(long[start:end])) == 1
+    assert end - start < LONGEST
+
+
+def test_without_weight_there_is_no_sentence():
+    assert best_run("It rains.", ()) is None
+    assert best_run("", (((0, 0), 1.0),)) is None
+
+
+def test_a_weight_belongs_to_the_sentence_in_which_its_token_begins():
+    assert held([(0, 9), (10, 20)], (((0, 2), 0.25), ((10, 12), 0.5), ((8, 11), 0.125))) == [0.375, 0.5]
