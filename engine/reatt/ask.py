@@ -111,7 +111,8 @@ def search(retriever: Retriever, query: Query) -> Hits:
 def ask(retriever: Retriever, query: Query) -> Reply:
     """Answer a question from the store.
 
-    Raises `BadQuestion` if it is blank, `UsageError` if the query contradicts itself, `ModelMismatch` if the store holds no vectors of the model.
+    Raises `BadQuestion` if it is blank, `UsageError` if the query contradicts itself, `ModelMismatch` if the store
+    holds no vectors of the model.
     """
     timing: dict[str, float] = {}
     asks = wanted(query)

@@ -150,11 +150,11 @@ def ask(
         page_file(report)  # before anything is answered
     printed = _printed(session, explain, fields, compact)
     many, abstained = question in (None, "-"), False
-    before: Asked | None = None
+    heard: Asked | None = None
     for each in _queries(session, query, many, jsonl, report is not None, cold):
-        whole = _leaning(session, each, before) if question is None and not no_context else each
+        whole = _leaning(session, each, heard) if question is None and not no_context else each
         found = lookup.found(session, "ask", whole, cold=cold)
-        before = Asked(whole.question, cast("schemas.Ask", found.result).answer)
+        heard = Asked(whole.question, cast("schemas.Ask", found.result).answer)
         abstained = _show(session, found, printed, keep, report, echo=many and not sys.stdin.isatty())
     return NO_ANSWER if abstained and not many and not ok_empty else 0
 

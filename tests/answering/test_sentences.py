@@ -48,16 +48,23 @@ def weights_of(text, **words):
     return tuple(((text.index(word), text.index(word) + len(word)), weight) for word, weight in words.items())
 
 
-def test_the_sentence_that_holds_most_is_shown_alone_if_it_holds_enough():
-    text = "Ada left. Ben stayed because it rained. Cy slept."
-    start, end = best_run(text, weights_of(text, Ada=0.1, rained=0.8, slept=0.1))
-    assert text[start:end] == "Ben stayed because it rained."
+def test_the_sentence_that_holds_most_is_shown_with_those_beside_it():
+    text = "Ada left. It rained. Ben stayed in. Cy slept. Di sang."
+    start, end = best_run(text, weights_of(text, left=0.1, rained=0.1, stayed=0.6, slept=0.2))
+    assert text[start:end] == "It rained. Ben stayed in. Cy slept."
 
 
-def test_a_neighbour_is_shown_with_it_if_that_takes_both():
-    text = "Ada left. It rained hard. She had no coat. Cy slept."
-    start, end = best_run(text, weights_of(text, Ada=0.05, rained=0.45, coat=0.4, slept=0.1))
-    assert text[start:end] == "It rained hard. She had no coat."
+def test_of_two_neighbours_the_heavier_comes_first():
+    text = f"Ada left. {'Very ' * 120}late it rained. Ben stayed in. Cy slept."
+    start, end = best_run(text, weights_of(text, rained=0.1, stayed=0.6, slept=0.2))
+    assert text[start:end] == "Ben stayed in. Cy slept."
+
+
+@pytest.mark.parametrize("border", ["\n\n", "\r\n\r\n", "\n \n", "\r\r"])
+def test_a_heading_is_not_shown_with_the_paragraph_below_it(border):
+    text = f"## Stay{border}Ben stayed in. It rained.{border}Rules{border}Cy slept."
+    start, end = best_run(text, weights_of(text, stayed=0.6, slept=0.4))
+    assert text[start:end] == "Ben stayed in. It rained."
 
 
 def test_no_more_sentences_than_a_few_and_no_more_text_than_a_paragraph_are_shown():

@@ -83,6 +83,58 @@ def test_an_answer_of_none_of_the_passages_marks_none_as_its_source(capsys):
     assert "[yes]" not in "".join(shown(capsys, reply("yes", source=None)))
 
 
+def quote(text, source=0, key=None):
+    """Quote a part of the first passage's text, or of another."""
+    start = 100 + (TEXT.index(text) if text in TEXT else 0)
+    keys = {} if key is None else {"key_start": start + text.index(key), "key_end": start + text.index(key) + len(key)}
+    return schemas.Quote(
+        text=text, source=source, char_start=start, char_end=start + len(text), probability=0.5, **keys
+    )
+
+
+def test_sentences_are_shown_whole_with_what_the_model_points_at_marked(capsys):
+    said = "Parental leave in Norway is 49 weeks at full pay."
+    lines = shown(capsys, reply(said, mode="sentence", quotes=[quote(said, key="49 weeks")]))
+    assert lines[0] == "Parental leave in Norway is [49 weeks] at full pay.   confidence 0.86"
+    assert "[49 weeks]" in lines[1]
+
+
+def test_every_item_of_a_list_is_shown_with_its_passage(capsys):
+    lines = shown(capsys, reply(mode="list", quotes=[quote("49 weeks"), quote("Ada"), quote("Something", 1)]))
+    assert lines[:4] == [
+        "3 answers   confidence 0.86", "  49 weeks  (passage 1)", "  Ada  (passage 1)", "  Something  (passage 2)",
+    ]  # fmt: skip
+    assert "[Something]" in lines[5]
+
+
+def test_a_list_of_one_is_shown_as_a_span(capsys):
+    assert shown(capsys, reply(mode="list", quotes=[quote("49 weeks")]))[0] == "49 weeks   confidence 0.86"
+
+
+def test_two_documents_that_disagree_are_both_shown(capsys):
+    told = reply(disagree=True, quotes=[quote("49 weeks"), quote("Something", 1)])
+    assert shown(capsys, told)[:2] == ["two documents disagree   confidence 0.86", "  49 weeks  (passage 1)"]
+    assert "Two documents disagree" in page.page(told)
+
+
+@pytest.mark.parametrize("confidence", [0.86, 0.2])
+def test_yes_stands_above_the_sentence_that_says_so(capsys, confidence):
+    said = "Parental leave in Norway is 49 weeks at full pay."
+    lines = shown(capsys, reply("yes", confidence, None, mode="yes-no", quotes=[quote(said, key="full pay")]))
+    at = lines.index("  Parental leave in Norway is 49 weeks at [full pay].  (passage 1)")
+    assert lines[at - 1].endswith(f"yes   confidence {confidence:.2f}")
+
+
+def test_why_there_is_no_answer_is_said_if_the_model_was_not_unsure(capsys):
+    told = reply(None, 0.9, None, withheld="the best span is not an amount")
+    assert shown(capsys, told)[0].startswith("no answer, because the best span is not an amount   confidence 0.90")
+
+
+def test_explain_says_how_the_question_was_answered(capsys):
+    lines = shown(capsys, reply(mode="list", why='"which" asks for all that there are'), explain=True)
+    assert lines[-1] == '  answered by a list: "which" asks for all that there are'
+
+
 def test_a_line_number_stands_where_there_are_no_pages(capsys):
     lines = shown(capsys, reply(passages=[evidence(page=None)]))
     assert "1.pdf:3  " in lines[1]

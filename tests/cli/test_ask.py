@@ -176,6 +176,72 @@ def test_a_person_without_a_question_is_prompted(library, monkeypatch):
     assert session.exitstatus == 0
 
 
+def prompted(*lines, options=()):
+    """Type questions at the prompt; return what is shown."""
+    import pexpect
+
+    command = [*PROGRAM[1:], "ask", "--retriever", "words", *options]
+    session = pexpect.spawn(PROGRAM[0], command, encoding="utf-8", timeout=None, dimensions=(24, 100))
+    shown = ""
+    for line in lines:
+        session.expect(r"\r?\n?\? $")
+        shown += session.before
+        session.sendline(line)
+        session.expect(r"confidence \d\.\d\d")
+        shown += session.before
+    session.sendeof()
+    session.expect(pexpect.EOF)
+    session.close()
+    return shown
+
+
+def test_at_the_prompt_a_question_may_lean_on_the_one_before(library):
+    shown = prompted("When is tea in Oslo?", "and in Bergen?", "When is parental leave?")
+    assert shown.count("asked as: ") == 1
+    assert "asked as: When is tea in Bergen?" in shown
+
+
+def test_without_context_every_question_stands_alone(library):
+    assert "asked as" not in prompted("When is tea in Oslo?", "and in Bergen?", options=["--no-context"])
+
+
+def test_questions_from_a_pipe_never_lean_on_each_other(reatt, library, monkeypatch):
+    stdin(monkeypatch, "When is tea in Oslo?\nand in Bergen?\n")
+    done = reatt("ask", "-", "--jsonl", "--retriever", "words")
+    assert [json.loads(line)["question"] for line in done.out.splitlines()] == [
+        "When is tea in Oslo?",
+        "and in Bergen?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("question", "options", "mode"),
+    [
+        ("When is tea?", [], "span"), ("Why is tea at four?", [], "sentence"), ("Is tea at four?", [], "yes-no"),
+        ("Which weeks?", [], "list"), ("When is tea?", ["--answer", "sentence"], "sentence"),
+        ("Why is tea at four?", ["--answer", "span"], "span"), ("Is tea at four?", ["--answer", "span"], "yes-no"),
+        ("When is tea?", ["--free"], "free"),
+    ],
+)  # fmt: skip
+def test_json_says_how_a_question_was_answered_and_quotes_exactly(reatt, library, question, options, mode):
+    reply = told(reatt("ask", "--json", "--abstain", "never", *options, question))
+    assert reply["mode"] == mode
+    assert reply["why"]
+    for quote in reply["quotes"]:
+        passage = reply["evidence"][quote["source"]]
+        start = passage["char_start"]
+        assert passage["text"][quote["char_start"] - start : quote["char_end"] - start] == quote["text"] != ""
+    if mode in ("span", "list", "sentence"):
+        assert reply["answer"] == reply["quotes"][0]["text"]
+    assert (mode == "free") == (reply["quotes"] == [])
+
+
+def test_own_words_cannot_be_quoted(reatt, library):
+    done = reatt("ask", "--free", "--answer", "sentence", "When is tea?")
+    assert (done.code, done.err.count("\n")) == (2, 2)
+    assert "--free" in done.err
+
+
 @pytest.fixture
 def judged(home):
     (home / "work" / "queries.jsonl").write_text(

@@ -9,8 +9,9 @@ from reatt.documents.segmentation import sentences
 from reatt.model.backbone import Span, Weights
 
 MOST = 3  # sentences that are shown together
-ENOUGH = 0.6  # of their passage's weight: no more are shown than hold this much
 LONGEST = 600  # characters shown together, unless a single sentence has more
+_BLANK = re.compile(r"(?:\r\n?+|\n)[^\S\r\n]*+[\r\n]")
+_ENDED = re.compile(r"[.!?…。！？][\"'”’)\]]*$")
 _NUMBER = re.compile(r"\d+[.)]")
 _ROW_END = re.compile(r"\n(?=\s*(?:[-*•◦▪|]|\d+[.)]\s))|(?<=\|)\n|\n(?=[^\n]*\t)|(?<=\t)\n|\n(?=\w[\w .]{0,30}: )")
 
@@ -45,18 +46,29 @@ def held(spans: Sequence[Span], weights: Weights) -> list[float]:
     return [sum(weight for (start, _), weight in weights if first <= start < last) for first, last in spans]
 
 
-def best_run(text: str, weights: Weights, *, most: int = MOST) -> Span | None:
-    """Find the sentences that hold most of a passage's weight: the heaviest, and neighbours until it is enough."""
+def best_run(text: str, weights: Weights) -> Span | None:
+    """Find the sentences that hold most: the heaviest, and its heavier neighbours beside it."""
     spans = pieces(text)
     mass = held(spans, weights)
     if not spans or max(mass) <= 0:
         return None
     first = last = mass.index(max(mass))
-    enough = ENOUGH * sum(mass)
-    while sum(mass[first : last + 1]) < enough and last - first + 1 < most:
-        before, after = (mass[at] if 0 <= at < len(mass) else -1.0 for at in (first - 1, last + 1))
-        grown = (first - 1, last) if before > after else (first, last + 1)
-        if max(before, after) < 0 or spans[grown[1]][1] - spans[grown[0]][0] > LONGEST:
+    while last - first + 1 < MOST:
+        ways = [(mass[at], at) for at in (first - 1, last + 1) if _joins(text, spans, at, first, last)]
+        if not ways:
             break
-        first, last = grown
+        _, at = max(ways)
+        first, last = min(first, at), max(last, at)
     return spans[first][0], spans[last][1]
+
+
+def _joins(text: str, spans: Sequence[Span], at: int, first: int, last: int) -> bool:
+    """Say whether a sentence may be shown with `first` to `last`: not too long, and no heading above or below them."""
+    if not 0 <= at < len(spans):
+        return False
+    start, end = spans[min(at, first)][0], spans[max(at, last)][1]
+    beside = spans[first] if at < first else spans[last]
+    one, other = sorted((beside, spans[at]))
+    apart = _BLANK.search(text[one[1] : other[0]])
+    prose = all(_ENDED.search(text[slice(*span)]) for span in (one, other))
+    return end - start <= LONGEST and (prose or not apart)
