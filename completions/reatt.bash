@@ -21,6 +21,7 @@ _reatt() {
         --abstain) :; return ;;
         --accept) mapfile -t COMPREPLY < <(compgen -W "if-better always never" -- "$current"); return ;;
         --after) :; return ;;
+        --answer) mapfile -t COMPREPLY < <(compgen -W "auto span sentence" -- "$current"); return ;;
         --beams) :; return ;;
         --before) :; return ;;
         --close-from) :; return ;;
@@ -95,7 +96,7 @@ _reatt() {
         ;;
     " ask")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --except --type --after --before --free --beams --max-tokens --abstain --explain --fields --compact --jsonl --ok-empty --cold --report --keep --rounds --rerank-only --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --except --type --after --before --free --beams --max-tokens --answer --abstain --explain --fields --compact --jsonl --ok-empty --cold --report --keep --rounds --rerank-only --no-context --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
         fi

@@ -22,28 +22,37 @@ FREE: Mode = "free"
 AMOUNT, TIME, PERSON, PLACE = "an amount", "a time", "a person", "a place"
 
 _WORDS = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+_POLITE = frozenset("briefly can could give kindly me please show tell us will would you".split())
 _TELL = frozenset(
     "analyse analyze compare contrast define describe discuss elaborate explain illustrate outline summarise "
     "summarize".split()
 )
 _NAME = frozenset("enumerate list name".split())
-_POLITE = frozenset("please kindly briefly can could would will you me us give show tell".split())
-_OF_A_QUESTION = frozenset("what what's which who who's whom whose when where why how".split())
-_CLAUSE = frozenset("when where how".split())  # these may begin a clause that is no question
-_HAPPENS = frozenset("happen happens happened follows followed caused made led prompted triggered if".split())
+_OF_A_QUESTION = frozenset("how what what's when where which who who's whom whose why".split())
+_BE = frozenset("are is was were".split())
+_HAPPENS = frozenset("caused follows followed happen happened happens if led made prompted triggered".split())
 _ACTS = frozenset(
     "agree argue believe comment conclude decide describe discuss do elaborate explain feel learn mention recommend "
     "respond say suggest tell think".split()
 )
 _MATTERS = frozenset(
-    "advice attitude attitudes comment comments conclusion conclusions difference discussion discussions decision "
+    "advice attitude attitudes comment comments conclusion conclusions decision difference discussion discussions "
     "explanation feedback opinion opinions perspective purpose rationale reaction reason reasoning relationship "
     "response significance view views way ways".split()
 )
-_TIMES = frozenset("age century date day decade month season time week weekday year".split())
-_PLACES = frozenset("area city continent country county district location place province region state town".split())
 _WANTS = {"who": PERSON, "who's": PERSON, "whom": PERSON, "when": TIME, "where": PLACE, "how": AMOUNT}
-_SINGULAR = ("ss", "us", "is", "'s")
+_NOUNS = {
+    AMOUNT: "amount cost distance fee length number percentage price rent salary speed temperature",
+    PERSON: "actor actress author person president singer",
+    PLACE: "city continent country county district location place region state town village",
+    TIME: "age century date day decade month season time week weekday year",
+}
+_KINDS = {noun: kind for kind, nouns in _NOUNS.items() for noun in nouns.split()}
+_SINGULAR = ("ss", "us", "is", "'s")  # ends of words that are no plurals
+_ARTICLES = frozenset("a an her his its the their these this those your".split())
+_BEHIND = frozenset(  # what stands behind a noun
+    "about and at between by for from he i in of on or she that they to towards used we when who which with you".split()
+)
 
 
 @dataclass(frozen=True)
@@ -65,17 +74,20 @@ def asked(question: str) -> Asked:
     """
     if is_yes_no(question):
         return Asked(YES_NO, "it can be answered by yes or no")
-    words = [word.lower().replace("’", "'") for word in _WORDS.findall(question)]
-    last = [word.lower().replace("’", "'") for word in _WORDS.findall(asking_clause(question))]
-    told = _request(words) or _asking(last) or _asking(words)
+    words = _lower(question)
+    told = _request(words) or _asking(_lower(asking_clause(question))) or _asking(words)
     return told or Asked(SPAN, "nothing in its words asks for more than a fact")
+
+
+def _lower(text: str) -> list[str]:
+    return [word.lower().replace("’", "'") for word in _WORDS.findall(text)]
 
 
 def _request(words: list[str]) -> Asked | None:
     """Tell what a request such as "please list" asks for."""
     begin = next((word for word in words if word not in _POLITE), "")
     if begin in _TELL or words[:3] == ["tell", "me", "about"]:
-        return Asked(SENTENCE, f'"{begin}" asks for an explanation')
+        return Asked(SENTENCE, f'"{begin if begin in _TELL else "tell me about"}" asks for an explanation')
     return Asked(LIST, f'"{begin}" asks for all that there are') if begin in _NAME else None
 
 
@@ -87,9 +99,10 @@ def _asking(words: list[str]) -> Asked | None:
     word, rest = words[at], words[at + 1 :]
     if word == "why" or (word == "how" and (not rest or rest[0] in AUXILIARIES or rest[0] in ("to", "come"))):
         return Asked(SENTENCE, f'"{word}" asks for an explanation')
-    if word == "which" or (word == "who" and rest[:1] in (["are"], ["were"])):
-        said = word if word == "which" else f"{word} {rest[0]}"
-        return Asked(LIST, f'"{said}" asks for all that there are', PERSON if word == "who" else None)
+    if word == "which":
+        return Asked(LIST, '"which" asks for all that there are', _KINDS.get(_noun(rest)))
+    if word == "who" and rest[:1] in (["are"], ["were"]):
+        return Asked(LIST, f'"who {rest[0]}" asks for all that there are', PERSON)
     return _what(rest) if word in ("what", "what's") else Asked(SPAN, f'"{word}" asks for a fact', _WANTS.get(word))
 
 
@@ -97,12 +110,8 @@ def _question_word(words: list[str]) -> int | None:
     """Find the word that asks; "when the king came, what did he do?" asks by its "what"."""
     found = [at for at, word in enumerate(words) if word in _OF_A_QUESTION]
     for at in found:
-        if (
-            words[at] not in _CLAUSE
-            or words[at + 1 : at + 2] == []
-            or words[at + 1] in AUXILIARIES
-            or words[at] == "how"
-        ):
+        begins_clause = words[at] in ("when", "where") and not {*words[at + 1 : at + 2]} <= AUXILIARIES
+        if not begins_clause:
             return at
     return found[0] if found else None
 
@@ -119,21 +128,14 @@ def _what(rest: list[str]) -> Asked:
         return Asked(SENTENCE, f'"{noun}" asks for an explanation')
     if begin in ("are", "were") or (begin not in AUXILIARIES and noun.endswith("s") and not noun.endswith(_SINGULAR)):
         return Asked(LIST, f'"what {begin if begin in _BE else noun}" asks for more than one')
-    return Asked(SPAN, '"what" asks for a fact', TIME if noun in _TIMES else PLACE if noun in _PLACES else None)
+    return Asked(SPAN, '"what" asks for a fact', _KINDS.get(noun))
 
 
 def _noun(rest: list[str]) -> str:
     """Guess the noun that "what" asks for: the last word before a verb or a preposition."""
     noun = ""
-    for word in rest[1:] if rest and rest[0] in _BE else rest:
-        if word in AUXILIARIES or word in _SMALL or (noun and word.endswith(("ed", "ing"))):
+    for word in rest[1:] if rest[:1] and rest[0] in _BE else rest:
+        if word in AUXILIARIES or word in _BEHIND or (noun and word.endswith(("ed", "ing"))):
             break
         noun = "" if word in _ARTICLES else word
     return noun
-
-
-_BE = frozenset("is was are were".split())
-_SMALL = frozenset(
-    "about and at between by for from he i in of on or she that they to towards used we when who which with you".split()
-)
-_ARTICLES = frozenset("a an her his its the their these this those your".split())
