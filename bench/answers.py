@@ -4,7 +4,8 @@
 
 300 questions that ask for yes or no, for sentences or for lists, and 600 that ask for a span, are searched in their
 sets and read once. What was shown before is the model's span; what is shown now is chosen from the same reading. By
-half of the questions the rules were chosen; the other half reports. What is known is kept in WORK and not asked again.
+half of the questions the rules were chosen; the other half reports. What was read is kept in WORK and not read again,
+unless the model, or the code that finds and reads, has changed: the rules may change.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -26,11 +27,14 @@ from bench.quality.mini_sets import open_store
 from reatt.answering import kinds
 from reatt.answering.quoting import Read, Shown, shown
 from reatt.judging import metrics
-from reatt.model.backbone import Limits
+from reatt.model.backbone import Answer, Limits, Stretch
+from reatt.model.confidence import Calibration, Signs
 from reatt.search.query import Query
 from reatt.search.retriever import Retriever
 
 UNFINISHED = 3
+READING = ("engine/reatt/model", "engine/reatt/search", "engine/reatt/weights", "store/reatt_store")
+LEAST = 1e-6  # of the weight of a token that is kept
 SETS = tuple(dict.fromkeys(kind.name for kind in KINDS))
 ALL = "**all**"
 HALVES = {"chosen by": False, "reported": True}
@@ -67,31 +71,54 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _records(plan: Plan, name: str, asked: Sequence[Case], clock: Clock) -> dict[str, Record]:
-    """Search and read a set's questions, and keep what is shown."""
-    folder = plan.work / "mini" / "known" / f"{plan.model.sha256[:12]}-{code()}"
+    """Search and read a set's questions as far as that is not known yet, and choose what is shown."""
+    folder = plan.work / "mini" / "known" / f"{plan.model.sha256[:12]}-{code(READING)}"
     opened: list[Retriever] = []
 
     def make(some: Sequence[Case]) -> Iterator[Record]:
         if not opened:
             told = f"encode {name}"
             opened.append(open_store(plan, plan.backbone(), documents(plan.data, name), lambda _: clock.tell(told)))
-        return (read(opened[0], case) for case in some)
+        return (written(read(opened[0], case)) for case in some)
 
     found = Kept(folder / f"answers-{name}.jsonl").fill({case.id: case for case in asked}, make, clock.tell)
     for retriever in opened:
         retriever.library.close()
-    return {f"{name} {id}": record for id, record in found.items()}
+    return {f"{name} {case.id}": choose(case, again(found[case.id])) for case in asked}
 
 
-def read(retriever: Retriever, case: Case) -> Record:
-    """Search and read once; return what was shown before, and what is shown now, with and without withholding."""
+def read(retriever: Retriever, case: Case) -> Read:
+    """Search and read once, as `ask` does."""
     hits = retriever.distinct(Query(case.text))
     hits = [replace(hit, tokens=tuple(retriever.explain(case.text, hit))) for hit in hits]
     passages = retriever.passages([hit.chunk for hit in hits])
     scores = [sum(pair.weight for pair in hit.tokens) for hit in hits]
     told = retriever.backbone.answer(case.text, passages, scores, Limits())
-    asks = kinds.asked(case.text)
-    seen = Read(told, [passage.text for passage in passages], [hit.chunk.document_id for hit in hits])
+    return Read(told, [passage.text for passage in passages], [hit.chunk.document_id for hit in hits])
+
+
+def written(seen: Read) -> Record:
+    """Turn what was read into a record; weights that count for nothing are left out."""
+    told = asdict(seen.told)
+    told["weights"] = [[(s, round(w, 6)) for s, w in weights if w >= LEAST] for weights in seen.told.weights]
+    return {"told": told, "texts": list(seen.texts), "documents": list(seen.documents)}
+
+
+def again(record: Record) -> Read:
+    """Turn a record into what was read."""
+    told = dict(record["told"])
+    told["signs"] = Signs(**told["signs"])
+    if told["calibration"] is not None:
+        told["calibration"] = Calibration(**{**told["calibration"], "weights": Signs(**told["calibration"]["weights"])})
+    told["span"] = told["span"] and tuple(told["span"])
+    told["stretches"] = tuple(Stretch(**{**each, "span": tuple(each["span"])}) for each in told["stretches"])
+    told["weights"] = tuple(tuple((tuple(span), weight) for span, weight in each) for each in told["weights"])
+    return Read(Answer(**{**told, "shares": tuple(told["shares"])}), record["texts"], record["documents"])
+
+
+def choose(case: Case, seen: Read) -> Record:
+    """Return what was shown before, and what is shown now, with and without withholding."""
+    asks, told = kinds.asked(case.text), seen.told
     given, strict = shown(asks, seen, always=True), shown(asks, seen)
     return {
         "mode": asks.mode, "before": told.text, "sure_before": told.confidence, "threshold": told.threshold,
@@ -101,13 +128,15 @@ def read(retriever: Retriever, case: Case) -> Record:
 
 
 def _texts(given: Shown, seen: Read) -> list[str]:
-    return [seen.texts[quote.source][slice(*quote.span)] for quote in given.quotes]
+    """Return what is shown, each text once: sentences, a span, or of several the sentences in which they stand."""
+    every = [seen.texts[quote.source][slice(*(quote.around or quote.span))] for quote in given.quotes]
+    return list(dict.fromkeys(every))
 
 
 def _pointed(given: Shown, seen: Read) -> str:
     """Return the stretch that the model points at: within sentences, or the answer itself."""
     first = given.quotes[0] if given.quotes else None
-    if first is None or first.key is None or given.text != _texts(given, seen)[0]:
+    if first is None or first.key is None or given.text in ("yes", "no"):
         return given.text
     return seen.texts[first.source][slice(*first.key)]
 

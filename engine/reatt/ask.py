@@ -55,6 +55,8 @@ class Quoted:
     probability: float  # that the answer stands there
     key_start: int | None = None  # of sentences: the stretch that the model points at
     key_end: int | None = None
+    sentence_start: int | None = None  # of one of several: the sentence in which it stands
+    sentence_end: int | None = None
 
 
 @dataclass(frozen=True)
@@ -187,10 +189,11 @@ def _quoted(given: Shown, evidence: Sequence[Hit]) -> tuple[Quoted, ...]:
     found = []
     for quote in given.quotes:
         chunk = evidence[quote.source].chunk.chunk
-        place = [chunk.char_start + edge for edge in (*quote.span, *(quote.key or ()))]
-        found.append(
-            Quoted(chunk.text[slice(*quote.span)], quote.source, place[0], place[1], quote.probability, *place[2:])
-        )
+        start, end = (chunk.char_start + edge for edge in quote.span)
+        more = [
+            chunk.char_start + span[edge] if span else None for span in (quote.key, quote.around) for edge in (0, 1)
+        ]
+        found.append(Quoted(chunk.text[slice(*quote.span)], quote.source, start, end, quote.probability, *more))
     return tuple(found)
 
 

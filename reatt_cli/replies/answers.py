@@ -134,7 +134,7 @@ def _headline(reply: schemas.Ask, confidence: str) -> Text:
         told = "two documents disagree" if reply.disagree else f"{len(reply.quotes)} answers"
         return Text(f"{told}   {confidence}")
     if reply.mode == "sentence" and reply.quotes:
-        return Text.assemble(_sentence(reply.quotes[0]), f"   {confidence}")
+        return Text.assemble(_sentence(reply, reply.quotes[0]), f"   {confidence}")
     return Text.assemble((rendering.one_line(reply.answer), "bold"), f"   {confidence}")
 
 
@@ -142,21 +142,19 @@ def _quotes(reply: schemas.Ask) -> list[Text]:
     """List the quotes, if there are several or if they say yes or no, each with the number of its passage."""
     from rich.text import Text
 
-    if reply.mode == "yes-no":
-        return [Text.assemble("  ", _sentence(each), f"  (passage {each.source + 1})") for each in reply.quotes]
-    if len(reply.quotes) < 2:
+    if len(reply.quotes) < 2 and reply.mode != "yes-no":
         return []
-    return [
-        Text.assemble("  ", (rendering.one_line(each.text), "bold"), f"  (passage {each.source + 1})")
-        for each in reply.quotes
-    ]
+    return [Text.assemble("  ", _sentence(reply, each), f"  (passage {each.source + 1})") for each in reply.quotes]
 
 
-def _sentence(quote: schemas.Quote) -> Text:
-    """Show sentences on one line; the words that the model points at are bold and bracketed."""
-    if quote.key_start is None or quote.key_end is None:
-        return rendering.highlighted(quote.text, [])
-    return rendering.highlighted(quote.text, [(quote.key_start - quote.char_start, quote.key_end - quote.char_start)])
+def _sentence(reply: schemas.Ask, quote: schemas.Quote) -> Text:
+    """Show sentences on one line; what the model points at is bold and bracketed: words in them, or one of several."""
+    found, start, end = reply.evidence[quote.source], quote.char_start, quote.char_end
+    mark = (quote.key_start, quote.key_end)
+    if quote.sentence_start is not None and quote.sentence_end is not None:
+        start, end, mark = quote.sentence_start, quote.sentence_end, (start, end)
+    marks = [] if mark[0] is None or mark[1] is None else [(mark[0] - start, mark[1] - start)]
+    return rendering.highlighted(found.text[start - found.char_start : end - found.char_start], marks)
 
 
 def _say(out: Output, lines: Sequence[Text]) -> None:

@@ -146,6 +146,10 @@ class Quote(Part):
         default=None, description="of sentences: where in the document the words that the model points at begin"
     )
     key_end: int | None = None
+    sentence_start: int | None = Field(
+        default=None, description="of one of several: where in the document the sentence begins that it stands in"
+    )
+    sentence_end: int | None = None
 
 
 class Ask(Part):

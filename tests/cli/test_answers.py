@@ -83,12 +83,15 @@ def test_an_answer_of_none_of_the_passages_marks_none_as_its_source(capsys):
     assert "[yes]" not in "".join(shown(capsys, reply("yes", source=None)))
 
 
-def quote(text, source=0, key=None):
-    """Quote a part of the first passage's text, or of another."""
-    start = 100 + (TEXT.index(text) if text in TEXT else 0)
-    keys = {} if key is None else {"key_start": start + text.index(key), "key_end": start + text.index(key) + len(key)}
+def quote(text, source=0, key=None, sentence=None):
+    """Quote a part of the first passage's text, or the beginning of another's."""
+    start = 100 + (TEXT.index(text) if source == 0 else 0)
+    more = {} if key is None else {"key_start": start + text.index(key), "key_end": start + text.index(key) + len(key)}
+    if sentence is not None:
+        begin = 100 + (TEXT.index(sentence) if source == 0 else 0)
+        more |= {"sentence_start": begin, "sentence_end": begin + len(sentence)}
     return schemas.Quote(
-        text=text, source=source, char_start=start, char_end=start + len(text), probability=0.5, **keys
+        text=text, source=source, char_start=start, char_end=start + len(text), probability=0.5, **more
     )
 
 
@@ -99,11 +102,16 @@ def test_sentences_are_shown_whole_with_what_the_model_points_at_marked(capsys):
     assert "[49 weeks]" in lines[1]
 
 
-def test_every_item_of_a_list_is_shown_with_its_passage(capsys):
-    lines = shown(capsys, reply(mode="list", quotes=[quote("49 weeks"), quote("Ada"), quote("Something", 1)]))
+def test_every_item_of_a_list_is_shown_in_its_sentence_with_its_passage(capsys):
+    said = "Parental leave in Norway is 49 weeks at full pay."
+    quotes = [quote("49 weeks", sentence=said), quote("Ada"), quote("Something", 1, sentence="Something else.")]
+    lines = shown(capsys, reply(mode="list", quotes=quotes))
     assert lines[:4] == [
-        "3 answers   confidence 0.86", "  49 weeks  (passage 1)", "  Ada  (passage 1)", "  Something  (passage 2)",
-    ]  # fmt: skip
+        "3 answers   confidence 0.86",
+        "  Parental leave in Norway is [49 weeks] at full pay.  (passage 1)",
+        "  Ada  (passage 1)",
+        "  [Something] else.  (passage 2)",
+    ]
     assert "[Something]" in lines[5]
 
 
@@ -112,8 +120,8 @@ def test_a_list_of_one_is_shown_as_a_span(capsys):
 
 
 def test_two_documents_that_disagree_are_both_shown(capsys):
-    told = reply(disagree=True, quotes=[quote("49 weeks"), quote("Something", 1)])
-    assert shown(capsys, told)[:2] == ["two documents disagree   confidence 0.86", "  49 weeks  (passage 1)"]
+    told = reply(disagree=True, quotes=[quote("49 weeks", sentence="is 49 weeks at"), quote("Something", 1)])
+    assert shown(capsys, told)[:2] == ["two documents disagree   confidence 0.86", "  is [49 weeks] at  (passage 1)"]
     assert "Two documents disagree" in page.page(told)
 
 

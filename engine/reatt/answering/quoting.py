@@ -10,7 +10,7 @@ from reatt.answering import kinds
 from reatt.answering.distinct import Answering, distinct, near
 from reatt.answering.fitting import fits
 from reatt.answering.kinds import Asked
-from reatt.answering.sentences import best_run, held
+from reatt.answering.sentences import around, best_run, held
 from reatt.model.backbone import Answer, Span
 from reatt.model.confidence import confidence
 
@@ -27,6 +27,7 @@ class Quote:
     span: Span  # characters in its text
     probability: float
     key: Span | None = None  # within sentences: the stretch that the model points at
+    around: Span | None = None  # of one of several: the sentence in which it stands
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,10 @@ def _several(read: Read, found: Sequence[Answering]) -> Shown:
     sure = read.told.confidence
     if len(found) > 1 or (first.source, first.span) != (read.told.source, read.told.span):
         sure = _confidence(read.told, first.source, math.fsum(each.probability for each in found))
-    quotes = tuple(Quote(each.stretch.source, each.stretch.span, each.probability) for each in found)
-    return Shown(_text(read, quotes[0]), quotes, sure)
+    quotes = [Quote(each.stretch.source, each.stretch.span, each.probability) for each in found]
+    if len(quotes) > 1:
+        quotes = [replace(each, around=around(read.texts[each.source], each.span)) for each in quotes]
+    return Shown(_text(read, quotes[0]), tuple(quotes), sure)
 
 
 def _text(read: Read, quote: Quote) -> str:

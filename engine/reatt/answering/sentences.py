@@ -41,6 +41,17 @@ def _numbered(text: str, spans: Sequence[Span]) -> list[Span]:
     return found if begin is None else [*found, (begin, spans[-1][1])]
 
 
+def around(text: str, span: Span) -> Span:
+    """Grow a span to the whole sentences in which it stands.
+
+    >>> text = "It rains. Take a coat!"
+    >>> text[slice(*around(text, (text.index("coat"), text.index("!"))))]
+    'Take a coat!'
+    """
+    touched = [(start, end) for start, end in pieces(text) if start < span[1] and span[0] < end]
+    return min([span[0], *(start for start, _ in touched)]), max([span[1], *(end for _, end in touched)])
+
+
 def held(spans: Sequence[Span], weights: Weights) -> list[float]:
     """Sum the weights of the tokens that begin within each span."""
     return [sum(weight for (start, _), weight in weights if first <= start < last) for first, last in spans]
