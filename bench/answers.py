@@ -2,10 +2,10 @@
 
     python -m bench.answers [--data DIR] [--sets A,B] [--minutes N] [--model DIR]
 
-300 questions that ask for yes or no, for sentences or for lists, and 600 that ask for a span, are searched in their
-sets and read once. What was shown before is the model's span; what is shown now is chosen from the same reading. By
-half of the questions the rules were chosen; the other half reports. What was read is kept in WORK and not read again,
-unless the model, or the code that finds and reads, has changed: the rules may change.
+300 questions that ask for yes or no, for sentences or for lists are searched in their sets and read once; 600 that ask
+for a span are read in the paragraphs that are judged relevant. What was shown before is the model's span; what is shown
+now is chosen from the same reading. By half of the questions the rules were chosen; the other half reports. What was
+read is kept in WORK and not read again, unless the model, or the code that finds and reads, has changed: the rules may.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from statistics import fmean
 
@@ -23,16 +24,18 @@ from bench.kit.plan import Plan
 from bench.kit.sheets import Cell, Sheet
 from bench.parts.page import figure
 from bench.quality.asked_otherwise import KINDS, Case, cases, documents
-from bench.quality.mini_sets import open_store
+from bench.quality.mini_sets import lines, open_store
 from reatt.answering import kinds
 from reatt.answering.quoting import Read, Shown, shown
 from reatt.judging import metrics
-from reatt.model.backbone import Answer, Limits, Stretch
+from reatt.lessons.judged import Judgements, read_qrels
+from reatt.model.backbone import Answer, Backbone, ChunkText, Limits, Stretch
 from reatt.model.confidence import Calibration, Signs
-from reatt.search.query import Query
+from reatt.search.query import TOP, Query
 from reatt.search.retriever import Retriever
 
 UNFINISHED = 3
+GIVEN = ("squad11_dev13", "nq_qed_dev")  # whose paragraphs are given, so that only reading counts
 READING = ("engine/reatt/model", "engine/reatt/search", "engine/reatt/weights", "store/reatt_store")
 LEAST = 1e-6  # of the weight of a token that is kept
 SETS = tuple(dict.fromkeys(kind.name for kind in KINDS))
@@ -71,30 +74,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _records(plan: Plan, name: str, asked: Sequence[Case], clock: Clock) -> dict[str, Record]:
-    """Search and read a set's questions as far as that is not known yet, and choose what is shown."""
+    """Read a set's questions as far as that is not known yet, and choose what is shown."""
     folder = plan.work / "mini" / "known" / f"{plan.model.sha256[:12]}-{code(READING)}"
-    opened: list[Retriever] = []
+    reader = given(plan, name) if name in GIVEN else searched(plan, name, clock)
 
     def make(some: Sequence[Case]) -> Iterator[Record]:
-        if not opened:
-            told = f"encode {name}"
-            opened.append(open_store(plan, plan.backbone(), documents(plan.data, name), lambda _: clock.tell(told)))
-        return (written(read(opened[0], case)) for case in some)
+        return (written(reader(case)) for case in some)
 
     found = Kept(folder / f"answers-{name}.jsonl").fill({case.id: case for case in asked}, make, clock.tell)
-    for retriever in opened:
-        retriever.library.close()
     return {f"{name} {case.id}": choose(case, again(found[case.id])) for case in asked}
 
 
-def read(retriever: Retriever, case: Case) -> Read:
-    """Search and read once, as `ask` does."""
-    hits = retriever.distinct(Query(case.text))
-    hits = [replace(hit, tokens=tuple(retriever.explain(case.text, hit))) for hit in hits]
-    passages = retriever.passages([hit.chunk for hit in hits])
-    scores = [sum(pair.weight for pair in hit.tokens) for hit in hits]
-    told = retriever.backbone.answer(case.text, passages, scores, Limits())
-    return Read(told, [passage.text for passage in passages], [hit.chunk.document_id for hit in hits])
+def searched(plan: Plan, name: str, clock: Clock) -> Callable[[Case], Read]:
+    """Return what searches a set and reads what it finds, as `ask` does; its store is opened for the first question."""
+
+    @cache
+    def retriever() -> Retriever:
+        told = f"encode {name}"
+        return open_store(plan, plan.backbone(), documents(plan.data, name), lambda _: clock.tell(told))
+
+    def read(case: Case) -> Read:
+        finder, query = retriever(), Query(case.text)
+        hits = [replace(hit, tokens=tuple(finder.explain(case.text, hit))) for hit in finder.distinct(query)]
+        passages = finder.passages([hit.chunk for hit in hits])
+        scores = [sum(pair.weight for pair in hit.tokens) for hit in hits]
+        told = finder.backbone.answer(case.text, passages, scores, Limits())
+        return Read(told, [passage.text for passage in passages], [hit.chunk.document_id for hit in hits])
+
+    return read
+
+
+def given(plan: Plan, name: str) -> Callable[[Case], Read]:
+    """Return what reads the paragraphs that are judged relevant, and searches nothing: all score alike."""
+
+    @cache
+    def known() -> tuple[Backbone, dict[str, ChunkText], Judgements]:
+        folder = plan.data / "dev" / name
+        texts = {str(row["_id"]): ChunkText(row["title"], row["text"]) for row in lines(folder / "corpus.jsonl.gz")}
+        return plan.backbone(), texts, read_qrels(folder / "qrels.tsv")
+
+    def read(case: Case) -> Read:
+        model, texts, judged = known()
+        passages = [texts[id] for id, grade in judged[case.id].items() if grade > 0 and id in texts][:TOP]
+        told = model.answer(case.text, passages, [0.0] * len(passages), Limits())
+        return Read(told, [passage.text for passage in passages], range(len(passages)))
+
+    return read
 
 
 def written(seen: Read) -> Record:
@@ -119,11 +144,11 @@ def again(record: Record) -> Read:
 def choose(case: Case, seen: Read) -> Record:
     """Return what was shown before, and what is shown now, with and without withholding."""
     asks, told = kinds.asked(case.text), seen.told
-    given, strict = shown(asks, seen, always=True), shown(asks, seen)
+    every, strict = shown(asks, seen, always=True), shown(asks, seen)
     return {
         "mode": asks.mode, "before": told.text, "sure_before": told.confidence, "threshold": told.threshold,
-        "answer": given.text, "pointed": _pointed(given, seen), "quotes": _texts(given, seen),
-        "disagree": given.disagree, "sure": strict.confidence if strict.text else 0.0, "withheld": strict.withheld,
+        "answer": every.text, "pointed": _pointed(every, seen), "quotes": _texts(every, seen),
+        "disagree": every.disagree, "sure": strict.confidence if strict.text else 0.0, "withheld": strict.withheld,
     }  # fmt: skip
 
 

@@ -133,7 +133,7 @@ def _headline(reply: schemas.Ask, confidence: str) -> Text:
     if reply.disagree or (reply.mode == "list" and len(reply.quotes) > 1):
         told = "two documents disagree" if reply.disagree else f"{len(reply.quotes)} answers"
         return Text(f"{told}   {confidence}")
-    if reply.mode == "sentence" and reply.quotes:
+    if reply.mode == "sentence" or any(each.sentence_start is not None for each in reply.quotes):
         return Text.assemble(_sentence(reply, reply.quotes[0]), f"   {confidence}")
     return Text.assemble((rendering.one_line(reply.answer), "bold"), f"   {confidence}")
 

@@ -20,12 +20,16 @@ SPANS = {
     "mayor of Aldermere": None,
     "Wer verwaltet den Schlüssel?": None,
     "What is a gas?": None,
+    "barney in how i met your mother real name": None,
+    "whats it called when a story starts at the end": None,
+    "when the war ended": None,
 }
 SENTENCES = (
     "Why is the ferry late?",
     "why",
     "How do I book a trip?",
     "How does it work?",
+    "How exactly does it work?",
     "how to clean the mirror",
     "Describe the dome.",
     "Please explain the rule about guests",
@@ -88,6 +92,22 @@ def test_other_questions_are_answered_as_their_words_ask(mode, question):
 )
 def test_a_choice_and_a_polite_request_are_no_yes_no_questions(question):
     assert asked(question).mode != "yes-no"
+
+
+@pytest.mark.parametrize(
+    ("question", "many"),
+    [
+        ("Which rooms are free?", True),
+        ("Which room is free?", False),
+        ("Which of them are free?", True),
+        ("List the rooms", True),
+        ("Who were they?", True),
+        ("What are the rooms?", True),
+        ("What tools are there?", True),
+    ],
+)
+def test_some_lists_surely_have_more_than_one_item(question, many):
+    assert asked(question).many == many
 
 
 def test_why_in_this_way_is_told_with_the_word_that_said_so():

@@ -15,7 +15,9 @@ from reatt.model.confidence import Calibration, Signs, confidence
 RENT = "Varga pays 110 euros. Sato pays 85 euros because the room is small. Lind pays nothing."
 NEWER = "Since May Varga pays 120 euros. The room was painted."
 CALIBRATION = Calibration(2.0, Signs(1.0, 0.0, 0.0, 0.0, 0.0), 0.5)
-SPAN, LIST, SENTENCE, YES_NO, FREE = (Asked(mode, "") for mode in ("span", "list", "sentence", "yes-no", "free"))
+SPAN, LIST, SENTENCE, YES_NO, FREE = (
+    Asked(mode, "", many=mode == "list") for mode in ("span", "list", "sentence", "yes-no", "free")
+)
 AMOUNTS = replace(SPAN, wants=AMOUNT)
 
 
@@ -96,15 +98,30 @@ def test_a_less_probable_answer_and_one_of_the_same_document_do_not_disagree(sec
     assert (quoted(given), given.disagree) == (["110 euros"], False)
 
 
-def test_a_list_has_every_answer_near_the_best_once():
-    answer = told(
-        stretch("110 euros", 0.3), stretch("85 euros", 0.2), stretch("110", 0.1), stretch("120 euros", 0.15, 1),
-        stretch("nothing", 0.01),
-    )  # fmt: skip
-    given = show(LIST, answer)
+RENTS = (
+    stretch("110 euros", 0.3), stretch("85 euros", 0.15), stretch("110", 0.1), stretch("120 euros", 0.1, 1),
+    stretch("nothing", 0.01),
+)  # fmt: skip
+
+
+def test_a_list_has_every_answer_near_the_best_once_and_the_sentence_of_each():
+    given = show(LIST, told(*RENTS))
     assert quoted(given) == ["110 euros", "85 euros", "120 euros"]
     assert [quote.source for quote in given.quotes] == [0, 0, 1]
+    assert RENT[slice(*given.quotes[1].around)] == "Sato pays 85 euros because the room is small."
     assert not given.disagree
+
+
+def test_of_what_may_be_one_only_answers_that_are_about_as_good_are_listed():
+    assert quoted(show(replace(LIST, many=False), told(*RENTS))) == ["110 euros"]
+    alike = (stretch("110 euros", 0.3), stretch("120 euros", 0.2, 1))
+    assert quoted(show(replace(LIST, many=False), told(*alike))) == ["110 euros", "120 euros"]
+
+
+@pytest.mark.parametrize("many", [True, False])
+def test_one_item_is_shown_in_its_sentence_if_there_surely_are_more(many):
+    [quote] = show(replace(LIST, many=many), told(RENTS[0])).quotes
+    assert quote.around == ((0, RENT.index(".") + 1) if many else None)
 
 
 def test_sentences_are_those_that_hold_most_and_the_stretch_in_them_is_known():

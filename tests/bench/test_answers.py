@@ -38,6 +38,7 @@ def data(tmp_path):
         for file, lines in (("corpus", documents), ("queries", rows)):
             with gzip.open(folder / f"{file}.jsonl.gz", "wt") as out:
                 out.writelines(json.dumps(row) + "\n" for row in lines)
+        (folder / "qrels.tsv").write_text("".join(f"q{n}\td{n}\t1\n" for n in range(len(ROOMS))))
     return tmp_path / "data"
 
 
@@ -102,7 +103,7 @@ def test_both_halves_of_every_set_are_measured_and_nothing_is_asked_twice(measur
     )
     page = (tmp_path / "out" / "answers.md").read_text()
     assert f"| {held[0]['recall now']:.3f} |" in page
-    monkeypatch.setattr(answers, "read", None)
+    monkeypatch.setattr(answers, "written", None)
     assert measure() == (0, said)
 
 

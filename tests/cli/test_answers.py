@@ -119,6 +119,11 @@ def test_a_list_of_one_is_shown_as_a_span(capsys):
     assert shown(capsys, reply(mode="list", quotes=[quote("49 weeks")]))[0] == "49 weeks   confidence 0.86"
 
 
+def test_a_list_of_one_of_what_should_be_several_is_shown_in_its_sentence(capsys):
+    told = reply(mode="list", quotes=[quote("49 weeks", sentence="Parental leave in Norway is 49 weeks at full pay.")])
+    assert shown(capsys, told)[0] == "Parental leave in Norway is [49 weeks] at full pay.   confidence 0.86"
+
+
 def test_two_documents_that_disagree_are_both_shown(capsys):
     told = reply(disagree=True, quotes=[quote("49 weeks", sentence="is 49 weeks at"), quote("Something", 1)])
     assert shown(capsys, told)[:2] == ["two documents disagree   confidence 0.86", "  is [49 weeks] at  (passage 1)"]

@@ -28,7 +28,12 @@ _TELL = frozenset(
     "summarize".split()
 )
 _NAME = frozenset("enumerate list name".split())
-_OF_A_QUESTION = frozenset("how what what's when where which who who's whom whose why".split())
+_OF_A_QUESTION = frozenset("how what what's whats when where which who who's whos whom whose why".split())
+_MUCH = frozenset(
+    "big cold deep far fast few heavy high hot large late little long many much old often small soon tall thick wide "
+    "young".split()
+)
+_AFTER_HOW = AUXILIARIES | {"to", "come"}
 _BE = frozenset("are is was were".split())
 _HAPPENS = frozenset("caused follows followed happen happened happens if led made prompted triggered".split())
 _ACTS = frozenset(
@@ -40,7 +45,7 @@ _MATTERS = frozenset(
     "explanation feedback opinion opinions perspective purpose rationale reaction reason reasoning relationship "
     "response significance view views way ways".split()
 )
-_WANTS = {"who": PERSON, "who's": PERSON, "whom": PERSON, "when": TIME, "where": PLACE, "how": AMOUNT}
+_WANTS = {"who": PERSON, "who's": PERSON, "whos": PERSON, "whom": PERSON, "when": TIME, "where": PLACE}
 _NOUNS = {
     AMOUNT: "amount cost distance fee length number percentage price rent salary speed temperature",
     PERSON: "actor actress author person president singer",
@@ -62,13 +67,14 @@ class Asked:
     mode: Mode
     why: str
     wants: str | None = None
+    many: bool = False  # of a list: whether there surely is more than one
 
 
 def asked(question: str) -> Asked:
     """Tell how a question is answered.
 
     >>> asked("Why is the sky blue?")
-    Asked(mode='sentence', why='"why" asks for an explanation', wants=None)
+    Asked(mode='sentence', why='"why" asks for an explanation', wants=None, many=False)
     >>> [asked(text).mode for text in ("Is it red?", "Which of them are red?", "How many are red?", "Describe red.")]
     ['yes-no', 'list', 'span', 'sentence']
     """
@@ -88,7 +94,7 @@ def _request(words: list[str]) -> Asked | None:
     begin = next((word for word in words if word not in _POLITE), "")
     if begin in _TELL or words[:3] == ["tell", "me", "about"]:
         return Asked(SENTENCE, f'"{begin if begin in _TELL else "tell me about"}" asks for an explanation')
-    return Asked(LIST, f'"{begin}" asks for all that there are') if begin in _NAME else None
+    return Asked(LIST, f'"{begin}" asks for all that there are', many=True) if begin in _NAME else None
 
 
 def _asking(words: list[str]) -> Asked | None:
@@ -97,13 +103,20 @@ def _asking(words: list[str]) -> Asked | None:
     if at is None:
         return None
     word, rest = words[at], words[at + 1 :]
-    if word == "why" or (word == "how" and (not rest or rest[0] in AUXILIARIES or rest[0] in ("to", "come"))):
+    if word == "how" and rest[:1] and rest[0] in _MUCH:
+        return Asked(SPAN, f'"how {rest[0]}" asks for a fact', AMOUNT)
+    if word == "why" or (word == "how" and (not rest or set(rest[:2]) & _AFTER_HOW)):
         return Asked(SENTENCE, f'"{word}" asks for an explanation')
     if word == "which":
-        return Asked(LIST, '"which" asks for all that there are', _KINDS.get(_noun(rest)))
+        many = _is_plural(_noun(rest)) or bool({"are", "were"} & set(rest[:4]))
+        return Asked(LIST, '"which" asks for all that there are', _KINDS.get(_noun(rest)), many)
     if word == "who" and rest[:1] in (["are"], ["were"]):
-        return Asked(LIST, f'"who {rest[0]}" asks for all that there are', PERSON)
-    return _what(rest) if word in ("what", "what's") else Asked(SPAN, f'"{word}" asks for a fact', _WANTS.get(word))
+        return Asked(LIST, f'"who {rest[0]}" asks for all that there are', PERSON, many=True)
+    return (
+        _what(rest)
+        if word in ("what", "what's", "whats")
+        else Asked(SPAN, f'"{word}" asks for a fact', _WANTS.get(word))
+    )
 
 
 def _question_word(words: list[str]) -> int | None:
@@ -113,7 +126,7 @@ def _question_word(words: list[str]) -> int | None:
         begins_clause = words[at] in ("when", "where") and not {*words[at + 1 : at + 2]} <= AUXILIARIES
         if not begins_clause:
             return at
-    return found[0] if found else None
+    return None
 
 
 def _what(rest: list[str]) -> Asked:
@@ -126,9 +139,13 @@ def _what(rest: list[str]) -> Asked:
         return Asked(SENTENCE, f'"what {begin}" and "{act}" ask what was said or done')
     if noun in _MATTERS:
         return Asked(SENTENCE, f'"{noun}" asks for an explanation')
-    if begin in ("are", "were") or (begin not in AUXILIARIES and noun.endswith("s") and not noun.endswith(_SINGULAR)):
-        return Asked(LIST, f'"what {begin if begin in _BE else noun}" asks for more than one')
+    if begin in ("are", "were") or (begin not in AUXILIARIES and _is_plural(noun)):
+        return Asked(LIST, f'"what {begin if begin in _BE else noun}" asks for more than one', many=True)
     return Asked(SPAN, '"what" asks for a fact', _KINDS.get(noun))
+
+
+def _is_plural(noun: str) -> bool:
+    return noun.endswith("s") and not noun.endswith(_SINGULAR)
 
 
 def _noun(rest: list[str]) -> str:

@@ -14,7 +14,7 @@ from reatt.answering.sentences import around, best_run, held
 from reatt.model.backbone import Answer, Span
 from reatt.model.confidence import confidence
 
-NEAR = 0.2  # times the best's probability: less probable items are not listed
+NEAR = 0.1  # times the best's probability: less probable items are not listed
 LIKE = 0.6  # times the best's probability: a less probable answer of another document does not disagree
 MOST = 8  # items of a list
 
@@ -107,7 +107,8 @@ def _spans(asked: Asked, read: Read, always: bool) -> Shown:
         return Shown("", (), read.told.confidence, withheld=f"the best span is not {asked.wants}")
     first, *others = distinct(fitting or read.told.stretches, read.texts)
     if asked.mode == kinds.LIST:
-        return _several(read, [first, *near(others, NEAR * first.probability)][:MOST])
+        share = NEAR if asked.many else LIKE
+        return _several(read, [first, *near(others, share * first.probability)][:MOST], told=asked.many)
     rivals = [each for each in near(others, LIKE * first.probability) if _of_another_document(read, each, first)]
     return replace(_several(read, [first, *rivals[:1]]), disagree=bool(rivals))
 
@@ -116,13 +117,14 @@ def _of_another_document(read: Read, one: Answering, other: Answering) -> bool:
     return read.documents[one.stretch.source] != read.documents[other.stretch.source]
 
 
-def _several(read: Read, found: Sequence[Answering]) -> Shown:
+def _several(read: Read, found: Sequence[Answering], *, told: bool = False) -> Shown:
+    """Show answers, the first of which is the best; of several, or if that is `told`, each in its sentence."""
     first = found[0].stretch
     sure = read.told.confidence
     if len(found) > 1 or (first.source, first.span) != (read.told.source, read.told.span):
         sure = _confidence(read.told, first.source, math.fsum(each.probability for each in found))
     quotes = [Quote(each.stretch.source, each.stretch.span, each.probability) for each in found]
-    if len(quotes) > 1:
+    if told or len(quotes) > 1:
         quotes = [replace(each, around=around(read.texts[each.source], each.span)) for each in quotes]
     return Shown(_text(read, quotes[0]), tuple(quotes), sure)
 
