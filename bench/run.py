@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench.kit import machine, table
@@ -28,9 +29,11 @@ NOTES = (
     "**memory** is that of a whole process. Its model is tiny and random, with the real tokenizer and keys of real "
     "width, since only growth with the corpus is asked: a real model adds its weights and one batch's activations.",
     "**search**: `retriever.search` from question text to ten chunks with their texts, on keys of real passages of "
-    "70 to 100 words; questions are those people typed into a search engine. recall@10 is against exact. "
+    "70 to 100 words; questions are those people typed into a search engine. recall@10 and @100 are against exact. "
+    "p99: one thread. "
     "bytes/token: on the disk (bm25s and dense: in memory), for each key of ours. Products: without "
     "the maximum. On a processor with AVX2 alone PyTorch's int8 products are a plain loop, which `fast` avoids. "
+    "Copies: every passage of the store before, so many times, each with other noise on its keys. "
     "PyTorch asks the processor itself: where AVX2 was only asked for on one that has more, the loop is not taken.",
     "**start**: whole processes in turn, A B A B, after one round unmeasured; medians. Cold: a new process, files in "
     "the system's cache.",
@@ -50,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _each_instruction_set(given, options)
     options.work.mkdir(parents=True, exist_ok=True)
     data, work, model = (path and path.resolve() for path in (options.data, options.work, options.model))
-    plan = (Plan.quick if options.quick else Plan)(data, work, model, options.device)
+    plan = replace((Plan.quick if options.quick else Plan)(data, work, model, options.device), copies=options.copies)
     stages = _stages()
     rows: list[table.Row] = []
     busy, started = machine.load(), time.monotonic()
@@ -93,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="[%(default)s]")
     parser.add_argument("--stages", nargs="+", choices=("ingest", "search", "start", "ask", "serve"), help="[all]")
     parser.add_argument(EACH, action="store_true", help=f"a table of each; without --stages: {', '.join(COMPUTING)}")
+    parser.add_argument("--copies", type=int, default=1, metavar="N", help="search N perturbed copies, too")
     parser.add_argument("--work", type=Path, default=Path(".work/bench"), help="what is kept [%(default)s]")
     parser.add_argument("--out", type=Path, default=Path("bench/results"), help="[%(default)s]")
     return parser

@@ -58,7 +58,7 @@ _reatt() {
         --report) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --retriever) mapfile -t COMPREPLY < <(compgen -W "attention words hybrid" -- "$current"); return ;;
         --rounds) :; return ;;
-        --search) mapfile -t COMPREPLY < <(compgen -W "auto exact fast two-stage" -- "$current"); return ;;
+        --search) mapfile -t COMPREPLY < <(compgen -W "auto exact fast clusters two-stage" -- "$current"); return ;;
         --seed) :; return ;;
         --sentences) :; return ;;
         --spans) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;

@@ -23,6 +23,7 @@ class Plan:
     chosen: Path | None = None  # a model's folder; None is the bundled one
     device: str = "cpu"
     chunks: tuple[int, ...] = (10_000, 100_000)  # of the stores that are searched
+    copies: int = 1  # of every passage of the largest store, perturbed, in one more store to search
     questions: int = 40
     ingest_bytes: int = 1_600_000  # some 2,500 chunks
     memory_bytes: tuple[int, ...] = (10_000_000, 100_000_000)

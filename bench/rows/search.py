@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ import torch
 
 from bench.kit import corpus, machine
 from bench.kit.plan import Plan
-from bench.kit.stores import store
+from bench.kit.stores import copied, store
 from bench.kit.table import Goal, Row, at_least, number
 from reatt.model.processor import multiplies_int8
 from reatt.search import maxsim
@@ -26,10 +28,13 @@ TOP = 10
 WIDTH = 384  # of the dense vectors: that of the small sentence encoders in wide use
 REPEATS = 3
 TIE = 1e-4  # scores this near are equal: neither search is wrong
-APPROXIMATE = {"fast": 0.99, "two-stage": None}  # recall asked for
+APPROXIMATE = {"fast": 0.99, "clusters": 0.99, "two-stage": None}  # recall asked for
 BLOCK = 8192  # keys
 
+DEEP = 100
+
 Search = Callable[[str], Sequence[Hit]]
+Also = dict[str, float | int | str]
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,14 @@ def measure(plan: Plan) -> list[Row]:
     asked = corpus.questions(plan.data, plan.questions)
     backbone = plan.backbone()
     rows: list[Row] = []
+    stores: list[Path] = []
     for chunks in plan.chunks:
-        with closing(Library.open(store(plan, chunks))) as library:
+        stores.append(store(plan, chunks))
+    if plan.copies > 1:
+        last = stores[-1]
+        stores.append(copied(last, last.with_name(f"{last.name}-{plan.copies}-copies"), plan.copies))
+    for folder in stores:
+        with closing(Library.open(folder)) as library:
             retriever = Retriever(library, backbone, library.generation(), plan.fusion)
             engines = {**_ours(retriever, library, asked), **_others(library, asked)}
             rows += [*_rows(plan, library.status(), engines, asked), *_products(plan, retriever, library, asked)]
@@ -58,30 +69,50 @@ def measure(plan: Plan) -> list[Row]:
 def _ours(retriever: Retriever, library: Library, asked: Sequence[str]) -> dict[str, Engine]:
     ways: dict[str, Search] = {
         way: lambda question, way=way: retriever.search(question, TOP, "attention", way)  # type: ignore[misc]
-        for way in ("exact", "fast", "two-stage")
+        for way in ("exact", *APPROXIMATE)
     }
-    first = _first_search(library, ways["two-stage"], asked[0])
-    best = {question: ways["exact"](question) for question in asked}
-    found = {way: recall(best, ways[way]) for way in APPROXIMATE}
+    also = {"clusters": _training(library), "two-stage": _first_search(library, ways["two-stage"], asked[0])}
+    for count in (TOP, DEEP):
+        deep = {way: partial(retriever.search, k=count, retriever="attention", search=way) for way in ways}
+        best = {question: deep["exact"](question) for question in asked}
+        for way in APPROXIMATE:
+            also.setdefault(way, {})[f"recall@{count}"] = recall(best, deep[way])
     size = library.status().bytes
-    kept = {"exact": size.vectors, "fast": size.vectors, "two-stage": size.vectors + size.cache}
+    indexes = {"clusters": _cached(library, ".clusters"), "two-stage": _cached(library, ".faiss")}
+    kept = {way: size.vectors + indexes.get(way, 0) for way in ways}
     engines = {"question to vectors": Engine(lambda question: retriever.backbone.rounds[0].ask(question, ()))}
     for way, search in ways.items():
         bound = APPROXIMATE.get(way)
-        also: dict[str, float | int | str] = {"recall@10": found[way]} if way in found else {}
-        goal = at_least(found[way], bound) if bound else None
-        engines[way] = Engine(search, kept[way], also | (first if way == "two-stage" else {}), goal)
+        goal = at_least(float(also[way][f"recall@{TOP}"]), bound) if bound else None
+        engines[way] = Engine(search, kept[way], also.get(way, {}), goal)
     engines["words (FTS5)"] = Engine(lambda question: retriever.search(question, TOP, "words"), size.sqlite)
     hybrid = {"attention": "by auto"}
-    engines["hybrid (default)"] = Engine(
-        lambda question: retriever.search(question, TOP), size.vectors + size.cache + size.sqlite, hybrid
-    )
+    whole = kept["clusters"] + size.sqlite
+    engines["hybrid (default)"] = Engine(lambda question: retriever.search(question, TOP), whole, hybrid)
     return engines
 
 
-def _first_search(library: Library, search: Search, question: str) -> dict[str, float | int | str]:
+def _training(library: Library) -> Also:
+    """Let a writer make the clusters anew, and time it; a small store has none."""
+    made = library.generation()
+    if made is None or library.clusters(made.id) is None:
+        return {"note": "too few passages: fast"}
+    for path in (library.folder / "cache").glob("*.clusters"):
+        path.unlink()
+    started = time.perf_counter()
+    with library.writing():
+        pass
+    seconds = time.perf_counter() - started
+    return {"training, s": seconds, "s for a million keys": 1e6 * seconds / library.status().tokens}
+
+
+def _cached(library: Library, ending: str) -> int:
+    return sum(path.stat().st_size for path in (library.folder / "cache").glob(f"*{ending}"))
+
+
+def _first_search(library: Library, search: Search, question: str) -> Also:
     """Time the search that has to open the token index, or to build one where none is kept."""
-    index = "opened" if any((library.folder / "cache").iterdir()) else "built"
+    index = "opened" if any((library.folder / "cache").glob("*.faiss")) else "built"
     started = time.perf_counter()
     search(question)
     return {f"first search, index {index}": f"{time.perf_counter() - started:.1f} s"}
@@ -131,13 +162,15 @@ def _unit(random: np.random.Generator, count: int) -> Any:
 
 
 def _rows(plan: Plan, status: Status, engines: Mapping[str, Engine], asked: Sequence[str]) -> Iterator[Row]:
-    times = {count: _medians(engines, asked, count) for count in plan.threads}
+    times = {count: _times(engines, asked, count) for count in plan.threads}
     for name, engine in engines.items():
-        one = times[1][name] if 1 in times else None
-        all = times[max(times)][name] if max(times) > 1 or one is None else None
+        medians = {count: statistics.median(spent[name]) for count, spent in times.items()}
+        one = medians.get(1)
+        all = medians[max(medians)] if max(medians) > 1 or one is None else None
+        slowest: Also = {"p99": number(float(np.percentile(times[min(times)][name], 99)), "ms")}
         kept = {"bytes/token": engine.bytes / status.tokens} if engine.bytes else {}
         what = f"p50 of {status.chunks:,} chunks, {status.tokens:,} keys: {name}"
-        yield Row(STAGE, what, "ms", one=one, all=all, goal=engine.goal, also={**engine.also, **kept})
+        yield Row(STAGE, what, "ms", one=one, all=all, goal=engine.goal, also={**slowest, **engine.also, **kept})
 
 
 def _products(plan: Plan, retriever: Retriever, library: Library, asked: Sequence[str]) -> Iterator[Row]:
@@ -166,8 +199,8 @@ def _products(plan: Plan, retriever: Retriever, library: Library, asked: Sequenc
 _WAYS = {"float32": maxsim._float32, "int8": maxsim._int8}
 
 
-def _medians(engines: Mapping[str, Engine], asked: Sequence[str], count: int) -> dict[str, float]:
-    """Take each engine's median milliseconds; the engines take turns, each with its data warm."""
+def _times(engines: Mapping[str, Engine], asked: Sequence[str], count: int) -> dict[str, list[float]]:
+    """Take each engine's milliseconds for every question; the engines take turns, each with its data warm."""
     spent: dict[str, list[float]] = {name: [] for name in engines}
     with threads(count):
         for _ in range(REPEATS):
@@ -177,7 +210,7 @@ def _medians(engines: Mapping[str, Engine], asked: Sequence[str], count: int) ->
                     started = time.perf_counter()
                     engine.search(question)
                     spent[name].append(1000 * (time.perf_counter() - started))
-    return {name: statistics.median(times) for name, times in spent.items()}
+    return spent
 
 
 @contextmanager

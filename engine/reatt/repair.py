@@ -42,7 +42,8 @@ def repair(library: Library, registry: Path, device: str, on_progress: OnProgres
     report.left = [each for each in doubted if each.path not in there]
     made = library.generation()
     if made is None or not (there or library.lacking(made.id)):
-        return report
+        with library.writing():
+            return report  # a writer makes the clusters anew
     folder = models.find(None, registry, library)
     backbone = models.load_for(made.method, folder, device)
     with library.writing() as writer:

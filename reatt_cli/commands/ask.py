@@ -28,7 +28,7 @@ NO_ANSWER = 4
 
 RetrieverName = Literal["attention", "words", "hybrid"]
 AnswerName = Literal["auto", "span", "sentence"]
-SearchName = Literal["auto", "exact", "fast", "two-stage"]
+SearchName = Literal["auto", "exact", "fast", "clusters", "two-stage"]
 Question = Annotated[str, typer.Argument(metavar="QUESTION", help="The question.", callback=as_utf8)]
 MaybeQuestion = Annotated[
     str | None,

@@ -94,7 +94,7 @@ def _faiss(session: Session) -> Finding:
         fix = "pip uninstall -y faiss-cpu faiss-gpu, then install one of them"
         return _finding("fail", "faiss-cpu and faiss-gpu are both installed and overwrite each other", fix)
     if not found:
-        return _finding("warn", "no FAISS: above 200,000 passages search needs it", "pip install faiss-cpu")
+        return _finding("warn", "no FAISS: `--search two-stage` needs it", "pip install faiss-cpu")
     return _finding("ok", ", ".join(f"{name} {what}" for name, what in found.items()))
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from reatt_store import gate, segments
+from reatt_store.arrays import checksum
+from reatt_store.clusters import kept
 from reatt_store.connection import Connection, open_writer
 from reatt_store.errors import ReadOnly, StoreDamaged, SystemRefused
 from reatt_store.gate import DATABASE
@@ -59,6 +61,7 @@ def _findings(connection: Connection, folder: Path) -> Iterator[list[Damage]]:
     yield from _documents(connection)
     yield _words(connection, folder)
     yield from _segments(connection, folder)
+    yield from _clusters(connection, folder)
     yield _unencoded(connection)
     yield _dead(connection)
 
@@ -126,11 +129,20 @@ def _segments(connection: Connection, folder: Path) -> Iterator[list[Damage]]:
         yield found
 
 
+def _clusters(connection: Connection, folder: Path) -> Iterator[list[Damage]]:
+    """Look at the clusters of every generation; a store without them is sound, only slower to search."""
+    for (generation,) in connection.rows("SELECT id FROM generations"):
+        for name, _, blake2b in kept.rows(connection, generation):
+            with suppress(OSError):
+                if checksum(folder / "cache" / name) != blake2b:
+                    yield [Damage("clusters", name, "its bytes differ from what was written", repairable=True)]
+
+
 def _segment(connection: Connection, folder: Path, name: object, id: int, size: int, blake2b: bytes) -> list[Damage]:
     path = folder / "segments" / "?"
     try:
         path = segment_file(folder, name)
-        if segments.checksum(path) != blake2b:
+        if checksum(path) != blake2b:
             return [Damage("segment", path.name, "its bytes differ from what was written", repairable=True)]
         digests = segments.open_segment(path, id, size).digests
     except (OSError, StoreDamaged) as error:

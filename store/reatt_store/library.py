@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reatt_store import checking, generations, runs
+from reatt_store.clusters import kept
+from reatt_store.clusters.lists import Clusters
 from reatt_store.connection import open_reader, open_writer
 from reatt_store.errors import NoSuchId, UsageError
 from reatt_store.gate import DATABASE
@@ -248,6 +250,10 @@ class Library:
             size, blake2b = sound("caches", "nb", row)
             return size, blake2b
         return None
+
+    def clusters(self, generation: int) -> Clusters | None:
+        """Map the clusters of a generation's keys; None if there are none that are sound."""
+        return kept.open_clusters(self._connection, self.folder, generation)
 
     def problems(self) -> list[Problem]:
         """Return the files that could not be read, by path."""

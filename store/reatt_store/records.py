@@ -197,7 +197,7 @@ class Status:
 class Damage:
     """One damaged part of a store."""
 
-    what: str  # file, database, words, document, chunk, segment, encoding
+    what: str  # file, database, words, document, chunk, segment, clusters, encoding
     id: str
     detail: str
     repairable: bool  # from other data in the store, without the source file

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from reatt_store import gate, segments
+from reatt_store.arrays import checksum
 from reatt_store.connection import CACHE, Connection, connect, open_writer, translated
 from reatt_store.errors import StoreDamaged, StoreError
 from reatt_store.generations import segment_file
@@ -121,7 +122,7 @@ def _segments(old: Connection, new: Connection, folder: Path) -> Iterator[Sequen
         id, generation, name, size, blake2b = row[:5]
         try:
             path = segment_file(folder, name)
-            if segments.checksum(path) != blake2b:
+            if checksum(path) != blake2b:
                 continue
             digests = segments.open_segment(path, id, size).digests
         except (OSError, StoreDamaged):

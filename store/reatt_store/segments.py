@@ -1,17 +1,11 @@
 """Sealed vector files: keys and memory of some chunks, written once, checksummed, memory-mapped, never changed.
 
-A file has the layout of safetensors: eight bytes of header length, a JSON header, then the arrays without gaps. The
-reader below knows two sets of arrays, with and without memory. It checks every number in the header against the size of
-the file and copies nothing, so hundreds of segments open in milliseconds.
+`arrays.py` knows the format of the file; there are two sets of arrays, with and without memory. Nothing is copied, so
+hundreds of segments open in milliseconds.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import mmap
-import os
-import struct
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reatt_store.errors import StoreDamaged
-from reatt_store.opening import open_regular
+from reatt_store import arrays
+from reatt_store.arrays import require
 from reatt_store.records import DIGEST_BYTES
 
 FORMAT = "reatt-segment/1"
-HEADER_LIMIT = 1 << 16  # bytes
 # Wide types come first, so that every array is aligned although there are no gaps.
 _LAYOUT: dict[str, tuple[str, Any]] = {
     "offsets": ("I64", np.int64),
@@ -56,8 +49,8 @@ class Memory:
     scales: NDArray[np.float32]  # (t,)
 
     def __post_init__(self) -> None:
-        _require(self.codes.ndim == 2 and self.scales.shape == self.codes.shape[:1], "one scale for each state")
-        _require(_tiles(self.offsets, len(self.offsets) - 1, len(self.codes)), "offsets that tile the states")
+        require(self.codes.ndim == 2 and self.scales.shape == self.codes.shape[:1], "one scale for each state")
+        require(_tiles(self.offsets, len(self.offsets) - 1, len(self.codes)), "offsets that tile the states")
 
     def states(self, position: int) -> NDArray[np.float32]:
         """Return the states of one chunk (t_i, D)."""
@@ -83,12 +76,12 @@ class Draft:
     memory: Memory | None = None
 
     def __post_init__(self) -> None:
-        _require(len(set(self.digests)) == len(self.digests), "every digest once")
-        _require(all(len(digest) == DIGEST_BYTES for digest in self.digests), "digests of 16 bytes")
-        _require(self.keys.ndim == 2 and self.codes.shape == self.keys.shape, "codes shaped as the keys")
-        _require(self.scales.shape == self.keys.shape[:1], "one scale for each key")
-        _require(_tiles(self.offsets, len(self.digests), len(self.keys)), "offsets that tile the keys")
-        _require(_remembers(self.memory, len(self.digests)), "a memory of every chunk")
+        require(len(set(self.digests)) == len(self.digests), "every digest once")
+        require(all(len(digest) == DIGEST_BYTES for digest in self.digests), "digests of 16 bytes")
+        require(self.keys.ndim == 2 and self.codes.shape == self.keys.shape, "codes shaped as the keys")
+        require(self.scales.shape == self.keys.shape[:1], "one scale for each key")
+        require(_tiles(self.offsets, len(self.digests), len(self.keys)), "offsets that tile the keys")
+        require(_remembers(self.memory, len(self.digests)), "a memory of every chunk")
 
     @property
     def tokens(self) -> int:
@@ -114,7 +107,7 @@ def draft(digests: Sequence[bytes], keys: Sequence[NDArray[np.float32]], states:
     full = np.concatenate(keys)  # (n, d)
     with np.errstate(over="ignore"):
         half = full.astype(np.float16)
-    _require(bool(np.isfinite(half).all()), "keys that fit into half precision")
+    require(bool(np.isfinite(half).all()), "keys that fit into half precision")
     codes, scales = quantise(full)
     memory = None
     if states:
@@ -138,90 +131,28 @@ def quantise(keys: NDArray[np.floating[Any]]) -> Quantised:
 def write(path: Path, drafted: Draft) -> tuple[int, bytes]:
     """Write a draft to disk and sync it; return its size in bytes and its BLAKE2b."""
     digests = np.frombuffer(b"".join(drafted.digests), np.uint8).reshape(-1, DIGEST_BYTES)
-    arrays = {name: getattr(drafted, name) for name in _LAYOUT} | {"digests": digests}
+    found = {name: getattr(drafted, name) for name in _LAYOUT} | {"digests": digests}
     if drafted.memory is not None:
-        arrays |= {f"memory_{name}": getattr(drafted.memory, name) for name in _MEMORY}
-    state = hashlib.blake2b(digest_size=32)
-    size = 0
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "wb") as file:
-        blocks = (np.ascontiguousarray(arrays[name]).reshape(-1).view(np.uint8).data for name in _layout(arrays))
-        for block in (memoryview(_header(arrays)), *blocks):
-            state.update(block)
-            size += file.write(block)
-        file.flush()
-        os.fsync(file.fileno())
-    return size, state.digest()
+        found |= {f"memory_{name}": getattr(drafted.memory, name) for name in _MEMORY}
+    return arrays.write(path, FORMAT, _layout(found), found)
 
 
 def open_segment(path: Path, id: int, size: int) -> Segment:
     """Map a segment of `size` bytes; raises StoreDamaged if its shape is wrong. `checksum` verifies its contents."""
-    with open_regular(path) as file:
-        found = os.fstat(file.fileno()).st_size
-        if found != size:
-            raise _damaged(path, f"it has {found} bytes and should have {size}")
-        try:
-            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except OSError as error:  # which does not say of which file
-            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+    content = arrays.mapped(path, size)
     try:
-        arrays = _arrays(content)
-        chunks = len(arrays["digests"])
-        _require(arrays["digests"].shape == (chunks, DIGEST_BYTES), "digests of 16 bytes")
-        _require(arrays["keys"].ndim == 2 and arrays["codes"].shape == arrays["keys"].shape, "codes as the keys")
-        _require(arrays["scales"].shape == arrays["keys"].shape[:1], "one scale for each key")
-        _require(_tiles(arrays["offsets"], chunks, len(arrays["keys"])), "offsets that tile the keys")
-        own = {name: arrays[f"memory_{name}"] for name in _MEMORY if f"memory_{name}" in arrays}
+        found = arrays.read(content, FORMAT, _layout)
+        chunks = len(found["digests"])
+        require(found["digests"].shape == (chunks, DIGEST_BYTES), "digests of 16 bytes")
+        require(found["keys"].ndim == 2 and found["codes"].shape == found["keys"].shape, "codes as the keys")
+        require(found["scales"].shape == found["keys"].shape[:1], "one scale for each key")
+        require(_tiles(found["offsets"], chunks, len(found["keys"])), "offsets that tile the keys")
+        own = {name: found[f"memory_{name}"] for name in _MEMORY if f"memory_{name}" in found}
         memory = Memory(**own) if own else None
-        _require(_remembers(memory, chunks), "a memory of every chunk")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise _damaged(path, f"its header is wrong: {error}") from error
-    return Segment(id=id, memory=memory, **{name: arrays[name] for name in _LAYOUT})
-
-
-def checksum(path: Path, key: bytes = b"") -> bytes:
-    """Return the BLAKE2b of a file, read in blocks; with a key, only the owner of the key can compute it."""
-    state = hashlib.blake2b(digest_size=32, key=key)
-    with open_regular(path) as file:
-        while block := file.read(1 << 20):
-            state.update(block)
-    return state.digest()
-
-
-def _header(arrays: dict[str, NDArray[Any]]) -> bytes:
-    entries: dict[str, object] = {"__metadata__": {"format": FORMAT}}
-    end = 0
-    for name, (dtype, _) in _layout(arrays).items():
-        start, end = end, end + arrays[name].nbytes
-        entries[name] = {"dtype": dtype, "shape": arrays[name].shape, "data_offsets": (start, end)}
-    text = json.dumps(entries, separators=(",", ":")).encode()
-    text += b" " * (-(8 + len(text)) % 64)  # the arrays start on a cache line
-    return struct.pack("<Q", len(text)) + text
-
-
-def _arrays(content: mmap.mmap) -> dict[str, NDArray[Any]]:
-    _require(len(content) >= 8, "eight bytes of header length")
-    (length,) = struct.unpack("<Q", content[:8])
-    _require(length <= min(HEADER_LIMIT, len(content) - 8), "a header inside the file")
-    entries = json.loads(content[8 : 8 + length])
-    _require(entries.pop("__metadata__") == {"format": FORMAT}, f"format {FORMAT}")
-    layout = _layout(entries)
-    _require(list(entries) == list(layout), f"the arrays {', '.join(layout)}")
-    arrays = {}
-    position = 0
-    for name, (dtype, kind) in layout.items():
-        entry = entries[name]
-        shape = entry["shape"]
-        _require(entry["dtype"] == dtype, f"{name} of type {dtype}")
-        _require(all(type(axis) is int and 0 <= axis <= len(content) for axis in shape), f"a shape of {name}")
-        count = int(np.prod(shape, dtype=object))  # Python integers cannot overflow
-        start, end = entry["data_offsets"]
-        _require(start == position and end == start + count * np.dtype(kind).itemsize, f"{name} without gaps")
-        _require(8 + length + end <= len(content), f"{name} inside the file")
-        arrays[name] = np.frombuffer(content, kind, count, offset=8 + length + start).reshape(shape)
-        position = end
-    _require(8 + length + position == len(content), "nothing after the last array")
-    return arrays
+        require(_remembers(memory, chunks), "a memory of every chunk")
+    except arrays.WRONG as error:
+        raise arrays.damaged(path, f"its header is wrong: {error}") from error
+    return Segment(id=id, memory=memory, **{name: found[name] for name in _LAYOUT})
 
 
 def _layout(named: Container[str]) -> dict[str, tuple[str, Any]]:
@@ -240,12 +171,3 @@ def _tiles(offsets: NDArray[np.int64], chunks: int, keys: int) -> bool:
     if offsets.shape != (chunks + 1,) or offsets[0] != 0 or offsets[-1] != keys:
         return False
     return bool((np.diff(offsets) >= 0).all())
-
-
-def _require(holds: bool, what: str) -> None:
-    if not holds:
-        raise ValueError(f"expected {what}")
-
-
-def _damaged(path: Path, detail: str) -> StoreDamaged:
-    return StoreDamaged(f"{path} is damaged: {detail}", "reatt check --repair", str(path))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from reatt_store import generations, runs, sealing
+from reatt_store.clusters import kept
 from reatt_store.connection import Connection, open_writer, translated
+from reatt_store.errors import DiskFull, ReadOnly, StoreDamaged
 from reatt_store.lexical import index as words
 from reatt_store.locking import locked
 from reatt_store.records import Chunk, Document, Outcome, Problem, seal
@@ -26,7 +28,10 @@ def writing(folder: Path, keep: Path | None = None) -> Iterator[Writer]:
         connection = open_writer(folder)
         try:
             sweep(connection, folder, keep)
-            yield Writer(folder, connection)
+            writer = Writer(folder, connection)
+            yield writer
+            if made := generations.current(connection):
+                writer.keep_clusters(made.id)
         finally:
             connection.close()
 
@@ -54,6 +59,7 @@ class Writer:
         self._folder = folder
         self._connection = connection
         self._removed: set[bytes] = set()  # digests of chunks that this writer removed
+        self._published = 0  # chunks with new vectors, since the clusters were last looked at
 
     def publish(
         self, documents: Sequence[tuple[Document, Sequence[Chunk]]], segment: Draft | None, generation: int
@@ -77,6 +83,10 @@ class Writer:
                 digests = [chunk.digest for _, chunks in newest.values() for chunk in chunks]
                 if lost := generations.missing(self._connection, generation, digests):
                     raise ValueError(f"{len(lost)} chunks have no vectors in generation {generation}")
+        if draft is not None:
+            self._published += len(draft.digests)
+            if self._published >= kept.FIRST and 2 * self._published > kept.count(self._connection, generation):
+                self.keep_clusters(generation)  # a search that meets a long run must not scan most of the store
 
     def remove(self, document_ids: Iterable[int]) -> int:
         """Remove documents; unknown ids are ignored. Returns the number removed."""
@@ -189,8 +199,20 @@ class Writer:
         sweep(self._connection, self._folder)
         return freed
 
+    def keep_clusters(self, generation: int) -> None:
+        """Bring the clusters of a generation up to date if too many chunks are not covered.
+
+        A search is right without them, only slower. So no change fails because they cannot be made: nothing is said of
+        a damaged segment here, because `check` does, nor of a full disk, because the next change would find it.
+        """
+        self._published = 0
+        with suppress(StoreDamaged, DiskFull, ReadOnly), translated(self._folder):
+            made = kept.update(self._connection, self._folder, generation)
+            if made is not None:
+                self.add_cache(generation, made.name, made.path, made.blake2b)
+
     def add_cache(self, generation: int, name: str, path: Path, blake2b: bytes) -> None:
-        """Move a file to `cache/` and replace the generation's earlier one. Its checksum was computed before the lock.
+        """Move a file to `cache/` and replace the generation's earlier one of its kind, which its name ends with.
 
         Not synced: a cache damaged by a power cut fails its checksum and is built again.
         """
@@ -198,7 +220,8 @@ class Writer:
             row = [name, generation, path.stat().st_size, blake2b]
             path.replace(self._folder / "cache" / name)
         with self._connection.transaction():
-            self._connection.execute("DELETE FROM caches WHERE generation = ?", [generation])
+            kind = "DELETE FROM caches WHERE generation = ? AND name LIKE '%' || ?"
+            self._connection.execute(kind, [generation, Path(name).suffix])
             self._connection.execute("INSERT INTO caches VALUES (?, ?, ?, ?)", row)
         sweep(self._connection, self._folder)
 

@@ -1,8 +1,9 @@
 """Search by attention: weighted MaxSim between a question's queries and the keys of one generation of a store.
 
-`exact` scores every key in float32. `fast` scores every key in int8, and the best chunks again in float32. `two-stage`
-scores only chunks with a key near one of the queries (ReAtt section 2.4). If decoder heads ask, each with many vectors,
-`fast` and `two-stage` first search with the sum of each head's vectors. All three return the same scores for a chunk.
+`exact` scores every key in float32. `fast` scores every key in int8, and the best chunks again in float32. `clusters`
+does so with the chunks that clusters of keys find, and with those that no cluster covers yet. `two-stage` scores the
+chunks with a key near one of the queries (ReAtt section 2.4). If decoder heads ask, each with many vectors, `fast` and
+`two-stage` first search with the sum of each head's vectors. All return the same scores for a chunk.
 """
 
 from __future__ import annotations
@@ -17,19 +18,16 @@ import torch
 from torch import Tensor
 
 from reatt.model.backbone import Queries
-from reatt.search import maxsim
+from reatt.search import candidates, maxsim
 from reatt.search.maxsim import Live, Place
 from reatt.search.query_runs import alike, gathered
 from reatt.search.score import pairs
+from reatt_store.clusters.lists import Clusters
 from reatt_store.library import Library, Segment
 from reatt_store.selection import EVERYTHING, Selection
 
 if TYPE_CHECKING:
     from reatt_store.nearest import TokenIndex
-
-# `auto` is `two-stage` above this number of chunks. Measured on 100,000 chunks of 127 keys, one thread: `fast` takes
-# 214 ms; `two-stage` takes 327 ms, with an index of 1.7 GB that took 92 s to build (bench/results/bench.md).
-FAST_LIMIT = 200_000
 
 
 @dataclass(frozen=True)
@@ -59,11 +57,10 @@ class AttentionIndex:
 
     def search(self, queries: Queries, k: int, search: str, among: Selection = EVERYTHING) -> list[tuple[int, float]]:
         """Return (chunk id, score) of the best k texts, best first; a text may have several chunk ids."""
-        ways = {"exact": self._exact, "fast": self._fast, "two-stage": self._two_stage}
-        chunks = sum(len(segment.digests) for segment in self._segments.values())
-        auto = "fast" if chunks <= FAST_LIMIT else "two-stage"
-        live = self._live(among)
-        places = ways[auto if search == "auto" else search](queries, k, live)
+        auto = self._clustered if self._clusters is not None else self._fast
+        ways = {"auto": auto, "exact": self._exact, "fast": self._fast}
+        ways |= {"clusters": self._clustered, "two-stage": self._two_stage}
+        places = ways[search](queries, k, self._live(among))
         ids = self._library.chunk_ids(self._generation, [(p.segment, p.position) for p in places], among)
         return [(id, place.score) for place, found in zip(places, ids, strict=True) for id in found]
 
@@ -112,6 +109,10 @@ class AttentionIndex:
         return self._loaded[device]
 
     @cached_property
+    def _clusters(self) -> Clusters | None:
+        return self._library.clusters(self._generation)
+
+    @cached_property
     def _tokens(self) -> TokenIndex:
         from reatt_store.nearest import open_index
 
@@ -131,9 +132,18 @@ class AttentionIndex:
     def _fast(self, queries: Queries, k: int, live: Live) -> list[Place]:
         return maxsim.fast(queries, self._shards(queries), k, live)
 
+    def _clustered(self, queries: Queries, k: int, live: Live) -> list[Place]:
+        """Score the chunks that the clusters find and those that they do not cover; without clusters, scan."""
+        if self._clusters is None or not candidates.suits(queries, self._clusters):
+            return self._fast(queries, k, live)
+        found = candidates.find(queries, self._clusters, self._segments, k, live)
+        shards = self._shards(queries)
+        whole = [shard for shard in shards if shard.id in found.whole]
+        return maxsim.narrowed(queries, shards, found.segments, found.positions, k, whole, live)
+
     def _two_stage(self, queries: Queries, k: int, live: Live) -> list[Place]:
         """Take the chunks with a key near any query, or near the sum of a head's queries, and return the best."""
         asking = gathered(queries) if alike(queries) else queries
         _, rows = self._tokens.search(asking.vectors.cpu().numpy(), self._token_candidates, live)
-        candidates = np.unique(np.stack(self._tokens.chunk_of(np.unique(rows[rows >= 0])), 1), axis=0)  # (c, 2)
-        return maxsim.among(queries, self._shards(queries), candidates[:, 0], candidates[:, 1], k)
+        near = np.unique(np.stack(self._tokens.chunk_of(np.unique(rows[rows >= 0])), 1), axis=0)  # (c, 2)
+        return maxsim.among(queries, self._shards(queries), near[:, 0], near[:, 1], k)

@@ -16,7 +16,7 @@ class Query:
     question: str
     top: int = TOP  # the number of chunks
     retriever: str = "hybrid"  # or "attention", or "words"
-    search: str = "auto"  # how attention searches: or "exact", "fast", "two-stage"
+    search: str = "auto"  # how attention searches: or "exact", "fast", "clusters", "two-stage"
     only: Selection | str | None = None  # which documents; a text is a glob that their paths, or the ends, must match
     rounds: int | None = None  # None: all rounds of the method
     rerank: bool = False  # the last round only reorders what the round before has found
