@@ -8,7 +8,8 @@ from reatt.weights import models
 from reatt_store.library import Library
 
 REATT = [sys.executable, "-m", "reatt_cli.app"]
-FAST = ("--steps", "2", "--teach-at-once")
+FAST = ("--steps", "2", "--teach-at-once", "--freeze", "reader")  # retrieval with keys of its own
+QUICK = ("--steps", "2")  # the question's side, from stored keys
 THINGS = "dome lens mirror fence oven ferry harbour garden notebook comet".split()
 PEOPLE = "Ada Berg,Ole Dahl,Kari Lund,Nils Moen,Eva Holm".split(",")
 

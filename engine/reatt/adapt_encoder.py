@@ -148,7 +148,7 @@ class EncoderCourse:
         """Check memory, disk and time, and discard an unfinished earlier run or resume it."""
         self._trainer = self._make_trainer()
         self._read, self._encoding = self._plan_measuring()
-        self._warnings = (*self._warnings, *self._clean(writer, resume))
+        self._warnings = (*self._warnings, *clean(self.library, writer, resume))
         self._started(self._trainer, resume)
 
     def measure(self, model: ReAtt, generation: int) -> list[Asked]:
@@ -183,8 +183,7 @@ class EncoderCourse:
 
     def tidy(self) -> None:
         """Remove the checkpoints, and a model that was not judged."""
-        checkpoints.forget(self._training)
-        shutil.rmtree(self.library.folder / ADAPTED, ignore_errors=True)
+        tidy(self.library)
 
     def _started(self, trainer: Trainer, resume: bool) -> Trainer:
         """Restore a trainer from an earlier run, after the first process has cleaned up."""
@@ -195,20 +194,6 @@ class EncoderCourse:
             if len(trainer.close) > examples or any(chunk >= chunks for row in trainer.close for chunk in row):
                 raise checkpoints.unreadable(self._training, "its close chunks are of another corpus")
         return trainer
-
-    def _clean(self, writer: Writer, resume: bool) -> list[str]:
-        """Discard an unfinished earlier run, unless this run resumes it."""
-        left = checkpoints.exists(self._training)
-        if resume and left:
-            return []
-        kept = {model.generation for model in self.library.models()}
-        for made in self.library.generations():
-            if made.id not in kept:
-                writer.drop_generation(made.id)
-        models.drop_unused(self.library)
-        self.tidy()
-        warning = {(False, True): DROPPED, (True, False): ANEW}.get((resume, left))
-        return [warning] if warning else []
 
     def _make_trainer(self) -> Trainer:
         freeze, model = FREEZES[self.options.freeze], self.model
@@ -341,3 +326,24 @@ class EncoderCourse:
             close += close_chunks(examples[at : at + SEARCHED_TOGETHER], corpus, search, self.options.plan.close)
         self.tell(Progress("search", len(examples), len(examples)))
         return [with_gold(each, example, corpus) for each, example in zip(close, examples, strict=True)]
+
+
+def clean(library: Library, writer: Writer, resume: bool) -> list[str]:
+    """Discard an unfinished earlier run, unless this run resumes it; return what a user should know."""
+    left = checkpoints.exists(library.folder / TRAINING)
+    if resume and left:
+        return []
+    kept = {model.generation for model in library.models()}
+    for made in library.generations():
+        if made.id not in kept:
+            writer.drop_generation(made.id)
+    models.drop_unused(library)
+    tidy(library)
+    warning = {(False, True): DROPPED, (True, False): ANEW}.get((resume, left))
+    return [warning] if warning else []
+
+
+def tidy(library: Library) -> None:
+    """Remove the checkpoints of a run, and a model that was not judged."""
+    checkpoints.forget(library.folder / TRAINING)
+    shutil.rmtree(library.folder / ADAPTED, ignore_errors=True)

@@ -264,13 +264,15 @@ class Store:
         generation = self._settle()
         loaded = generation is not None and (with_model or True in self._retrievers)
         if loaded not in self._retrievers:
-            from reatt.search.retriever import Retriever
+            from reatt.search.retriever import NAMED, Retriever
             from reatt.weights import models
             from reatt.weights.folder import FUSION_WEIGHT
 
-            weight = models.fusion(self.model, FUSION_WEIGHT, generation.method) if generation and loaded else 0.0
-            backbone = self._reader(generation) if generation and loaded else None
-            self._retrievers[loaded] = Retriever(self.library, backbone, generation, weight)
+            weight, named, backbone = 0.0, NAMED, None
+            if generation and loaded:
+                weight = models.fusion(self.model, FUSION_WEIGHT, generation.method)
+                named, backbone = models.named(self.model, NAMED), self._reader(generation)
+            self._retrievers[loaded] = Retriever(self.library, backbone, generation, weight, named=named)
         return self._retrievers[loaded]
 
     # How.

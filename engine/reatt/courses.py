@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from reatt.adapt import Course
     from reatt.adapt_decoder import DecoderCourse
     from reatt.adapt_encoder import EncoderCourse
+    from reatt.adapt_keys import KeysCourse
     from reatt.training.plans import Plan, Row
     from reatt.training.ranks import Ranks
     from reatt.weights.folder import ModelFolder
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 MINUTES = 20.0  # of a run for which neither minutes nor steps are given
 NOT_REATT = ("qrels", "warm_start")
+NOT_KEYS = ("close_from", "preset")  # an option of these, without questions, asks for the whole head
 NOT_INTRA = (
     "judged", "spans", "masked", "freeze", "close_from", "preset", "teacher", "wait", "resume", "exclude_source",
 )  # fmt: skip
@@ -93,7 +95,18 @@ def checked(library: Library, options: AdaptOptions) -> str:
 
 def course(library: Library, folder: ModelFolder, device: str, options: AdaptOptions, hooks: Hooks) -> Course[Any]:
     """Load the model and gather its training material; raises like `checked`, and if there is too little material."""
-    return COURSES[checked(library, options)](library, folder, device, options, hooks)
+    method = checked(library, options)
+    way = "keys" if method == "reatt" and learns_from_keys(options) else method
+    return COURSES[way](library, folder, device, options, hooks)
+
+
+def learns_from_keys(options: AdaptOptions) -> bool:
+    """Return whether only the question's side learns, from stored keys: the default without questions."""
+    if options.qa or options.judged or options.exclude_source:
+        return False
+    usual = AdaptOptions()
+    given = [name for name in NOT_KEYS if getattr(options, name) != getattr(usual, name)]
+    return options.freeze == "chunks" or (options.freeze is None and not given)
 
 
 def encoder_course(
@@ -122,6 +135,26 @@ def encoder_course(
     return EncoderCourse(library, folder, model, material, how, tell, on_row, stop, hooks.began, ranks)
 
 
+def keys_course(library: Library, folder: ModelFolder, device: str, options: AdaptOptions, hooks: Hooks) -> KeysCourse:
+    """Train the question's side of retrieval, from the keys that the store keeps."""
+    from reatt.adapt_encoder import Sources, gather
+    from reatt.adapt_keys import PASSAGES, KeysCourse, KeysOptions
+    from reatt.model.backbone import KEEPING
+    from reatt.training import feasible
+    from reatt.training.query_projection import PLAN
+    from reatt.training.ranks import ALONE
+    from reatt.weights import models
+
+    keeps = feasible.in_force(library).method == KEEPING
+    model = models.load(folder, device, keeps_states=keeps)
+    spans = None if options.spans is None else Path(options.spans)
+    material = gather(library, Sources(spans=spans, hold_out=options.hold_out, passages=PASSAGES), options.seed)
+    plan = replace(PLAN, seed=options.seed)
+    how = KeysOptions(plan, accept=options.accept, minutes=_minutes(options), steps=options.steps)
+    ranks = hooks.ranks or ALONE
+    return KeysCourse(library, folder, model, material, how, hooks.tell, hooks.on_row, hooks.stop, hooks.began, ranks)
+
+
 def decoder_course(
     library: Library, folder: ModelFolder, device: str, options: AdaptOptions, hooks: Hooks
 ) -> DecoderCourse:
@@ -139,7 +172,11 @@ def decoder_course(
     return DecoderCourse(library, folder, model, files, how, hooks.tell, hooks.on_row, hooks.stop, hooks.began)
 
 
-COURSES: Mapping[str, Callable[..., Course[Any]]] = {"reatt": encoder_course, "intra": decoder_course}
+COURSES: Mapping[str, Callable[..., Course[Any]]] = {
+    "reatt": encoder_course,
+    "keys": keys_course,
+    "intra": decoder_course,
+}
 
 
 def _minutes(options: AdaptOptions) -> float | None:

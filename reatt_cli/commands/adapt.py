@@ -18,6 +18,7 @@ from reatt_cli.session import Session, short_path
 if TYPE_CHECKING:
     from reatt.adapt import Course
     from reatt.adapt_encoder import EncoderCourse
+    from reatt.adapt_keys import KeysCourse
     from reatt.courses import AdaptOptions
     from reatt.judging.report import Report
     from reatt.progress import Progress
@@ -43,7 +44,7 @@ Minutes = Annotated[float | None, typer.Option("--minutes", min=0.1, metavar="N"
 StepCount = Annotated[int | None, typer.Option("--steps", min=1, metavar="N", help="Train N steps, not N minutes.")]
 Freeze = Annotated[
     Literal["none", "retriever", "reader", "chunks"] | None,
-    typer.Option("--freeze", help="What stays fixed; chunks, retriever: no re-encoding [reader, without questions]."),
+    typer.Option("--freeze", help="What stays fixed; chunks, retriever: no re-encoding [chunks, without questions]."),
 ]
 HoldOut = Annotated[str, typer.Option("--hold-out", metavar="SHARE", help="Share of documents held out for measuring.")]
 CloseFrom = Annotated[
@@ -108,7 +109,7 @@ def adapt(
 def _learn(session: Session, options: AdaptOptions, dry_run: bool) -> int:
     """Train as the options say; print the result, or what a run would need."""
     from reatt import adapt, courses
-    from reatt.adapt_encoder import EncoderCourse
+    from reatt.adapt_decoder import DecoderCourse
     from reatt.training import ranks
     from reatt_store.errors import UsageError
 
@@ -122,12 +123,12 @@ def _learn(session: Session, options: AdaptOptions, dry_run: bool) -> int:
         _stoppable(session, resumes=method != "intra") as stop,
     ):
         course = session.store.course(options, courses.Hooks(show, _rows(show), stop, began, together))
-        if isinstance(course, EncoderCourse) and together.number:  # only the first process prints
+        if not isinstance(course, DecoderCourse) and together.number:  # only the first process prints
             if not dry_run:
                 course.help(options.resume)
             return 0
         _tell_plan(session, course)
-        planned = _planned(session, course) if dry_run and isinstance(course, EncoderCourse) else None
+        planned = _planned(session, course) if dry_run and not isinstance(course, DecoderCourse) else None
         result = planned or _done(session, adapt.run(course, options.resume))
     session.out.result(result, lambda: _render(session, result))
     return 0 if dry_run or result.accepted else KEPT
@@ -171,12 +172,10 @@ def _rows(show: Callable[[Progress], None]) -> Callable[[Row, float], None]:
 
 def _tell_plan(session: Session, course: Course[Any]) -> None:
     from reatt.adapt_decoder import DecoderCourse
-    from reatt.adapt_encoder import EncoderCourse
 
     if isinstance(course, DecoderCourse):
         train, held_out = len(course.split.train), len(course.split.held)
         return session.out.note(f"plan   {counted(train, 'question')} with evidence, {held_out:,} held out")
-    assert isinstance(course, EncoderCourse), "there are two"
     material, options = course.material, course.options
     total = sum(material.kinds.values())
     held, how = material.split, f"{options.steps} steps" if options.steps else f"{options.minutes:g} min"
@@ -184,7 +183,7 @@ def _tell_plan(session: Session, course: Course[Any]) -> None:
     session.out.note(f"plan   {human_count(total)} examples ({_mix(material.kinds)}), {out}, {how}")
 
 
-def _planned(session: Session, course: EncoderCourse) -> schemas_adapt.Adapt:
+def _planned(session: Session, course: EncoderCourse | KeysCourse) -> schemas_adapt.Adapt:
     from reatt_cli.schemas import adapt as schemas_adapt
 
     material = course.material

@@ -11,11 +11,12 @@ from dataclasses import replace
 
 import pytest
 
-from reatt import adapt_encoder
+from reatt import adapt_encoder, adapt_keys
 from reatt import open as open_store
 from reatt.courses import AdaptOptions
 from reatt.judging.report import to_json
 from reatt.lessons.examples import Example
+from reatt.model.reatt import ReAtt
 from reatt.search.retriever import Retriever
 from reatt.training import feasible, freezing
 from reatt.training.plans import Row, TrainingLog
@@ -23,7 +24,7 @@ from reatt.weights import models
 from reatt.weights.write import FUSION
 from reatt_store.errors import UsageError
 from reatt_store.library import Library
-from tests.corpus_made import FAST, REATT, left_over, state
+from tests.corpus_made import FAST, QUICK, REATT, left_over, state
 
 KILLS = max(1, int(os.environ.get("KILLS", "3000")) // 20)  # a share of all tests of R1: see test_kills.py
 
@@ -53,7 +54,7 @@ def test_a_dry_run_says_what_would_be_and_changes_nothing(adapt, records):
 def test_the_library_adapts_as_the_command_does(adapt, ready, tmp_path):
     shutil.copytree(ready, tmp_path / "same")
     with open_store(tmp_path / "same") as same:
-        report = same.adapt(options=AdaptOptions(steps=2, wait=False, accept="always"))
+        report = same.adapt(options=AdaptOptions(steps=2, freeze="reader", wait=False, accept="always"))
         assert same.search("dome of Ada Berg").generation == same.library.generation()
     _, told = adapt(*FAST, "--accept", "always")
     mine = to_json(report)
@@ -104,7 +105,7 @@ def test_a_store_that_keeps_states_goes_on_keeping_them(adapt, records, reatt, m
         "ingest", "--store", records, "--model", model, "--reencode", "--keep-states", ready.parent / "corpus"
     )
     assert moved.code == 0
-    _, told = adapt("--steps", "1", "--accept", "always")
+    _, told = adapt("--steps", "1", "--accept", "always", "--freeze", "reader")
     assert told["reencoded"] > 0
     with Library.open(records) as library:
         made = library.generation()
@@ -222,10 +223,40 @@ def test_a_kill_leaves_the_old_model_or_the_new_one_and_never_a_mix(kills, recor
 
 
 def test_a_run_by_minutes_learns_and_ends_with_a_verdict(adapt, records):
-    code, told = adapt("--minutes", "0.2", "--accept", "always")
+    code, told = adapt("--minutes", "3", "--accept", "always")
     assert code == 0, told
     assert told["log"]
-    assert told["settings"]["minutes"] == 0.2
+    assert (told["settings"]["minutes"], told["settings"]["freeze"], told["reencoded"]) == (3, "chunks", 0)
+
+
+def test_without_questions_nothing_is_encoded_and_hybrid_search_gets_its_own_weights(adapt, records, monkeypatch):
+    monkeypatch.setattr(ReAtt, "encode_chunks", lambda *_: pytest.fail("a chunk was encoded"))
+    before, found = state(records), answers(records)
+    _, told = adapt(*QUICK, "--accept", "always", "--seed", "4")
+    after = state(records)
+    assert (told["reencoded"], after[:2], told["primary"]) == (0, before[:2], "ndcg@10")
+    assert answers(records) != found
+    with Library.open(records) as library:
+        named = models.find(None, records / "nowhere", library)
+        assert {"fusion", "named"} <= named.settings.keys()
+    assert left_over(records) == []
+
+
+def test_a_run_that_was_killed_goes_on_with_what_it_had_learnt(adapt, records, ready, monkeypatch):
+    _, whole = adapt("--steps", "6", "--accept", "always")
+    shutil.rmtree(records)
+    shutil.copytree(ready, records)
+    with monkeypatch.context() as patched:
+        patched.setattr(adapt_keys, "projecting", lambda *_: _interrupted())
+        adapt("--steps", "6", "--accept", "always")
+    assert left_over(records)
+    _, resumed = adapt("--steps", "6", "--accept", "always", "--resume")
+    assert resumed["model"]["sha256"] == whole["model"]["sha256"]
+    assert left_over(records) == []
+
+
+def _interrupted():
+    raise KeyboardInterrupt
 
 
 def test_a_run_that_goes_on_has_the_minutes_that_are_left(adapt, monkeypatch):
@@ -241,5 +272,5 @@ def test_a_run_that_goes_on_has_the_minutes_that_are_left(adapt, monkeypatch):
 
     monkeypatch.setattr(adapt_encoder.EncoderCourse, "_started", interrupted)
     monkeypatch.setattr(adapt_encoder, "train", no_step)
-    adapt("--minutes", "50", "--resume")
+    adapt("--minutes", "50", "--resume", "--freeze", "reader")
     assert 2900 < budgets[0].total <= 3000

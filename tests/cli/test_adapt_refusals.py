@@ -5,7 +5,8 @@ import shutil
 
 import pytest
 
-from reatt import adapt_encoder
+from reatt import adapt_encoder, adapt_keys
+from reatt.adapt_keys import Pace
 from reatt.judging.costs import Costs
 from reatt.training import checkpoints, resources
 from reatt_store.library import Library
@@ -82,8 +83,12 @@ def test_another_model_than_the_stores_is_refused(adapt, write_model, home):
 
 def test_too_few_minutes_are_told_with_the_number_that_would_do(adapt, records, monkeypatch):
     monkeypatch.setattr(adapt_encoder.EncoderCourse, "_costs", lambda self: Costs(300.0, 1e-6, 0.0))
-    code, told = adapt("--minutes", "5")
+    code, told = adapt("--minutes", "5", "--freeze", "reader")
     assert (code, told["fix"]) == (2, "--minutes 16")
+    monkeypatch.setattr(adapt_keys.KeysCourse, "_pace", lambda self: Pace(0.01, 2.0, 0.1, 1.0))
+    code, told = adapt("--minutes", "2")
+    assert (code, told["message"]) == (2, "--minutes 2 is too short to judge what was learnt")
+    assert told["fix"] == "--minutes 2.4"
     with Library.open(records) as library:
         assert library.runs() == []
 

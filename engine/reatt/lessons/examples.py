@@ -86,8 +86,11 @@ def masked_examples(
     least: int = LEAST_MASKED,
     exclude_source: bool = False,
     book: PhraseBook | None = None,
+    passages: int | None = None,
 ) -> tuple[Example, ...]:
-    """Mask one salient span in each sentence of the corpus; raises TooFewSpans if there are fewer than `least`.
+    """Mask one salient span in each sentence of the corpus, or of some of its `passages`.
+
+    Raises TooFewSpans if there are fewer than `least`.
 
     With `exclude_source` the sentence's own chunk and its copies must not be read. Then only spans that recur in
     other chunks are used, and no chunk is known to be right. ReAtt reads the source, which in a small corpus is often
@@ -96,6 +99,7 @@ def masked_examples(
     draw = random.Random(seed)  # noqa: S311
     numbers = [number for number, first in enumerate(corpus.equal) if number == first]
     draw.shuffle(numbers)
+    numbers = numbers[:passages]
     statistics = Statistics(corpus.passages[number].text for number in numbers[:STATISTICS_CHUNKS])
     sampler = Sampler(statistics, draw, book, recurring_only=exclude_source)
     made = _tiers(list(islice(_masked(corpus, numbers, sampler, exclude_source), limit)))

@@ -24,6 +24,7 @@ class Sources:
     masked: bool = False  # in addition to the files
     exclude_source: bool = False
     hold_out: float = 0.05
+    passages: int | None = None  # how many passages masked sentences come from, at random; None: all
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def gather(library: Library, sources: Sources, seed: int) -> Material:
     examples: list[Example] = [example for labelled in read for example in labelled.examples]
     if sources.masked or not read:
         book = read_spans(sources.spans) if sources.spans else None
-        examples += masked_examples(corpus, seed, exclude_source=sources.exclude_source, book=book)
+        some = sources.passages
+        examples += masked_examples(corpus, seed, exclude_source=sources.exclude_source, book=book, passages=some)
     split = hold_out(examples, corpus, share=sources.hold_out, seed=seed)
     split = replace(split, train=mixed(split.train, seed))
     return Material(corpus, split, tuple(warning for labelled in read for warning in labelled.warnings))

@@ -89,6 +89,14 @@ class AttentionIndex:
             found[chunk] = torch.from_numpy(segment.keys[rows].astype(np.float32))
         return found
 
+    def views(self, chunks: Sequence[int]) -> dict[int, Tensor]:
+        """Return the keys (n, d) of given chunks as they lie in the store, in float16 and without copying them."""
+        shards = {shard.id: shard for shard in (maxsim.load(segment) for segment in self._segments.values())}
+        return {
+            chunk: shards[id].keys[slice(*shards[id].offsets[position : position + 2].tolist())]
+            for chunk, (id, position) in self._places(chunks).items()
+        }
+
     def best_keys(self, queries: Queries, chunk: int) -> BestKeys | None:
         """Explain a chunk's score; None if it has no vectors."""
         keys = self.keys([chunk]).get(chunk)

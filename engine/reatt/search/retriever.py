@@ -99,12 +99,13 @@ class Retriever:
         generation: Generation | None,
         fusion: float = FUSION_WEIGHT,
         token_candidates: int = TOKEN_CANDIDATES,
+        named: float = NAMED,
     ) -> None:
         if backbone is not None and generation is not None and backbone.fingerprint() != generation.fingerprint:
             made_by = f"{generation.model_name} {generation.model_sha256[:8]}"
             fix = "reatt ingest --reencode, or --retriever words"
             raise ModelMismatch(f"the store's vectors were made by {made_by}, not by this model", fix)
-        self.library, self.generation, self.fusion = library, generation, fusion
+        self.library, self.generation, self.fusion, self.named = library, generation, fusion, named
         self.token_candidates = token_candidates
         self._backbone = backbone
         self._version: int | None = None  # of the store when it was last checked
@@ -263,11 +264,11 @@ class Retriever:
         words = dict(self.library.words(query.question, deep, query.among))
         names = dict(self.library.names(query.question, deep, query.among))
         if heard is None:
-            return Scores(fuse({}, words, 0.0, names), words)
+            return Scores(fuse({}, words, 0.0, names, self.named), words)
         attention = self._attended(query, deep, heard)
         found = [chunk for chunk in {**words, **names} if chunk not in attention]
         attention |= self._index.scores(heard.queries, found)
-        return Scores(fuse(attention, words, self.fusion, names), words, attention)
+        return Scores(fuse(attention, words, self.fusion, names, self.named), words, attention)
 
     def _attended(self, query: Query, k: int, heard: Heard) -> dict[int, float]:
         """Return chunk id -> score by attention, best first."""

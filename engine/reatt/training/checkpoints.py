@@ -82,6 +82,13 @@ def unreadable(folder: Path, why: str) -> UsageError:
     return UsageError(message, "run the command without --resume", str(folder))
 
 
+def require_identity(found: Checkpoint, identity: str, folder: Path) -> None:
+    """Raise UsageError unless a checkpoint belongs to the run that is to continue."""
+    if found.state.get("identity") != identity:
+        message = "the run that was interrupted had other settings, another model or other documents"
+        raise UsageError(message, "the options it had, or run without --resume", str(folder))
+
+
 def require_shapes(found: Checkpoint, needed: Shapes, optional: Shapes, folder: Path) -> None:
     """Raise UsageError unless a checkpoint has the tensors that are needed, no unknown ones, and all of their shape."""
     known = {**needed, **optional}

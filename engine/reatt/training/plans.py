@@ -75,6 +75,17 @@ class Seconds:
 
 
 @dataclass(frozen=True)
+class Shorter:
+    """The shorter of several budgets."""
+
+    budgets: tuple[Budget, ...]
+
+    def share(self, steps: int, seconds: float) -> float:
+        """Return the share of the budget that ends first."""
+        return max(budget.share(steps, seconds) for budget in self.budgets)
+
+
+@dataclass(frozen=True)
 class Row:
     """One step in the log."""
 

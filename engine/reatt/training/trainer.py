@@ -183,9 +183,7 @@ class Trainer:
         found = checkpoints.load(folder)
         if found is None:
             return False
-        if found.state.get("identity") != self.identity:
-            message = "the run that was interrupted had other settings, another model or other documents"
-            raise UsageError(message, "the options it had, or run without --resume", str(folder))
+        checkpoints.require_identity(found, self.identity, folder)
         tensors = dict(found.tensors)
         close = tensors.pop("close", torch.empty(0, 0))
         self._require(checkpoints.Checkpoint(tensors, found.state), close, folder)
@@ -227,7 +225,7 @@ class Trainer:
             and type(found.state.get("spent")) in (int, float)
             and isinstance(found.state.get("teaching"), bool)
             and isinstance(rows, list)
-            and all(_is_row(row) for row in rows)
+            and all(is_row(row) for row in rows)
         )
         if not sane:
             raise checkpoints.unreadable(folder, "its counts are none")
@@ -314,7 +312,7 @@ def _tokens(batch: TrainingBatch, reads: bool) -> int:
     )
 
 
-def _is_row(found: object) -> bool:
+def is_row(found: object) -> bool:
     """Return whether a value read from a checkpoint is a row of the log."""
     plain = (int, float, type(None))
     names = {each.name for each in fields(Row)}

@@ -52,8 +52,8 @@ class ModelFolder:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Our own additions: `name`, `question_tokens`, `chunk_tokens`, `fusion`, `reads`, `prior`, `plain_characters`,
-        `confidence`."""
+        """Our own additions: `name`, `question_tokens`, `chunk_tokens`, `fusion`, `named`, `reads`, `prior`,
+        `plain_characters`, `confidence`."""
         found: dict[str, Any] = self.config.get("reatt") or {}
         return found
 

@@ -49,6 +49,7 @@ __all__ = [
     "load_for",
     "load_intra",
     "load_stack",
+    "named",
 ]
 
 BUNDLED = "reatt-mini"
@@ -258,6 +259,11 @@ def fusion(folder: ModelFolder, usual: float, method: str = "reatt") -> float:
     """
     found = _weight(folder, "fusion", usual, 1.0)
     return found if method != "intra" or folder.retrieval_tokens.is_file() else 0.0
+
+
+def named(folder: ModelFolder, usual: float) -> float:
+    """Read the weight of names in hybrid search; `usual` if the model's config does not say."""
+    return _weight(folder, "named", usual, 1.0)
 
 
 def _weight(folder: ModelFolder, key: str, usual: float, most: float) -> float:

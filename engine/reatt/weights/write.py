@@ -27,14 +27,18 @@ FUSION = 0.55  # the least weight of attention in hybrid search if retrieval was
 WeightFiles = Mapping[str, Mapping[str, Tensor]]  # file name -> weight name -> weight
 
 
-def write_reatt(model: ReAtt, parent: ModelFolder, folder: Path) -> ModelFolder:
-    """Write a ReAtt that began as `parent`.
+def write_reatt(
+    model: ReAtt, parent: ModelFolder, folder: Path, fitted: Mapping[str, float] | None = None
+) -> ModelFolder:
+    """Write a ReAtt that began as `parent`, with the weights of hybrid search that were `fitted` for it.
 
-    Calibration stays the parent's. So does the weight of attention in hybrid search, unless retrieval was learnt
-    separately: it then knows which words matter in this corpus, and its scores deserve more weight.
+    Calibration stays the parent's. So does the weight of attention in hybrid search, unless one was fitted or retrieval
+    was learnt separately: it then knows which words matter in this corpus, and its scores deserve more weight.
     """
-    settings = {}
-    if model.t5.retrieval is not None:
+    settings: dict[str, float] = {}
+    if fitted is not None:
+        settings |= fitted
+    elif model.t5.retrieval is not None:
         settings["fusion"] = max(FUSION, float(parent.settings.get("fusion", FUSION_WEIGHT)))
     files = {WEIGHTS: published(model.t5)}
     return write_folder(parent, folder, files, {"retrieval_head": model.head.number}, settings)
