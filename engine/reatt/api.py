@@ -1,8 +1,7 @@
 """The library's one class: a store of documents that can be filled, searched, asked, measured and adapted.
 
-A `Store` opens its database and loads its model when they are first needed, and keeps them. Other processes may write
-to the store meanwhile, and even move it to another model: what is found is always of one generation, the one that was
-in force when the try began. Importing this module loads nothing heavy.
+A `Store` opens its database and loads its model when first needed, and keeps them. Other processes may write to it
+meanwhile, and move it to another model: what is found is of the generation that was in force when the try began.
 """
 
 from __future__ import annotations
@@ -223,8 +222,7 @@ class Store:
     ) -> Evaluation:
         """Measure how well the store finds, and with `read` answers, on questions and judgements in BEIR's form.
 
-        `how` says which way to look; its question, its `abstain` and its `answer` do not matter, for every question is
-        answered by a span.
+        `how` says which way to look; its question, `abstain` and `answer` do not matter: every answer is a span.
         """
         from reatt import ask, evaluate
 
@@ -268,10 +266,9 @@ class Store:
             from reatt.weights import models
             from reatt.weights.folder import FUSION_WEIGHT
 
-            weight, named, backbone = 0.0, NAMED, None
-            if generation and loaded:
-                weight = models.fusion(self.model, FUSION_WEIGHT, generation.method)
-                named, backbone = models.named(self.model, NAMED), self._reader(generation)
+            weight = models.fusion(self.model, FUSION_WEIGHT, generation.method) if generation and loaded else 0.0
+            named = models.named(self.model, NAMED) if loaded else NAMED
+            backbone = self._reader(generation) if generation and loaded else None
             self._retrievers[loaded] = Retriever(self.library, backbone, generation, weight, named=named)
         return self._retrievers[loaded]
 

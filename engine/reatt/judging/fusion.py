@@ -77,7 +77,7 @@ class HybridSearch:
 
     def find(self, example: Example) -> Found:
         """Search by attention and by words."""
-        queries = self._model.queries(self._model.tokenizer.masked(example.question))
+        queries = self._model.encode_question(self._model.tokenizer.masked(example.question))
         words, names = self._words(" ".join(example.question))
         attention = dict(self._index.search(queries, CANDIDATES, "auto"))
         attention |= self._index.scores(queries, [id for id in {**words, **names} if id not in attention])
