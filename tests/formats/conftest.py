@@ -295,7 +295,7 @@ SAMPLES = [
     Sample("rules.7", MAN.encode(), "man", heading="LEAVE"),
     Sample("rules.7.gz", gzip.compress(MAN.encode()), "man", heading="LEAVE"),
     Sample("rules.mdoc", MDOC.encode(), "man", heading="LEAVE"),
-    Sample("leave.tsv", CSV.replace(",", "\t").encode(), "csv", heading="name, rule, note"),
+    Sample("columns.tsv", CSV.replace(",", "\t").encode(), "csv", heading="name, rule, note"),
     Sample("page.xhtml", f'{HEAD}<html xmlns="http://www.w3.org/1999/xhtml"><head><script/></head>{HTML[6:]}'.encode(),
            "html", heading="Leave"),
     Sample("prices.html", f"<h1>Leave</h1><table><tr><td>a<td>b<tr><td><td>{CITED}</table>".encode(), "html",
