@@ -159,3 +159,23 @@ def test_empty_and_spanning_cells_keep_the_columns_of_a_table() -> None:
 )
 def test_tables_that_place_things_have_no_columns(page: str, text: str) -> None:
     assert html(page).text == text
+
+
+def test_names_of_columns_stand_before_their_values_unless_they_are_far_longer() -> None:
+    rows = [
+        ("Ladder 7, wood", "Ada Quist", ""),
+        ("Boat house key", "", "12 March"),
+        ("Tar, two barrels", "Bo", "1 May"),
+    ]
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    page = f"<table><thead><tr><th>Thing</th><th>Who</th><th>Due</th></tr></thead><tbody>{body}</tbody></table>"
+    assert html(page).text == (
+        "Thing\tWho\tDue\n"
+        "Thing: Ladder 7, wood\tWho: Ada Quist\n"
+        "Thing: Boat house key\t\tDue: 12 March\n"
+        "Thing: Tar, two barrels\tWho: Bo\tDue: 1 May"
+    )
+    plain = page.replace("th>", "td>")
+    assert html(plain).text.splitlines()[1] == "Ladder 7, wood\tAda Quist"
+    long = page.replace("Thing", "The things that are kept in the boat house by the club")
+    assert html(long).text.splitlines()[1] == "Ladder 7, wood\tAda Quist"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reatt.parsers.office import number_formats
+from reatt.parsers.office import number_formats, tables
 from reatt.parsers.office.number_formats import shown
 from reatt.parsers.office.sheets import xlsx
 
@@ -101,7 +101,10 @@ def test_any_number_is_written_in_any_format(value: float, code: str) -> None:
 @pytest.mark.parametrize(
     ("rows", "text"),
     [
-        (row(1, A="Item", B="Gross", C="VAT") + row(2, A="Paddle", C="7 %"), ["Item\tGross\tVAT", "Paddle\t\t7 %"]),
+        (
+            row(1, A="Item", B="Gross", C="VAT") + row(2, A="Paddle", C="7 %"),
+            ["Item\tGross\tVAT", "Item: Paddle\t\tVAT: 7 %"],
+        ),
         (row(1, C="late"), ["\t\tlate"]),
         (row(1, A="a") + '<row r="2"><c r="A2"/><c r="B2"><v></v></c><c r="D2"><v>4</v></c></row>', ["a", "\t\t\t4"]),
         ("<row><c><v>1</v></c><c/><c><v>3</v></c><c/></row>", ["1\t\t3"]),
@@ -165,7 +168,26 @@ def test_what_stands_beside_the_cells_is_read(words: str) -> None:
     assert "Page" not in "".join(lines(row(1, A="a"), after="<oddFooter>&amp;CPage &amp;P</oddFooter>"))
 
 
+def test_names_of_columns_stand_before_their_values() -> None:
+    body = row(2, A="Ladder 7, wood", B="Ada Quist") + row(3, A="Boat house key", C="12 March") + row(4, B="Bo", D="x")
+    assert lines(row(1, A="Thing", B="Who", C="Due") + body) == [
+        "Thing\tWho\tDue",
+        "Thing: Ladder 7, wood\tWho: Ada Quist",
+        "Thing: Boat house key\t\tDue: 12 March",
+        "\tWho: Bo\t\tx",
+    ]
+
+
+def test_names_far_longer_than_the_values_stand_in_the_heading_alone() -> None:
+    content = xlsx(
+        book(row(1, A="Height in metres", B="Width in metres") + row(2, A="2", B="3") + row(3, A="4", B="1"))
+    )
+    assert content.text == "Fees\nHeight in metres\tWidth in metres\n2\t3\n4\t1"
+    assert content.headings == ((0, "Fees: Height in metres, Width in metres"),)
+
+
 def test_the_examples_in_docstrings_hold() -> None:
     result = doctest.testmod(number_formats)
     assert result.attempted
     assert not result.failed
+    assert doctest.testmod(tables).failed == 0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from reatt.parsers.content import Content
 from reatt.parsers.list_numbers import numbered
-from reatt.parsers.markup.html_tables import Columns, holds_data
+from reatt.parsers.markup.html_tables import Columns, holds_data, names_of
 from reatt.parsers.markup.navigation import navigation
 from reatt.parsers.markup.xhtml import as_html, is_xhtml
 from reatt.parsers.superscripts import raised
@@ -180,7 +180,7 @@ class _Writer:
         elif tag == "ul":
             self._end_list(closing, None)
         elif tag == "li":
-            self._mark = "" if closing else self._number(node)
+            self._mark = "" if closing else self._mark + self._number(node)
         elif tag in _HEADINGS and not closing:
             self._heading = []
         elif tag in _HEADINGS and self._heading:
@@ -194,12 +194,14 @@ class _Writer:
         if tag == "table":
             self._depth += -1 if closing else 1
             data = not closing and self._depth <= _DEEPEST_TABLE and holds_data(node)
-            self._table = Columns() if data else None
+            self._table = Columns(names_of(node)) if data else None
         elif self._table is not None and tag == "tr":
             self._separate(_NEW_LINE)
-            self._table.begin_row()
+            if not closing:
+                self._table.begin_row()
         elif self._table is not None and tag in ("td", "th"):
             self._tabs += self._table.end_cell(node) if closing else self._table.begin_cell()
+            self._mark = "" if closing else self._table.name()
         self._in_cell = self._table is not None and tag in ("td", "th") and not closing
 
     def _end_list(self, closing: bool, node: LexborNode | None) -> None:

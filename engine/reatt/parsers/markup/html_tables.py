@@ -5,24 +5,35 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from reatt.parsers.office.tables import before_values, name_columns
+
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
 _WHOLE = re.compile(r"[0-9]{1,4}")
 _WIDEST, _LONGEST_CELL = 64, 1000  # columns; characters of a cell of data
+_SAMPLE = 20  # rows that are looked at
 _PLACING = ("presentation", "none")  # roles of tables that only place things
 
 
 class Columns:
     """Counts the columns of one table of data, with cells that span several columns or rows."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: list[str]) -> None:
+        self._names = names  # of the columns, that are written before their values
+        self._row = -1
         self._column = 0
         self._spans: dict[int, int] = {}  # column -> rows that a cell from above still covers
 
     def begin_row(self) -> None:
         """Begin a row."""
+        self._row += 1
         self._column = 0
+
+    def name(self) -> str:
+        """Return what is written before the words of the cell that has begun."""
+        named = self._row > 0 and self._column < len(self._names)
+        return f"{self._names[self._column]}: " if named else ""
 
     def begin_cell(self) -> int:
         """Return how many columns are left empty by cells that reach down from above."""
@@ -50,6 +61,15 @@ def holds_data(table: LexborNode) -> bool:
     rows = table.css("tr")
     wide = sum(sum(child.tag in ("td", "th") for child in row.iter()) > 1 for row in rows)
     return wide >= 2 and all(len(cell.text()) <= _LONGEST_CELL for cell in table.css("td, th"))
+
+
+def names_of(table: LexborNode) -> list[str]:
+    """Return the names of a table's columns if they are to stand before its values: its first row has nothing else."""
+    rows = [[child for child in row.iter() if child.tag in ("td", "th")] for row in table.css("tr")[: _SAMPLE + 1]]
+    if not rows or any(cell.tag != "th" or _number(cell, "colspan") > 1 for cell in rows[0]):
+        return []
+    names, *below = [[" ".join(cell.text().split()) for cell in row] for row in rows]
+    return before_values(names, below) if name_columns(names) else []
 
 
 def _number(cell: LexborNode, name: str) -> int:

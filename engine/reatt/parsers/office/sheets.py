@@ -1,8 +1,8 @@
 """XLSX -> text: every sheet is a page, every row a line with tabs between the cells, as the program shows them.
 
 An empty cell keeps its column. A block of rows behind an empty row is a table of its own. The names of a table's
-columns become the heading of every passage below them. Behind the rows stand the sheet's comments, text boxes, the
-titles of its charts, and what is printed above and below it.
+columns become the heading of every passage below them, and stand before each value unless they are far longer.
+Behind the rows stand the sheet's comments, text boxes, the titles of its charts, what is printed above and below it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from reatt.parsers.composing import LINE, PARAGRAPH, Composer
 from reatt.parsers.content import Content
 from reatt.parsers.office.drawings import chart_title, commented, paragraphs
 from reatt.parsers.office.number_formats import BUILT_IN, DAY_ONE, DAY_ONE_1904, GENERAL, is_no_date, shown
-from reatt.parsers.office.tables import name_columns
+from reatt.parsers.office.tables import before_values, name_columns, with_names
 
 _COLUMN = re.compile(r"([A-Z]{1,3})\d")
 _WIDEST_GAP = 64  # empty cells that are written one after another
 _TITLES = 3  # rows of a table among which its columns are named
+_SAMPLE = 20  # rows of a table that are looked at first
 _PRINTED = re.compile(r'&(?:"[^"]*"|\d+|K[0-9A-F]{6}|[A-Za-z+\-])')  # codes in what is printed above and below
 _NUMBERS_OF_PAGES = re.compile(r"&[PN]")
 
@@ -80,28 +81,32 @@ def write_sheet(composer: Composer, name: str, rows: Iterator[Row]) -> None:
     blocks = groupby(numbered, key=lambda each: each[1].number - each[0])  # rows that follow one another
     for number, (_, block) in enumerate(blocks):
         lines = (row for _, row in block)
-        first = list(islice(lines, _TITLES))
-        columns = _columns(first)
+        first = list(islice(lines, _SAMPLE))
+        header = _header(first[:_TITLES])
+        below = first[header + 1 :] if header is not None else []
+        columns = ", ".join(cell for cell in first[header].cells if cell) if header is not None else ""
+        names = before_values(first[header].cells, [row.cells for row in below]) if header is not None else []
         if number == 0:
             composer.add(name, LINE, heading=f"{name}: {columns}" if columns else name)
             heading = ""
         else:
             title = next((cell for cell in first[0].cells if cell), "") if not _names(first[0]) else ""
             heading = f"{title}: {columns}" if title and columns else columns
-        for row in chain(first, lines):
-            composer.add("\t".join(row.cells), LINE, heading=heading)
+        for at, row in enumerate(chain(first, lines)):
+            cells = with_names(row.cells, names) if header is not None and at > header else row.cells
+            composer.add("\t".join(cells), LINE, heading=heading)
             heading = ""
         composer.separate(PARAGRAPH)
 
 
-def _columns(rows: list[Row]) -> str:
-    """Return the names of a table's columns: those of its first row that is not a title."""
-    for row in rows:
-        if names := _names(row):
-            return ", ".join(names)
+def _header(rows: list[Row]) -> int | None:
+    """Return the place of the row that names a table's columns: the first one that is not a title."""
+    for at, row in enumerate(rows):
+        if _names(row):
+            return at
         if sum(bool(cell) for cell in row.cells) > 1:
             break
-    return ""
+    return None
 
 
 def _names(row: Row) -> list[str]:
