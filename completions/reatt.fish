@@ -131,7 +131,7 @@ complete -c reatt -n '__reatt_at " adapt"' -l spans -r -F -d 'Names and terms to
 complete -c reatt -n '__reatt_at " adapt"' -l masked -d 'Also train on masked sentences when a file is given.'
 complete -c reatt -n '__reatt_at " adapt"' -l minutes -r -d 'Total time in minutes [20].'
 complete -c reatt -n '__reatt_at " adapt"' -l steps -r -d 'Train N steps, not N minutes.'
-complete -c reatt -n '__reatt_at " adapt"' -l freeze -r -a 'none retriever reader chunks' -d 'What stays fixed; chunks, retriever: no re-encoding [reader, without questions].'
+complete -c reatt -n '__reatt_at " adapt"' -l freeze -r -a 'none retriever reader chunks' -d 'What stays fixed; chunks, retriever: no re-encoding [chunks, without questions].'
 complete -c reatt -n '__reatt_at " adapt"' -l hold-out -r -d 'Share of documents held out for measuring.'
 complete -c reatt -n '__reatt_at " adapt"' -l close-from -r -d 'How the passages to read are found.'
 complete -c reatt -n '__reatt_at " adapt"' -l preset -r -a 'auto paper gpu laptop' -d 'Batch size and learning rate.'
