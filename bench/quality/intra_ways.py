@@ -24,7 +24,8 @@ from reatt.model.intra import FEED, PARTS, Intra
 from reatt.model.pooling import pooled
 from reatt.model.retrieval_tokens import TOKENS, RetrievalTokens, untrained
 from reatt.search import maxsim, score
-from reatt.search.maxsim import Place, Shard
+from reatt.search.maxsim import Place
+from reatt.search.shards import Shard, load
 from reatt.training import checkpoints, warm_start
 from reatt.training.decoder import RETRIEVAL_PLAN, EvidenceMaterial, Learner
 from reatt.training.plans import rate
@@ -141,7 +142,7 @@ def _segments(pool: Pool) -> list[Segment]:
 def _keys(pool: Pool, parts: int, cosine: bool) -> list[Shard]:
     """Take the stored keys where they are what is asked for, else pool the stored states anew, and normalise."""
     if parts == PARTS and not cosine:
-        return [maxsim.load(segment, str(pool.model.device)) for segment in _segments(pool)]
+        return [load(segment, str(pool.model.device)) for segment in _segments(pool)]
     return [_repooled(pool, segment, parts, cosine) for segment in _segments(pool)]
 
 

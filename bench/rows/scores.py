@@ -14,8 +14,8 @@ from bench.kit.table import Row
 from bench.rows.search import threads
 from reatt.model.backbone import Queries
 from reatt.search import maxsim
-from reatt.search.maxsim import Shard
 from reatt.search.retriever import Retriever
+from reatt.search.shards import Shard
 from reatt.weights.models import load_for
 from reatt_store.library import Library
 from reatt_store.segments import Segment, quantise

@@ -21,6 +21,7 @@ from bench.kit.table import Goal, Row, at_least, number
 from reatt.model.processor import multiplies_int8
 from reatt.search import maxsim
 from reatt.search.retriever import Hit, Retriever
+from reatt.search.shards import load
 from reatt_store.library import Library, Status
 
 STAGE = "search"
@@ -178,7 +179,7 @@ def _products(plan: Plan, retriever: Retriever, library: Library, asked: Sequenc
     made = library.generation()
     if plan.device != "cpu" or made is None:
         return
-    shard = maxsim.load(library.segments(made.id)[0])
+    shard = load(library.segments(made.id)[0])
     keys = min(BLOCK, len(shard.keys))
     queries = [retriever.backbone.rounds[0].ask(question, ()) for question in asked]
     spent: dict[str, list[float]] = {way: [] for way in _WAYS}

@@ -13,6 +13,7 @@ from reatt.model.backbone import Queries
 from reatt.search import maxsim
 from reatt.search.score import maxsim as plain
 from reatt.search.score import pairs
+from reatt.search.shards import load
 from reatt_store.segments import quantise
 
 BLOCK = maxsim._ENGINES["cpu"].block
@@ -53,7 +54,7 @@ def brute_force(queries, chunks):
 
 
 def two_shards(chunks, cut):
-    return [maxsim.load(segment(3, chunks[:cut])), maxsim.load(segment(8, chunks[cut:]))]
+    return [load(segment(3, chunks[:cut])), load(segment(8, chunks[cut:]))]
 
 
 def engine(**changes):
@@ -94,7 +95,7 @@ def test_scales_at_a_keys_end_multiply_the_products_of_those_who_name_them():
 
 def test_negative_maxima_stay_negative_beside_an_empty_chunk():
     chunks = [np.array([[-1.0, 0], [-3, 0]]), np.empty((0, 2)), np.array([[-2.0, 0]]), np.empty((0, 2))]
-    scores = maxsim.exact(Queries(torch.tensor([[1.0, 0]]), torch.ones(1), ()), [maxsim.load(segment(1, chunks))])
+    scores = maxsim.exact(Queries(torch.tensor([[1.0, 0]]), torch.ones(1), ()), [load(segment(1, chunks))])
     assert scores[1].tolist() == [-1, -np.inf, -2, -np.inf]
 
 
@@ -114,7 +115,7 @@ def test_a_dead_chunk_is_never_found_and_leaves_the_others_as_they_were(search):
 
 def test_blocks_without_a_live_chunk_are_never_read(monkeypatch):
     monkeypatch.setitem(maxsim._ENGINES, "cpu", engine(block=100, workers=lambda: 1))
-    shard = maxsim.load(segment(1, corpus(2, 100)))
+    shard = load(segment(1, corpus(2, 100)))
     read = []
     dots = lambda _, start, end: read.append((start, end)) or torch.zeros(1, end - start)  # noqa: E731
     maxsim._scan(maxsim.Prepared(dots, torch.ones(1)), [shard], {1: np.arange(100) == 50})
@@ -173,7 +174,7 @@ def test_int8_scores_are_near_the_exact_ones_without_rescoring():
 
 @pytest.mark.parametrize("method", [maxsim._int8, maxsim._float16])
 def test_a_query_vector_of_zeros_scores_zero(method):
-    shard = maxsim.load(segment(1, corpus(7, 3)))
+    shard = load(segment(1, corpus(7, 3)))
     assert maxsim._scan(method(torch.zeros(2, 16), torch.ones(2)), [shard], None)[1].tolist() == [0, 0, 0]
 
 
@@ -220,7 +221,7 @@ def test_equal_scores_rank_by_segment_then_position():
 def test_pairs_sum_to_the_score():
     chunks = corpus(10, 4)
     queries = question(10)
-    scores = maxsim.exact(queries, [maxsim.load(segment(1, chunks))])[1]
+    scores = maxsim.exact(queries, [load(segment(1, chunks))])[1]
     for keys, score in zip(chunks, scores, strict=True):
         best, shares = pairs(queries.vectors, queries.weights, torch.tensor(keys).half())
         assert best.shape == (7,)
@@ -230,16 +231,16 @@ def test_pairs_sum_to_the_score():
 def test_nothing_stored_finds_nothing():
     queries = question(11)
     assert maxsim.fast(queries, [], 10) == []
-    assert maxsim.fast(queries, [maxsim.load(segment(1, [np.empty((0, 16))]))], 10) == []
+    assert maxsim.fast(queries, [load(segment(1, [np.empty((0, 16))]))], 10) == []
 
 
 @pytest.mark.gpu
 def test_a_gpu_scores_as_the_processor_does():
     chunks = corpus(12, 3000)
     queries = question(12, chunk=chunks[7])
-    shards = [maxsim.load(segment(4, chunks))]
+    shards = [load(segment(4, chunks))]
     there = Queries(queries.vectors.cuda(), queries.weights.cuda(), ())
-    on_gpu = [maxsim.load(segment(4, chunks), "cuda")]
+    on_gpu = [load(segment(4, chunks), "cuda")]
     scores = maxsim.exact(there, on_gpu)[4]
     np.testing.assert_allclose(scores, maxsim.exact(queries, shards)[4], rtol=1e-4, atol=1e-4)
     found = {p[:2] for p in maxsim.fast(there, on_gpu, 10)}

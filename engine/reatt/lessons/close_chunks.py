@@ -27,6 +27,7 @@ from reatt.model.reatt import ReAtt
 from reatt.model.stacks.halves import alone, head_queries, lower_half, pad
 from reatt.progress import OnProgress, Progress
 from reatt.search import maxsim
+from reatt.search.shards import Shard
 from reatt_store.errors import QueriesFormat
 from reatt_store.lexical.stopwords import STOP_WORDS
 from reatt_store.segments import quantise
@@ -143,7 +144,7 @@ class AttentionSearch:
             found.append([self._order[place.segment + place.position] for place in places])
         return found
 
-    def _shard(self, corpus: Corpus, start: int, tell: OnProgress) -> maxsim.Shard:
+    def _shard(self, corpus: Corpus, start: int, tell: OnProgress) -> Shard:
         """Encode the chunks of one shard; its id is where it starts."""
         device = self._model.device
         keys: list[NDArray[np.float32]] = []
@@ -155,7 +156,7 @@ class AttentionSearch:
         offsets = np.cumsum([0, *map(len, keys)])
         codes, scales = map(torch.from_numpy, quantise(full))
         half = torch.from_numpy(full).half()
-        return maxsim.Shard(start, half.to(device), codes.to(device), scales.to(device), offsets)
+        return Shard(start, half.to(device), codes.to(device), scales.to(device), offsets)
 
 
 class FileSearch:

@@ -22,6 +22,7 @@ from reatt.search import candidates, maxsim
 from reatt.search.maxsim import Live, Place
 from reatt.search.query_runs import alike, gathered
 from reatt.search.score import pairs
+from reatt.search.shards import Shard, load
 from reatt_store.clusters.lists import Clusters
 from reatt_store.library import Library, Segment
 from reatt_store.selection import EVERYTHING, Selection
@@ -44,7 +45,7 @@ class AttentionIndex:
     def __init__(self, library: Library, generation: int, token_candidates: int) -> None:
         self._library, self._generation, self._token_candidates = library, generation, token_candidates
         self._segments: dict[int, Segment] = {segment.id: segment for segment in library.segments(generation)}
-        self._loaded: dict[str, list[maxsim.Shard]] = {}  # by device
+        self._loaded: dict[str, list[Shard]] = {}  # by device
 
     def whole(self) -> bool:
         """Return whether the store still has the generation, and all of its segments that were opened.
@@ -110,10 +111,10 @@ class AttentionIndex:
         places = self._library.places(self._generation, chunks)
         return {chunk: place for chunk, place in places.items() if place[0] in self._segments}
 
-    def _shards(self, queries: Queries) -> list[maxsim.Shard]:
+    def _shards(self, queries: Queries) -> list[Shard]:
         device = str(queries.vectors.device)
         if device not in self._loaded:
-            self._loaded[device] = [maxsim.load(segment, device) for segment in self._segments.values()]
+            self._loaded[device] = [load(segment, device) for segment in self._segments.values()]
         return self._loaded[device]
 
     @cached_property

@@ -13,12 +13,10 @@ vectors.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -28,70 +26,18 @@ from torch import Tensor
 from reatt.model.backbone import Queries
 from reatt.model.processor import multiplies_int8
 from reatt.search.query_runs import GATHERED, alike, gathered
-
-if TYPE_CHECKING:
-    from reatt_store.segments import Segment
+from reatt.search.shards import Gathered, Integers, Shard
 
 RESCORE = 150  # chunks that `fast` scores again; recall@10 is 1.0 on raw-norm keys with a third of that
 NARROW = 2  # times as many chunks as are asked for are scored again by `narrowed`
 
 Floats = NDArray[np.float32]
-Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Live = Mapping[int, Mask] | None  # segment id -> (c,) which chunks may be found; None: all
 ShardScores = Mapping[int, Floats]  # segment id -> (c,)
 Item = TypeVar("Item")
-Dots = Callable[["Shard | Gathered", int, int], Tensor]  # (shard, first token, last token + 1) -> (m, n) float32
+Dots = Callable[[Shard | Gathered, int, int], Tensor]  # (shard, first token, last token + 1) -> (m, n) float32
 Prepare = Callable[[Tensor, Tensor], "Prepared"]  # of vectors (m, d) and weights (m,)
-
-
-@dataclass(frozen=True)
-class Shard:
-    """A segment as tensors on one device; on the CPU they share the file's memory map."""
-
-    id: int
-    keys: Tensor  # (n, d) float16
-    codes: Tensor  # (n, d) int8
-    scales: Tensor  # (n,) float32
-    offsets: Integers  # (c + 1,); chunk i owns the keys from offsets[i] up to offsets[i + 1]
-
-    @cached_property
-    def parts(self) -> Parts:
-        """The arrays, to be cut into many pieces: NumPy cuts ten times as fast as PyTorch."""
-        arrays = (self.keys, self.codes, self.scales)
-        return Parts(*(array.numpy() if array.is_cpu else array for array in arrays))
-
-
-class Parts(NamedTuple):
-    """The arrays of a shard: of NumPy on the CPU, else tensors."""
-
-    keys: Any
-    codes: Any
-    scales: Any
-
-
-class Gathered:
-    """Some chunks of any shards as one shard; each array is copied only if it is asked for."""
-
-    def __init__(self, chunks: Sequence[tuple[Shard, int]]) -> None:
-        rows = [shard.offsets[position : position + 2].tolist() for shard, position in chunks]
-        self._rows = [(shard.parts, slice(start, stop)) for (shard, _), (start, stop) in zip(chunks, rows, strict=True)]
-        self.offsets = np.cumsum([0, *(stop - start for start, stop in rows)])
-
-    @cached_property
-    def keys(self) -> Tensor:
-        """The keys (n, d) in float16."""
-        return _joined([parts.keys[rows] for parts, rows in self._rows])
-
-    @cached_property
-    def codes(self) -> Tensor:
-        """The keys (n, d) in int8."""
-        return _joined([parts.codes[rows] for parts, rows in self._rows])
-
-    @cached_property
-    def scales(self) -> Tensor:
-        """The factor of each row of codes (n,)."""
-        return _joined([parts.scales[rows] for parts, rows in self._rows])
 
 
 class Place(NamedTuple):
@@ -114,16 +60,6 @@ class _Step(NamedTuple):
 
     prepared: Prepared
     leaves: int
-
-
-def load(segment: Segment, device: str = "cpu") -> Shard:
-    """Load a segment for scoring; a GPU receives a copy of only the keys, because it needs no codes."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # nothing here writes
-        keys, codes, scales = (torch.from_numpy(a) for a in (segment.keys, segment.codes, segment.scales))
-    if device != "cpu":
-        keys, codes, scales = keys.to(device), codes[:0].to(device), scales[:0].to(device)
-    return Shard(segment.id, keys, codes, scales, np.asarray(segment.offsets))
 
 
 def exact(queries: Queries, shards: Sequence[Shard], live: Live = None) -> ShardScores:
@@ -258,12 +194,6 @@ def _scatter(dots: Tensor, starts: Integers) -> Tensor:
     owner = torch.from_numpy(np.repeat(np.arange(len(starts)), lengths)).to(dots.device)
     maxima = dots.new_full((len(dots), len(starts)), -torch.inf)
     return maxima.scatter_reduce_(1, owner.expand_as(dots), dots, "amax")
-
-
-def _joined(pieces: Sequence[Any]) -> Tensor:
-    if isinstance(pieces[0], Tensor):
-        return torch.cat(list(pieces))
-    return torch.from_numpy(np.concatenate(pieces))
 
 
 def _int8_works() -> bool:
