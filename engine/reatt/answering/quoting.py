@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from reatt.answering import kinds
 from reatt.answering.distinct import Answering, distinct, near
+from reatt.answering.edges import whole
 from reatt.answering.fitting import fits
 from reatt.answering.kinds import Asked
 from reatt.answering.sentences import around, best_run, held
@@ -123,7 +124,10 @@ def _several(read: Read, found: Sequence[Answering], *, told: bool = False) -> S
     sure = read.told.confidence
     if len(found) > 1 or (first.source, first.span) != (read.told.source, read.told.span):
         sure = _confidence(read.told, first.source, math.fsum(each.probability for each in found))
-    quotes = [Quote(each.stretch.source, each.stretch.span, each.probability) for each in found]
+    quotes = [
+        Quote(each.stretch.source, whole(read.texts[each.stretch.source], each.stretch.span), each.probability)
+        for each in found
+    ]
     if told or len(quotes) > 1:
         quotes = [replace(each, around=around(read.texts[each.source], each.span)) for each in quotes]
     return Shown(_text(read, quotes[0]), tuple(quotes), sure)
