@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types smoke bench intra-cost first eval-mini intra-pool learning teacher adapting gpu reatt-mini twin completions man transcripts kills crashes flips moves asks figures coverage mutation-score mutate fuzz-stores fuzz-edges fuzz-models together clean
+.PHONY: help setup demo test lint types smoke bench intra-cost first eval-mini intra-pool answers learning teacher adapting gpu reatt-mini twin completions man transcripts kills crashes flips moves asks figures coverage mutation-score mutate fuzz-stores fuzz-edges fuzz-models together clean
 
 JOBS ?= 2
 COUNT ?= 20000
@@ -126,6 +126,9 @@ eval-mini: $(VENV)/installed-dev ## reatt-mini beside BM25 and MiniLM, into mini
 intra-pool: MINUTES ?= 60
 intra-pool: $(VENV)/installed-dev ## INTRA in one pool of 100,000 chunks, into intra.md; continues where it stopped (DATA, MINUTES)
 	$(BIN)/python -m bench.intra --data $(DATA) --minutes $(MINUTES) $(ARGS)
+
+answers: $(VENV)/installed-dev ## what is shown as the answer to 900 questions of all kinds, into answers.md (DATA)
+	$(BIN)/python -m bench.answers --data $(DATA) $(ARGS)
 
 learning: $(VENV)/installed-dev ## memory and speed of a training step, into learning.md (ARGS=--large: T5-large on a GPU)
 	$(BIN)/python -m bench.learning $(ARGS)

@@ -10,8 +10,9 @@ import re
 from reatt.model.backbone import Span
 
 _UNITS = (
-    "% ‰ ° °C °F € £ $ Hz kHz MHz GHz V kV A mA W kW MW kWh MWh kB MB GB TB mg g kg lb lbs oz mm cm m km km/h mph ft ml "
-    "cl l m² m³ bar hPa min h hr hrs a.m. p.m. am pm EUR USD GBP NOK CHF euro euros dollar dollars pound pounds percent"
+    "% ‰ ° °C °F € £ $ Hz kHz MHz GHz V kV A mA W kW MW kWh MWh kB MB GB TB mg g kg lb lbs oz mm cm m km km/h mph ft "
+    "ml cl l m² m³ bar hPa min h hr hrs a.m. p.m. am pm EUR USD GBP NOK CHF euro euros dollar dollars pound pounds "
+    "percent"
 )
 _UNIT = re.compile(rf"(?<=\d)[ \u00a0]?(?:{'|'.join(sorted(map(re.escape, _UNITS.split()), reverse=True))})(?![\w²³/])")
 _NUMERAL = re.compile(r" [IVX]+(?!\w)")

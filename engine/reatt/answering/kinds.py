@@ -41,9 +41,9 @@ _ACTS = frozenset(
     "respond say suggest tell think".split()
 )
 _MATTERS = frozenset(
-    "advice attitude attitudes comment comments conclusion conclusions decision difference discussion discussions "
-    "explanation feedback opinion opinions perspective purpose rationale reaction reason reasoning relationship "
-    "response significance view views way ways".split()
+    "advice approach attitude attitudes comment comments conclusion conclusions decision difference discussion "
+    "discussions effect explanation feedback impact influence mechanism opinion opinions outcome perspective purpose "
+    "rationale reaction reason reasoning relationship response role significance strategy view views way ways".split()
 )
 _WANTS = {"who": PERSON, "who's": PERSON, "whos": PERSON, "whom": PERSON, "when": TIME, "where": PLACE}
 _NOUNS = {
