@@ -189,6 +189,7 @@ def prompted(*lines, options=()):
         session.sendline(line)
         session.expect(r"confidence \d\.\d\d")
         shown += session.before
+    session.expect(r"\r?\n?\? $")
     session.sendeof()
     session.expect(pexpect.EOF)
     session.close()
