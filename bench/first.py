@@ -106,7 +106,7 @@ def _read(retriever: Retriever, plan: Plan, limit: int) -> Read:
     confidences = []
 
     def answer(question: str) -> str | None:
-        reply = ask(retriever, Query(question, abstain=0.0))
+        reply = ask(retriever, Query(question, abstain=0.0, answer="span"))
         confidences.append(reply.confidence)
         return reply.answer
 

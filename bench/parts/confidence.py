@@ -85,7 +85,7 @@ def foreign(
 
     def make(some: Sequence[Question]) -> Iterator[Record]:
         for question in some:
-            reply = ask(store(), Query(question.text, abstain=0.0))
+            reply = ask(store(), Query(question.text, abstain=0.0, answer="span"))
             texts = (metrics.words_of(each.text) for each in reply.evidence)
             chance = any(metrics.has_answer(text, question.answers) for text in texts)
             yield {**judge(reply.answer or "", reply.confidence, question), "by chance": chance}

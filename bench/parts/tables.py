@@ -99,7 +99,7 @@ def _opened(stores: list[Retriever], make: Callable[[], Retriever]) -> Retriever
 def _answers(store: Callable[[], Retriever], given: bool, some: Sequence[Asked]) -> Iterator[Record]:
     for asked in some:
         only = f"*{asked.document}" if given else None
-        reply = ask(store(), Query(asked.question.text, only=only, abstain=0.0))
+        reply = ask(store(), Query(asked.question.text, only=only, abstain=0.0, answer="span"))
         found = any(Path(hit.path).name == asked.document for hit in reply.evidence)
         yield {**judge(reply.answer or "", reply.confidence, asked.question), "found": float(found)}
 

@@ -41,7 +41,7 @@ def answered(
 
     def make(some: Sequence[Question]) -> Iterator[Record]:
         for question in some:
-            reply = ask(store(), Query(question.text, abstain=0.0))
+            reply = ask(store(), Query(question.text, abstain=0.0, answer="span"))
             yield judge(reply.answer or "", reply.confidence, question)
 
     return kept.fill(questions, make, tell)
