@@ -24,11 +24,13 @@ STRETCHES = 64  # that are told of, at most
 def with_candidates(told: Answer, reading: Reading, source: Source | None, attention: Tensor, longest: int) -> Answer:
     """Add to an answer what else may be one: its own stretch first, then others of at most `longest` tokens.
 
-    `attention` (t,) is the decoder's to each token of the evidence; `source` says which stretches are allowed, None
-    if there is no pointer.
+    `attention` (t,) is the decoder's to each token of the evidence; `source` says which stretches are allowed. To an
+    answer in other words, which has none, nothing is added.
     """
+    if source is None:
+        return told
     own = () if told.source is None or told.span is None else (Stretch(told.source, told.span, told.log_probability),)
-    if reading.marks is None or source is None:
+    if reading.marks is None:
         return replace(told, stretches=own, weights=_attended(reading, attention))
     texts, null = logarithms(reading)
     found = [

@@ -101,9 +101,9 @@ class Intra:
         read = evidence[: self.reads]
         reading = self.read(question, read)
         writer = AnswerWriter(self.asker.decoder, self.tokenizer, None)
-        told = writer.answer(question, evidence, reading, self.shares(reading).tolist(), scores, limits)
-        attention = token_attention(self._scores(reading))
-        return told if limits.free else with_candidates(told, reading, None, attention, limits.max_tokens)
+        source = None if limits.free else writer.source(question, read, reading)
+        told = writer.answer(evidence, reading, self.shares(reading).tolist(), scores, limits, source)
+        return with_candidates(told, reading, source, token_attention(self._scores(reading)), limits.max_tokens)
 
     @torch.inference_mode()
     def read(self, question: str, evidence: Sequence[ChunkText]) -> Reading:

@@ -149,12 +149,11 @@ class ReAtt:
         """
         read = evidence[: self.reads]
         reading = self.read(question, read, scores[: len(read)])
-        attended = self.shares(reading).tolist()
-        told = self._writer().answer(question, evidence, reading, attended, scores, limits)
-        if limits.free:
-            return told
-        attention = token_attention(self.t5.target_scores(reading.cache)[0])
-        return with_candidates(told, reading, self.source(question, read, reading), attention, limits.max_tokens)
+        source = None if limits.free else self.source(question, read, reading)
+        looked = self.t5.target_scores(reading.cache)[0]
+        attended = target_attention(looked, reading.owner, len(read)).tolist()
+        told = self._writer().answer(evidence, reading, attended, scores, limits, source)
+        return with_candidates(told, reading, source, token_attention(looked), limits.max_tokens)
 
     def _prior(self, scores: Sequence[float], owner: Tensor) -> Tensor:
         """Turn retrieval scores (C) into an attention bias for each token (t,), whose passage `owner` (t,) names.

@@ -52,20 +52,19 @@ class AnswerWriter:
 
     def answer(
         self,
-        question: str,
         evidence: Sequence[ChunkText],
         reading: Reading,
         attended: Sequence[float],
         scores: Sequence[float],
         limits: Limits,
+        source: Source | None,
     ) -> Answer:
         """Answer from what was read: the first pieces of the evidence (C), with their shares of attention `attended`.
 
-        `scores` (C) are retrieval scores. The text is empty if there is no answer. Evidence that was not read has a
-        share of 0.
+        `scores` (C) are retrieval scores; `source` has the allowed grounded answers, None if other words are allowed.
+        The text is empty if there is no answer. Evidence that was not read has a share of 0.
         """
         shares = [*attended, *[0.0] * (len(evidence) - len(attended))]
-        source = None if limits.free else self.source(question, evidence[: len(attended)], reading)
         best = self.best(reading, limits, source)
         number, span = _stands(best, source, shares)
         text = self.text(best, source, number, span, evidence)
