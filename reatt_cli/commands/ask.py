@@ -43,6 +43,7 @@ Answered = Annotated[
     AnswerName, typer.Option("--answer", help="Answer by a span or by sentences; auto: as the question asks for.")
 ]
 NoContext = Annotated[bool, typer.Option("--no-context", help="At the prompt, let no question lean on the one before.")]
+Answered = Annotated[AnswerName, typer.Option("--answer", help="How it is answered; auto: as its words ask.")]
 OkEmpty = Annotated[bool, typer.Option("--ok-empty", help="Exit 0, not 4, if nothing was found.")]
 Cold = Annotated[bool, typer.Option("--cold", help="Load the model, even if reatt serve is running.")]
 Keep = Annotated[
@@ -123,9 +124,7 @@ def ask(
     free: Annotated[bool, typer.Option("--free", help="Allow words that are not in the passages.")] = False,
     beams: Annotated[int, typer.Option("--beams", min=1, max=16, help="Beams: answers kept in mind.")] = 1,
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, max=512, help="Longest span in tokens.")] = 32,
-    answer: Annotated[
-        AnswerName, typer.Option("--answer", help="How it is answered; auto: as its words ask.")
-    ] = "auto",
+    answer: Answered = "auto",
     abstain: Abstain = "auto",
     explain: Explain = False,
     fields: Fields = None,
@@ -140,30 +139,47 @@ def ask(
     no_context: NoContext = False,
 ) -> int:
     """Answer a question from the documents, and show the passages."""
-    from reatt.answering.follow_ups import Asked
     from reatt.search.query import Query
-    from reatt_cli.replies import lookup
 
     how_to_look = (top, retriever, how, selection(only, without, kind, after, before), rounds, rerank_only)
     query = Query(question or "", *how_to_look, _threshold(abstain), free, beams, max_tokens, answer)
-    if report is not None:
-        page_file(report)  # before anything is answered
     printed = _printed(session, explain, fields, compact)
     many, abstained = question in (None, "-"), False
-    heard: Asked | None = None
-    for each in _queries(session, query, many, jsonl, report is not None, cold):
-        whole = _leaning(session, each, heard) if question is None and not no_context else each
-        found = lookup.found(session, "ask", whole, cold=cold)
-        heard = Asked(whole.question, cast("schemas.Ask", found.result).answer)
-        abstained = _show(session, found, printed, keep, report, echo=many and not sys.stdin.isatty())
+    talk = _Talk(session, cold, question is None and not no_context)
+    for each in _queries(session, query, many, jsonl, report, cold):
+        abstained = _show(session, talk.ask(each), printed, keep, report, echo=many and not sys.stdin.isatty())
     return NO_ANSWER if abstained and not many and not ok_empty else 0
 
 
-def _queries(session: Session, query: Query, many: bool, jsonl: bool, report: bool, cold: bool) -> Iterator[Query]:
+class _Talk:
+    """A conversation: the question before, which the next one may lean on, and its answer."""
+
+    def __init__(self, session: Session, cold: bool, leans: bool) -> None:
+        self._session, self._cold, self._leans = session, cold, leans
+        self._before: Asked | None = None
+
+    def ask(self, query: Query) -> Found:
+        """Answer a question with what it leans on, and say so."""
+        from reatt.answering import follow_ups
+        from reatt_cli.replies import lookup
+
+        whole = follow_ups.whole(query.question, self._before) if self._leans else query.question
+        if whole != query.question:
+            self._session.out.aside(f"asked as: {whole}   (--no-context: as it stands)")
+        found = lookup.found(self._session, "ask", replace(query, question=whole), cold=self._cold)
+        self._before = follow_ups.Asked(whole, cast("schemas.Ask", found.result).answer)
+        return found
+
+
+def _queries(
+    session: Session, query: Query, many: bool, jsonl: bool, report: str | None, cold: bool
+) -> Iterator[Query]:
     """Yield the question of the command line, or several, which are answered with one loaded model."""
     from reatt_cli.replies import lookup
     from reatt_store.errors import UsageError
 
+    if report is not None:
+        page_file(report)  # before anything is answered
     texts = _lines(session, query.question, jsonl) if many else iter(())
     if jsonl and not session.out.json:
         session.print_json()
@@ -171,7 +187,7 @@ def _queries(session: Session, query: Query, many: bool, jsonl: bool, report: bo
         _not_blank(query.question, "ask")
         yield query
         return
-    if report:
+    if report is not None:
         raise UsageError("--report is for one question", 'reatt ask "QUESTION" --report FILE')
     if cold or not lookup.is_warm(session):
         _ = session.library  # before torch is loaded, so that a missing store is reported at once
@@ -179,16 +195,6 @@ def _queries(session: Session, query: Query, many: bool, jsonl: bool, report: bo
     for line in texts:
         if text := as_text(line).strip():
             yield replace(query, question=text)
-
-
-def _leaning(session: Session, query: Query, before: Asked | None) -> Query:
-    """Add to a question what it leans on of the one before, and say so."""
-    from reatt.answering import follow_ups
-
-    whole = follow_ups.whole(query.question, before)
-    if whole != query.question:
-        session.out.aside(f"asked as: {whole}   (--no-context: as it stands)")
-    return replace(query, question=whole)
 
 
 def _show(session: Session, found: Found, printed: Printed, keep: int, report: str | None, echo: bool) -> bool:

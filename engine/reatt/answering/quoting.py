@@ -11,6 +11,7 @@ from reatt.answering.distinct import Answering, distinct, near
 from reatt.answering.edges import whole
 from reatt.answering.fitting import fits
 from reatt.answering.kinds import Asked
+from reatt.answering.sentences import MOST as MOST_SENTENCES
 from reatt.answering.sentences import around, best_run, held
 from reatt.model.backbone import Answer, Span
 from reatt.model.confidence import confidence
@@ -69,8 +70,8 @@ def shown(asked: Asked, read: Read, *, always: bool = False) -> Shown:
 
 
 def _yes_no(read: Read) -> Shown:
-    """Show yes or no with the sentences that say so."""
-    quote = _sentences(read)
+    """Show yes or no with the sentence that says so."""
+    quote = _sentences(read, 1)
     if quote is None:
         return Shown("", (), read.told.confidence, withheld="no sentence says so")
     return Shown(read.told.text, (quote,), read.told.confidence)
@@ -85,11 +86,11 @@ def _explained(read: Read) -> Shown:
     return Shown(_text(read, quote), (quote,), max(sure, read.told.confidence))
 
 
-def _sentences(read: Read) -> Quote | None:
-    """Find the run of sentences that holds most, in the passage that does."""
+def _sentences(read: Read, most: int = MOST_SENTENCES) -> Quote | None:
+    """Find the run of at most so many sentences that holds most, in the passage that does."""
     runs = []
     for number, weights in enumerate(read.told.weights):
-        if (span := best_run(read.texts[number], weights)) is not None:
+        if (span := best_run(read.texts[number], weights, most)) is not None:
             runs.append(Quote(number, span, min(1.0, held([span], weights)[0])))
     if not runs:
         return None

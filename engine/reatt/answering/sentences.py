@@ -57,14 +57,14 @@ def held(spans: Sequence[Span], weights: Weights) -> list[float]:
     return [sum(weight for (start, _), weight in weights if first <= start < last) for first, last in spans]
 
 
-def best_run(text: str, weights: Weights) -> Span | None:
-    """Find the sentences that hold most: the heaviest, and its heavier neighbours beside it."""
+def best_run(text: str, weights: Weights, most: int = MOST) -> Span | None:
+    """Find the sentences that hold most: the heaviest, and its heavier neighbours beside it, `most` in all."""
     spans = pieces(text)
     mass = held(spans, weights)
     if not spans or max(mass) <= 0:
         return None
     first = last = mass.index(max(mass))
-    while last - first + 1 < MOST:
+    while last - first + 1 < most:
         ways = [(mass[at], at) for at in (first - 1, last + 1) if _joins(text, spans, at, first, last)]
         if not ways:
             break
