@@ -39,9 +39,6 @@ MaybeQuestion = Annotated[
 Top = Annotated[int, typer.Option("--top", "-k", min=1, max=1000, help="Number of passages.")]
 By = Annotated[RetrieverName, typer.Option("--retriever", help="How passages are found.")]
 How = Annotated[SearchName, typer.Option("--search", help="How attention compares the question with the keys.")]
-Answered = Annotated[
-    AnswerName, typer.Option("--answer", help="Answer by a span or by sentences; auto: as the question asks for.")
-]
 NoContext = Annotated[bool, typer.Option("--no-context", help="At the prompt, let no question lean on the one before.")]
 Answered = Annotated[AnswerName, typer.Option("--answer", help="How it is answered; auto: as its words ask.")]
 OkEmpty = Annotated[bool, typer.Option("--ok-empty", help="Exit 0, not 4, if nothing was found.")]
