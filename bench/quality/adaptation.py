@@ -18,14 +18,16 @@ from bench.quality import contrast, mini_reading, mini_sets
 from bench.quality.mini_sets import Judged
 from reatt import adapt, evaluate
 from reatt.adapt_encoder import EncoderCourse, EncoderOptions, Material, Sources, gather
+from reatt.adapt_keys import PASSAGES, KeysCourse, KeysOptions
 from reatt.judging import metrics
 from reatt.judging.report import Report
 from reatt.lessons.close_chunks import WordSearch
 from reatt.lessons.corpus import Corpus
 from reatt.model.reatt import ReAtt
-from reatt.search.retriever import Retriever
+from reatt.search.retriever import NAMED, Retriever
 from reatt.training import freezing
 from reatt.training.plans import PRESETS
+from reatt.training.query_projection import PLAN
 from reatt.weights import models
 from reatt.weights.folder import FUSION_WEIGHT, ModelFolder
 from reatt.weights.write import write_reatt
@@ -45,10 +47,16 @@ class Lesson:
     sources: Sources = field(default_factory=Sources)
     seed: int = 0
     accept: str = "if-better"
+    freeze: str | None = None  # None: by what there is to learn from, as the command does
     rate: float | None = None
     steps: int | None = None  # instead of the minutes that all have
     change: Callable[[Material], Material] = lambda material: material
     words: Callable[[Corpus], WordSearch] = WordSearch
+
+    @property
+    def from_keys(self) -> bool:
+        """Whether only the question's side learns, from stored keys."""
+        return self.freeze in (None, "chunks") and not (self.sources.qa or self.sources.judged)
 
 
 @dataclass(frozen=True)
@@ -91,19 +99,27 @@ class Bench:
         shutil.copytree(base, folder)
         with Library.open(folder) as library:
             began = time.monotonic()
-            material = lesson.change(gather(library, lesson.sources, lesson.seed))
-            model = models.find(None, folder / "nowhere", library)
-            options, device = self._options(lesson, material), self.plan.device
-            words = lesson.words(material.corpus)
-            parts = (library, model, models.load(model, device), material, options)
-            report = adapt.run(EncoderCourse(*parts, began=began, words=words))
+            sources = replace(lesson.sources, passages=PASSAGES) if lesson.from_keys else lesson.sources
+            material = lesson.change(gather(library, sources, lesson.seed))
+            named = models.find(None, folder / "nowhere", library)
+            parts = (library, named, models.load(named, self.plan.device), material)
+            if lesson.from_keys:
+                report = adapt.run(KeysCourse(*parts, self._keys_options(lesson), began=began))
+            else:
+                words = lesson.words(material.corpus)
+                report = adapt.run(EncoderCourse(*parts, self._options(lesson, material), began=began, words=words))
         return folder, report
+
+    def _keys_options(self, lesson: Lesson) -> KeysOptions:
+        plan = replace(PLAN, seed=lesson.seed, rate=PLAN.rate if lesson.rate is None else lesson.rate)
+        minutes = self.minutes if lesson.steps is None else None
+        return KeysOptions(plan, accept=lesson.accept, minutes=minutes, steps=lesson.steps)
 
     def _options(self, lesson: Lesson, material: Material) -> EncoderOptions:
         usual = PRESETS["gpu" if self.plan.device == "cuda" else "laptop"]
         plan = replace(usual, seed=lesson.seed, rate=usual.rate if lesson.rate is None else lesson.rate)
         minutes = self.minutes if lesson.steps is None else None
-        freeze = freezing.usual(material.split.train)
+        freeze = lesson.freeze or freezing.usual(material.split.train)
         return EncoderOptions(plan, freeze, "words", "auto", lesson.accept, minutes, lesson.steps)
 
     def found(self, folder: Path, judged: Judged) -> Figures:
@@ -111,7 +127,8 @@ class Bench:
         with Library.open(folder) as library:
             named = models.find(None, folder / "nowhere", library)
             model, weight = models.load(named, self.plan.device), models.fusion(named, FUSION_WEIGHT)
-            return self.score(Retriever(library, model, library.generation(), weight), judged)
+            names = models.named(named, NAMED)
+            return self.score(Retriever(library, model, library.generation(), weight, named=names), judged)
 
     def score(self, retriever: Retriever, judged: Judged) -> Figures:
         """Measure what is found for a set's questions."""
