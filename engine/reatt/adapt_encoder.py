@@ -19,7 +19,8 @@ from reatt.adapt import ADAPTED, Encoded, RunSettings, Trained, settings_of
 from reatt.judging import costs
 from reatt.judging.comparison import READING, RETRIEVAL, Asked
 from reatt.judging.costs import Costs
-from reatt.judging.measuring import StoredSearch, as_asked, measure
+from reatt.judging.fusion import HybridSearch, blend_of, by_words
+from reatt.judging.measuring import as_asked, measure
 from reatt.lessons.batches import ChunkIds
 from reatt.lessons.close_chunks import (
     CLOSE_FROM,
@@ -108,6 +109,7 @@ class EncoderCourse:
         self._training = self.library.folder / TRAINING
         self.accept, self.seed = self.options.accept, self.options.plan.seed
         self._warnings = self.material.warnings
+        self._by_words, self._blend = by_words(self.library), blend_of(self.folder, self.generation.method)
         self._read: int | None = None  # held-out questions that are answered, too; None: all
         self._encoding = 0.0  # seconds that are put aside for it
 
@@ -152,8 +154,8 @@ class EncoderCourse:
         self._started(self._trainer, resume)
 
     def measure(self, model: ReAtt, generation: int) -> list[Asked]:
-        """Ask the held-out questions, and have as many answered as there is time for."""
-        search, held = StoredSearch(self.library, generation, model, self.material.corpus), self.material.split.held
+        """Ask the held-out questions as people ask, and have as many answered as there is time for."""
+        search, held = self._search(model, generation), self.material.split.held
         return measure(model, self.material.corpus, search, held, self._read, self.tell)
 
     def learn(self, measuring: float) -> Trained:
@@ -162,7 +164,8 @@ class EncoderCourse:
         return Trained(log, lambda folder: write_reatt(self._learnt(self._trainer), self.folder, folder))
 
     def load(self, made: ModelFolder) -> ReAtt:
-        """Load the model that was written, for the method of the store."""
+        """Load the model that was written, for the method of the store; searches take its weights of hybrid search."""
+        self._blend = blend_of(made, self.generation.method)
         return models.load(made, str(self.model.device), keeps_states=self.model.keeps_states)
 
     def encode(self, writer: Writer, made: ModelFolder, learnt: ReAtt) -> Encoded:
@@ -184,6 +187,9 @@ class EncoderCourse:
     def tidy(self) -> None:
         """Remove the checkpoints, and a model that was not judged."""
         tidy(self.library)
+
+    def _search(self, model: ReAtt, generation: int) -> HybridSearch:
+        return HybridSearch(self.library, generation, model, self.material.corpus, self._blend, self._by_words)
 
     def _started(self, trainer: Trainer, resume: bool) -> Trainer:
         """Restore a trainer from an earlier run, after the first process has cleaned up."""
@@ -231,7 +237,7 @@ class EncoderCourse:
         return read, costs.encode
 
     def _costs(self) -> Costs:
-        search = StoredSearch(self.library, self.generation.id, self.model, self.material.corpus)
+        search = self._search(self.model, self.generation.id)
         encodes = not FREEZES[self.options.freeze].keeps_keys
         return costs.estimate(self.model, self.material.corpus, search, self.material.split.held, encodes)
 

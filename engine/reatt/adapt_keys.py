@@ -17,7 +17,7 @@ from functools import cached_property
 from reatt.adapt import Encoded, RunSettings, Trained, settings_of
 from reatt.adapt_encoder import TRAINING, Forecast, clean, tidy
 from reatt.judging.comparison import RETRIEVAL, Asked
-from reatt.judging.fusion import Blend, HybridSearch, by_words
+from reatt.judging.fusion import Blend, HybridSearch, blend_of, by_words
 from reatt.judging.measuring import as_asked, measure
 from reatt.lessons.choices import Choice, Chooser
 from reatt.lessons.examples import Example
@@ -25,13 +25,13 @@ from reatt.lessons.material import Material
 from reatt.model.reatt import ReAtt
 from reatt.progress import OnProgress, Progress
 from reatt.search.index import AttentionIndex
-from reatt.search.retriever import NAMED, TOKEN_CANDIDATES
+from reatt.search.retriever import TOKEN_CANDIDATES
 from reatt.training import feasible, resources
 from reatt.training.plans import Budget, Plan, Row, Seconds, Shorter, Steps, TrainingLog
 from reatt.training.query_projection import EPOCHS, PLAN, QueryProjection, learn, projecting, started_with
 from reatt.training.ranks import ALONE, Ranks
 from reatt.weights import models
-from reatt.weights.folder import FUSION_WEIGHT, ModelFolder
+from reatt.weights.folder import ModelFolder
 from reatt.weights.write import write_reatt
 from reatt_store.errors import UsageError
 from reatt_store.library import Generation, Library, Writer
@@ -40,6 +40,11 @@ TOGETHER = 32  # questions encoded at once
 FIT = 150  # questions at most that hybrid's weights are fitted on; they are not learnt from
 LEAST_HELD, LEAST_LEARNT = 50, 64  # questions; with fewer, nothing can be told from chance
 PASSAGES = 600  # that questions are made of: some hundred questions teach all that can be learnt
+ASKING, FITTING, CHOOSING = (
+    0.2,
+    0.08,
+    0.2,
+)  # shares of the time; the questions are asked twice, the rest is for learning
 SOME = 8  # questions that are timed
 
 
@@ -102,8 +107,7 @@ class KeysCourse:
         self._index = AttentionIndex(self.library, self.generation.id, TOKEN_CANDIDATES)
         self._chooser = Chooser(self.library, self._index, self.model, self.material.corpus)
         self._words = by_words(self.library)
-        fusion = models.fusion(self.folder, FUSION_WEIGHT, self.generation.method)
-        self._usual = self._blend = Blend(fusion, models.named(self.folder, NAMED))
+        self._usual = self._blend = blend_of(self.folder, self.generation.method)
         self._starting = time.monotonic() - self.began
         self._warnings = self.material.warnings
 
@@ -135,6 +139,7 @@ class KeysCourse:
         resources.check_disk(self.library.folder, self._bytes())
         self._paced = self._pace()
         self._planned = self._sizes(self._paced)
+        self._choosing = None if self.options.minutes is None else 1.2 * self._planned.learnt * self._paced.choice
         self._warnings = (*self._warnings, *clean(self.library, writer, resume))
         self._resumes = resume
 
@@ -148,7 +153,7 @@ class KeysCourse:
         folder, sizes = self.library.folder / TRAINING, self._planned
         fit, rest = self._known[: sizes.fit], self._known[sizes.fit :]
         kept = started_with(folder) if self._resumes else None
-        choices = self._choices(rest[: kept or sizes.learnt], None if kept else self._quarter)
+        choices = self._choices(rest[: kept or sizes.learnt], None if kept else self._choosing)
         keys = self._index.views(sorted({chunk for choice in choices for chunk in choice.chunks}))
         learner = QueryProjection(self.model, choices, keys, self.options.plan, self._identity())
         if kept:
@@ -210,21 +215,19 @@ class KeysCourse:
         if self.options.steps is not None:
             return Sizes(held, fit, min(learnt, self.options.steps * self.options.plan.batch), self.options.steps)
         least_held, least_learnt = min(held, LEAST_HELD), min(learnt, LEAST_LEARNT)
-        needed = max(4 * least_held * pace.find, 4 * least_learnt * pace.choice, 2 * (self._starting + pace.rest))
+        asking, choosing = least_held * pace.find / ASKING, least_learnt * pace.choice / CHOOSING
+        needed = max(asking, choosing, 2 * (self._starting + pace.rest))
         if needed > 60 * (self.options.minutes or 0):
             message = f"--minutes {self.options.minutes or 0:g} is too short to judge what was learnt"
             raise UsageError(message, f"--minutes {math.ceil(needed / 6) / 10:g}")
-        held = max(least_held, min(held, int(self._quarter / pace.find)))
-        fit = max(0, min(fit, int(self._quarter / 2 / pace.find)))
-        learnt = max(least_learnt, min(learnt, int(self._quarter / pace.choice)))
+        free = self._left() - pace.rest
+        held = max(least_held, min(held, int(ASKING * free / pace.find)))
+        fit = max(0, min(fit, int(FITTING * free / pace.find)))
+        learnt = max(least_learnt, min(learnt, int(CHOOSING * free / pace.choice)))
         sizes = Sizes(held, fit, learnt, 0)
         left = self._left() - sizes.seconds(pace)
         steps = min(self._enough(learnt), max(1, int(left / pace.step)))
         return replace(sizes, steps=steps)
-
-    @property
-    def _quarter(self) -> float | None:
-        return None if self.options.minutes is None else 15 * self.options.minutes
 
     def _left(self) -> float:
         return 60 * (self.options.minutes or 0) - (time.monotonic() - self.began)

@@ -88,7 +88,7 @@ def test_too_few_minutes_are_told_with_the_number_that_would_do(adapt, records, 
     monkeypatch.setattr(adapt_keys.KeysCourse, "_pace", lambda self: Pace(0.01, 2.0, 0.1, 1.0))
     code, told = adapt("--minutes", "2")
     assert (code, told["message"]) == (2, "--minutes 2 is too short to judge what was learnt")
-    assert told["fix"] == "--minutes 2.4"
+    assert told["fix"] == "--minutes 3"
     with Library.open(records) as library:
         assert library.runs() == []
 

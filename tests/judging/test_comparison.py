@@ -7,7 +7,8 @@ import pytest
 
 from reatt.judging import metrics
 from reatt.judging.comparison import Asked, compare, moved
-from reatt.judging.measuring import StoredSearch, as_asked, measure
+from reatt.judging.fusion import Blend, HybridSearch, by_words
+from reatt.judging.measuring import as_asked, measure
 from reatt.lessons.corpus import Corpus
 from reatt.lessons.examples import Example
 from reatt_store.library import Library
@@ -163,12 +164,16 @@ def test_the_examples_shown_come_from_many_groups_best_first():
     assert moved(after, before, "mrr@10", 9) == []
 
 
+def by_attention(library, model, corpus):
+    return HybridSearch(library, library.generation().id, model, corpus, Blend(1.0, 0.0), by_words(library))
+
+
 @pytest.fixture(scope="module")
 def measured(archive, tiny_reatt):
     """Ask the tiny model four questions about the archive, and return what came of it with the corpus."""
     with Library(archive) as library:
         corpus = Corpus.of(library)
-        search = StoredSearch(library, library.generation().id, tiny_reatt, corpus)
+        search = by_attention(library, tiny_reatt, corpus)
         text = corpus.passages[7].text
         same = next(number for number, first in enumerate(corpus.equal) if first != number)
         held_out = [
@@ -222,5 +227,5 @@ def test_a_store_and_memory_are_searched_alike(archive, tiny_reatt):
     with Library(archive) as library:
         corpus = Corpus.of(library)
         held_out = [Example((text.text[:60],), ("x",), "g", None, "relevance") for text in corpus.passages[:5]]
-        stored = StoredSearch(library, library.generation().id, tiny_reatt, corpus)(held_out, 3)
+        stored = by_attention(library, tiny_reatt, corpus)(held_out, 3)
     assert stored == AttentionSearch(corpus, tiny_reatt)(held_out, 3)

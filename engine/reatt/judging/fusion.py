@@ -18,7 +18,9 @@ from reatt.lessons.corpus import Corpus
 from reatt.lessons.examples import Example
 from reatt.model.reatt import ReAtt
 from reatt.search.index import AttentionIndex
-from reatt.search.retriever import CANDIDATES, TOKEN_CANDIDATES, fuse
+from reatt.search.retriever import CANDIDATES, NAMED, TOKEN_CANDIDATES, fuse
+from reatt.weights import models
+from reatt.weights.folder import FUSION_WEIGHT, ModelFolder
 from reatt_store.library import Library
 
 Scores = Mapping[int, float]  # by chunk id
@@ -37,6 +39,11 @@ class Blend:
 
     attention: float
     names: float
+
+
+def blend_of(folder: ModelFolder, method: str) -> Blend:
+    """Return the weights that a model comes with."""
+    return Blend(models.fusion(folder, FUSION_WEIGHT, method), models.named(folder, NAMED))
 
 
 def by_words(library: Library) -> ByWords:

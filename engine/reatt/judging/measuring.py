@@ -1,8 +1,9 @@
 """A model's results and answers for held-out questions: the input of a comparison.
 
 The right result is the text that an example was made from, or that contains its answer; equal texts count as one. For a
-judgement it is the document. If none is known, it is the first text found that contains an answer. Retrieval is by
-attention alone, because that is what is trained. Reading gets the best chunks found, whether or not they are right.
+judgement it is the document. If none is known, it is the first text found that contains an answer. The search is the
+caller's: hybrid search (`fusion.py`), as people search. Reading gets the best chunks found, whether or not they are
+right.
 
 A masked sentence stands word for word in its text. Finding that text is too easy to show a gain, and copying the words
 beside the gap is not reading. So a cloze question is asked instead: a few words of the sentence, the same ones before
@@ -28,35 +29,13 @@ from reatt.lessons.corpus import Corpus
 from reatt.lessons.examples import Example
 from reatt.model.reatt import ReAtt
 from reatt.progress import OnProgress, Progress
-from reatt.search.index import AttentionIndex
 from reatt.search.query import TOP
-from reatt.search.retriever import TOKEN_CANDIDATES
-from reatt_store.library import Library
 
 FOUND_CHUNKS = 50  # per question; enough for ten different documents
 FOUND = 10  # texts or documents that the figures use
 
 
 Says = Callable[[ReAtt, Corpus, Example, Sequence[int]], str | None]
-
-
-class StoredSearch:
-    """Attention search over the keys of a generation."""
-
-    def __init__(self, library: Library, generation: int, model: ReAtt, corpus: Corpus) -> None:
-        self._index = AttentionIndex(library, generation, TOKEN_CANDIDATES)
-        self._model, self._corpus = model, corpus
-
-    def __call__(self, examples: Sequence[Example], k: int) -> list[list[int]]:
-        """Return for each example the numbers of the best `k` texts in the corpus, best first, each text once."""
-        return [self._one(example, k) for example in examples]
-
-    def _one(self, example: Example, k: int) -> list[int]:
-        queries = self._model.encode_question(self._model.tokenizer.masked(example.question))
-        number, equal = self._corpus.number, self._corpus.equal
-        places = self._index.search(queries, k, "auto")
-        scores = {equal[number[id]]: score for id, score in places if id in number}  # others were added since
-        return sorted(scores, key=lambda found: -scores[found])[:k]
 
 
 def as_asked(example: Example) -> Example:
