@@ -109,7 +109,8 @@ def adapt(
 def _learn(session: Session, options: AdaptOptions, dry_run: bool) -> int:
     """Train as the options say; print the result, or what a run would need."""
     from reatt import adapt, courses
-    from reatt.adapt_decoder import DecoderCourse
+    from reatt.adapt_encoder import EncoderCourse
+    from reatt.adapt_keys import KeysCourse
     from reatt.training import ranks
     from reatt_store.errors import UsageError
 
@@ -123,12 +124,12 @@ def _learn(session: Session, options: AdaptOptions, dry_run: bool) -> int:
         _stoppable(session, resumes=method != "intra") as stop,
     ):
         course = session.store.course(options, courses.Hooks(show, _rows(show), stop, began, together))
-        if not isinstance(course, DecoderCourse) and together.number:  # only the first process prints
+        if isinstance(course, EncoderCourse | KeysCourse) and together.number:  # only the first process prints
             if not dry_run:
                 course.help(options.resume)
             return 0
         _tell_plan(session, course)
-        planned = _planned(session, course) if dry_run and not isinstance(course, DecoderCourse) else None
+        planned = _planned(session, course) if dry_run and isinstance(course, EncoderCourse | KeysCourse) else None
         result = planned or _done(session, adapt.run(course, options.resume))
     session.out.result(result, lambda: _render(session, result))
     return 0 if dry_run or result.accepted else KEPT
@@ -172,10 +173,13 @@ def _rows(show: Callable[[Progress], None]) -> Callable[[Row, float], None]:
 
 def _tell_plan(session: Session, course: Course[Any]) -> None:
     from reatt.adapt_decoder import DecoderCourse
+    from reatt.adapt_encoder import EncoderCourse
+    from reatt.adapt_keys import KeysCourse
 
     if isinstance(course, DecoderCourse):
         train, held_out = len(course.split.train), len(course.split.held)
         return session.out.note(f"plan   {counted(train, 'question')} with evidence, {held_out:,} held out")
+    assert isinstance(course, EncoderCourse | KeysCourse), "there are three"
     material, options = course.material, course.options
     total = sum(material.kinds.values())
     held, how = material.split, f"{options.steps} steps" if options.steps else f"{options.minutes:g} min"
