@@ -92,7 +92,7 @@ class AttentionIndex:
 
     def views(self, chunks: Sequence[int]) -> dict[int, Tensor]:
         """Return the keys (n, d) of given chunks as they lie in the store, in float16 and without copying them."""
-        shards = {shard.id: shard for shard in (maxsim.load(segment) for segment in self._segments.values())}
+        shards = {shard.id: shard for shard in (load(segment) for segment in self._segments.values())}
         return {
             chunk: shards[id].keys[slice(*shards[id].offsets[position : position + 2].tolist())]
             for chunk, (id, position) in self._places(chunks).items()

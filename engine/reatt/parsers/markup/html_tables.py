@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from reatt.parsers.office.tables import before_values, name_columns
+from reatt.parsers.columns import before_values, name_columns
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode

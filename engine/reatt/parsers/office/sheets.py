@@ -14,11 +14,11 @@ from datetime import datetime
 from itertools import chain, groupby, islice
 
 from reatt.parsers.archives import Archive, Event, Relation, damaged
+from reatt.parsers.columns import before_values, name_columns, with_names
 from reatt.parsers.composing import LINE, PARAGRAPH, Composer
 from reatt.parsers.content import Content
 from reatt.parsers.office.drawings import chart_title, commented, paragraphs
 from reatt.parsers.office.number_formats import BUILT_IN, DAY_ONE, DAY_ONE_1904, GENERAL, is_no_date, shown
-from reatt.parsers.office.tables import before_values, name_columns, with_names
 
 _COLUMN = re.compile(r"([A-Z]{1,3})\d")
 _WIDEST_GAP = 64  # empty cells that are written one after another
