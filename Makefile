@@ -60,7 +60,7 @@ test: $(VENV)/installed-dev ## the test suite
 
 # What docs/reliability.md states, R1 to R10; each has a short form in `make test`.
 kills: $(VENV)/installed-dev ## R1: KILLS (3000) kills -9 of ingest, remove, adapt and every transaction, at random moments
-	KILLS=$(KILLS) $(RUN_TESTS) -s -m slow tests/store/test_crash.py tests/verbs/test_kills.py tests/cli/test_adapt.py tests/search/test_index_kills.py -k kill $(ARGS)
+	KILLS=$(KILLS) $(RUN_TESTS) -s -m slow tests/store/test_crash.py tests/verbs/test_kills.py tests/cli/test_adapt.py tests/search/test_index_kills.py tests/search/test_candidates.py -k kill $(ARGS)
 
 crashes: $(VENV)/installed-dev ## R2-R4: every change a crash point, power cuts, every change failing
 	$(RUN_TESTS) -s -m slow tests/store/test_faults.py $(ARGS)

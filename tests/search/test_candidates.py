@@ -38,6 +38,7 @@ def small(monkeypatch):
     monkeypatch.setattr(lists, "PER_ROOT", 2)
     monkeypatch.setattr(candidates, "PROBES", 6)
     monkeypatch.setattr(candidates, "CANDIDATES", 60)
+    monkeypatch.setattr(candidates, "PER_ROOT", 1)
     monkeypatch.setattr(candidates, "PER_RESULT", 2)
 
 

@@ -26,9 +26,10 @@ from reatt_store.clusters import entries as coded
 from reatt_store.clusters.entries import STEP
 from reatt_store.clusters.lists import Clusters
 
-PROBES = 32  # lists of each vector of a question
-CANDIDATES = 1000  # chunks whose keys are read
-PER_RESULT = 10  # of them for each result, if many are asked for
+PROBES = 64  # lists of each vector of a question
+CANDIDATES = 1000  # chunks whose keys are read, at least
+PER_ROOT = 12  # of them for each square root of the number of chunks
+PER_RESULT = 20  # of them for each result, if many are asked for
 _BLOCK = 64  # centroids of which at first only the best counts
 
 Floats = NDArray[np.float32]
@@ -55,7 +56,7 @@ def suits(queries: Queries, clusters: Clusters) -> bool:
 
 def find(queries: Queries, clusters: Clusters, segments: Collection[int], k: int, live: Live) -> Candidates:
     """Find candidates for the best k chunks of the segments that there are; `live` says which chunks may be found."""
-    count = max(CANDIDATES, PER_RESULT * k)
+    count = max(CANDIDATES, int(PER_ROOT * len(clusters.digests) ** 0.5), PER_RESULT * k)
     allowed = _allowed(clusters, segments, live)
     if int(np.count_nonzero(allowed)) <= count:
         numbers = np.flatnonzero(allowed)
@@ -93,7 +94,8 @@ def estimates(queries: Queries, clusters: Clusters, probes: int) -> Floats:
     entries = np.concatenate([clusters.entries[slice(*clusters.starts[list : list + 2])] for list in read.tolist()])
     half_steps = np.repeat(clusters.means.spread[read] * (STEP / 2), lengths)  # (n,)
     apart = _products(vectors, torch.from_numpy(coded.decoded(entries, vectors.shape[1]))).numpy()  # (m, n)
-    products = apart * half_steps + np.repeat(near.numpy()[:, read], lengths, axis=1)
+    products = np.multiply(apart, half_steps, out=apart)
+    products += np.repeat(near.numpy()[:, read], lengths, axis=1)
     owners, starts = coded.owners(entries), np.cumsum(lengths) - lengths
     total, most = np.zeros((2, len(clusters.digests)), np.float32)
     for product, weight, least, own in zip(products, weights, best.min(1), where.reshape(lists.shape), strict=True):
