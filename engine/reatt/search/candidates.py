@@ -28,7 +28,7 @@ from reatt_store.clusters.lists import Clusters
 
 PROBES = 64  # lists of each vector of a question
 CANDIDATES = 1000  # chunks whose keys are read, at least
-PER_ROOT = 12  # of them for each square root of the number of chunks
+PER_ROOT = 18  # of them for each square root of the number of chunks
 PER_RESULT = 20  # of them for each result, if many are asked for
 _BLOCK = 64  # centroids of which at first only the best counts
 
