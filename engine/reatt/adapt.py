@@ -18,6 +18,7 @@ import torch
 
 from reatt.judging.comparison import Asked, Verdict, compare
 from reatt.judging.report import Named, Report, saved
+from reatt.training import checkpoints
 from reatt.training.plans import TrainingLog
 from reatt.weights import models
 from reatt.weights.folder import ModelFolder
@@ -25,7 +26,10 @@ from reatt_store.library import Generation, Library, Writer
 from reatt_store.records import Outcome
 
 ADAPTED = "training-model"  # a folder in the store, removed at the end of a run
+TRAINING = "training"  # a folder in the store for checkpoints, removed at the end of a run
 REPORTS = "reports"
+DROPPED = "an interrupted run was discarded; --resume would have continued it"
+ANEW = "there was no interrupted run to resume; this one started from the beginning"
 
 RunSettings = Mapping[str, str | int | float | bool | None]
 
@@ -172,6 +176,27 @@ def conclude(
     if not verdict.accepted:
         return None
     return Named(made.name, made.sha256, str(models.in_store(library, made.name, made.sha256).path))
+
+
+def clean(library: Library, writer: Writer, resume: bool) -> list[str]:
+    """Discard an unfinished earlier run, unless this run resumes it; return what a user should know."""
+    left = checkpoints.exists(library.folder / TRAINING)
+    if resume and left:
+        return []
+    kept = {model.generation for model in library.models()}
+    for made in library.generations():
+        if made.id not in kept:
+            writer.drop_generation(made.id)
+    models.drop_unused(library)
+    tidy(library)
+    warning = {(False, True): DROPPED, (True, False): ANEW}.get((resume, left))
+    return [warning] if warning else []
+
+
+def tidy(library: Library) -> None:
+    """Remove the checkpoints of a run, and a model that was not judged."""
+    checkpoints.forget(library.folder / TRAINING)
+    shutil.rmtree(library.folder / ADAPTED, ignore_errors=True)
 
 
 def settings_of(*parts: Mapping[str, object]) -> dict[str, str | int | float | bool | None]:

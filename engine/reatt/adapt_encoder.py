@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -15,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from reatt import ingest
-from reatt.adapt import ADAPTED, Encoded, RunSettings, Trained, settings_of
+from reatt.adapt import TRAINING, Encoded, RunSettings, Trained, clean, settings_of, tidy
 from reatt.judging import costs
 from reatt.judging.comparison import READING, RETRIEVAL, Asked
 from reatt.judging.costs import Costs
@@ -51,11 +50,8 @@ from reatt_store.library import Generation, Library, Writer
 
 __all__ = ["EncoderCourse", "EncoderOptions", "Forecast", "Material", "Sources", "gather"]
 
-TRAINING = "training"  # a folder in the store for checkpoints, removed at the end of a run
 READING_SHARE = {True: 0.1, False: 0.3}  # share of the minutes, by whether retrieval decides
 AUTO = "auto"  # the teacher that passes its exam
-DROPPED = "an interrupted run was discarded; --resume would have continued it"
-ANEW = "there was no interrupted run to resume; this one started from the beginning"
 SEARCHED_TOGETHER = 256  # examples searched between two progress reports
 
 
@@ -332,24 +328,3 @@ class EncoderCourse:
             close += close_chunks(examples[at : at + SEARCHED_TOGETHER], corpus, search, self.options.plan.close)
         self.tell(Progress("search", len(examples), len(examples)))
         return [with_gold(each, example, corpus) for each, example in zip(close, examples, strict=True)]
-
-
-def clean(library: Library, writer: Writer, resume: bool) -> list[str]:
-    """Discard an unfinished earlier run, unless this run resumes it; return what a user should know."""
-    left = checkpoints.exists(library.folder / TRAINING)
-    if resume and left:
-        return []
-    kept = {model.generation for model in library.models()}
-    for made in library.generations():
-        if made.id not in kept:
-            writer.drop_generation(made.id)
-    models.drop_unused(library)
-    tidy(library)
-    warning = {(False, True): DROPPED, (True, False): ANEW}.get((resume, left))
-    return [warning] if warning else []
-
-
-def tidy(library: Library) -> None:
-    """Remove the checkpoints of a run, and a model that was not judged."""
-    checkpoints.forget(library.folder / TRAINING)
-    shutil.rmtree(library.folder / ADAPTED, ignore_errors=True)

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 
-from reatt.adapt import Encoded, RunSettings, Trained, settings_of
-from reatt.adapt_encoder import TRAINING, Forecast, clean, tidy
+from reatt.adapt import TRAINING, Encoded, RunSettings, Trained, clean, settings_of, tidy
+from reatt.adapt_encoder import Forecast
 from reatt.judging.comparison import RETRIEVAL, Asked
 from reatt.judging.fusion import Blend, HybridSearch, blend_of, by_words
 from reatt.judging.measuring import as_asked, measure

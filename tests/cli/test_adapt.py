@@ -13,6 +13,7 @@ import pytest
 
 from reatt import adapt_encoder, adapt_keys
 from reatt import open as open_store
+from reatt.adapt import ANEW
 from reatt.courses import AdaptOptions
 from reatt.judging.report import to_json
 from reatt.lessons.examples import Example
@@ -172,7 +173,7 @@ def test_where_no_passage_is_known_all_may_learn_and_a_warning_says_that_nothing
 
 def test_to_go_on_with_nothing_begins_anew_and_says_so(adapt):
     _, told = adapt("--steps", "1", "--resume", "--accept", "never")
-    assert told["warnings"] == [adapt_encoder.ANEW]
+    assert told["warnings"] == [ANEW]
 
 
 def test_a_page_that_cannot_be_written_does_not_lose_the_figures(adapt, records):

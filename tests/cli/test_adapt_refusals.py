@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from reatt import adapt_encoder, adapt_keys
+from reatt.adapt import TRAINING
 from reatt.adapt_keys import Pace
 from reatt.judging.costs import Costs
 from reatt.training import checkpoints, resources
@@ -109,7 +110,7 @@ def test_a_model_too_large_to_train_is_told_before_training(adapt, records, monk
 
 
 def test_a_run_that_cannot_begin_leaves_what_an_earlier_one_has_learnt(adapt, records, monkeypatch):
-    checkpoints.save(records / adapt_encoder.TRAINING, 1, checkpoints.Checkpoint({}, {}))
+    checkpoints.save(records / TRAINING, 1, checkpoints.Checkpoint({}, {}))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))
     code, _ = adapt(*FAST)
-    assert (code, checkpoints.exists(records / adapt_encoder.TRAINING)) == (22, True)
+    assert (code, checkpoints.exists(records / TRAINING)) == (22, True)
