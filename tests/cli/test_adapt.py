@@ -243,13 +243,13 @@ def test_without_questions_nothing_is_encoded_and_hybrid_search_gets_its_own_wei
     assert left_over(records) == []
 
 
-def test_a_run_that_was_killed_goes_on_with_what_it_had_learnt(adapt, records, ready, monkeypatch):
+def test_a_run_that_was_killed_goes_on_with_what_it_had_learnt(adapt, reatt, records, ready, monkeypatch):
     _, whole = adapt("--steps", "6", "--accept", "always")
     shutil.rmtree(records)
     shutil.copytree(ready, records)
     with monkeypatch.context() as patched:
         patched.setattr(adapt_keys, "projecting", lambda *_: _interrupted())
-        adapt("--steps", "6", "--accept", "always")
+        assert reatt("adapt", "--store", records, "--steps", "6", "--accept", "always").code != 0
     assert left_over(records)
     _, resumed = adapt("--steps", "6", "--accept", "always", "--resume")
     assert resumed["model"]["sha256"] == whole["model"]["sha256"]
