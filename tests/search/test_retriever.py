@@ -9,7 +9,6 @@ import statistics
 import subprocess
 import tempfile
 import textwrap
-from functools import partial
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ import torch
 
 from reatt import ingest as engine
 from reatt.model.backbone import ChunkText
-from reatt.search.retriever import NAMED, fuse
+from reatt.search.retriever import NAMED
 from reatt.weights import models
 from reatt_store.errors import BadQuestion, ModelMismatch
 from reatt_store.library import Library
@@ -205,23 +204,15 @@ def test_what_is_added_meanwhile_is_found(open_store, copy, ingest, tmp_path, re
     assert all(h.attention_score in (None, pytest.approx(scores[h.chunk.id], abs=1e-4)) for h in found)
 
 
-@pytest.fixture
-def nameless(monkeypatch):
-    """Fuse without names, which count once more in hybrid search."""
-    monkeypatch.setattr("reatt.search.retriever.fuse", partial(fuse, named=0.0))
-
-
-@pytest.mark.usefixtures("nameless")
 def test_hybrid_of_attention_alone_is_the_order_of_attention(open_store, archive):
-    retriever = open_store(archive, fusion=1.0)
+    retriever = open_store(archive, fusion=1.0, named=0.0)
     for question in QUESTIONS:
         expected = [hit.attention_score for hit in retriever.search(question, 50, "attention")]
         assert [hit.attention_score for hit in retriever.search(question, 50, "hybrid")] == expected
 
 
-@pytest.mark.usefixtures("nameless")
 def test_hybrid_of_words_alone_begins_with_the_order_of_words(open_store, archive):
-    retriever = open_store(archive, fusion=0.0)
+    retriever = open_store(archive, fusion=0.0, named=0.0)
     for question in QUESTIONS:
         expected = ids(retriever.search(question, 50, "words"))
         assert ids(retriever.search(question, 50, "hybrid"))[: len(expected)] == expected
