@@ -71,6 +71,22 @@ def test_names_alone_are_told_from_texts(library):
     assert library.names("the rent", 9) == []
 
 
+@pytest.mark.parametrize("passages", [1, 9])
+def test_words_that_many_names_share_name_none_of_them(tmp_path, passages):
+    with Library.create(tmp_path / "other") as library:
+        with library.writing() as writer:
+            for name in ("tide", "moon", "fog", "rain", "dew", "frost"):
+                texts = [f"{name} is told of here, in part {number}." for number in range(passages)]
+                chunks = [Chunk(n, 0, len(text), 1, None, "", text) for n, text in enumerate(texts)]
+                writer.publish(
+                    [(Document(f"/notes/report of {name}.md", None, "", "markdown", "", 1, 0), chunks)], None, 0
+                )
+        assert library.names("what does the report say", 99) == []
+        named = library.names("what does the report of fog say", 99)
+        assert {chunk.path for chunk in library.chunks([id for id, _ in named])} == {"/notes/report of fog.md"}
+        assert len(named) == passages
+
+
 def test_a_removed_or_renamed_document_takes_its_names_along(library):
     with library.writing() as writer:
         writer.remove([1])

@@ -291,7 +291,7 @@ def fuse(
 ) -> dict[int, float]:
     """Combine scores: `weight` times attention, scaled to [0, 1], plus the rest times BM25, divided by its best.
 
-    The encoder does not read names, so BM25 in names counts once more, by `named`.
+    The encoder does not read names, so the score of names counts once more, by `named`.
 
     Returns chunk id -> score, best first. BM25 has a natural zero (no common word). Attention has none, so its lowest
     candidate is 0.

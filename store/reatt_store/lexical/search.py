@@ -15,6 +15,7 @@ from reatt_store.selection import EVERYTHING, Selection
 # Weights of a match in the columns of the index: best or close to it on the development sets.
 PLACE, DOCUMENT, HEADING, TEXT = 1.0, 1.0, 1.5, 1.0
 WEIGHTS = (PLACE, DOCUMENT, HEADING, TEXT)
+COMMON = 5  # documents that are named as well as this are not meant
 
 
 def search(connection: Connection, question: str, limit: int, among: Selection = EVERYTHING) -> list[tuple[int, float]]:
@@ -31,11 +32,22 @@ def search(connection: Connection, question: str, limit: int, among: Selection =
 
 
 def names(connection: Connection, question: str, limit: int, among: Selection = EVERYTHING) -> list[tuple[int, float]]:
-    """Return (chunk id, BM25) of the chunks that the question's words name: the file, its folders, title or author."""
+    """Return (chunk id, score) of the chunks that the question's words name: the file, its folders, title or author.
+
+    The score is how much more the names' BM25 is than that of the document in place COMMON, because words that many
+    names share name none of them.
+    """
     if connection.value("PRAGMA user_version") <= OLD:
         return []
     asked = _telling(connection, terms(question))
-    return _best(connection, _within("place document", asked), (1.0, 1.0, 0.0, 0.0), limit, among)
+    found = dict(_best(connection, _within("place document", asked), (1.0, 1.0, 0.0, 0.0), limit, among))
+    marks = ", ".join("?" * len(found))
+    owners = connection.rows(f"SELECT id, document_id FROM chunks WHERE id IN ({marks})", list(found))  # noqa: S608
+    best: dict[int, float] = {}
+    for chunk, document in owners:
+        best[document] = max(found[chunk], best.get(document, 0.0))
+    common = sum(sorted(best.values(), reverse=True)[COMMON - 1 : COMMON])
+    return [(chunk, score - common) for chunk, score in found.items() if score > common]
 
 
 def _best(
