@@ -1,8 +1,7 @@
 """Detects the format of a file, from its content and then its name; parses the formats that keep their raw text.
 
 For Markdown, reStructuredText, Org, plain text and code the text is the decoded file itself, so every offset is valid
-in the file. These formats are parsed in this process, so parsing must take time proportional to the length of any
-file.
+in the file. Parsing them takes time proportional to the length of any file.
 """
 
 from __future__ import annotations
