@@ -157,10 +157,13 @@ class _Talk:
 
     def ask(self, query: Query) -> Found:
         """Answer a question with what it leans on, and say so."""
-        from reatt.answering import follow_ups
         from reatt_cli.replies import lookup
 
-        whole = follow_ups.whole(query.question, self._before) if self._leans else query.question
+        if not self._leans:
+            return lookup.found(self._session, "ask", query, cold=self._cold)
+        from reatt.answering import follow_ups
+
+        whole = follow_ups.whole(query.question, self._before)
         if whole != query.question:
             self._session.out.aside(f"asked as: {whole}   (--no-context: as it stands)")
         found = lookup.found(self._session, "ask", replace(query, question=whole), cold=self._cold)

@@ -192,7 +192,7 @@ class Library:
         return words.search(self._connection, question, limit, self._dated(among))
 
     def names(self, question: str, limit: int, among: Selection = EVERYTHING) -> list[tuple[int, float]]:
-        """Return (chunk id, score) of the chunks whose file, folders, title or author the question names, best first."""
+        """Return (chunk id, score) of the chunks whose file, folders, title or author a question names, best first."""
         return words.names(self._connection, question, limit, self._dated(among))
 
     def generation(self) -> Generation | None:

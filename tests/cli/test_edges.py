@@ -13,7 +13,7 @@ import pytest
 
 from reatt_cli import app, failures
 from reatt_cli.settings import Settings
-from reatt_store import segments
+from reatt_store import arrays
 
 DIGITS = "9" * 400
 SCORES = {"long": "9" * 5000, "large": DIGITS, "signs": "--5", "other": "\u0665", "half": "1.5"}
@@ -112,7 +112,7 @@ def test_a_segment_that_cannot_be_mapped_is_named(number, code, reatt, library, 
         def mmap(*_, **__):
             raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(segments, "mmap", Mmap)
+    monkeypatch.setattr(arrays, "mmap", Mmap)
     done = reatt("search", "leave", "--retriever", "attention", "--cold")
     assert (done.code, ".safetensors" in done.err or code == 21) == (code, True)
 
