@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reatt.documents.reader import FoundFile, Text, read
 from reatt.parsers.text import calendar as calendar_module
 from reatt.parsers.text import content_lines as lines_module
 from reatt.parsers.text.calendar import calendar
 from reatt.parsers.text.contacts import contacts
 from reatt.parsers.text.content_lines import content_lines
 from reatt_store.errors import EmptyDocument
+from tests.parsers.source_made import parsed
 
 MEETING = r"""BEGIN:VCALENDAR
 PRODID:-//Google Inc//Google Calendar 70.9054//EN
@@ -170,12 +170,6 @@ Address: Am Deich 1, Dornum, 26553
 Language: de
 Web page: https://example.org/dornum
 Categories: lights, north"""
-
-
-def parsed(folder: Path, name: str, source: str) -> Text:
-    (folder / name).write_text(source, encoding="utf-8", newline="")
-    [text] = read(FoundFile(folder / name, explicit=True))
-    return text
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])

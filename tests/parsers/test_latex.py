@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reatt.documents.reader import FoundFile, Text, read
 from reatt.parsers.markup.bibtex import bibtex
 from reatt.parsers.markup.latex import latex, plain_text
 from reatt_store.errors import EmptyDocument
+from tests.parsers.source_made import parsed
 
 ARTICLE = r"""% !TeX program = pdflatex
 \documentclass[11pt,a4paper]{article}
@@ -165,12 +165,6 @@ abstract: The mole is 412 metres long.
 [site] Tides.
 url: https://example.org/a_b
 urldate: 2024-05-01"""
-
-
-def parsed(folder: Path, name: str, source: str) -> Text:
-    (folder / name).write_text(source, encoding="utf-8", newline="")
-    [text] = read(FoundFile(folder / name, explicit=True))
-    return text
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 from reatt.parsers.markup import tex_signs as signs
@@ -30,7 +31,7 @@ class Shared:
     characters: int = 0
 
 
-class TexWords:
+class TexWords(ABC):
     """Reads a source and collects the words of the open paragraph."""
 
     def __init__(self, text: str, shared: Shared, depth: int = 0) -> None:
@@ -41,9 +42,9 @@ class TexWords:
         self._open: list[str] = []  # environments
         self._math = False
 
+    @abstractmethod
     def inline(self) -> str:
         """Read all, and return it as a part of a paragraph."""
-        raise NotImplementedError
 
     def _in_table(self) -> bool:
         return bool(self._open) and self._open[-1] in signs.TABLES
