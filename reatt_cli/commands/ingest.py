@@ -14,7 +14,7 @@ from reatt_cli import watch as watcher
 from reatt_cli.command import command, require_number
 from reatt_cli.commands.contents import problem_of, problem_rows
 from reatt_cli.interrupts import patient
-from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds
+from reatt_cli.rendering import counted, human_bytes, human_seconds
 from reatt_cli.session import Session
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ def _render(session: Session, result: schemas.Ingest) -> None:
         ("removed", files.removed),
     ]
     what = ", ".join(f"{verb} {counted(count, 'document')}" for verb, count in new if count) or "nothing to read"
-    size = f"{human_count(result.chunks)} passages, {human_count(result.tokens)} tokens"
+    size = f"{counted(result.chunks, 'passage')}, {counted(result.tokens, 'token')}"
     out.say(f"{what}; {size} in {human_seconds(result.seconds)}   store {human_bytes(result.bytes)}")
     for warning in result.warnings[len(session.warnings) :]:  # the others were printed before
         out.warn(warning)
