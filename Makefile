@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types smoke bench intra-cost first eval-mini intra-pool answers learning teacher adapting gpu reatt-mini twin completions man transcripts kills crashes flips moves asks figures coverage mutation-score mutate fuzz-stores fuzz-edges fuzz-models together clean
+.PHONY: help setup demo test lint types smoke bench intra-cost first eval-mini intra-pool answers learning teacher adapting papers gpu reatt-mini twin completions man transcripts kills crashes flips moves asks figures ocr coverage mutation-score mutate fuzz-stores fuzz-edges fuzz-models fuzz-parsers together large clean
 
 JOBS ?= 2
 COUNT ?= 20000
@@ -100,6 +100,11 @@ fuzz-edges: $(VENV)/installed-dev ## hand COUNT (20000) odd settings, questions,
 fuzz-models: $(VENV)/installed-dev ## damage the folders of COUNT models (20000) in many ways, then ask and add them; SEED varies them
 	MODELS=$(COUNT) SEED=$(SEED) $(RUN_TESTS) -s --timeout 0 tests/fuzz/test_models.py $(ARGS)
 
+fuzz-parsers: SECONDS_EACH ?= 600
+fuzz-parsers: $(VENV)/installed-dev ## fuzz every parser of ours by coverage for SECONDS_EACH (600); needs the extra fuzz
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[fuzz]'
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.parsers --seconds $(SECONDS_EACH) $(ARGS)
+
 lint: $(VENV)/installed-dev ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -130,6 +135,13 @@ intra-pool: $(VENV)/installed-dev ## INTRA in one pool of 100,000 chunks, into i
 answers: $(VENV)/installed-dev ## what is shown as the answer to 900 questions of all kinds, into answers.md (DATA)
 	$(BIN)/python -m bench.answers --data $(DATA) $(ARGS)
 
+ocr: $(VENV)/installed-dev ## how well scanned pages are read, and questions on them answered, into ocr.md (needs the extra ocr)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[ocr]'
+	$(BIN)/python -m bench.ocr $(ARGS)
+
+large: $(VENV)/installed-dev ## large files: memory, seconds, Ctrl-C and kills, into large.md
+	$(BIN)/python -m bench.large $(ARGS)
+
 learning: $(VENV)/installed-dev ## memory and speed of a training step, into learning.md (ARGS=--large: T5-large on a GPU)
 	$(BIN)/python -m bench.learning $(ARGS)
 
@@ -138,6 +150,11 @@ teacher: $(VENV)/installed-dev ## which teacher knows the gold chunk, per set an
 
 adapting: $(VENV)/installed-dev ## whether adapting helps and its gate is honest, into adapting.md (some hours)
 	$(BIN)/python -m bench.adapting --data $(DATA) $(ARGS)
+
+papers: MINUTES ?= 60
+papers: $(VENV)/installed-dev ## both papers' experiments at our scale, into docs/papers.md; continues (DATA, MINUTES of the processor)
+	$(RECIPE).fetch --out $(WORK)
+	$(BIN)/python -m bench.papers --data $(DATA) --encoder $(WORK) --minutes $(MINUTES) $(ARGS)
 
 gpu: $(VENV)/installed-dev ## tests and bench on a CUDA device; without one both are skipped
 	$(BIN)/python -m pytest -rs -m gpu

@@ -23,14 +23,15 @@ SOURCES = {"reatt": "engine/reatt", "reatt_cli": "reatt_cli", "reatt_store": "st
 TIERS = (
     ("parsers", "model", "progress", "places"),
     ("documents", "weights"),
-    ("search", "answering"),
+    ("search", "answering", "opened"),
     ("lessons",),
     ("training",),
     ("judging",),
     ("verbs",),
     ("api",),
+    ("cluster",),
 )
-ALONE = ("progress", "places", "api")  # modules beside the rooms that are no verbs
+ALONE = ("progress", "places", "opened", "api")  # modules beside the rooms that are no verbs
 LARGEST = 20  # modules in one folder
 
 

@@ -28,7 +28,7 @@ from reatt.model.intra import Intra
 from reatt.model.reatt import ReAtt
 from reatt.weights.models import load_for
 from reatt_store.library import Library
-from reatt_store.segments import Segment
+from reatt_store.vectors.segments import Segment
 
 NOTES = (
     "**first token**: from a question and chosen passages to the most likely first token of an answer, search not "

@@ -26,6 +26,8 @@ NOTES = (
     "**1 thread, all threads**: what torch and FAISS may use; where one column is empty, nothing was set.",
     "**ingest**: one JSON Lines file of whole articles. The bare loop finds its token ids ready and keeps nothing; "
     "both run in one process, in turn, and the ratio is the median of the rounds' ratios.",
+    "**workers**: whole commands in turn, the ratio is to one process with one thread. The workers' pace includes "
+    "loading their models. Processor: with all processes of a command.",
     "**memory** is that of a whole process. Its model is tiny and random, with the real tokenizer and keys of real "
     "width, since only growth with the corpus is asked: a real model adds its weights and one batch's activations.",
     "**search**: `retriever.search` from question text to ten chunks with their texts, on keys of real passages of "

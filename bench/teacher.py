@@ -40,7 +40,7 @@ NOTES = (
 def measure(model: ReAtt, plan: Plan, name: str, count: int) -> dict[str, list[float]]:
     """Ask the teachers of a model about so many questions of a set: who asks -> hits of each question."""
     judged = mini_sets.load(plan.data, Dev(name), None)
-    with mini_sets.open_store(plan, plan.backbone(), judged).library as library:
+    with mini_sets.library_of(mini_sets.open_store(plan, plan.backbone(), judged)) as library:
         corpus = Corpus.of(library)
     found = hits(model, corpus, judged, judged.questions(count))
     return {who: list(each) for who, each in found.items()}

@@ -14,17 +14,19 @@ _reatt() {
     fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         case "$path ${COMP_WORDS[i]}" in
-        " ingest"|" search"|" ask"|" adapt"|" list"|" show"|" remove"|" status"|" check"|" init"|" eval"|" serve"|" mcp"|" report"|" doctor"|" config"|" schema"|" completion"|" models"|" models list"|" models add"|" models use"|" models rollback"|" models probe") path+=" ${COMP_WORDS[i]}" ;;
+        " ingest"|" search"|" ask"|" adapt"|" list"|" show"|" remove"|" status"|" check"|" init"|" eval"|" serve"|" mcp"|" report"|" export"|" doctor"|" config"|" schema"|" completion"|" models"|" models list"|" models add"|" models use"|" models rollback"|" models probe"|" cluster"|" cluster ingest"|" cluster serve") path+=" ${COMP_WORDS[i]}" ;;
         esac
     done
     case "$previous" in
         --abstain) :; return ;;
         --accept) mapfile -t COMPREPLY < <(compgen -W "if-better always never" -- "$current"); return ;;
+        --address) :; return ;;
         --after) :; return ;;
         --answer) mapfile -t COMPREPLY < <(compgen -W "auto span sentence" -- "$current"); return ;;
         --beams) :; return ;;
         --before) :; return ;;
         --close-from) :; return ;;
+        --cluster) :; return ;;
         --color) mapfile -t COMPREPLY < <(compgen -W "auto always never" -- "$current"); return ;;
         --device) mapfile -t COMPREPLY < <(compgen -W "auto cpu cuda" -- "$current"); return ;;
         --encoding) :; return ;;
@@ -34,10 +36,12 @@ _reatt() {
         --freeze) mapfile -t COMPREPLY < <(compgen -W "none retriever reader chunks" -- "$current"); return ;;
         --hold-out) :; return ;;
         --host) :; return ;;
+        --id-field) :; return ;;
         --idle) :; return ;;
         --include) :; return ;;
         --judged) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --keep) :; return ;;
+        --keys) mapfile -t COMPREPLY < <(compgen -W "int8 float16" -- "$current"); return ;;
         --limit) :; return ;;
         --max-file-size) :; return ;;
         --max-tokens) :; return ;;
@@ -46,6 +50,7 @@ _reatt() {
         --model) _reatt_values model; return ;;
         --name) :; return ;;
         --only) :; return ;;
+        --out) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
         --output) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --password-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --port) :; return ;;
@@ -61,6 +66,7 @@ _reatt() {
         --search) mapfile -t COMPREPLY < <(compgen -W "auto exact fast clusters two-stage" -- "$current"); return ;;
         --seed) :; return ;;
         --sentences) :; return ;;
+        --shards) :; return ;;
         --spans) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --steps) :; return ;;
         --store) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
@@ -69,6 +75,7 @@ _reatt() {
         --timeout) :; return ;;
         --top) :; return ;;
         --type) :; return ;;
+        --workers) :; return ;;
         -k) :; return ;;
         -o) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     esac
@@ -77,26 +84,26 @@ _reatt() {
         if [[ $current == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W "-h --help --version" -- "$current")
         else
-            mapfile -t COMPREPLY < <(compgen -W "ingest search ask adapt list show remove status check init eval serve mcp report doctor config schema completion models" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "ingest search ask adapt list show remove status check init eval serve mcp report export doctor config schema completion models cluster" -- "$current")
         fi
         ;;
     " ingest")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --include --exclude --prune --reencode --max-file-size --timeout --encoding --text-field --password-file --retry --dry-run --watch --method --keep-states --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --include --exclude --prune --reencode --max-file-size --timeout --encoding --text-field --id-field --password-file --retry --dry-run --watch --method --keep-states --workers --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current")
         fi
         ;;
     " search")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --except --type --after --before --explain --fields --compact --ok-empty --cold --rounds --rerank-only --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --except --type --after --before --explain --fields --compact --ok-empty --cold --cluster --rounds --rerank-only --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
         fi
         ;;
     " ask")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --except --type --after --before --free --beams --max-tokens --answer --abstain --explain --fields --compact --jsonl --ok-empty --cold --report --keep --rounds --rerank-only --no-context --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --top -k --retriever --search --only --except --type --after --before --free --beams --max-tokens --answer --abstain --explain --fields --compact --jsonl --ok-empty --cold --cluster --report --keep --rounds --rerank-only --no-context --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
         fi
@@ -152,7 +159,7 @@ _reatt() {
         ;;
     " eval")
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "-h --help --queries --qrels --retriever --search --read --limit --rounds --rerank-only --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --queries --qrels --retriever --search --read --limit --cluster --rounds --rerank-only --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
         fi
@@ -176,6 +183,13 @@ _reatt() {
             mapfile -t COMPREPLY < <(compgen -W "-h --help --output -o --store --json --quiet -q --verbose -v --color --progress --no-input --debug" -- "$current")
         else
             :
+        fi
+        ;;
+    " export")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --keys --only --except --type --after --before --store --json --quiet -q --verbose -v --color --progress --no-input --debug" -- "$current")
+        else
+            compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current")
         fi
         ;;
     " doctor")
@@ -244,6 +258,27 @@ _reatt() {
     " models probe")
         if [[ $current == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W "-h --help --sentences --choose --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+        else
+            :
+        fi
+        ;;
+    " cluster")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help" -- "$current")
+        else
+            mapfile -t COMPREPLY < <(compgen -W "ingest serve" -- "$current")
+        fi
+        ;;
+    " cluster ingest")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --shards --out --address --include --exclude --prune --reencode --max-file-size --timeout --encoding --text-field --id-field --retry --method --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
+        else
+            compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        fi
+        ;;
+    " cluster serve")
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "-h --help --address --store --json --quiet -q --verbose -v --color --progress --no-input --debug --model --device" -- "$current")
         else
             :
         fi

@@ -20,11 +20,13 @@ from reatt_cli import __version__, failures, questions, streams
 from reatt_cli.commands import (
     adapt,
     ask,
+    cluster,
     completion,
     config,
     contents,
     doctor,
     evaluate,
+    export,
     ingest,
     mcp,
     models,
@@ -68,7 +70,7 @@ def _top(
 
 
 GROUPS = (
-    ingest, ask, adapt, contents, evaluate, models, serve, mcp, report, doctor, config, completion,
+    ingest, ask, adapt, contents, evaluate, models, serve, cluster, mcp, report, export, doctor, config, completion,
 )  # fmt: skip
 for group in GROUPS:
     group.register(app)

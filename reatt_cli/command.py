@@ -7,6 +7,7 @@ function's signature, once, for Typer to read.
 from __future__ import annotations
 
 import inspect
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
@@ -20,8 +21,13 @@ LARGEST = 1_000_000.0  # of a number with a fraction: seconds, minutes
 EXACT = 1 << 53  # of a whole number
 
 
-def command(app: typer.Typer, name: str, *, example: str, model: bool = False) -> Callable[[Body], Body]:
+def command(
+    app: typer.Typer, name: str, *, example: str, model: bool = False, several: bool = False
+) -> Callable[[Body], Body]:
     """Register a function as a command with the common options, and those about the model if it uses one.
+
+    `several` is whether it takes several stores as one; any other command refuses them. The example begins with the
+    words that call the command.
 
     The function takes the `Session` first, then its own options; it returns the exit code.
     """
@@ -36,7 +42,10 @@ def command(app: typer.Typer, name: str, *, example: str, model: bool = False) -
 
             for option, value in values.items():
                 require_number(option, value)
-            return Session(_settings({name: values.pop(name) for name in names})).run(body, values)
+            settings = _settings({option: values.pop(option) for option in names})
+            if not several:
+                require_one(example[: example.index(name) + len(name)], settings)
+            return Session(settings).run(body, values)
 
         run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *shared]}
@@ -57,10 +66,22 @@ def require_number(option: str, value: object) -> None:
         raise UsageError(f"{name} {value!r:.40}: expected a number up to {most:,.0f}", f"{name} N")
 
 
+def require_one(command: str, settings: Settings) -> None:
+    """Raise UsageError if several stores are named, for a command that works on one."""
+    if settings.beside:
+        from reatt_store.errors import UsageError
+
+        named = [str(settings.store), *settings.beside]
+        message = f"{command} works on one store, but {len(named)} are named: {', '.join(named)}"
+        raise UsageError(message, f"name one: --store {shlex.quote(named[0])}")
+
+
 def _common(
     store: Annotated[
-        str | None,
-        typer.Option("--store", metavar="DIR", help="The store [nearest .reatt, else your default]."),
+        list[str] | None,
+        typer.Option(
+            "--store", metavar="DIR", help="The store [nearest .reatt, else your default]; for a search, repeatable."
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object (see: reatt schema).")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only results and errors.")] = False,
@@ -97,4 +118,5 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 
 def _settings(values: dict[str, Any]) -> Settings:
-    return replace(Settings(), **values)
+    first, *beside = values.pop("store") or [None]
+    return replace(Settings(), store=first, beside=tuple(beside), **values)

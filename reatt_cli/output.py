@@ -225,7 +225,7 @@ def _progress_lines() -> Callable[[Progress], None]:
         left = (step.total - step.done) / rate if rate and step.total is not None else None
         event = {"event": "progress", "phase": step.phase, "done": step.done, "total": step.total}
         rounded = {"rate": None if rate is None else round(rate, 1), "eta_s": None if left is None else round(left)}
-        _write_object(sys.stderr, {**event, **rounded})
+        _write_object(sys.stderr, {**event, **rounded, "note": step.note})
 
     return write
 

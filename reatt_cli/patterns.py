@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,21 +30,33 @@ def as_text(line: str) -> str:
     return re.sub("[\udc80-\udcff]", "\ufffd", as_utf8(line) or "")
 
 
-def folder_or_glob(given: str) -> str:
-    """Read `--only`: a folder means everything in it; a pattern or a document's name is used as given."""
+def folder_or_globs(given: str) -> tuple[str, ...]:
+    """Read `--only`: a folder means everything in it; a pattern or a document's name is used as given.
+
+    A path with `..`, `.` or `~` in it is one from here. What may be a pattern may also be a name that looks like one.
+    """
+    named = as_utf8(given) or ""
     if glob.has_magic(given):
-        return as_utf8(given) or ""
+        return named, glob.escape(named)
     path = os.path.abspath(os.path.expanduser(given))
-    if not (given.endswith("/") or os.path.isdir(path)):
-        return as_utf8(given) or ""
+    folder = given.endswith("/") or os.path.isdir(path)
+    if not folder and not (given.startswith("~") or {".", ".."} & set(given.split("/"))):
+        return (named,)
     from reatt.documents.files import storable
 
-    return glob.escape(storable(path)).rstrip("/") + "/*"
+    whole = glob.escape(storable(path))
+    return (f"{whole.rstrip('/')}/*",) if folder else (whole,)
 
 
 def described(among: Selection) -> str:
     """Name a selection by its options."""
     repeated = (("--only", among.only), ("--except", among.without), ("--type", among.kinds))
-    options = [f"{option} {value}" for option, values in repeated for value in values]
+    options = [f"{option} {value}" for option, values in repeated for value in _written(values)]
     options += [f"{option} {day}" for option, day in (("--after", among.after), ("--before", among.before)) if day]
     return " ".join(options)
+
+
+def _written(values: Sequence[str]) -> list[str]:
+    """Leave out what was added to patterns for names that look like them; people have not written it."""
+    added = {glob.escape(value) for value in values if glob.has_magic(value)}
+    return [value for value in values if value not in added]

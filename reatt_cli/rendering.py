@@ -84,17 +84,20 @@ def highlighted(text: str, spans: Iterable[Span]) -> Text:
     return out
 
 
-def snippet(text: str, weights: Sequence[Weight], width: int, answer: Span | None = None) -> Text:
+def snippet(
+    text: str, weights: Sequence[Weight], width: int, answer: Span | None = None, *, marked: bool = True
+) -> Text:
     """Cut the stretch of about `width` characters that holds the most weight, and highlight what weighs most there.
 
     `weights` are of stretches of `text`; `answer` is always in sight and marked. What is cut off is shown as "…".
+    Unless it is to be `marked`, nothing but the answer is highlighted.
     """
     from rich.text import Text
 
     heavy = [Weight(*answer, 1 + sum(abs(each.weight) for each in weights))] if answer else []
     start, end = _best_window(text, [*weights, *heavy], width)
-    marked = [*heaviest(weights), *([answer] if answer else [])]
-    inside = [(a - start, b - start) for a, b in marked if start <= a and b <= end]
+    spans = [*(heaviest(weights) if marked else []), *([answer] if answer else [])]
+    inside = [(a - start, b - start) for a, b in spans if start <= a and b <= end]
     body = highlighted(text[start:end].rstrip(), inside)
     return Text.assemble("…" if text[:start].strip() else "", body, "…" if text[end:].strip() else "")
 
@@ -113,6 +116,17 @@ def heaviest(weights: Sequence[Weight], share: float = 0.6, most: int = 8) -> li
         picked.append(span)
         carried += summed[span]
     return sorted(picked)
+
+
+def stop_words(text: str) -> list[Span]:
+    """Return where in a text words stand that say nothing alone, such as "the".
+
+    >>> stop_words("The leave of Ada")
+    [(0, 3), (10, 12)]
+    """
+    from reatt_store.lexical.stopwords import STOP_WORDS
+
+    return [found.span() for found in _word().finditer(text) if found[0].lower() in STOP_WORDS]
 
 
 def merged(spans: Iterable[Span], text: str) -> list[Span]:

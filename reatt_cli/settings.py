@@ -19,6 +19,7 @@ class Settings:
     """The common options of one run, as given."""
 
     store: str | None = None
+    beside: tuple[str, ...] = ()  # more stores, which are searched with it as one
     json: bool = False
     quiet: bool = False
     verbose: bool = False

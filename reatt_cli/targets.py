@@ -5,7 +5,8 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from reatt_cli.patterns import as_utf8
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from reatt_store.library import Library
     from reatt_store.records import StoredChunk, StoredDocument
 
-_PART = re.compile(r"(?P<path>.+):(?:p(?P<page>[0-9]{1,9})|(?P<first>[0-9]{1,9})(?:-(?P<last>[0-9]{1,9}))?)", re.DOTALL)
+_PART = re.compile(
+    r"(?P<path>.+)(?:(?::p| p\.)(?P<page>[0-9]{1,9})|:(?P<first>[0-9]{1,9})(?:-(?P<last>[0-9]{1,9}))?)", re.DOTALL
+)
 _IDS = 5  # ids of documents of one path that are named
 
 
@@ -53,7 +56,7 @@ def find(library: Library, shown: str) -> tuple[StoredDocument, list[StoredChunk
 
 
 def _parted(shown: str) -> tuple[str, Part | None]:
-    """Split `PATH:10-40`, `PATH:10` and `PATH:p3`.
+    """Split `PATH:10-40`, `PATH:10` and `PATH:p3`, or `PATH p.3`, as `reatt search` prints a page.
 
     >>> _parted("a.md:10-40"), _parted("a.pdf:p3")
     (('a.md', Part(first=10, last=40)), ('a.pdf', Part(first=3, last=None)))
@@ -79,13 +82,20 @@ def _within(chunks: Sequence[StoredChunk], part: Part) -> list[StoredChunk]:
 
 
 def _named_so(library: Library, target: str) -> list[StoredDocument]:
-    """Find the documents of a path, or of a path and the id that `reatt list` prints behind it."""
-    from reatt.documents.files import storable
+    """Find the documents of a path, or of a path and the id that `reatt list` prints behind it.
+
+    A path is one from this folder, or else from the store's `root`, as JSON prints paths.
+    """
+    return _exactly(library, target, _from_here) or _exactly(library, target, partial(_from_root, library.root()))
+
+
+def _exactly(library: Library, target: str, forms: Callable[[str], list[str]]) -> list[StoredDocument]:
+    """Find the documents of a path, or of a path and an id behind it; `forms` of the path may be the stored one."""
     from reatt_store.selection import Selection
 
     def of(path: str) -> list[StoredDocument]:
-        pattern = glob.escape(storable(os.path.abspath(os.path.expanduser(path))))
-        return list(library.documents(Selection(only=(pattern,))))
+        every = (list(library.documents(Selection(only=(glob.escape(form),)))) for form in forms(path))
+        return next(filter(None, every), [])
 
     path, blank, id = target.partition(" ")
     while blank:
@@ -96,19 +106,34 @@ def _named_so(library: Library, target: str) -> list[StoredDocument]:
     return of(target)
 
 
+def _from_here(path: str) -> list[str]:
+    """Return how the store may write a path: a name that is not UTF-8 may be given as it is, or as it is printed."""
+    from reatt.documents.files import storable
+
+    place = os.path.abspath(os.path.expanduser(path))
+    printed = as_utf8(place) or ""
+    return [storable(place), *([printed] if "\\x" in printed and printed.isprintable() else [])]
+
+
+def _from_root(root: str, path: str) -> list[str]:
+    """Return the same for a path from a root; none if there is something of that name here, because that is meant."""
+    meant = os.path.expanduser(path)
+    return [] if not root or os.path.lexists(meant) else _from_here(os.path.join(root, meant))
+
+
 def matching(library: Library, target: str) -> list[StoredDocument]:
     """Find the documents that an argument names: an id, a file, all files below a folder, or a pattern."""
-    from reatt.documents.files import storable
     from reatt_store.errors import NoSuchId
     from reatt_store.selection import Selection
 
     kind, number = _parsed(target)
     if kind == "D":
         return [library.document(number)]
-    path = glob.escape(storable(os.path.abspath(os.path.expanduser(target))))
-    # A bare name means a file in this folder; only a pattern matches files of that name elsewhere.
-    patterns = [path, f"{path.rstrip('/')}/*", *([str(as_utf8(target))] if glob.has_magic(target) else [])]
-    for pattern in patterns:
+    if found := _named_so(library, target):
+        return found
+    # A bare name means a file or folder; only a pattern matches files of that name elsewhere.
+    folders = [f"{glob.escape(form).rstrip('/')}/*" for form in _from_here(target)]
+    for pattern in [*folders, *([str(as_utf8(target))] if glob.has_magic(target) else [])]:
         if found := list(library.documents(Selection(only=(pattern,)))):
             return found
     raise NoSuchId(f"no document in this store matches {target}", "reatt list")

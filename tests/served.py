@@ -3,22 +3,22 @@
 import os
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 
 from reatt.search.query import Query
-from reatt_cli import warm
-from reatt_cli.commands import serve
+from reatt_cli.serving import server, warm
 from reatt_cli.settings import Settings
 
 
 @contextmanager
-def served(store, idle=60.0, **settings):
+def served(store, idle=60.0, beside=(), **settings):
     """Serve a store from a thread of this process, with the product's own loop."""
-    where, ready = warm.place(store), threading.Event()
-    serve._make_private(where)
+    where, ready = warm.place(store, *map(Path, beside)), threading.Event()
+    server.make_private(where)
 
     def run():
-        answering = serve.Warm(Settings(store=str(store), device="cpu", **settings))
-        with warm.held(where) as alone, serve._listening(where) as listener:
+        answering = server.Warm(Settings(store=str(store), beside=tuple(beside), device="cpu", **settings))
+        with warm.held(where) as alone, server.listening(where) as listener:
             assert alone
             ready.set()
             answering.serve(listener, where, idle)
@@ -29,7 +29,7 @@ def served(store, idle=60.0, **settings):
     try:
         yield thread
     finally:
-        serve._stopped(where)
+        warm.stop(where)
         thread.join()
         assert not thread.is_alive()
 

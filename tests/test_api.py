@@ -17,6 +17,7 @@ from reatt.places import store_folder
 from reatt.search.retriever import Retriever
 from reatt_store.errors import BadQuestion, ModelMismatch, NoStore, NoSuchPath, TooFewSpans, UsageError
 from reatt_store.library import Library
+from tests.stores_split import split
 
 HEAVY = {"torch", "numpy", "faiss", "transformers", "tokenizers", "safetensors", "sqlite_utils", "sqlite3", "pydantic"}
 QUESTION = "How long is parental leave in Norway?"
@@ -211,3 +212,64 @@ def test_after_a_move_to_another_model_files_are_read_and_training_begins_with_t
         with pytest.raises(TooFewSpans):  # of the model that is current now; with the old one it would be a mismatch
             store.course(AdaptOptions(), Hooks())
         assert store.model.sha256 == store.library.generation().model_sha256 != before
+
+
+@pytest.fixture
+def several(archive, tiny, tmp_path):
+    with reatt.open(split(archive, tmp_path, 3), model=tiny.path, device="cpu") as store:
+        yield store
+
+
+def test_several_stores_are_asked_as_one(store, several, tmp_path):
+    query = reatt.Query(QUESTION, top=12)
+    expected, found = store.search(query), several.search(query)
+    assert [(hit.path, hit.external_id, hit.score, hit.span) for hit in found] == [
+        (hit.path, hit.external_id, hit.score, hit.span) for hit in expected
+    ]
+    assert {hit.store for hit in expected} == {None}
+    assert {hit.store for hit in found} <= {str(tmp_path / f"part{part}") for part in range(3)}
+    one, reply = (each.ask(replace(query, abstain=0.0)) for each in (store, several))
+    assert (reply.answer, reply.confidence, reply.char_start) == (one.answer, one.confidence, one.char_start)
+    assert [hit.share for hit in reply.evidence] == [hit.share for hit in one.evidence]
+    assert reply.evidence[0].store == str(tmp_path / "part2")
+
+
+def test_several_stores_are_measured_as_one(tmp_path, store, several):
+    queries = tmp_path / "queries.jsonl"
+    queries.write_text('{"_id": "q1", "text": "How long is parental leave?", "answers": ["49 weeks"]}\n')
+    found = [each.evaluate(queries, how=reatt.Query("", retriever="words")) for each in (store, several)]
+    assert found[0].per_question == found[1].per_question
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda store: store.ingest("leave.md"),
+        lambda store: store.adapt(minutes=1),
+        lambda store: store.make(),
+        lambda store: store.library,
+    ],
+)
+def test_nothing_is_written_to_several_stores(several, write):
+    with pytest.raises(UsageError, match="needs one store, but 3 are open"):
+        write(several)
+
+
+def test_several_stores_must_be_there_and_one_is_opened_as_ever(tmp_path, archive):
+    with pytest.raises(NoStore, match="nowhere"):
+        reatt.open([archive, tmp_path / "nowhere"])
+    assert not (tmp_path / "nowhere").exists()
+    with pytest.raises(UsageError, match="no store is named"):
+        reatt.open([])
+    (tmp_path / "link").symlink_to(archive)
+    with reatt.open([archive, tmp_path / "link"]) as same, reatt.open([tmp_path / "new"]) as new:
+        assert not same.several
+        assert new.library.status().documents == 0
+
+
+def test_several_stores_of_which_one_moves_meanwhile_are_refused_or_answer_from_one_state(several, tmp_path):
+    several.search(QUESTION)
+    with Library.open(tmp_path / "part1") as library, library.writing() as writer:
+        writer.switch(writer.begin_generation("another", "other", "f" * 64))
+    with pytest.raises(ModelMismatch, match="different models"):
+        several.search(QUESTION)

@@ -19,7 +19,18 @@ FOLDERS = {name: ROOT / folder for name, folder in house.SOURCES.items() if name
 SOURCES = sorted(path for folder in FOLDERS.values() for path in folder.rglob("*.py"))
 GRAPH = house.Graph(house.modules())
 VERBS = {name for name in GRAPH.files if house.room(name) == "verbs"}
-HEAVY = {"torch", "numpy", "faiss", "transformers", "tokenizers", "safetensors", "sqlite_utils", "pypdf"}
+HEAVY = {
+    "torch",
+    "numpy",
+    "faiss",
+    "transformers",
+    "tokenizers",
+    "safetensors",
+    "sqlite_utils",
+    "pypdf",
+    "pyarrow",
+    "ray",
+}
 PICKLERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 # The one module that reads a published pytorch_model.bin.
 CONVERTER = FOLDERS["reatt"] / "weights" / "foreign" / "convert.py"
@@ -92,7 +103,7 @@ def test_a_room_imports_only_rooms_of_the_tiers_before_its_own():
 
 
 def test_no_room_imports_a_verb():
-    rooms = [name for name in GRAPH.files if house.room(name) not in (None, "verbs", "api")]
+    rooms = [name for name in GRAPH.files if house.room(name) not in (None, "verbs", "api", "cluster")]
     assert {name: GRAPH.every[name] & VERBS for name in rooms if GRAPH.every[name] & VERBS} == {}
 
 
@@ -159,8 +170,15 @@ def test_importing_the_command_line_loads_nothing_heavy_by_way_of_another_module
 
 def test_the_slowest_libraries_are_never_loaded_by_importing_a_module():
     for name, tree in trees(*FOLDERS.values()):
-        slow = {"transformers", "faiss", "sqlite_utils", "pypdf"}
+        slow = {"transformers", "faiss", "sqlite_utils", "pypdf", "pyarrow", "ray"}
         assert [found for found in loaded_at_import(tree.body, name) if root_of(found.module) in slow] == []
+
+
+def test_only_the_cluster_imports_ray():
+    cluster = FOLDERS["reatt"] / "cluster"
+    for name, tree in trees(*FOLDERS.values()):
+        found = [each for each in imports(tree, name) if root_of(each.module) == "ray"]
+        assert (ROOT / name).is_relative_to(cluster) or found == []
 
 
 def test_recipes_need_neither_faiss_nor_transformers():

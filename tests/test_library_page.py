@@ -30,7 +30,7 @@ def test_the_examples_run_one_after_the_other(handbook, capsys):
     told = capsys.readouterr().out
     assert "travel.md" in told
     assert "NO_SUCH_PATH" in told
-    assert len(EXAMPLES) == 9
+    assert len(EXAMPLES) == 10
 
 
 def test_the_first_program_has_ten_lines_and_answers_from_files_of_many_formats(handbook, capsys):

@@ -25,7 +25,7 @@ PINS = {
     )
     if version
 }
-EXTRAS = ["cpu", "dev", "hub", "mcp", "web"]  # gpu is optional on the tested machine
+EXTRAS = ["cpu", "dev", "hub", "mcp", "ocr", "parquet", "web"]  # gpu is optional on the tested machine
 
 
 def requirements() -> list[Requirement]:

@@ -18,7 +18,7 @@ from bench.kit.plan import Plan
 from reatt.weights.models import load_for
 from reatt_store.errors import StoreError
 from reatt_store.library import Chunk, Document, Library, Segment, Writer
-from reatt_store.segments import draft
+from reatt_store.vectors.segments import draft
 
 NOISE = 0.4  # of a key's length, in all directions, for a perturbed copy
 ASKED = {"reatt": (), "reatt-states": ("--keep-states",), "intra": ("--method", "intra")}  # of `reatt ingest`

@@ -84,7 +84,7 @@ class Run:
         key = (subject.name, judged.name)
         if key not in self._stores:
             made = mini_sets.open_store(subject.plan, subject.model, judged, self.told(f"encode {judged.name}"))
-            self._opened.callback(made.library.close)
+            self._opened.callback(mini_sets.library_of(made).close)
             self._stores[key] = made
         return self._stores[key]
 

@@ -122,7 +122,7 @@ def answer(plan: Plan) -> Result:
         begun = time.process_time()
         reply = ask(retriever, Query(question.text))
         spent.append({**reply.timing_ms, "processor": 1000 * (time.process_time() - begun)})
-    retriever.library.close()
+    mini_sets.library_of(retriever).close()
     parts = ("total", "search", "read", "processor")
     return {part: statistics.median(each[part] for each in spent[WARM:]) for part in parts}
 

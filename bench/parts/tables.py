@@ -19,7 +19,7 @@ from bench.kit.sheets import Cell, Sheet
 from bench.parts.page import Bar, figure, mean
 from bench.parts.run import Run, Subject
 from bench.quality.mini_reading import judge
-from bench.quality.mini_sets import made_by, spaced
+from bench.quality.mini_sets import library_of, made_by, spaced
 from reatt import ingest
 from reatt.ask import ask
 from reatt.lessons.judged import Question
@@ -80,7 +80,7 @@ def measure(run: Run) -> tuple[list[Sheet], list[Bar]]:
             for way, given in WAYS.items()
         }
         for each in stores:
-            each.library.close()
+            library_of(each).close()
         rows += _rows(subject.name, asked, found)
         if subject is run.main:
             right = [found["store"][id]["em"] for id in asked]

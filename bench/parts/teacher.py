@@ -10,7 +10,7 @@ from bench.kit.sheets import Cell, Sheet
 from bench.parts.page import MEAN, Bar, difference
 from bench.parts.run import Run, Subject
 from bench.quality.mini_reading import BY_WORDS, by_id, hits
-from bench.quality.mini_sets import Judged
+from bench.quality.mini_sets import Judged, library_of
 from reatt.lessons.corpus import Corpus
 from reatt.lessons.judged import Question
 from reatt.training.teachers import TEACHERS
@@ -47,7 +47,7 @@ def _hits(run: Run, subject: Subject, judged: Judged) -> dict[str, list[float]]:
 
     def make(some: Sequence[Question]) -> Iterator[Record]:
         if not corpora:
-            corpora.append(Corpus.of(run.store(subject, judged).library))
+            corpora.append(Corpus.of(library_of(run.store(subject, judged))))
         found = hits(subject.model, corpora[0], judged, some)
         for number in range(len(some)):
             yield {name: float(values[number]) for name, values in found.items()}

@@ -17,7 +17,7 @@ import torch
 from bench.kit.kept import Kept, Record
 from bench.parts.minilm import Known, MiniLM
 from bench.parts.scorer import TOGETHER, Keys, best, scores
-from bench.quality.mini_sets import Bm25s, Judged
+from bench.quality.mini_sets import Bm25s, Judged, library_of
 from reatt.judging import metrics
 from reatt.lessons.judged import Question
 from reatt.search.retriever import CANDIDATES, Retriever, fuse
@@ -106,13 +106,13 @@ class ByModel:
 
     @cached_property
     def _names(self) -> dict[int, str]:
-        chunks = self._store.library.every_chunk()
+        chunks = library_of(self._store).every_chunk()
         return {each.id: each.external_id or each.path for each in chunks}
 
     @cached_property
     def _keys(self) -> tuple[Keys, list[list[int]]]:
         """All keys in float32, and the ids of the chunks that have them: several where texts are equal."""
-        library, made = self._store.library, self._store.generation
+        library, made = library_of(self._store), self._store.generation
         assert made is not None, "an ingested store has a generation"
         segments = library.segments(made.id)
         values = [torch.from_numpy(np.asarray(each.keys, np.float32)) for each in segments]

@@ -89,7 +89,7 @@ class Bench:
 
     def store(self, judged: Judged) -> Path:
         """Ingest a set's documents with the model as it comes."""
-        with mini_sets.open_store(self.plan, self.plan.backbone(), judged).library as library:
+        with mini_sets.library_of(mini_sets.open_store(self.plan, self.plan.backbone(), judged)) as library:
             return library.folder
 
     def adapt(self, base: Path, name: str, lesson: Lesson) -> tuple[Path, Report]:
@@ -140,7 +140,7 @@ class Bench:
         """Measure a set that was not adapted to, in a model's own keys; and what the model reads there."""
         plan = Plan(self.plan.data, self.folder, made, self.plan.device)
         retriever = mini_sets.open_store(plan, model := models.load(ModelFolder(made), plan.device), judged)
-        with retriever.library as library:
+        with mini_sets.library_of(retriever) as library:
             figures = self.score(retriever, judged) | self._read(model, Corpus.of(library), judged)
         shutil.rmtree(library.folder)
         return figures

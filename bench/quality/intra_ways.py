@@ -29,7 +29,7 @@ from reatt.search.shards import Shard, load
 from reatt.training import checkpoints, warm_start
 from reatt.training.decoder import RETRIEVAL_PLAN, EvidenceMaterial, Learner
 from reatt.training.plans import rate
-from reatt_store.segments import Segment, quantise
+from reatt_store.vectors.segments import Segment, quantise
 
 DEPTH = 50  # texts that are ranked
 SAVED = 10  # steps between two checkpoints
@@ -44,11 +44,12 @@ class Setting:
     tokens: int = TOKENS  # R
     cosine: bool = False  # of the first round
     feed: int = FEED  # n0; 0 is S0 empty
+    seed: int = 0  # of what is learnt
 
     @property
     def learnt(self) -> str:
-        """Which tokens it asks with: settings of equal keys and tokens share them."""
-        return f"tokens-{self.tokens}-parts-{self.parts}"
+        """Which tokens it asks with: settings of equal keys, tokens and seeds share them."""
+        return f"tokens-{self.tokens}-parts-{self.parts}" + (f"-seed-{self.seed}" if self.seed else "")
 
 
 WHOLE = Setting("INTRA")
@@ -183,13 +184,14 @@ def learn(
     if there is not None and there.state["steps"] >= steps:
         return _tokens(there.tensors)
     before = _first_round(pool, searched, examples, folder.parent, tell)
-    learner = Learner(searched.model, EvidenceMaterial(examples, pool.corpus, searched, before), RETRIEVAL_PLAN)  # type: ignore[arg-type]
+    plan = replace(RETRIEVAL_PLAN, seed=setting.seed)
+    learner = Learner(searched.model, EvidenceMaterial(examples, pool.corpus, searched, before), plan)  # type: ignore[arg-type]
     if there is None:
         learner.temper()
     else:
         learner.restore(there.tensors)
     for number in range(there.state["steps"] if there else 0, steps):
-        told = learner.step(number, rate(RETRIEVAL_PLAN, (number + 0.5) / steps))
+        told = learner.step(number, rate(plan, (number + 0.5) / steps))
         figures = f"loss {told.cross_document:.3f}, evidence first {told.agreement:.2f}"
         tell(f"learn {setting.learnt}: step {number + 1} of {steps}, {figures}")
         if (number + 1) % SAVED == 0 or number + 1 == steps:

@@ -13,7 +13,10 @@ import torch
 from torch import Tensor
 
 from bench.kit.kept import Kept, Record
-from bench.quality.mini_sets import Judged
+from bench.quality.mini_sets import Judged, library_of
+from reatt.answering.chains import chain
+from reatt.answering.comparison_words import comparison
+from reatt.answering.comparisons import Step, Told, decide, value
 from reatt.ask import ask
 from reatt.judging import metrics
 from reatt.lessons.batches import Ids, TrainingBatch, short
@@ -21,7 +24,7 @@ from reatt.lessons.close_chunks import WordSearch
 from reatt.lessons.corpus import Corpus
 from reatt.lessons.examples import Example
 from reatt.lessons.judged import Question
-from reatt.model.backbone import Backbone, ChunkText, Limits
+from reatt.model.backbone import Answer, ChunkText, Limits, Reader
 from reatt.model.reatt import ReAtt
 from reatt.model.t5 import T5
 from reatt.search.query import TOP, Query
@@ -56,7 +59,7 @@ def on_gold(
     def make(some: Sequence[Question]) -> Iterator[Record]:
         retriever = store()
         if not corpora:
-            corpora.append(Corpus.of(retriever.library))
+            corpora.append(Corpus.of(library_of(retriever)))
         for question in some:
             yield judge(*read_gold(retriever.backbone, corpora[0], judged, question), question)
 
@@ -90,10 +93,28 @@ def gold_numbers(corpus: Corpus, judged: Judged, question: Question) -> list[lis
     return found
 
 
-def read_gold(model: Backbone, corpus: Corpus, judged: Judged, question: Question) -> tuple[str, float]:
-    """Read one gold chunk of each relevant document; search plays no part, so all score alike."""
+def read_gold(model: Reader, corpus: Corpus, judged: Judged, question: Question) -> tuple[str, float]:
+    """Read one gold chunk of each relevant document; search plays no part, so all score alike.
+
+    A comparison is answered by the values of both things, and a question about someone who is described by who that is,
+    as `ask` does.
+    """
     evidence = [corpus.passages[numbers[0]] for numbers in gold_numbers(corpus, judged, question)][:TOP]
-    told = model.answer(question.text, evidence, [0.0] * len(evidence), Limits())
+
+    def read(text: str, numbers: Sequence[int]) -> Answer:
+        return model.answer(text, [evidence[number] for number in numbers], [0.0] * len(numbers), Limits())
+
+    def found(step: Step, thing: str) -> Told | None:
+        return value(step, thing, evidence, read)
+
+    every = range(len(evidence))
+    compared, described = comparison(question.text), chain(question.text)
+    if compared and (decision := decide(compared, found)):
+        return decision.text, decision.confidence
+    if described and (who := described.follow(found)):
+        told = read(described.about(who[-1].text), every)
+        return told.text, min(told.confidence, *(each.confidence for each in who))
+    told = read(question.text, every)
     return told.text, told.confidence
 
 

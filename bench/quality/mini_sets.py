@@ -176,6 +176,12 @@ def open_store(plan: Plan, backbone: ReAtt, judged: Judged, on_progress: OnProgr
     return Retriever(library, backbone, library.generation(), plan.fusion)
 
 
+def library_of(retriever: Retriever) -> Library:
+    """Return the one store that a retriever searches."""
+    assert isinstance(retriever.library, Library)
+    return retriever.library
+
+
 def made_by(folder: Path, fingerprint: str) -> bool:
     """Say whether a store is there whose keys all were made by a model of this fingerprint."""
     try:

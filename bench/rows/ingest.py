@@ -15,8 +15,9 @@ import torch
 from safetensors.torch import save_file
 
 from bench.kit import corpus, processes
+from bench.kit.machine import cores
 from bench.kit.plan import Plan
-from bench.kit.table import Row, at_least
+from bench.kit.table import Row, at_least, at_most
 from reatt import ingest
 from reatt.model.backbone import ChunkCode, ChunkText
 from reatt.model.reatt import ReAtt
@@ -27,6 +28,7 @@ from reatt.model.tokens import TextTokenizer
 from reatt_store.library import Library
 
 STAGE = "ingest"
+SPEED_UP = 1.7  # of two workers, over one process with one thread
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Recorder:
 
 def measure(plan: Plan) -> list[Row]:
     """Return the rows of this stage."""
-    return [speed(plan), *_memory(plan)]
+    return [speed(plan), *workers(plan), *_memory(plan)]
 
 
 def speed(plan: Plan) -> Row:
@@ -79,6 +81,48 @@ def speed(plan: Plan) -> Row:
         beside=f"bare loop over lower half and head keys, same batches: {bare:,.0f} tokens/s",
         also={"chunks": chunks, "tokens": pairs[0][0].tokens, "rounds": plan.rounds},
     )  # fmt: skip
+
+
+def workers(plan: Plan) -> list[Row]:
+    """Time `reatt ingest` with several processes that encode, beside one with one thread and one with all.
+
+    The commands take turns. What they load is not timed in the one process, but in the workers, which begin with that.
+    """
+    if plan.device != "cpu":
+        return []
+    file = corpus.write_articles(plan.data, plan.work / f"articles-{plan.ingest_bytes}.jsonl", plan.ingest_bytes)
+    ways = {"one thread": (1, 1), "all threads": (1, cores())}
+    ways |= {f"{count} workers": (count, cores()) for count in sorted({2, cores()} - {1})}
+    runs: dict[str, list[tuple[Pace, float, int]]] = {way: [] for way in ways}
+    for _ in range(plan.rounds):
+        for way, (count, threads) in ways.items():
+            runs[way].append(_command(plan, file, count, threads))
+    pace = {way: statistics.median(one.per_second for one, _, _ in found) for way, found in runs.items()}
+    rows = []
+    for way, found in list(runs.items())[1:]:
+        ratio = pace[way] / pace["one thread"]
+        also = {
+            "processor, s": statistics.median(worked for _, worked, _ in found),
+            "the same with one thread, s": statistics.median(worked for _, worked, _ in runs["one thread"]),
+            "largest process, MB": max(peak for _, _, peak in found) / 1e6,
+        }
+        beside = f"one process, one thread: {pace['one thread']:,.0f} tokens/s"
+        goal = at_least(ratio, SPEED_UP) if way == "2 workers" else None
+        what = f"`reatt ingest`, {way}"
+        rows.append(Row(STAGE, what, "tokens/s", all=pace[way], beside=beside, ratio=ratio, goal=goal, also=also))
+    return rows
+
+
+def _command(plan: Plan, file: Path, count: int, threads: int) -> tuple[Pace, float, int]:
+    """Ingest into a new store with the command: its pace, seconds of the processor, bytes of its largest process."""
+    store = plan.work / "workers"
+    shutil.rmtree(store, ignore_errors=True)
+    command = ["env", f"OMP_NUM_THREADS={threads}", *processes.REATT, "ingest", "--json", "--store", str(store)]
+    command += ["--workers", str(count), "--device", "cpu", "--model", str(plan.model.path), str(file)]
+    done, peak = processes.run_for_peak(command, plan.home)
+    told = json.loads(done.out)
+    shutil.rmtree(store)
+    return Pace(told["tokens"], told["seconds"]), done.worked, peak
 
 
 def pipeline(plan: Plan, backbone: Any, file: Path) -> Pace:
@@ -125,7 +169,18 @@ def _memory(plan: Plan) -> list[Row]:
         beside = f"{rows[0].what.split(',')[1].strip()}: {rows[0].all:,.0f} MB" if rows else ""
         ratio = peak / 1e6 / rows[0].all if rows and rows[0].all else None
         rows.append(Row(STAGE, what, "MB", all=peak / 1e6, beside=beside, ratio=ratio, also=also))
-    return rows
+    return [*rows, _memory_of_workers(plan, model, plan.memory_bytes[-1])]
+
+
+def _memory_of_workers(plan: Plan, model: Path, size: int) -> Row:
+    """Ingest much text with two workers; what counts is the largest of the processes."""
+    file, store = plan.work / f"articles-{size}.jsonl", plan.work / "memory"
+    shutil.rmtree(store, ignore_errors=True)
+    command = [*processes.REATT, "ingest", "--json", "--store", str(store), "--model", str(model), "--workers", "2"]
+    done, peak = processes.run_for_peak([*command, "--device", "cpu", str(file)], plan.home)
+    shutil.rmtree(store)
+    what = f"largest process of `reatt ingest --workers 2`, {size / 1e6:g} MB of text, tiny random model"
+    return Row(STAGE, what, "MB", all=peak / 1e6, goal=at_most(peak / 1e6, 600, "MB"), also={"seconds": done.seconds})
 
 
 def tiny_model(folder: Path, tokenizer: Path) -> Path:

@@ -18,7 +18,7 @@ from reatt.search.retriever import Retriever
 from reatt.search.shards import Shard
 from reatt.weights.models import load_for
 from reatt_store.library import Library
-from reatt_store.segments import Segment, quantise
+from reatt_store.vectors.segments import Segment, quantise
 
 TOP = 10
 NOISE = 0.05  # of a key's length

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reatt.places import plain, registry, store_folder
+from reatt.opened import Opened
+from reatt.places import store_folder
 from reatt.progress import OnProgress
 from reatt.search.query import TOP, Query
 
@@ -25,27 +26,35 @@ if TYPE_CHECKING:
     from reatt.evaluate import Evaluation
     from reatt.ingest import IngestOptions, IngestReport
     from reatt.judging.report import Report
-    from reatt.model.backbone import Backbone, Encoder
-    from reatt.search.retriever import Hit, Retriever
+    from reatt.model.backbone import Backbone, Encoder, Queries
+    from reatt.search.retriever import Retriever
     from reatt.weights.folder import ModelFolder
     from reatt_store.errors import Notice
-    from reatt_store.library import Generation, Library
-    from reatt_store.selection import Selection
+    from reatt_store.library import Generation
 
 TRIES = 2  # per question; one more holds a store still that keeps moving to other models
 
 Name = str | os.PathLike[str]
 
 
-def open(path: Name | None = None, *, model: Name | None = None, device: str = "auto") -> Store:
+def open(path: Name | Sequence[Name] | None = None, *, model: Name | None = None, device: str = "auto") -> Store:
     """Open a store; create it if there is none.
 
     `path` is its folder; None is the store that the command line would find: `$REATT_STORE`, the nearest `.reatt/`
-    upwards, or your own. `model` is a name or a folder; None is the store's own model, or the bundled one. `device` is
-    "auto", "cpu" or "cuda[:N]". Raises `ReattError`, as everything here does, with what to do in `fix`.
+    upwards, or your own. Several folders are searched as one store, which nothing is written to; each must be there,
+    and all must be of one model (docs/library.md). `model` is a name or a folder; None is the store's own model, or the
+    bundled one. `device` is "auto", "cpu" or "cuda[:N]". Raises `ReattError`, as everything here does, with what to do
+    in `fix`.
     """
-    store = Store(store_folder(path), None if model is None else os.fspath(model), device)
-    store.make()
+    given: Sequence[Name | None] = [path] if path is None or isinstance(path, str | os.PathLike) else path
+    if not given:
+        from reatt_store.errors import UsageError
+
+        raise UsageError("no store is named", "reatt.open(FOLDER)")
+    first, *beside = (store_folder(each) for each in given)
+    named = None if model is None else os.fspath(model)
+    store = Store(first, named, device, beside)
+    _ = store.view if store.several else store.make()
     return store
 
 
@@ -57,28 +66,14 @@ class _Attempt:
     counts: bool = False  # whether these are still in the store: else some may have been missed
 
 
-@dataclass(frozen=True)
-class _Held:
-    """A retriever limited to one way of looking."""
+class Store(Opened):
+    """One store of documents, or several as one, and the model that searches and reads; a context manager."""
 
-    finder: Retriever
-    how: Query
-
-    def search(
-        self, question: str, k: int = TOP, retriever: str = "", search: str = "", only: Selection | str | None = None
-    ) -> list[Hit]:
-        """Return the best k chunks, best first."""
-        return self.finder.find(replace(self.how, question=question, top=k))
-
-
-class Store:
-    """One store of documents, and the model that searches and reads it; a context manager that closes it."""
-
-    def __init__(self, folder: Path, model: str | None = None, device: str = "auto") -> None:
-        self.folder, self.device = folder, device
-        self._named = None if model is None else plain(model)
-        self._library: Library | None = None
-        self._model: ModelFolder | None = None
+    def __init__(
+        self, folder: Path, model: str | None = None, device: str = "auto", beside: Sequence[Path] = ()
+    ) -> None:
+        super().__init__(folder, model, beside)
+        self.device = device
         self._settled: Generation | None = None  # what model and retrievers are for
         self._retrievers: dict[bool, Retriever] = {}  # by whether they have a model
         self._loaded: dict[tuple[str, str], Backbone] = {}  # by method and a name: the latest one alone
@@ -86,62 +81,11 @@ class Store:
     def __enter__(self) -> Store:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def close(self) -> None:
         """Close the database and release the model."""
-        if self._library is not None:
-            self._library.close()
-        self._library = None
+        super().close()
         self._retrievers.clear()
         self._loaded.clear()
-
-    @property
-    def library(self) -> Library:
-        """What the store holds: documents, chunks, generations, runs. Raises `NoStore` if there is none."""
-        if self._library is None:
-            from reatt_store.library import Library
-
-            self._library = Library.open(self.folder)
-        return self._library
-
-    def doubt(self) -> None:
-        """Open a store to check and repair it, even if its schema is not ours."""
-        from reatt_store.library import Library
-
-        self._library = self._library or Library.open(self.folder, doubted=True)
-
-    @property
-    def exists(self) -> bool:
-        """Whether there is a store. One whose creation was interrupted does not count."""
-        from reatt_store.errors import NoStore, ReattError, StoreLocked
-
-        try:
-            return self.library is not None
-        except NoStore:
-            return False
-        except StoreLocked:  # waiting did not help; once is enough
-            raise
-        except ReattError:  # damaged, or of a newer version: whoever opens it gets the error
-            return True
-
-    def make(self) -> Library:
-        """Make the store if there is none, and open it."""
-        if not self.exists:
-            from reatt_store.library import Library
-
-            self._library = Library.create(self.folder)
-        return self.library
-
-    @property
-    def model(self) -> ModelFolder:
-        """The requested model, else the store's own, else the bundled one; not loaded."""
-        if self._model is None:
-            from reatt.weights import models
-
-            self._model = models.find(self._named, registry(), self.library if self.exists else None)
-        return self._model
 
     # What it does.
 
@@ -160,12 +104,15 @@ class Store:
         is worth knowing before anything is encoded; without it, the report's warnings begin with that.
         """
         from reatt import ingest as verb
+        from reatt.search.workers import require_processor
 
+        self.require_one()
         told = options or verb.IngestOptions()
         named = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
         verb.preflight(named, told)
         if self.exists:
             self._settle()  # an adaptation, or another process, may have moved it to another model
+        require_processor(told.workers, self.device)
         model = self._model_to_ingest_with(told.reencode)
         early = self._untaught(model, method, told.reencode)
         if warn:
@@ -183,27 +130,31 @@ class Store:
         A `Query` has these and more options; `k` and `retriever` are only for a question as text.
         """
         query = question if isinstance(question, Query) else Query(question, k, retriever)
-        _ = self.library  # before torch is loaded, so that a missing store is reported at once
+        _ = self.view  # before torch is loaded, so that a missing store is reported at once
         from reatt import ask as verb
 
         for last in (*TRIES * [False], True):
             with self._attempt(last) as attempt:
-                known, warnings = verb.in_known_language(query, self.model)
+                known, warnings = self._prepared(query)
                 hits = verb.search(self.retriever(known.retriever != "words"), known)
                 attempt.generation = hits.generation
             if attempt.counts:
                 break
         return replace(hits, warnings=[*warnings, *hits.warnings])
 
+    def queries(self, question: str) -> Queries:
+        """Return the vectors (m, d) and weights (m,) that a question is first searched with, for another engine."""
+        return self.retriever().backbone.rounds[0].ask(question, ())
+
     def ask(self, question: str | Query) -> Reply:
         """Answer a question from the documents; a `Query` says more than the question."""
         query = question if isinstance(question, Query) else Query(question)
-        _ = self.library
+        _ = self.view
         from reatt import ask as verb
 
         for last in (*TRIES * [False], True):
             with self._attempt(last) as attempt:
-                known, warnings = verb.in_known_language(query, self.model)
+                known, warnings = self._prepared(query)
                 reply = verb.ask(self.retriever(), known)
                 attempt.generation = reply.generation
             if attempt.counts:
@@ -226,13 +177,13 @@ class Store:
         """
         from reatt import ask, evaluate
 
-        _ = self.library
+        _ = self.view
         finder = self.retriever(read or how.retriever != "words")
         every = replace(how, abstain=0.0, answer="span")
         return evaluate.evaluate(
-            _Held(finder, how), Path(queries), Path(qrels) if qrels else None, limit=limit,
+            evaluate.Held(finder, how), Path(queries), Path(qrels) if qrels else None, limit=limit,
             read=(lambda question: ask.ask(finder, replace(every, question=question)).answer) if read else None,
-            stored=lambda ids: evaluate.names_in(self.library, ids), on_progress=progress or (lambda _: None),
+            stored=lambda ids: evaluate.names_in(self.view, ids), on_progress=progress or (lambda _: None),
         )  # fmt: skip
 
     def adapt(
@@ -269,14 +220,21 @@ class Store:
             weight = models.fusion(self.model, FUSION_WEIGHT, generation.method) if generation and loaded else 0.0
             named = models.named(self.model, NAMED) if loaded else NAMED
             backbone = self._reader(generation) if generation and loaded else None
-            self._retrievers[loaded] = Retriever(self.library, backbone, generation, weight, named=named)
+            self._retrievers[loaded] = Retriever(self.view, backbone, generation, weight, named=named)
         return self._retrievers[loaded]
 
     # How.
 
+    def _prepared(self, query: Query) -> tuple[Query, list[str]]:
+        """Return a question as the model can ask it, and what is worth knowing about that."""
+        from reatt.ask import in_known_language
+
+        known, warnings = in_known_language(query, self.model)
+        return known, [*warnings, *self.of_several_models()]
+
     def _settle(self) -> Generation | None:
         """Return the current generation; drop what was opened for another one."""
-        now = self.library.generation()
+        now = self.view.generation()
         if now != self._settled:
             self._retrievers.clear()
             self._model = None
@@ -289,16 +247,16 @@ class Store:
         from reatt_store.errors import ReattError
 
         attempt = _Attempt()
-        with self.library.still() if last else nullcontext():
+        with self.view.still() if last else nullcontext():
             asked = self._settle()
             try:
                 yield attempt
             except (ReattError, OSError):
-                if last or self.library.generation() == asked:
+                if last or self.view.generation() == asked:
                     raise
                 return
             used = attempt.generation
-            attempt.counts = last or used is None or used.id in {made.id for made in self.library.generations()}
+            attempt.counts = last or used is None or used.id in {made.id for made in self.view.generations()}
 
     def _backbone(self, method: str, model: ModelFolder, *known_as: str) -> Backbone:
         """Load a model onto the store's device, for a method; what was loaded last is kept under its path and hash.

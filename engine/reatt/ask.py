@@ -9,8 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from reatt.answering import kinds
+from reatt.answering.chains import Chain, chain
+from reatt.answering.comparison_words import comparison, offered
+from reatt.answering.comparisons import Comparison
 from reatt.answering.kinds import Asked, asked
-from reatt.answering.quoting import Read, Shown, shown
+from reatt.answering.quoting import Quote, Read, Shown, shown
+from reatt.compared import Compared, compare, find
 from reatt.documents.languages import foreign, known_to
 from reatt.model.backbone import Answer, Limits
 from reatt.search.query import Query
@@ -79,7 +83,7 @@ class Reply:
     generation: Generation  # whose vectors were searched, and whose model read
     timing_ms: dict[str, float]
     warnings: list[str] = field(default_factory=list)
-    mode: kinds.Mode = kinds.SPAN  # how it was answered: "span", "sentence", "list", "yes-no" or "free"
+    mode: kinds.Mode = kinds.SPAN  # how it was answered: "span", "sentence", "list", "yes-no", "comparison" or "free"
     why: str = ""  # in this way
     quotes: tuple[Quoted, ...] = ()
     disagree: bool = False  # whether two documents give different answers: the quotes
@@ -105,7 +109,7 @@ def search(retriever: Retriever, query: Query) -> Hits:
     with _timed(timing, "search"):
         hits = retriever.distinct(query)
     scored = [hit.attention_score is not None for hit in hits]
-    hits = [_explained(retriever, query, hit) if by else hit for hit, by in zip(hits, scored, strict=True)]
+    hits = [_explained(retriever, query.question, hit) if by else hit for hit, by in zip(hits, scored, strict=True)]
     used = None if query.retriever == "words" else retriever.generation
     return Hits(query.question, hits, used, timing, _cut(query.question, hits))
 
@@ -116,27 +120,112 @@ def ask(retriever: Retriever, query: Query) -> Reply:
     Raises `BadQuestion` if it is blank, `UsageError` if the query contradicts itself, `ModelMismatch` if the store
     holds no vectors of the model.
     """
-    timing: dict[str, float] = {}
     asks = wanted(query)
-    backbone, made = retriever.backbone, retriever.generation
-    assert made is not None, "who has a model has vectors"
-    with _timed(timing, "search"):
-        hits = [_explained(retriever, query, hit) for hit in retriever.distinct(query)]
+    reading = Reading(retriever, query)
+    found = comparison(query.question) if query.answer != "sentence" and not query.free else None
+    compared = compare(found, reading.search, reading.read) if found else None
+    if found and compared:
+        evidence = [_scored(reading, hit) for hit in compared.evidence[: max(query.top, 2)]]
+        return _reply(reading, _compares(found), compared.shown, compared, evidence)
+    if found and query.abstain != 0:
+        asks = _compares(found)
+    with _timed(reading.timing, "search"):
+        hits = retriever.distinct(query)
+    reply = _read(reading, asks, reading.explained(query.question, hits))
+    described = chain(query.question) if not query.free else None
+    return _described(reading, described, reply) if described else reply
+
+
+def _read(reading: Reading, asks: Asked, hits: Sequence[Hit]) -> Reply:
+    query = reading.query
     if not hits:
-        return _nothing(query.question, asks, made, timing)
-    with _timed(timing, "read"):
-        passages = retriever.passages([hit.chunk for hit in hits])
-        scores = [sum(pair.weight for pair in hit.tokens) for hit in hits]
-        limits = Limits(query.max_tokens, query.beams, query.free)
-        told = backbone.answer(query.question, passages, scores, limits)
-    timing["total"] = sum(timing.values())
+        return _nothing(query.question, asks, reading.made, reading.spent)
+    told = reading.read(query.question, hits)
     shares = enumerate(zip(hits, told.shares, strict=True))
     evidence = [replace(hit, share=share, read=number < told.read) for number, (hit, share) in shares]
-    return _reply(query, asks, told, evidence, made, timing)
+    texts, documents = zip(*((hit.text, hit.chunk.document_id) for hit in evidence), strict=True)
+    given = shown(asks, Read(told, texts, documents), always=query.abstain == 0)
+    return _reply(reading, asks, given, told, evidence)
 
 
-def _explained(retriever: Retriever, query: Query, hit: Hit) -> Hit:
-    return replace(hit, tokens=tuple(retriever.explain(query.question, hit)))
+def _described(reading: Reading, described: Chain, whole: Reply) -> Reply:
+    """Find who is described, and ask the question of that person; the `whole` question's reply where it is not sure.
+
+    The model takes what it reads beside a description for an answer, and is too sure of it: two steps count more.
+    """
+    query = reading.query
+    found = described.follow(lambda step, thing: find(step, thing, reading.search, reading.read))
+    if not found:
+        return whole
+    question = described.about(found[-1].text)
+    inner = replace(reading, query=replace(query, question=question))
+    reply = _read(inner, wanted(inner.query), inner.search(question))
+    sure = min(reply.confidence, *(each.confidence for each in found))
+    if reply.abstained or sure < (found[-1].told.answer.threshold if query.abstain is None else query.abstain):
+        return whole
+    there = {hit.chunk.id for hit in reply.evidence}
+    more = {each.hit.chunk.id: each.hit for each in found if each.hit.chunk.id not in there}
+    evidence = [*reply.evidence, *(replace(hit, rank=0) for hit in more.values())]
+    evidence = [replace(_scored(reading, hit), rank=rank) for rank, hit in enumerate(evidence, 1)]
+    return replace(
+        reply,
+        id=_identity(query.question, reply.answer or "", [hit.chunk.id for hit in evidence]),
+        question=query.question,
+        confidence=sure,
+        evidence=evidence,
+        timing_ms=reading.spent,
+        warnings=[*_cut(query.question, evidence), Notice("DESCRIBED", f"read as {question!r}")],
+    )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Searches and reads with the options of one query, and keeps the time that this takes."""
+
+    retriever: Retriever
+    query: Query
+    timing: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def made(self) -> Generation:
+        """The generation whose vectors are searched; raises `ModelMismatch` if there is none."""
+        _ = self.retriever.backbone
+        assert self.retriever.generation is not None, "who has a model has vectors"
+        return self.retriever.generation
+
+    @property
+    def spent(self) -> dict[str, float]:
+        """The milliseconds of each phase, and of all of them."""
+        return self.timing | {"total": sum(self.timing.values())}
+
+    def search(self, question: str) -> list[Hit]:
+        """Find the best chunks for a question, with the terms of their scores."""
+        with _timed(self.timing, "search"):
+            found = self.retriever.distinct(replace(self.query, question=question))
+        return self.explained(question, found)
+
+    def explained(self, question: str, hits: Sequence[Hit]) -> list[Hit]:
+        """Give chunks the terms of their scores for a question."""
+        with _timed(self.timing, "search"):
+            return [_explained(self.retriever, question, hit) for hit in hits]
+
+    def read(self, question: str, hits: Sequence[Hit]) -> Answer:
+        """Let the model read chunks jointly; the terms of their scores are summed to its prior."""
+        with _timed(self.timing, "read"):
+            passages = self.retriever.passages([hit.chunk for hit in hits])
+            scores = [sum(pair.weight for pair in hit.tokens) for hit in hits]
+            limits = Limits(self.query.max_tokens, self.query.beams, self.query.free)
+            return self.retriever.backbone.answer(question, passages, scores, limits)
+
+
+def _scored(reading: Reading, hit: Hit) -> Hit:
+    """Explain a chunk by the whole question, where it was found by a part of it."""
+    explained = _explained(reading.retriever, reading.query.question, hit)
+    return replace(explained, attention_score=sum(pair.weight for pair in explained.tokens))
+
+
+def _explained(retriever: Retriever, question: str, hit: Hit) -> Hit:
+    return replace(hit, tokens=tuple(retriever.explain(question, hit)))
 
 
 def wanted(query: Query) -> Asked:
@@ -147,20 +236,17 @@ def wanted(query: Query) -> Asked:
         if query.answer != "auto":
             raise UsageError("--free lets the model use its own words: it quotes neither spans nor sentences", "--free")
         return Asked(kinds.FREE, "--free lets the model use its own words")
-    found = asked(query.question)
+    found = replace(asked(query.question), among=offered(query.question))
     if query.answer == "auto" or found.mode == kinds.YES_NO:
         return found
-    return Asked(_CHOSEN[query.answer], f"--answer {query.answer} asks for it", found.wants)
+    return Asked(_CHOSEN[query.answer], f"--answer {query.answer} asks for it", found.wants, among=found.among)
 
 
-def _reply(
-    query: Query, asks: Asked, told: Answer, evidence: list[Hit], made: Generation, timing: dict[str, float]
-) -> Reply:
-    threshold = told.threshold if query.abstain is None else query.abstain
-    texts, documents = zip(*((hit.chunk.chunk.text, hit.chunk.document_id) for hit in evidence), strict=True)
-    given = shown(asks, Read(told, texts, documents), always=query.abstain == 0)
-    quotes = () if given.confidence < threshold else _quoted(given, evidence)
-    abstained = not given.text or given.confidence < threshold
+def _reply(reading: Reading, asks: Asked, given: Shown, told: Answer | Compared, evidence: list[Hit]) -> Reply:
+    """Reply with what is shown of what the model `told`, if it is sure enough."""
+    query = reading.query
+    abstained = not given.text or given.confidence < (told.threshold if query.abstain is None else query.abstain)
+    quotes = () if abstained else _quoted(given.quotes, evidence)
     cut = quotes[0] if quotes and quotes[0].text == given.text else None
     return Reply(
         id=_identity(query.question, given.text, [hit.chunk.id for hit in evidence]),
@@ -173,8 +259,8 @@ def _reply(
         source=cut.source if cut else None,
         char_start=cut.char_start if cut else None,
         char_end=cut.char_end if cut else None,
-        generation=made,
-        timing_ms=timing,
+        generation=reading.made,
+        timing_ms=reading.spent,
         warnings=_cut(query.question, evidence),
         mode=asks.mode,
         why=asks.why,
@@ -184,10 +270,15 @@ def _reply(
     )
 
 
-def _quoted(given: Shown, evidence: Sequence[Hit]) -> tuple[Quoted, ...]:
+def _compares(asked: Comparison) -> Asked:
+    one, other = asked.names
+    return Asked(kinds.COMPARISON, f'it compares "{one}" and "{other}"')
+
+
+def _quoted(quotes: Sequence[Quote], evidence: Sequence[Hit]) -> tuple[Quoted, ...]:
     """Place what is shown in its documents."""
     found = []
-    for quote in given.quotes:
+    for quote in quotes:
         chunk = evidence[quote.source].chunk.chunk
         start, end = (chunk.char_start + edge for edge in quote.span)
         more = [
@@ -197,9 +288,8 @@ def _quoted(given: Shown, evidence: Sequence[Hit]) -> tuple[Quoted, ...]:
     return tuple(found)
 
 
-def _nothing(question: str, asks: Asked, made: Generation, timing: dict[str, float]) -> Reply:
-    spent, id = timing | {"total": timing["search"]}, _identity(question, "", [])
-    told = Reply(id, question, None, True, 0.0, 0.0, [], None, None, None, made, spent)
+def _nothing(question: str, asks: Asked, made: Generation, spent: dict[str, float]) -> Reply:
+    told = Reply(_identity(question, "", []), question, None, True, 0.0, 0.0, [], None, None, None, made, spent)
     return replace(told, mode=asks.mode, why=asks.why)
 
 
@@ -222,4 +312,4 @@ def _identity(question: str, answer: str, chunks: Sequence[int]) -> str:
 def _timed(timing: dict[str, float], phase: str) -> Iterator[None]:
     started = time.perf_counter()
     yield
-    timing[phase] = (time.perf_counter() - started) * 1000
+    timing[phase] = timing.get(phase, 0.0) + (time.perf_counter() - started) * 1000

@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -20,10 +20,12 @@ from reatt.documents.files import storable
 from reatt.judging import metrics
 from reatt.lessons.judged import Judgements, Question, read_qrels, read_queries
 from reatt.progress import OnProgress, Progress
+from reatt.search.query import TOP, Query
 from reatt_store.errors import QueriesFormat
 
 if TYPE_CHECKING:
-    from reatt.search.retriever import Hit
+    from reatt.search.retriever import Hit, Retriever
+    from reatt_store.joined.library import JoinedLibrary
     from reatt_store.library import Library
     from reatt_store.selection import Selection
 
@@ -50,6 +52,20 @@ class Searcher(Protocol):
         self, question: str, k: int = ..., retriever: str = ..., search: str = ..., only: Selection | str | None = ...
     ) -> list[Hit]:
         """Return the best k chunks, best first."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """A retriever limited to one way of looking."""
+
+    finder: Retriever
+    how: Query
+
+    def search(
+        self, question: str, k: int = TOP, retriever: str = "", search: str = "", only: Selection | str | None = None
+    ) -> list[Hit]:
+        """Return the best k chunks, best first."""
+        return self.finder.find(replace(self.how, question=question, top=k))
 
 
 @dataclass(frozen=True)
@@ -106,12 +122,19 @@ def evaluate(
     return Evaluation(len(chosen), means, intervals, values, time.monotonic() - started, warnings)
 
 
-def names_in(library: Library, ids: Sequence[str]) -> dict[str, str]:
+def names_in(library: Library | JoinedLibrary, ids: Sequence[str]) -> dict[str, str]:
     """Return what a store calls the documents of some ids, which may be paths as `reatt list` prints them."""
     documents = (stored.document for stored in library.documents())
     known = {document.external_id or document.path for document in documents}
-    names = {id: (id, storable(os.path.abspath(os.path.expanduser(id)))) for id in dict.fromkeys(ids)}
-    return {id: next(name for name in both if name in known) for id, both in names.items() if known.intersection(both)}
+    root = library.root()
+    names = {id: (id, *_places(id, root)) for id in dict.fromkeys(ids)}
+    return {id: next(name for name in may if name in known) for id, may in names.items() if known.intersection(may)}
+
+
+def _places(id: str, root: str) -> list[str]:
+    """Return the files that an id may be the path of: from this folder, or from a store's root, as JSON has it."""
+    path = os.path.expanduser(id)
+    return [storable(os.path.abspath(path)), *([storable(os.path.join(root, path))] if root else [])]
 
 
 def _as_stored(

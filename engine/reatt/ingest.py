@@ -14,29 +14,29 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from reatt.documents import problems
 from reatt.documents.ahead import LOOK, Ahead
 from reatt.documents.chunking import stream
-from reatt.documents.files import about, as_text, digest, found_in, modified, not_followed, storable, vanished
+from reatt.documents.files import Part, about, digest, found_in, modified, not_followed, storable, vanished
 from reatt.documents.languages import language, long_enough, notices
+from reatt.documents.problems import INTERRUPTED, PASSED_OVER
 from reatt.documents.reader import FoundFile, ReadLimits, Text, read_stdin
 from reatt.model.backbone import KEEPING, ChunkText, Encoder
 from reatt.model.tokens import HEAD_TOKENS
-from reatt.progress import OnProgress, Progress
-from reatt.search.encode import batch_after, encode
+from reatt.progress import OnProgress, Pace, Progress
+from reatt.search.encode import EncodeGroups, alone, batch_after, encode
+from reatt.search.workers import encoding
 from reatt.weights.folder import ModelFolder
 from reatt.weights.models import drop_unused, keep_in_store
 from reatt_store import vouching
-from reatt_store.errors import DocumentError, EmptyDocument, ModelMismatch, Notice, NotText, ParseLimit, PdfNoText
+from reatt_store.errors import DocumentError, ModelMismatch, Notice
 from reatt_store.library import Chunk, Document, Generation, Library, Writer
 from reatt_store.records import Problem
 
 BATCH_CHUNKS = 512  # chunks sealed together, which a kill can lose: fewer where they would take long to encode
 _FIRST_BATCH = 64
+_LONG = 4  # batches of a document whose rows take long to write
 SHOWN_WARNINGS = 20
-INTERRUPTED = "INTERRUPTED"  # the id of a file whose reading has begun and not ended
-PASSED_OVER = (NotText.id, EmptyDocument.id)
-UNCLEAR = "PDF_UNCLEAR"  # the notice about pages that were read, but whose text looks broken
-FINAL = (PdfNoText.id, ParseLimit.id)  # expensive to find out, and the same at the next attempt with the same bytes
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,10 @@ class IngestOptions:
     exclude: tuple[str, ...] = ()
     prune: bool = False
     reencode: bool = False
-    retry: bool = False  # read files again that took too long or had only pictures
+    retry: bool = False  # read files again that took too long or had no text
+    workers: int = 1  # processes that encode; 1: this one
     limits: ReadLimits = field(default_factory=ReadLimits)
+    part: Part | None = None  # read only these of the files; None: all
 
 
 @dataclass
@@ -63,6 +65,7 @@ class IngestReport:
     removed: int = 0
     skipped: int = 0
     failed: int = 0
+    ocr: list[tuple[float, ...]] = field(default_factory=list)  # of each document: how sure OCR was of its pages
     duplicates: int = 0  # contents of added files that several files share; they share one set of vectors
     chunks: int = 0
     tokens: int = 0  # newly encoded
@@ -75,8 +78,7 @@ class IngestReport:
 
 def preflight(paths: Sequence[str], options: IngestOptions) -> None:
     """Check the paths (raises NoSuchPath, NothingFound) before a store is created for them."""
-    for _ in found_in(paths, options.include, options.exclude):
-        return
+    next(found_in(paths, options.include, options.exclude), None)
 
 
 def foresee(library: Library | None, paths: Sequence[str], options: IngestOptions) -> IngestReport:
@@ -111,19 +113,18 @@ def ingest(
     model and `options.reencode` is not set.
     """
     started, fingerprint = time.monotonic(), backbone.fingerprint()
-    with library.writing() as writer:
+    with library.writing() as writer, encoding(model, backbone, options.workers) as each:
         current = library.generation()
-        now = (fingerprint, backbone.method)
-        if current and (current.fingerprint, current.method) != now and not options.reencode:
+        if current and not options.reencode and (current.fingerprint, current.method) != (fingerprint, backbone.method):
             raise _mismatch(current, model, backbone)
         keep_in_store(model, library.folder)
         generation = writer.begin_generation(fingerprint, model.name, model.sha256, backbone.method)
-        run = _Run(library, writer, backbone, IngestReport(generation), on_progress)
+        run = _Run(library, writer, backbone, IngestReport(generation), on_progress, each)
         if current is None or current.id != generation:
             run.reencode()  # includes what a run left that was killed before the first switch
             writer.switch(generation)
         links: list[Path] = []
-        run.read_all(list(found_in(paths, options.include, options.exclude, links.append)), options)
+        run.read_all(list(found_in(paths, options.include, options.exclude, links.append, options.part)), options)
         _drop_others(library, writer, generation, options)
         vouching.remember(library.folder, run.paths)
         run.look_back(paths, options, links)
@@ -141,7 +142,7 @@ def ingest(
 def complete(library: Library, writer: Writer, backbone: Encoder, generation: int, on_progress: OnProgress) -> int:
     """Encode the texts that a generation lacks, so that it can become current; return the number of tokens."""
     assert backbone.fingerprint() in {made.fingerprint for made in library.generations() if made.id == generation}
-    run = _Run(library, writer, backbone, IngestReport(generation), on_progress)
+    run = _Run(library, writer, backbone, IngestReport(generation), on_progress, alone(backbone))
     run.reencode()
     return run.report.tokens
 
@@ -156,40 +157,38 @@ class _Run:
         backbone: Encoder,
         report: IngestReport,
         tell: OnProgress,
+        each: EncodeGroups,
     ) -> None:
-        self.library, self.writer, self.backbone, self.report, self.tell = library, writer, backbone, report, tell
+        self.library, self.writer, self.backbone, self.each = library, writer, backbone, each
+        self.report, self.pace = report, Pace(tell)
         self.documents: list[tuple[Document, list[Chunk]]] = []
         self.waiting: dict[bytes, ChunkText] = {}
         self.batch = min(_FIRST_BATCH, BATCH_CHUNKS)  # chunks
-        self.encoded = 0  # chunks
         self.languages: Counter[str | None] = Counter()  # of the documents read; None if unknown
         self.new: set[str] = set()  # digests of the new files
         self.paths: set[str] = set()  # of the documents that were added or changed
         self.unclear: list[Problem] = []  # of documents that are not stored yet
-        self.at = Progress("read", 0, None)
         self.reading = ""  # the path of the document whose chunks are being cut
 
     def read_all(self, files: Sequence[FoundFile], options: IngestOptions) -> None:
         """Read every file; continue after one that cannot be read."""
-        ahead = Ahead(options.limits, self._is_new)
+        ahead = Ahead(replace(options.limits, on_page=self.pace.page), self._is_new)
         for number, found in enumerate(files):
-            self.at = Progress("read", number, len(files), found.path.name)
-            self.tell(self.at)
+            self.pace.at(Progress("read", number, len(files), found.path.name))
             self.report.seen += 1
             try:
                 self._read_file(found, options, ahead.texts(found, files[number + 1 : number + 1 + LOOK]))
-            except (NotText, EmptyDocument) as error:
-                self._pass_over(found, error)
             except DocumentError as error:
-                self._fail(found, error)
+                self._not_read(found, error)
         self._publish()
-        self.tell(Progress("read", len(files), len(files)))
+        self.pace.at(Progress("read", len(files), len(files)))
 
     def reencode(self) -> None:
         """Encode the contents of the store again, for a generation of another model."""
         total = self.library.status().chunks
         for number, stored in enumerate(self.library.unencoded(self.report.generation)):
-            self.at = Progress("encode", number, total)
+            self.pace.now_at(Progress("encode", number, total))
+            self.pace.goes_on()
             self._wait_for(stored.chunk)
         self._publish()
 
@@ -201,23 +200,26 @@ class _Run:
     def _read_file(self, found: FoundFile, options: IngestOptions, texts: Iterable[Text]) -> None:
         path = storable(found.path)
         known = self.library.digests(path)
-        if None in known and known[None] == digest(found.path):
+        before = self.library.problem(path)
+        again = problems.is_worth_reading_again(before, options.retry)
+        if None in known and known[None] == digest(found.path) and not again:
             self.report.unchanged += 1
             return
-        problem = None if options.retry else self.library.problem(path)
-        if problem and problem.id in FINAL and problem.digest == digest(found.path):
-            self._note(problem)
+        if before and not options.retry and problems.is_final(before) and before.digest == digest(found.path):
+            self._tell(found, before)
             return
         kept: set[str | None] = set()
         empty = 0
-        for text in read_stdin(sys.stdin.buffer) if path == "-" else texts:
+        for text in read_stdin(sys.stdin.buffer, limits=options.limits) if path == "-" else texts:
+            self.pace.goes_on()
             self.report.warnings += [about(path, warning) for warning in text.warnings]
+            kept |= problems.still_there(text.unread, known)
             if not text.text.strip():
                 self.report.skipped += 1
                 empty += 1
                 continue
             kept.add(text.external_id)
-            if known.get(text.external_id) == text.digest:
+            if known.get(text.external_id) == text.digest and not again:
                 self.report.unchanged += 1
             else:
                 self._take(text, known=text.external_id in known)
@@ -249,17 +251,15 @@ class _Run:
         self.reading = text.path
         for chunk in stream(text, self.backbone.count_tokens, self.backbone.max_chunk_tokens - HEAD_TOKENS):
             chunks.append(chunk)
+            self.pace.goes_on(chunk.char_end / len(text.text))
             self._wait_for(chunk)
         document = Document(
             text.path, text.external_id, text.title, text.kind, text.digest, text.size, max(1, len(text.pages)),
-            text.author, text.dated, modified(text.path),
+            text.author, text.dated, modified(text.path), len(text.ocr), problems.thousandths(text.ocr),
         )  # fmt: skip
         self.documents.append((document, chunks))
-        self.unclear += [
-            Problem(text.path, UNCLEAR, as_text(warning), "ocrmypdf --force-ocr IN.pdf OUT.pdf", text.digest)
-            for warning in text.warnings
-            if isinstance(warning, Notice) and warning.id == UNCLEAR
-        ]
+        self.unclear += problems.in_part(text)
+        self.report.ocr += [text.ocr] if text.ocr else []
         self.reading = ""
         self.paths.add(text.path)
         self.report.chunks += len(chunks)
@@ -285,44 +285,40 @@ class _Run:
         missing = self.library.missing(self.report.generation, self.waiting)
         passages = {digest: passage for digest, passage in self.waiting.items() if digest in missing}
         started = time.monotonic()
-        segment = encode(self.backbone, passages, self._encoded) if passages else None
+        segment = encode(self.each, passages, self.pace.encoded) if passages else None
         if passages:
             self.batch = batch_after(len(passages), time.monotonic() - started, BATCH_CHUNKS)
         self.report.tokens += segment.tokens if segment else 0
-        self.writer.publish(self.documents, segment, self.report.generation)
+        if sum(len(chunks) for _, chunks in self.documents) > _LONG * BATCH_CHUNKS:
+            self.writer.publish((), segment, self.report.generation)  # so that a stop in what follows loses no vectors
+            self.writer.publish(self.documents, None, self.report.generation, self.pace.goes_on)
+        else:
+            self.writer.publish(self.documents, segment, self.report.generation)
         for problem in self.unclear:
             self.writer.record_problem(problem)
         self.documents, self.waiting, self.unclear = [], {}, []
 
-    def _encoded(self, chunks: int) -> None:
-        """Report progress a few times a second; the callback may stop the run."""
-        self.encoded += chunks
-        self.tell(replace(self.at, note=f"{self.at.note}  {self.encoded:,} passages".strip()))
-
-    def _pass_over(self, found: FoundFile, error: DocumentError) -> None:
-        if found.explicit and isinstance(error, NotText):
-            self._fail(found, error)
-            return
+    def _not_read(self, found: FoundFile, error: DocumentError) -> None:
         path = storable(found.path)
-        self.report.skipped += 1
-        if self.library.digests(path):  # from when it still had text
+        if problems.is_passed_over(error.id, found) and self.library.digests(path):  # from when it still had text
             self.report.removed += self.writer.forget_path(path)
-        self.report.passed_over.append(self._record(path, error))
+        self._tell(found, self._record(found, error))
 
-    def _fail(self, found: FoundFile, error: DocumentError) -> None:
-        seen = digest(found.path) if error.id in FINAL else ""  # a file that is too big may be of any size
-        self._note(self._record(storable(found.path), error, seen))
+    def _tell(self, found: FoundFile, problem: Problem) -> None:
+        """Report why a file is not read."""
+        if problems.is_passed_over(problem.id, found):
+            self.report.skipped += 1
+            self.report.passed_over.append(problem)
+        else:
+            self.report.failed += 1
+            self.report.problems.append(problem)
 
-    def _record(self, path: str, error: DocumentError, seen: str = "") -> Problem:
+    def _record(self, found: FoundFile, error: DocumentError) -> Problem:
         """Keep in the store why a file was not read."""
-        problem = Problem(path, error.id, as_text(error.message), as_text(error.fix), seen)
-        if self.library.problem(path) != problem:
+        problem = problems.failure(storable(found.path), found, error)
+        if self.library.problem(problem.path) != problem:
             self.writer.record_problem(problem)
         return problem
-
-    def _note(self, problem: Problem) -> None:
-        self.report.problems.append(problem)
-        self.report.failed += 1
 
 
 def _mismatch(current: Generation, model: ModelFolder, backbone: Encoder) -> ModelMismatch:

@@ -38,8 +38,18 @@ def usable_store(named: str | None = None) -> Path | None:
     return place if why is None else None
 
 
+def usual(named: str | None = None) -> bool:
+    """Return whether a store is neither named nor found upwards, so that it is the one that is used everywhere."""
+    return _near(named, None) is None
+
+
 def _found(named: str | os.PathLike[str] | None, start: Path | None) -> tuple[Path, str | None]:
     """Return the store's folder, and why it must not be used, if so."""
+    return _near(named, start) or (data_folder() / "default", None)
+
+
+def _near(named: str | os.PathLike[str] | None, start: Path | None) -> tuple[Path, str | None] | None:
+    """Return the folder of a store that is named or found upwards, and why it must not be used; None without one."""
     if chosen := named or os.environ.get("REATT_STORE"):
         return expanded(chosen), None
     here = (start or Path.cwd()).absolute()
@@ -48,15 +58,17 @@ def _found(named: str | os.PathLike[str] | None, start: Path | None) -> tuple[Pa
             real = os.path.realpath(folder / ".reatt")
             why = stranger(Path(real))
             return folder / ".reatt", None if why is None or real in trusted() else why
-    return data_folder() / "default", None
+    return None
 
 
 def expanded(named: str | os.PathLike[str]) -> Path:
-    """Read a path that a person gave; raises UsageError for `~name` where there is no such user."""
-    path = os.path.expanduser(os.fspath(named))
-    if path.startswith("~"):
-        from reatt_store.errors import UsageError
+    """Read a path that a person gave; raises UsageError for `~name` where there is no such user, and for a NUL."""
+    from reatt_store.errors import UsageError
 
+    path = os.path.expanduser(os.fspath(named))
+    if "\0" in path:
+        raise UsageError("a path cannot hold a NUL character", "leave it out", path)
+    if path.startswith("~"):
         raise UsageError(f"{named}: no user of that name has a home folder", "write the path in full", str(named))
     return Path(path).absolute()
 

@@ -38,7 +38,9 @@ def repair(library: Library, registry: Path, device: str, on_progress: OnProgres
     report = RepairReport()
     doubted = repair_rows(library.folder)
     _restore_models(library, registry)
-    there = sorted({each.path for each in doubted if _may_be_read(library.folder, each.path)})
+    # A store from a stranger could name any file of ours, and get it into itself with our help.
+    ours = vouching.remembered(library.folder, {each.path for each in doubted})
+    there = sorted(filter(_is_there, ours))
     report.left = [each for each in doubted if each.path not in there]
     made = library.generation()
     if made is None or not (there or library.lacking(made.id)):
@@ -55,13 +57,10 @@ def repair(library: Library, registry: Path, device: str, on_progress: OnProgres
     return report
 
 
-def _may_be_read(folder: Path, path: str) -> bool:
-    """Return whether this user once ingested a file that is still there.
-
-    A store from a stranger could name any file of ours, and get it into itself with our help.
-    """
+def _is_there(path: str) -> bool:
+    """Return whether the file of a stored path is still there."""
     try:
-        return vouching.remembers(folder, path) and stat.S_ISREG(os.stat(on_disk(path)).st_mode)
+        return stat.S_ISREG(os.stat(on_disk(path)).st_mode)
     except (OSError, ValueError):
         return False
 

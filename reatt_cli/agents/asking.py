@@ -15,8 +15,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from reatt_cli import warm
 from reatt_cli.agents.stores import Named
+from reatt_cli.serving import warm
 
 if TYPE_CHECKING:
     from reatt.search.query import Query

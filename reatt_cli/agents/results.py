@@ -49,7 +49,9 @@ class Answered(Result):
     answer: str | None = Field(default=None, description="left out if the documents give no confident answer")
     mode: str = Field(description="span, sentence, list or yes-no: what the question asks for")
     quotes: list[Quote] | None = Field(
-        default=None, description="all answers of a list; the sentences that say yes or no; two answers that disagree"
+        default=None,
+        description="all answers of a list; the sentences that say yes or no; two answers that disagree; "
+        "sentences of two passages",
     )
     disagree: bool | None = Field(default=None, description="true if two documents give different answers")
     withheld: str | None = Field(default=None, description="why there is no answer, if not for a lack of confidence")

@@ -44,7 +44,7 @@ class Named:
 
 def named(settings: Settings, folders: Sequence[str]) -> list[Named]:
     """Name stores by their folders; without folders there is the one store that the command line would use."""
-    quiet = replace(settings, json=True, quiet=True)
+    quiet = replace(settings, json=True, quiet=True, beside=())
     places = [_store_in(folder) for folder in folders] or [Session(settings).folder]
     names = [place.parent.name if place.name == ".reatt" else place.name for place in places]
     count, seen, found = Counter(names), Counter[str](), []

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from itertools import chain, islice, zip_longest
 from typing import TYPE_CHECKING, Any
 
-from reatt_cli import warm
 from reatt_cli.agents import reading, results
 from reatt_cli.agents.asking import Call, Warmth
 from reatt_cli.agents.budget import TOKENS, fitting
 from reatt_cli.agents.stores import Named, chosen, document
 from reatt_cli.rendering import visible
+from reatt_cli.serving import warm
 from reatt_cli.session import below
 
 if TYPE_CHECKING:

@@ -6,25 +6,29 @@ import io
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
+from reatt.search.query import Query
 from reatt_cli.command import command
 from reatt_cli.commands.selecting import After, Before, Kind, Only, Without, selection
 from reatt_cli.patterns import as_text, as_utf8
-from reatt_cli.session import Session, page_file
+from reatt_cli.session import Session
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from reatt.answering.follow_ups import Asked
-    from reatt.search.query import Query
     from reatt_cli.replies.lean import Lean
     from reatt_cli.replies.lookup import Found
     from reatt_cli.schemas import published as schemas
 
     Printed = Callable[[schemas.Search | schemas.Ask], Lean]
+    Show = Callable[[Found], bool]
 
-NO_ANSWER = 4
+PARTLY, NO_ANSWER = 3, 4
 
 RetrieverName = Literal["attention", "words", "hybrid"]
 AnswerName = Literal["auto", "span", "sentence"]
@@ -43,6 +47,12 @@ NoContext = Annotated[bool, typer.Option("--no-context", help="At the prompt, le
 Answered = Annotated[AnswerName, typer.Option("--answer", help="How it is answered; auto: as its words ask.")]
 OkEmpty = Annotated[bool, typer.Option("--ok-empty", help="Exit 0, not 4, if nothing was found.")]
 Cold = Annotated[bool, typer.Option("--cold", help="Load the model, even if reatt serve is running.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster", metavar="ADDRESS", help="Ask the shards that reatt cluster serve has, in place of stores."
+    ),
+]
 Keep = Annotated[
     int, typer.Option("--keep", min=0, metavar="N", help="Remember the last N answers for reatt report A-…; 0: none.")
 ]
@@ -68,8 +78,8 @@ Compact = Annotated[bool, typer.Option("--compact", help="Print JSON without emp
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
-    command(app, "search", example='reatt search "parental leave" -k 3', model=True)(search)
-    command(app, "ask", example='reatt ask "How long is parental leave in Norway?"', model=True)(ask)
+    command(app, "search", example='reatt search "parental leave" -k 3', model=True, several=True)(search)
+    command(app, "ask", example='reatt ask "How long is parental leave in Norway?"', model=True, several=True)(ask)
 
 
 def search(
@@ -88,23 +98,24 @@ def search(
     compact: Compact = False,
     ok_empty: OkEmpty = False,
     cold: Cold = False,
+    cluster: Cluster = None,
     rounds: Rounds = None,
     rerank_only: Rerank = False,
 ) -> int:
     """Find the passages that match a question best, without reading an answer."""
-    from reatt.search.query import Query
     from reatt_cli.replies import answers, lookup
 
     among = selection(only, without, kind, after, before)
     _not_blank(question, "search")
     printed = _printed(session, explain, fields, compact)
     query = Query(question, top, retriever, how, among, rounds, rerank_only)
-    found = lookup.found(session, "search", query, cold=cold)
+    with session.asking(cluster):
+        found = lookup.found(session, "search", query, cold=cold)
     result = cast("schemas.Search", found.result)
     session.out.result(printed(result), lambda: answers.render_hits(session.out, result, explain))
     if found.note:
         session.out.note(found.note)
-    return 0 if result.hits or ok_empty else NO_ANSWER
+    return PARTLY if result.partial else 0 if result.hits or ok_empty else NO_ANSWER
 
 
 def ask(
@@ -129,6 +140,7 @@ def ask(
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Print one JSON object per line.")] = False,
     ok_empty: OkEmpty = False,
     cold: Cold = False,
+    cluster: Cluster = None,
     report: Page = None,
     keep: Keep = 1000,
     rounds: Rounds = None,
@@ -136,38 +148,50 @@ def ask(
     no_context: NoContext = False,
 ) -> int:
     """Answer a question from the documents, and show the passages."""
-    from reatt.search.query import Query
-
     how_to_look = (top, retriever, how, selection(only, without, kind, after, before), rounds, rerank_only)
     query = Query(question or "", *how_to_look, _threshold(abstain), free, beams, max_tokens, answer)
-    printed = _printed(session, explain, fields, compact)
-    many, abstained = question in (None, "-"), False
-    talk = _Talk(session, cold, question is None and not no_context)
-    for each in _queries(session, query, many, jsonl, report, cold):
-        abstained = _show(session, talk.ask(each), printed, keep, report, echo=many and not sys.stdin.isatty())
-    return NO_ANSWER if abstained and not many and not ok_empty else 0
+    shown = _printed(session, explain, fields, compact), keep, report
+    many, talk = question in (None, "-"), _Talk(session, question is None and not no_context)
+    show = partial(_show, session, *shown, many and not sys.stdin.isatty())
+    asked = _queries(session, query, many, jsonl, report, cold)
+    with session.asking(cluster):
+        said = [_answered(session, talk, each, cold, show) for each in asked]
+    return PARTLY if any(partly for _, partly in said) else 0 if many or ok_empty else NO_ANSWER * said[0][0]
+
+
+def _answered(session: Session, talk: _Talk, query: Query, cold: bool, show: Show) -> tuple[bool, bool]:
+    """Answer and print; return whether the model abstained, and whether a shard of a cluster was missing."""
+    from reatt_cli.replies import lookup
+
+    whole = talk.whole(query)
+    found = talk.heard(whole, lookup.found(session, "ask", whole, cold=cold))
+    return show(found), bool(found.result.partial)
 
 
 class _Talk:
     """A conversation: the question before, which the next one may lean on, and its answer."""
 
-    def __init__(self, session: Session, cold: bool, leans: bool) -> None:
-        self._session, self._cold, self._leans = session, cold, leans
+    def __init__(self, session: Session, leans: bool) -> None:
+        self._session, self._leans = session, leans
         self._before: Asked | None = None
 
-    def ask(self, query: Query) -> Found:
-        """Answer a question with what it leans on, and say so."""
-        from reatt_cli.replies import lookup
-
+    def whole(self, query: Query) -> Query:
+        """Add to a question what it leans on, and say so."""
         if not self._leans:
-            return lookup.found(self._session, "ask", query, cold=self._cold)
+            return query
         from reatt.answering import follow_ups
 
         whole = follow_ups.whole(query.question, self._before)
         if whole != query.question:
             self._session.out.aside(f"asked as: {whole}   (--no-context: as it stands)")
-        found = lookup.found(self._session, "ask", replace(query, question=whole), cold=self._cold)
-        self._before = follow_ups.Asked(whole, cast("schemas.Ask", found.result).answer)
+        return replace(query, question=whole)
+
+    def heard(self, query: Query, found: Found) -> Found:
+        """Keep a question and its answer for the next one."""
+        if self._leans:
+            from reatt.answering import follow_ups
+
+            self._before = follow_ups.Asked(query.question, cast("schemas.Ask", found.result).answer)
         return found
 
 
@@ -179,7 +203,7 @@ def _queries(
     from reatt_store.errors import UsageError
 
     if report is not None:
-        page_file(report)  # before anything is answered
+        session.target(report)  # before anything is answered
     texts = _lines(session, query.question, jsonl) if many else iter(())
     if jsonl and not session.out.json:
         session.print_json()
@@ -189,28 +213,29 @@ def _queries(
         return
     if report is not None:
         raise UsageError("--report is for one question", 'reatt ask "QUESTION" --report FILE')
-    if cold or not lookup.is_warm(session):
-        _ = session.library  # before torch is loaded, so that a missing store is reported at once
+    if session.cluster is None and (cold or not lookup.is_warm(session)):
+        _ = session.view  # before torch is loaded, so that a missing store is reported at once
         session.store.retriever()
     for line in texts:
         if text := as_text(line).strip():
             yield replace(query, question=text)
 
 
-def _show(session: Session, found: Found, printed: Printed, keep: int, report: str | None, echo: bool) -> bool:
+def _show(session: Session, printed: Printed, keep: int, report: str | None, echo: bool, found: Found) -> bool:
     """Print and keep a reply; return whether the model abstained."""
     from reatt_cli.replies import answers
     from reatt_cli.replies import kept as kept_answers
 
     reply = cast("schemas.Ask", found.result)
-    kept, lean = kept_answers.keep(session.folder, reply, keep), printed(reply)
+    kept = not session.cluster and not session.several and kept_answers.keep(session.folder, reply, keep)
+    lean = printed(reply)
     session.out.result(lean, lambda: answers.render_reply(session.out, reply, lean.explain, echo, kept))
     if session.settings.verbose:
         session.out.note("  ".join(f"{phase} {spent:.0f} ms" for phase, spent in reply.timing_ms.items()))
     if found.note:
         session.out.note(found.note)
     if report is not None:
-        _write_report(reply, report)
+        _write_report(reply, session.target(report))
     return reply.abstained
 
 
@@ -224,11 +249,11 @@ def _printed(session: Session, explain: bool, fields: str | None, compact: bool)
     return lambda reply: lean.Lean(reply, explain, chosen, compact)
 
 
-def _write_report(reply: schemas.Ask, file: str) -> None:
+def _write_report(reply: schemas.Ask, file: Path) -> None:
     from reatt_cli.replies import page
     from reatt_store.connection import replace_text
 
-    replace_text(page_file(file), page.page(reply))
+    replace_text(file, page.page(reply))
 
 
 def _lines(session: Session, question: str, jsonl: bool) -> Iterator[str]:

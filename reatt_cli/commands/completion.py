@@ -6,6 +6,7 @@ looked up, by the hidden `reatt values`, which needs only the standard library.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -25,11 +26,14 @@ from reatt_cli.rendering import one_line
 from reatt_cli.session import Session
 
 if TYPE_CHECKING:
+    from sqlite3 import Connection
+
     from reatt_cli.completion_scripts import Node
 
 MOST_VALUES = 200
 BUSY_SECONDS = 0.05  # the longest time that a TAB waits for a writer
 STEPS = 1_000_000  # of SQLite's machine, half of those that a TAB takes at most
+LONGEST = 1_000_000  # bytes of a value that SQLite reads or makes for a TAB
 
 # What each metavar means; anything else is free text.
 KINDS = {
@@ -45,19 +49,19 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Column:
-    """The query that looks up ids of one kind."""
+    """The query that looks up ids of one kind, in a table that must be as we make it: a stranger's could be a view."""
 
     prefix: str
     sql: str
+    table: str
+    made: str  # digest of the statement that makes it; the schema itself would take a TAB too long to import
 
 
-COLUMNS = {
-    "id": (
-        Column("D-", "SELECT id, path || ' ' || coalesce(external_id, '') FROM documents"),
-        Column("C-", "SELECT id, title FROM chunks"),
-    ),
-    "document": (Column("D-", "SELECT id, path || ' ' || coalesce(external_id, '') FROM documents"),),
-}
+_DOCUMENTS = Column(
+    "D-", "SELECT id, path || ' ' || coalesce(external_id, '') FROM documents", "documents", "31e7068f57957955"
+)
+_CHUNKS = Column("C-", "SELECT id, title FROM chunks", "chunks", "58ce5b51a6b37dfe")
+COLUMNS = {"id": (_DOCUMENTS, _CHUNKS), "document": (_DOCUMENTS,)}
 
 
 def register(app: typer.Typer) -> None:
@@ -139,12 +143,15 @@ def _ids(columns: tuple[Column, ...], current: str, words: Sequence[str]) -> lis
         uri = f"file:{quote(str(folder / 'reatt.db'))}?mode=ro"
         connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)
         connection.execute("PRAGMA trusted_schema = OFF")
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
         connection.set_progress_handler(iter(range(2)).__next__, STEPS)  # 0 goes on, 1 stops
         for column in wanted if current else wanted[:1]:
+            if not _is_ours(connection, column):
+                return []
             digits = current.removeprefix(column.prefix)
             sql = f"{column.sql} WHERE id LIKE ? ORDER BY id LIMIT ?"  # the text before WHERE is a constant
             rows = connection.execute(sql, (f"{digits}%" if digits.isdecimal() else "%", MOST_VALUES)).fetchall()
-            found += [(f"{column.prefix}{number}", one_line(Path(what).name)) for number, what in rows]
+            found += [(f"{column.prefix}{number}", one_line(Path(str(what)).name)) for number, what in rows]
     except (sqlite3.Error, OSError, UnicodeError, ValueError):
         return []
     except Exception as error:  # a usage error of our own, which is not imported for a TAB
@@ -152,6 +159,17 @@ def _ids(columns: tuple[Column, ...], current: str, words: Sequence[str]) -> lis
             raise
         return []
     return found
+
+
+def _is_ours(connection: Connection, column: Column) -> bool:
+    """Return whether the table of a column is the one that we make."""
+    made = connection.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (column.table,)).fetchall()
+    return [digest(str(sql)) for (sql,) in made] == [column.made]
+
+
+def digest(statement: str) -> str:
+    """Digest a statement of the schema."""
+    return hashlib.blake2b(statement.encode(), digest_size=8).hexdigest()
 
 
 def _is_quiet(database: Path) -> bool:

@@ -1,8 +1,7 @@
 """The command `config`, and the settings files. Options come first, then the environment, then the files.
 
-The user's own file may also set the model and the device. The `config.toml` in a store may come from a stranger and
-sets only options of `ask`, `search` and `ingest`. Nothing in a file can name a command, a path to write to, or another
-store.
+The user's own file may also set the model, the device, and the usual stores. The `config.toml` in a store may come from
+a stranger and sets only options of `ask`, `search` and `ingest`: it can name no command, no path and no other store.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from reatt.places import config_folder, expanded, trust_list, trusted, usable_store
+from reatt.places import config_folder, expanded, trust_list, trusted, usable_store, usual
 from reatt_cli.command import EXACT, command
 from reatt_cli.session import Session, short_path
 
@@ -26,7 +25,8 @@ if TYPE_CHECKING:
     from reatt_cli.schemas import upkeep
 
 FILE = "config.toml"
-LARGEST = 1_000_000  # bytes
+LARGEST = 1_000_000  # bytes of the user's own file
+LARGEST_FOUND = 16_000  # bytes of a store's: the time to read TOML can grow with the square of its length
 EVERYWHERE = {
     "model": "REATT_MODEL",
     "device": "REATT_DEVICE",
@@ -36,7 +36,8 @@ SECTIONS = {  # the options that may be set, of each command
     "search": ("top", "retriever", "search"),
     "ingest": ("include", "exclude", "max_file_size", "timeout", "encoding"),
 }
-PARAMETERS = {"search": "how"}  # options whose parameter has another name
+STORES = "stores"  # a setting only in the user's own file, too: the usual stores, in place of the default one
+PARAMETERS = {"search": "how", STORES: "store"}  # options whose parameter has another name
 
 
 @dataclass(frozen=True)
@@ -113,29 +114,48 @@ def own_file() -> Path:
 
 
 def defaults(arguments: Sequence[str]) -> dict[str, Any]:
-    """Read the settings by command and parameter, in the form of Typer's defaults; raises UsageError."""
+    """Read the settings by command and parameter, in the form of Typer's defaults; raises UsageError.
+
+    A cluster has its own stores and model, so those that are set are not for its questions.
+    """
+    elsewhere = any(word.partition("=")[0] == "--cluster" for word in arguments)
     named = next((after for word, after in pairwise(arguments) if word == "--store"), None)
     found: dict[str, Any] = {}
-    for given in _given(usable_store(named)):
+    for given in _given(named):
+        if elsewhere and given.name in (STORES, "model"):
+            continue
         if given.section:
             found.setdefault(given.section, {})[_parameter(given.name)] = given.value
+        elif given.name == STORES:
+            for place in _entries(found, *_OF_STORES):
+                place["store"] = given.value
         else:
-            for place in _with_model(found):
+            for place in _entries(found, *_WITH_MODEL):
                 place[given.name] = given.value
     return found
 
 
-def _with_model(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the entries of commands that load a model."""
-    for name in ("ingest", "search", "ask", "eval", "adapt", "serve", "doctor"):
-        yield found.setdefault(name, {})
-    for name in ("use", "rollback", "probe"):
-        yield found.setdefault("models", {}).setdefault(name, {})
+# The commands that load a model, and those that need a store; of a group, after its name.
+_WITH_MODEL = ("ingest", "search", "ask", "eval", "adapt", "serve", "doctor", "models use", "models rollback",
+               "models probe")  # fmt: skip
+_OF_STORES = (*_WITH_MODEL, "list", "show", "remove", "status", "check", "mcp", "report", "export", "models list")
 
 
-def _given(store: Path | None) -> list[Given]:
-    """Read both files; the store's comes last, so it takes precedence."""
-    return [*_read(own_file(), own=True), *(_read(store / FILE, own=False) if store else ())]
+def _entries(found: dict[str, Any], *commands: str) -> Iterator[dict[str, Any]]:
+    """Yield the entries of some commands."""
+    for each in commands:
+        place = found
+        for name in each.split():
+            place = place.setdefault(name, {})
+        yield place
+
+
+def _given(named: str | None) -> list[Given]:
+    """Read both files; the store's comes last, so it takes precedence. The usual stores are for where none is near."""
+    own = [given for given in _read(own_file(), own=True) if given.name != STORES or usual(named)]
+    stores = next((given.value for given in own if given.name == STORES), None)
+    store = usable_store(stores[0] if stores else named)
+    return [*own, *(_read(store / FILE, own=False) if store else ())]
 
 
 def _read(file: Path, own: bool) -> Iterator[Given]:
@@ -148,12 +168,12 @@ def _read(file: Path, own: bool) -> Iterator[Given]:
         if isinstance(value, dict) and name in SECTIONS:
             yield from (Given(name, *_known(file, each, SECTIONS[name], name), file) for each in value.items())
         else:
-            yield Given("", *_known(file, (name, value), (*EVERYWHERE,) if own else (), ""), file)
+            yield Given("", *_known(file, (name, value), (*EVERYWHERE, STORES) if own else (), ""), file)
 
 
 def _small(file: Path, own: bool) -> bytes:
     """Read a settings file. In a stranger's store it could be a pipe, which would block, a device, or a link."""
-    follow = 0 if own else os.O_NOFOLLOW
+    follow, most = (0, LARGEST) if own else (os.O_NOFOLLOW, LARGEST_FOUND)
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | follow)
     except OSError as error:
@@ -162,9 +182,9 @@ def _small(file: Path, own: bool) -> bytes:
         raise _no_settings(file) from None
     with open(descriptor, "rb") as stream:
         found = os.fstat(stream.fileno())
-        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
+        if not stat.S_ISREG(found.st_mode) or found.st_size > most:
             raise _no_settings(file)
-        return stream.read(LARGEST)
+        return stream.read(most)
 
 
 def _no_settings(file: Path) -> Exception:
@@ -189,6 +209,8 @@ def _known(file: Path, setting: tuple[str, Any], names: Sequence[str], section: 
     from reatt_store.errors import UsageError
 
     name, value = setting
+    if name == STORES and name in names:
+        return name, _stores(file, value)
     if name in names and _plain(value):
         return name, value
     there = ", ".join(names) if names else f"[{'], ['.join(SECTIONS)}]"
@@ -196,6 +218,21 @@ def _known(file: Path, setting: tuple[str, Any], names: Sequence[str], section: 
     unknown = f"is not a setting; the settings are: {there}"
     fault = "must be a text, a number, or a list of texts" if name in names else unknown
     raise UsageError(f"{file}: {what} {fault}", "reatt config show", str(file))
+
+
+def _stores(file: Path, value: Any) -> list[str]:
+    """Read the usual stores: a list of folders, each in full, because commands run anywhere."""
+    from reatt_store.errors import UsageError
+
+    if isinstance(value, list) and value and all(map(_full, value)):
+        return [str(expanded(each)) for each in value]
+    message = f'{file}: {STORES} must be a list of folders that begin with "/" or "~"'
+    raise UsageError(message, f'{STORES} = ["~/office/.reatt", "~/law/.reatt"]', str(file))
+
+
+def _full(path: Any) -> bool:
+    """Return whether a value is the path of a folder, in full; no path holds a NUL."""
+    return isinstance(path, str) and path[:1] in ("/", "~") and "\0" not in path
 
 
 def _plain(value: Any) -> bool:
@@ -213,18 +250,18 @@ def _settings(session: Session) -> Iterator[upkeep.Setting]:
     from reatt_cli.schemas import upkeep
 
     commands: Any = typer.main.get_command(app)
-    files = {(given.section, given.name): given for given in _given(usable_store(session.settings.store))}
-    for section, names in {"": tuple(EVERYWHERE), **SECTIONS}.items():
+    files = {(given.section, given.name): given for given in _given(session.settings.store)}
+    for section, names in {"": (*EVERYWHERE, STORES), **SECTIONS}.items():
         for name in names:
             given, variable = files.get((section, name)), EVERYWHERE.get(name, "") if not section else ""
-            usual = _usual(commands.commands[section or "ask"], _parameter(name) if section else name)
-            value, source = (given.value, str(given.file)) if given else (usual, "default")
+            default = _default(commands.commands[section or "ask"], _parameter(name))
+            value, source = (given.value, str(given.file)) if given else (default, "default")
             if os.environ.get(variable):
                 value, source = os.environ[variable], variable
             yield upkeep.Setting(name=f"{section}.{name}" if section else name, value=value, source=source)
 
 
-def _usual(known: Any, parameter: str) -> Any:
+def _default(known: Any, parameter: str) -> Any:
     return next(each.default for each in known.params if each.name == parameter)
 
 

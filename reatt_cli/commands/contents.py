@@ -15,10 +15,11 @@ from reatt_cli import targets
 from reatt_cli.command import command
 from reatt_cli.commands.selecting import After, Before, Kind, Only, Without, selection
 from reatt_cli.rendering import counted, human_bytes, human_count, human_seconds, tail, where
-from reatt_cli.session import Session, below, short_path
+from reatt_cli.session import Session, below, labelled, labels, short_path
 
 if TYPE_CHECKING:
     from reatt_cli.schemas import store as schemas
+    from reatt_store.library import Library
     from reatt_store.records import Problem, StoredChunk, StoredDocument
 
 ShownId = Annotated[
@@ -33,10 +34,10 @@ Targets = Annotated[list[str], typer.Argument(metavar="ID|PATH|GLOB...", help="D
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
-    command(app, "list", example='reatt list --only "*.pdf"')(list_documents)
+    command(app, "list", example='reatt list --only "*.pdf"', several=True)(list_documents)
     command(app, "show", example="reatt show handbook/leave.md:10-40")(show)
     command(app, "remove", example="reatt remove drafts/old.md")(remove)
-    command(app, "status", example="reatt status --problems")(status)
+    command(app, "status", example="reatt status --problems", several=True)(status)
     command(app, "check", example="reatt check --repair")(check)
     command(app, "init", example="reatt init ~/handbook")(init)
 
@@ -52,19 +53,21 @@ def list_documents(
     """List the documents in the store."""
     from reatt_cli.schemas import store as schemas
 
-    root = session.library.root()
+    root = session.view.root()
     among = selection(only, without, kind, after, before)
-    found = [listed(stored, root) for stored in session.library.documents(among)]
+    found = [listed(stored, root) for stored in session.view.documents(among)]
+    stores = labels(document.store for document in found)
 
     def render() -> None:
         limit = session.out.width - 36 if session.out.on_terminal else None
-        names = [tail(_named(document, root), limit) for document in found]
+        names = [labelled(stores[each.store], tail(_named(each, root), limit)) for each in found]
         sizes = [(f"{d.chunks:,}", human_bytes(d.bytes), d.added[:10]) for d in found]
         rows = zip(found, names, sizes, strict=True)
         session.out.table([(document.doc, name, *size) for document, name, size in rows])
         session.out.note(counted(len(found), "document"))
 
-    session.out.result(schemas.Documents(store=str(session.folder), root=root, documents=found), render)
+    store = "" if session.several else str(session.folder)
+    session.out.result(schemas.Documents(store=store, root=root, documents=found), render)
 
 
 def show(session: Session, shown: ShownId) -> None:
@@ -73,11 +76,12 @@ def show(session: Session, shown: ShownId) -> None:
 
     document, chunks, part = targets.find(session.library, shown)
     pieces = [_piece(stored) for stored in chunks]
-    result = schemas.Show(id=shown, document=listed(document), chunks=pieces)
+    root = session.library.root()
+    result = schemas.Show(id=shown, root=root, document=listed(document, root), chunks=pieces)
 
     def render() -> None:
         place = where(pieces[0].page, pieces[0].line_start) if shown.startswith("C-") or part else ""
-        session.out.note(f"{_named(result.document)}{place}  {document.document.title}")
+        session.out.note(f"{_named(result.document, root)}{place}  {document.document.title}")
         session.out.block(_lines_of(pieces, part).rstrip("\n"))
 
     session.out.result(result, render)
@@ -101,16 +105,17 @@ def remove(
     """Remove documents from the store: text, words and vectors. The files stay."""
     from reatt_cli.schemas import store as schemas
 
+    root = session.library.root()  # before they are gone
     found = {stored.id: stored for target in named for stored in targets.matching(session.library, target)}
     if not dry_run:
         with session.library.writing() as writer:
             writer.remove(list(found))
             writer.compact()
-    gone = [listed(stored) for stored in found.values()]
-    result = schemas.Remove(store=str(session.folder), dry_run=dry_run, removed=gone)
+    gone = [listed(stored, root) for stored in found.values()]
+    result = schemas.Remove(store=str(session.folder), root=root, dry_run=dry_run, removed=gone)
 
     def render() -> None:
-        session.out.table([(d.doc, _named(d)) for d in gone])
+        session.out.table([(d.doc, _named(d, root)) for d in gone])
         session.out.note(f"{'would remove' if dry_run else 'removed'} {counted(len(gone), 'document')}")
 
     session.out.result(result, render)
@@ -121,17 +126,8 @@ def status(
     problems: Annotated[bool, typer.Option("--problems", help="List the files that were not read, and why.")] = False,
 ) -> None:
     """Show what the store holds, and which files were not read."""
-    from reatt_cli.schemas import store as schemas
-
-    found = session.library.status()
-    made, holder = found.generation, found.holder
-    result = schemas.Status(
-        store=str(session.folder), format=found.format, documents=found.documents, chunks=found.chunks,
-        generation=made.id if made else None, model=made.model_name if made else None,
-        tokens=found.tokens, bytes=schemas.Sizes(**asdict(found.bytes)), pending=found.pending,
-        last_ingest=found.last_ingest, lock=schemas.Lock(**asdict(holder)) if holder else None,
-        problems=[problem_of(problem) for problem in session.library.problems()],
-    )  # fmt: skip
+    told = [_status(library) for library in session.view.libraries]
+    result = _summed(told) if session.several else told[0]
     session.out.result(result, lambda: _render_status(session, result, problems))
 
 
@@ -185,8 +181,9 @@ def listed(stored: StoredDocument, root: str = "") -> schemas.Listed:
 
     document = stored.document
     return schemas.Listed(
-        doc=f"D-{stored.id}", path=below(root, document.path), external_id=document.external_id, title=document.title,
+        doc=stored.name, path=below(root, document.path), external_id=document.external_id, title=document.title,
         kind=document.kind, pages=document.pages, chunks=stored.chunks, bytes=document.size, added=stored.added_at,
+        store=stored.store,
     )  # fmt: skip
 
 
@@ -202,8 +199,64 @@ def problem_rows(problems: Sequence[schemas.Problem]) -> list[tuple[str, str, st
     return [(short_path(p.path), p.detail, f"try: {p.fix}" if p.fix else "") for p in problems]
 
 
+def read_by_ocr(ocr: schemas.Ocr) -> str:
+    """Say for a person what was read by OCR, and how sure it was."""
+    return f"{counted(ocr.pages, 'page')} of {counted(ocr.documents, 'document')}, confidence {ocr.confidence:.2f}"
+
+
+def _status(library: Library) -> schemas.Status:
+    """Describe one store."""
+    from reatt_cli.schemas import store as schemas
+
+    found = library.status()
+    made, holder = found.generation, found.holder
+    return schemas.Status(
+        store=found.folder, format=found.format, documents=found.documents, chunks=found.chunks,
+        generation=made.id if made else None, model=made.model_name if made else None,
+        tokens=found.tokens, bytes=schemas.Sizes(**asdict(found.bytes)), pending=found.pending,
+        last_ingest=found.last_ingest, lock=schemas.Lock(**asdict(holder)) if holder else None,
+        problems=[problem_of(problem) for problem in library.problems()],
+        ocr=schemas.Ocr(
+            documents=found.scans.documents, pages=found.scans.pages,
+            confidence=found.scans.confidence if found.scans.pages else None,
+        ),
+    )  # fmt: skip
+
+
+def _summed(told: Sequence[schemas.Status]) -> schemas.Status:
+    """Add up what several stores hold."""
+    from reatt_cli.schemas import store as schemas
+
+    models = {each.model for each in told}
+    parts = [schemas.Held(**{name: getattr(each, name) for name in schemas.Held.model_fields}) for each in told]
+    sizes = {name: sum(getattr(each.bytes, name) for each in told) for name in schemas.Sizes.model_fields}
+    sums = {name: sum(getattr(each, name) for each in told) for name in ("documents", "chunks", "tokens", "pending")}
+    return schemas.Status(
+        store="", format=min(each.format for each in told), generation=None, bytes=schemas.Sizes(**sizes), **sums,
+        model=models.pop() if len(models) == 1 else None,
+        last_ingest=max((each.last_ingest for each in told if each.last_ingest), default=None),
+        lock=next((each.lock for each in told if each.lock), None),
+        problems=[problem for each in told for problem in each.problems], stores=parts, ocr=_all_scans(told),
+    )  # fmt: skip
+
+
+def _all_scans(told: Sequence[schemas.Status]) -> schemas.Ocr:
+    from reatt_cli.schemas import store as schemas
+
+    found = [each.ocr for each in told]
+    pages = sum(each.pages for each in found)
+    weighed = sum(each.pages * (each.confidence or 0.0) for each in found)
+    return schemas.Ocr(
+        documents=sum(each.documents for each in found), pages=pages, confidence=weighed / pages if pages else None
+    )
+
+
 def _render_status(session: Session, status: schemas.Status, problems: bool) -> None:
-    made = f"{status.model}, generation {status.generation}" if status.model else "none yet"
+    names = labels(each.store for each in status.stores)
+    held = [(counted(each.documents, "document"), counted(each.chunks, "chunk")) for each in status.stores]
+    told = zip(status.stores, held, strict=True)
+    session.out.table([(names[each.store], *counts, each.model or "no model") for each, counts in told])
+    made = f"{status.model}, generation {status.generation}" if status.generation else status.model or "none yet"
     sizes = status.bytes
     parts = f"text {human_bytes(sizes.sqlite)}, vectors {human_bytes(sizes.vectors)}"
     rest = f"cache {human_bytes(sizes.cache)}, models {human_bytes(sizes.models)}"
@@ -215,6 +268,8 @@ def _render_status(session: Session, status: schemas.Status, problems: bool) -> 
         ("model", made),
         ("last ingest", status.last_ingest or "never"),
     ]
+    if status.ocr.pages:
+        rows.append(("read by OCR", read_by_ocr(status.ocr)))
     if status.lock is not None:
         rows.append(("being written", f"by process {status.lock.pid} since {status.lock.since}: {status.lock.command}"))
     if status.problems and not problems:

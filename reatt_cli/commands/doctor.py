@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from reatt_cli import __version__, warm
+from reatt_cli import __version__
 from reatt_cli.command import command
 from reatt_cli.rendering import counted, human_bytes
 from reatt_cli.session import Session, short_path
@@ -149,6 +149,8 @@ def _model(session: Session) -> Finding:
 
 
 def _serve(session: Session) -> Finding:
+    from reatt_cli.serving import warm
+
     there = os.path.lexists(warm.place(session.folder).socket)
     return _finding("ok", "running" if there else "not running; reatt serve makes questions faster")
 

@@ -12,16 +12,19 @@ import typer
 
 from reatt_cli import watch as watcher
 from reatt_cli.command import command, require_number
-from reatt_cli.commands.contents import problem_of, problem_rows
+from reatt_cli.commands.contents import problem_of, problem_rows, read_by_ocr
 from reatt_cli.interrupts import patient
 from reatt_cli.rendering import counted, human_bytes, human_seconds
 from reatt_cli.session import Session
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from reatt.documents.reader import ReadLimits
     from reatt.ingest import IngestOptions, IngestReport
     from reatt.progress import Progress
     from reatt_cli.schemas import published as schemas
+    from reatt_cli.schemas.store import Ocr
 
 PARTLY = 3
 SHOWN_PROBLEMS = 20
@@ -46,8 +49,14 @@ Encoding = Annotated[
 TextField = Annotated[
     Globs,
     typer.Option(
-        "--text-field", metavar="NAME", help="Field of JSON Lines to read; repeatable; default: text, or guessed."
+        "--text-field",
+        metavar="NAME",
+        help="Field or column of records to read; repeatable; default: text, or guessed.",
     ),
+]
+IdField = Annotated[
+    str,
+    typer.Option("--id-field", metavar="NAME", help="Field or column with the id of a record; default: _id, or id."),
 ]
 PasswordFile = Annotated[
     str | None, typer.Option("--password-file", metavar="FILE", help="File with passwords of PDFs, one per line.")
@@ -66,9 +75,15 @@ How = Annotated[
 
 Keep = Annotated[bool, typer.Option("--keep-states", help="Also store encoder states: faster answers, larger store.")]
 
+Workers = Annotated[
+    int,
+    typer.Option("--workers", min=1, max=256, metavar="N", help="Processes that encode; 1: this one, on all cores."),
+]
+
 Watch = Annotated[bool, typer.Option("--watch", help="Keep running and read files as they change, until Ctrl-C.")]
 
 
+MOMENT = 0.5  # seconds that the first Ctrl-C waits for the end of a group of passages
 SAY_EVERY = 30.0  # seconds between lines about progress where there is no terminal
 
 
@@ -88,18 +103,20 @@ def ingest(
     timeout: Timeout = 60,
     encoding: Encoding = None,
     text_field: TextField = None,
+    id_field: IdField = "",
     password_file: PasswordFile = None,
     retry: Retry = False,
     dry_run: DryRun = False,
     watch: Watch = False,
     method: How = None,
     keep_states: Keep = False,
+    workers: Workers = 1,
 ) -> int:
     """Read files into the store. Unchanged files are skipped; a killed run continues where it stopped."""
     if watch:
         watcher.check(session, paths)
-    limits = _limits(max_file_size, timeout, encoding, text_field, password_file)
-    options = _options(include, exclude, prune, reencode, retry, limits)
+    limits = read_limits(max_file_size, timeout, encoding, text_field, id_field, password_file)
+    options = _options(include, exclude, prune, reencode, retry, workers, limits)
     if dry_run:
         return _say_what_would_be(session, paths, options)
     from reatt.model.backbone import KEEPING
@@ -117,11 +134,11 @@ def ingest(
 
 
 def _options(
-    include: Globs, exclude: Globs, prune: bool, reencode: bool, retry: bool, limits: ReadLimits
+    include: Globs, exclude: Globs, prune: bool, reencode: bool, retry: bool, workers: int, limits: ReadLimits
 ) -> IngestOptions:
     from reatt.ingest import IngestOptions
 
-    return IngestOptions(tuple(include or ()), tuple(exclude or ()), prune, reencode, retry, limits)
+    return IngestOptions(tuple(include or ()), tuple(exclude or ()), prune, reencode, retry, workers, limits)
 
 
 def _once(session: Session) -> Callable[[str], None]:
@@ -130,7 +147,7 @@ def _once(session: Session) -> Callable[[str], None]:
 
 
 def _told(session: Session, report: IngestReport) -> int:
-    result = _result(session, report)
+    result = result_of(session, report, session.folder)
     session.out.result(result, lambda: _render(session, result))
     return PARTLY if result.files.failed else 0
 
@@ -140,7 +157,7 @@ def _say_what_would_be(session: Session, paths: Sequence[str], options: IngestOp
 
     engine.preflight(paths, options)
     report = engine.foresee(session.library if session.exists else None, paths, options)
-    result = _result(session, report).model_copy(update={"dry_run": True, "generation": None})
+    result = result_of(session, report, session.folder).model_copy(update={"dry_run": True, "generation": None})
     files = result.files
     counts = (("new", files.added), ("known", files.changed), ("unchanged", files.unchanged))
     told = ", ".join(f"{count:,} {kind}" for kind, count in counts if count)
@@ -148,12 +165,20 @@ def _say_what_would_be(session: Session, paths: Sequence[str], options: IngestOp
     return 0
 
 
-def _limits(size: str, timeout: float, encoding: str | None, fields: Globs, password_file: str | None) -> ReadLimits:
+def read_limits(
+    size: str, timeout: float, encoding: str | None, fields: Globs, id_field: str, password_file: str | None
+) -> ReadLimits:
+    """Read the options about single files."""
     from reatt.documents.reader import ReadLimits
 
     passwords = tuple(_lines(password_file)) if password_file is not None else ()
     return ReadLimits(
-        max_bytes=_bytes(size), seconds=timeout, encoding=encoding, fields=tuple(fields or ()), passwords=passwords
+        max_bytes=_bytes(size),
+        seconds=timeout,
+        encoding=encoding,
+        fields=tuple(fields or ()),
+        id_field=id_field,
+        passwords=passwords,
     )
 
 
@@ -184,7 +209,7 @@ def _lines(path: str) -> list[str]:
 def _stops_between_batches(
     session: Session, show: Callable[[Progress], None], new: bool
 ) -> Iterator[Callable[[Progress], None]]:
-    """Let the first Ctrl-C wait for the end of a batch. The store is sound in any case."""
+    """Let the first Ctrl-C wait a moment for the end of a group. The store is sound in any case."""
 
     def step(progress: Progress) -> None:
         session.name_store(new)
@@ -193,11 +218,12 @@ def _stops_between_batches(
         show(progress)
 
     stopped = "stopped; what was read is stored, and the same command continues from there"
-    with patient(session, "stopping at the next safe point", stopped) as asked:
+    with patient(session, "stopping at the next safe point", stopped, MOMENT) as asked:
         yield step
 
 
-def _result(session: Session, report: IngestReport) -> schemas.Ingest:
+def result_of(session: Session, report: IngestReport, folder: Path) -> schemas.Ingest:
+    """Say what was read into a folder."""
     from reatt_cli.schemas import published as schemas
     from reatt_cli.schemas.store import noticed
     from reatt_store.errors import Notice
@@ -213,15 +239,37 @@ def _result(session: Session, report: IngestReport) -> schemas.Ingest:
         removed=report.removed, skipped=report.skipped, failed=report.failed,
     )  # fmt: skip
     return schemas.Ingest(
-        store=str(session.folder), generation=report.generation, files=files, chunks=report.chunks,
+        store=str(folder), generation=report.generation, files=files, chunks=report.chunks,
         tokens=report.tokens, bytes=report.bytes, seconds=report.seconds,
         problems=[problem_of(problem) for problem in report.problems],
         skipped=[problem_of(problem) for problem in report.passed_over], warnings=warnings, notices=noticed(warnings),
-        duplicates=report.duplicates,
+        duplicates=report.duplicates, ocr=_ocr(report.ocr),
     )  # fmt: skip
 
 
+def _ocr(confidences: Sequence[tuple[float, ...]]) -> Ocr:
+    """Sum up how sure OCR was of the pages of each document."""
+    from reatt_cli.schemas.store import Ocr
+
+    pages = [page for document in confidences for page in document]
+    return Ocr(documents=len(confidences), pages=len(pages), confidence=sum(pages) / len(pages) if pages else None)
+
+
 def _render(session: Session, result: schemas.Ingest) -> None:
+    files = result.files
+    render(session, result)
+    if result.problems:
+        session.out.note(f"to list all: {session.again('status', '--problems')}")
+    if files.skipped:
+        told = f"{counted(files.skipped, 'file')} skipped: empty, or of a format that is not read"
+        see = f"{told}; see: {session.again('status', '--problems')}"
+        session.out.note(see if result.skipped else told)
+    if files.added or files.changed or files.unchanged:
+        session.out.note("next: " + session.again("ask", '"…"'))
+
+
+def render(session: Session, result: schemas.Ingest) -> None:
+    """Print what was read."""
     out, files = session.out, result.files
     new = [
         ("added", files.added),
@@ -232,15 +280,11 @@ def _render(session: Session, result: schemas.Ingest) -> None:
     what = ", ".join(f"{verb} {counted(count, 'document')}" for verb, count in new if count) or "nothing to read"
     size = f"{counted(result.chunks, 'passage')}, {counted(result.tokens, 'token')}"
     out.say(f"{what}; {size} in {human_seconds(result.seconds)}   store {human_bytes(result.bytes)}")
+    if result.ocr.pages:
+        out.note(f"read by OCR: {read_by_ocr(result.ocr)}")
     for warning in result.warnings[len(session.warnings) :]:  # the others were printed before
         out.warn(warning)
     if result.problems:
         out.note(f"{counted(len(result.problems), 'file')} not read:")
         for row in problem_rows(result.problems[:SHOWN_PROBLEMS]):
             out.note("  " + "   ".join(part for part in row if part))
-        out.note(f"to list all: {session.again('status', '--problems')}")
-    if files.skipped:
-        told = f"{counted(files.skipped, 'file')} skipped: empty, or of a format that is not read"
-        out.note(f"{told}; see: {session.again('status', '--problems')}" if result.skipped else told)
-    if files.added or files.changed or files.unchanged:
-        out.note("next: " + session.again("ask", '"…"'))

@@ -24,13 +24,15 @@ Limit = Annotated[int, typer.Option("--limit", min=LEAST, metavar="N", help="Tok
 
 def register(app: typer.Typer) -> None:
     """Add this command to the program."""
-    command(app, "mcp", example="reatt mcp --print-config claude-code", model=True)(mcp)
+    command(app, "mcp", example="reatt mcp --print-config claude-code", model=True, several=True)(mcp)
 
 
 def mcp(session: Session, stores: Stores = None, print_config: Print = None, limit: Limit = 25_000) -> None:
     """Serve the documents to agents: search, ask, read, list and status as tools (MCP, on stdin and stdout)."""
+    settings = session.settings
+    stores = stores or ([str(settings.store), *settings.beside] if settings.beside else [])
     if print_config is not None:
-        return _print(session, print_config, stores or [])
+        return _print(session, print_config, stores)
     from importlib.util import find_spec
 
     from reatt_cli.agents.stores import named
@@ -40,7 +42,7 @@ def mcp(session: Session, stores: Stores = None, print_config: Print = None, lim
         raise UsageError("stdout is for the protocol; with --json it would be one object", "leave --json out")
     if find_spec("mcp") is None:
         raise UsageError("reatt mcp needs the library mcp, which is not installed", 'pip install "reatt[mcp]"')
-    served = named(session.settings, stores or [])
+    served = named(settings, stores)
     from reatt_cli.agents.server import serve
     from reatt_cli.agents.tools import Tools
 

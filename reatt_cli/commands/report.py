@@ -7,6 +7,7 @@ Pages of runs are in the store. For the latest answers the store keeps which pas
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,13 +40,15 @@ def report(session: Session, shown: Shown, output: To = None) -> None:
     from reatt_cli.schemas import upkeep
     from reatt_store.connection import replace_text
 
+    target: Callable[[str], Path] = session.target
     if re.fullmatch(r"R-\d{1,18}", shown, re.ASCII):
         name, text = _run(session, shown)
     elif re.fullmatch(r"A-[0-9a-f]{1,64}", shown, re.ASCII) and not Path(shown).exists():
         name, text = shown, answer_page.page(kept.kept(session, shown))
     else:
         name, text = _printed(shown)
-    file = page_file(output or f"{name}.html")
+        target = page_file  # it is of no store
+    file = target(output or f"{name}.html")
     replace_text(file, text)
     result = upkeep.Reported(id=name, path=str(file.absolute()))
     session.out.result(result, lambda: session.out.say(short_path(result.path)))

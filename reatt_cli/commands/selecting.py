@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reatt_cli.patterns import folder_or_glob
+from reatt_cli.patterns import folder_or_globs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,8 +46,8 @@ def selection(
     from reatt_store.selection import Selection
 
     return Selection(
-        tuple(folder_or_glob(each) for each in only or ()),
-        tuple(folder_or_glob(each) for each in without or ()),
+        tuple(pattern for each in only or () for pattern in folder_or_globs(each)),
+        tuple(pattern for each in without or () for pattern in folder_or_globs(each)),
         tuple(each.removeprefix(".").lower() for each in kinds or ()),
         after and _day("--after", after, "-01-01"),
         before and _day("--before", before, "-12-31"),

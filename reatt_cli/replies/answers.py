@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reatt_cli import rendering
 from reatt_cli.output import Output
 from reatt_cli.rendering import where
-from reatt_cli.session import below, short_path
+from reatt_cli.session import below, labelled, labels, short_path
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -21,16 +21,18 @@ if TYPE_CHECKING:
     from reatt_cli.schemas import published as schemas
     from reatt_store.records import Generation, StoredChunk
 
-UNSURE = 0.3  # below this confidence the passages are printed first
+UNSURE = 0.5  # below this confidence the passages are printed first, and the answer as unsure
 NEAREST = 3  # passages shown when there is no answer
 NARROW = 72  # on narrower terminals a passage gets a line of its own
 LOUDEST = 12  # terms shown of a score that the decoder's heads make
 SHOWN = 48  # characters shown of the text that a head matched
-_BY = {"span": "a span", "sentence": "sentences", "list": "a list", "yes-no": "yes or no", "free": "its own words"}
+_BY = {"span": "a span", "sentence": "sentences", "list": "a list", "yes-no": "yes or no",
+       "comparison": "comparing two values", "free": "its own words"}  # fmt: skip
+LEAST = 0.005  # of the attention: a share that is shown as 1 %
 MARKS = 8  # columns for brackets and "…"
 
 
-def search(told: Hits, root: str, warnings: Sequence[str]) -> schemas.Search:
+def search(told: Hits, root: str, warnings: Sequence[str], partial: Sequence[str] = ()) -> schemas.Search:
     """Convert hits to their schema object; their paths are told relative to `root`."""
     from reatt_cli.schemas import published as schemas
     from reatt_cli.schemas.store import noticed
@@ -38,11 +40,11 @@ def search(told: Hits, root: str, warnings: Sequence[str]) -> schemas.Search:
     return schemas.Search(
         question=told.question, root=root, hits=[schemas.Hit(**_hit(told.question, each, root)) for each in told],
         model=_model(told.generation) if told.generation else None, timing_ms=told.timing_ms,
-        warnings=list(warnings), notices=noticed(warnings),
+        warnings=list(warnings), notices=noticed(warnings), partial=list(partial),
     )  # fmt: skip
 
 
-def reply(told: Reply, root: str, warnings: Sequence[str]) -> schemas.Ask:
+def reply(told: Reply, root: str, warnings: Sequence[str], partial: Sequence[str] = ()) -> schemas.Ask:
     """Convert a reply to its schema object; paths are told relative to `root`."""
     from reatt_cli.schemas import published as schemas
     from reatt_cli.schemas.store import noticed
@@ -56,7 +58,7 @@ def reply(told: Reply, root: str, warnings: Sequence[str]) -> schemas.Ask:
         char_end=told.char_end, mode=told.mode, why=told.why, quotes=[schemas.Quote(**asdict(q)) for q in told.quotes],
         disagree=told.disagree, withheld=told.withheld,
         evidence=evidence, model=_model(told.generation), timing_ms=told.timing_ms,
-        warnings=list(warnings), notices=noticed(warnings),
+        warnings=list(warnings), notices=noticed(warnings), partial=list(partial),
     )  # fmt: skip
 
 
@@ -89,7 +91,7 @@ def placed(stored: StoredChunk, root: str) -> dict[str, Any]:
     """Describe a chunk as the store knows it: its text and its place."""
     chunk = stored.chunk
     return {
-        "chunk": f"C-{stored.id}", "doc": f"D-{stored.document_id}", "path": below(root, stored.path),
+        "store": stored.store, "chunk": stored.name, "doc": stored.document_name, "path": below(root, stored.path),
         "external_id": stored.external_id, "title": chunk.title, "page": chunk.page, "line_start": chunk.line,
         "char_start": chunk.char_start, "char_end": chunk.char_end, "text": chunk.text,
     }  # fmt: skip
@@ -133,18 +135,24 @@ def _headline(reply: schemas.Ask, confidence: str) -> Text:
     if reply.disagree or (reply.mode == "list" and len(reply.quotes) > 1):
         told = "two documents disagree" if reply.disagree else f"{len(reply.quotes)} answers"
         return Text(f"{told}   {confidence}")
+    if reply.mode == "comparison":
+        return Text.assemble((rendering.one_line(reply.answer), "bold"), f"   {confidence}")
     if reply.mode == "sentence" or any(each.sentence_start is not None for each in reply.quotes):
         return Text.assemble(_sentence(reply, reply.quotes[0]), f"   {confidence}")
     return Text.assemble((rendering.one_line(reply.answer), "bold"), f"   {confidence}")
 
 
 def _quotes(reply: schemas.Ask) -> list[Text]:
-    """List the quotes, if there are several or if they say yes or no, each with the number of its passage."""
+    """List the quotes, if there are several or if they say yes or no, each with the number of its passage.
+
+    Of sentences the first ones are the headline.
+    """
     from rich.text import Text
 
     if len(reply.quotes) < 2 and reply.mode != "yes-no":
         return []
-    return [Text.assemble("  ", _sentence(reply, each), f"  (passage {each.source + 1})") for each in reply.quotes]
+    told = reply.quotes[1:] if reply.mode == "sentence" else reply.quotes
+    return [Text.assemble("  ", _sentence(reply, each), f"  (passage {each.source + 1})") for each in told]
 
 
 def _sentence(reply: schemas.Ask, quote: schemas.Quote) -> Text:
@@ -176,13 +184,15 @@ def _passages(
     """
     narrow = out.width < NARROW
     limit = (out.width - 14 if narrow else out.width // 3) if out.on_terminal else None
-    places = [rendering.tail(_place(whole.root, each), limit) for each in hits]
+    stores = labels(each.store for each in hits)
+    places = [labelled(stores[each.store], rendering.tail(_place(whole.root, each), limit)) for each in hits]
     room = out.width - 7 if narrow else out.width - max(map(len, places), default=0) - 14
     room = room if out.on_terminal else out.width
     table = []
     rows = zip(hits, places, figures, answers or [None] * len(hits), strict=True)
     for number, (each, place, figure, answer) in enumerate(rows, 1):
-        text = rendering.snippet(each.text, weights(whole.question, each), max(20, room - MARKS), answer)
+        heavy, marked = weights(whole.question, each), answer is not None or (not any(answers) and _counts(each))
+        text = rendering.snippet(each.text, heavy, max(20, room - MARKS), answer, marked=marked)
         if narrow:
             out.table([(str(number), place, figure)], indent="  ")
             out.table([(text,)], indent="     ")
@@ -195,11 +205,13 @@ def _passages(
 
 def _explain(out: Output, root: str, hits: Sequence[schemas.Hit]) -> None:
     """Print the terms of each score, the largest first; small terms of the many heads are summed up in one line."""
+    stores = labels(each.store for each in hits)
     for number, found in enumerate(hits, 1):
         heads = any(token.layer is not None for token in found.retrieval.tokens)
         terms = sorted(found.retrieval.tokens, key=lambda token: -abs(token.weight) if heads else -token.weight)
         shown, small = (terms[:LOUDEST], terms[LOUDEST:]) if heads else (terms, [])
-        total, path = sum(token.weight for token in terms), short_path(os.path.join(root, found.path))
+        total = sum(token.weight for token in terms)
+        path = labelled(stores[found.store], short_path(os.path.join(root, found.path)))
         out.say(f"  {number}  {path}  attention {total:.3f}" if terms else f"  {number}  words only")
         rows = [(_asker(t), _short(found.text[t.start : t.end]), f"{t.weight:+.3f}") for t in shown]
         rows += [(f"{len(small)} others", "", f"{sum(t.weight for t in small):+.3f}")] if small else []
@@ -216,12 +228,19 @@ def _short(text: str) -> str:
 
 
 def weights(question: str, found: schemas.Hit) -> list[rendering.Weight]:
-    """Return the spans to highlight in a passage: the terms of its score, or else the question's words."""
-    weights = [rendering.Weight(token.start, token.end, token.weight) for token in found.retrieval.tokens]
-    if any(weight > 0 and end > start for start, end, weight in weights):
-        return weights
+    """Return the words to highlight in a passage: of the terms of its score, or else the question's words.
+
+    Stop words are left out unless there are no others.
+    """
     from reatt_store.lexical.terms import marked
 
+    terms = [rendering.Weight(token.start, token.end, token.weight) for token in found.retrieval.tokens]
+    words = [term for term in terms if any(map(str.isalnum, found.text[term.start : term.end]))]
+    small = rendering.stop_words(found.text)
+    content = [each for each in words if not any(start <= each.start and each.end <= end for start, end in small)]
+    for some in (content, words):
+        if any(weight > 0 for _, _, weight in some):
+            return some
     return [rendering.Weight(start, end, 1.0) for start, end in marked(question, found.text)]
 
 
@@ -257,6 +276,12 @@ def _token(question: str, pair: TokenPair) -> schemas.Token:
         q=question[q_start:q_end], q_start=q_start, q_end=q_end, start=start, end=end, weight=pair.weight,
         layer=pair.head[0] if pair.head else None, head=pair.head[1] if pair.head else None,
     )  # fmt: skip
+
+
+def _counts(found: schemas.Hit) -> bool:
+    """Say whether a passage has a share of the attention that is shown as more than 0 %, or was found by a search."""
+    told: schemas.Attribution | None = getattr(found, "attribution", None)
+    return told is None or told.share >= LEAST
 
 
 def _share(evidence: schemas.Evidence) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from reatt_store.records import StoredChunk
 
 _OF_THE_CHUNK = {
-    "doc", "path", "external_id", "title", "page", "line_start", "char_start", "char_end", "text",
+    "store", "doc", "path", "external_id", "title", "page", "line_start", "char_start", "char_end", "text",
 }  # fmt: skip
 _WORDS = (None, "yes", "no")  # answers that are not part of a document
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 PASSAGE = (
     "chunk", "doc", "path", "external_id", "title", "page", "line_start", "char_start", "char_end", "text", "retrieval",
-    "attribution", "copies",
+    "attribution", "copies", "store",
 )  # fmt: skip
 ABOUT_THE_RUN = ("model", "timing_ms", "notices")  # of no use to who only wants to know what was found
 VALUELESS: tuple[object, ...] = (None, "", [], {})

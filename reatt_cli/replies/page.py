@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from reatt_cli import rendering
 from reatt_cli.rendering import where
 from reatt_cli.replies.answers import weights, where_answered
+from reatt_cli.session import labelled, labels
 
 if TYPE_CHECKING:
     from reatt_cli.schemas.published import Ask, Evidence
@@ -82,7 +83,9 @@ def _rows(title: str, values: Mapping[str, object]) -> str:
 def _passage(reply: Ask, number: int) -> str:
     found = reply.evidence[number]
     record = f" {found.external_id}" if found.external_id is not None else ""
-    place = _safe(os.path.join(reply.root, found.path) + record + where(found.page, found.line_start))
+    store = labels(each.store for each in reply.evidence)[found.store]
+    path = os.path.join(reply.root, found.path) + record + where(found.page, found.line_start)
+    place = _safe(labelled(store, path))
     given = found.attribution
     share = (
         f'<meter value="{given.share:.4f}"></meter> {given.share:.0%} of the attention' if given.read else "not read"

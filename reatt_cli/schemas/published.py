@@ -10,8 +10,21 @@ from typing import Any, Literal
 from pydantic import Field, FiniteFloat
 
 from reatt_cli.schemas.adapt import Adapt
-from reatt_cli.schemas.store import Check, Documents, Init, Noticed, Part, Problem, Remove, Serve, Show, Status
-from reatt_cli.schemas.upkeep import Config, Doctor, Mcp, Reported
+from reatt_cli.schemas.store import (
+    Check,
+    Documents,
+    Init,
+    Noticed,
+    Ocr,
+    Part,
+    Problem,
+    Remove,
+    Serve,
+    Served,
+    Show,
+    Status,
+)
+from reatt_cli.schemas.upkeep import Config, Doctor, Exported, Mcp, Reported
 
 
 class Files(Part):
@@ -41,7 +54,9 @@ class Ingest(Part):
     skipped: list[Problem] = Field(default_factory=list, description="files without text that folders hold, and why")
     warnings: list[str]
     notices: list[Noticed] = Field(default_factory=list)
+    ocr: Ocr = Field(default_factory=Ocr, description="what this run read by OCR")
     duplicates: int = Field(default=0, description="contents of added files that more than one file has")
+    shards: list[str] = Field(default_factory=list, description="the stores that `reatt cluster ingest` wrote to")
     dry_run: bool = Field(default=False, description="true if nothing was read: files are counted by their bytes alone")
 
 
@@ -86,6 +101,7 @@ class Copy(Part):
     external_id: str | None
     page: int | None
     line_start: int
+    store: str | None = Field(default=None, description="the folder of its store, where several were searched as one")
 
 
 class Hit(Part):
@@ -103,6 +119,7 @@ class Hit(Part):
     text: str
     retrieval: Retrieval
     copies: list[Copy] = Field(default_factory=list, description="other chunks that say the same; they take no ranks")
+    store: str | None = Field(default=None, description="the folder of its store, where several were searched as one")
 
 
 class Evidence(Hit):
@@ -116,7 +133,9 @@ class Model(Part):
 
     name: str
     sha256: str
-    generation: int
+    generation: int = Field(
+        description="its number in its store; where several were searched, in the first with vectors"
+    )
 
 
 class Search(Part):
@@ -132,6 +151,9 @@ class Search(Part):
     timing_ms: dict[str, FiniteFloat]
     warnings: list[str]
     notices: list[Noticed] = Field(default_factory=list)
+    partial: list[str] = Field(
+        default_factory=list, description="folders of the shards of a cluster that the result is without; exit code 3"
+    )
 
 
 class Quote(Part):
@@ -168,13 +190,14 @@ class Ask(Part):
     source: int | None = Field(description="index into `evidence` of the chunk the answer was cut from")
     char_start: int | None = Field(description="of the answer in that document")
     char_end: int | None
-    mode: Literal["span", "sentence", "list", "yes-no", "free"] = Field(
+    mode: Literal["span", "sentence", "list", "yes-no", "comparison", "free"] = Field(
         default="span", description="how the question is answered; docs/answers.md"
     )
     why: str = Field(default="", description="in this way")
     quotes: list[Quote] = Field(
         default_factory=list,
-        description="what is shown as the answer: `answer` is the first, unless it is yes or no, which the first says",
+        description="what is shown as the answer: `answer` is the first, unless it is yes or no, which the first says, "
+        "or the answer of a comparison, whose values they are",
     )
     disagree: bool = Field(default=False, description="whether the quotes are different answers of two documents")
     withheld: str | None = Field(default=None, description="why there is no answer, if not because the model is unsure")
@@ -183,6 +206,9 @@ class Ask(Part):
     timing_ms: dict[str, FiniteFloat]
     warnings: list[str]
     notices: list[Noticed] = Field(default_factory=list)
+    partial: list[str] = Field(
+        default_factory=list, description="folders of the shards of a cluster that the result is without; exit code 3"
+    )
 
 
 class SearchFields(Search):
@@ -230,6 +256,9 @@ class Eval(Part):
     ci95: dict[str, tuple[FiniteFloat, FiniteFloat]] = Field(description="bootstrap interval of each measure above")
     seconds: FiniteFloat
     warnings: list[str]
+    partial: list[str] = Field(
+        default_factory=list, description="folders of the shards of a cluster that the result is without; exit code 3"
+    )
 
 
 class KnownModel(Part):
@@ -304,7 +333,7 @@ PUBLISHED: dict[str, type[Part]] = {
     model.model_fields["schema_"].default.removeprefix("reatt.").partition("/")[0]: model
     for model in (
         Ingest, Search, Ask, SearchFields, AskFields, Adapt, Eval, Documents, Show, Remove, Status, Check, Init, Models,
-        Probe, Serve, Mcp, Doctor, Config, Reported, Completion, SchemaNames, Error,
+        Probe, Serve, Served, Mcp, Doctor, Config, Reported, Exported, Completion, SchemaNames, Error,
     )
 }  # fmt: skip
 

@@ -48,11 +48,33 @@ class Sizes(Part):
     models: int
 
 
+class Ocr(Part):
+    """What was read by OCR: scanned pages and pictures."""
+
+    documents: int = 0
+    pages: int = 0
+    confidence: FiniteFloat | None = Field(
+        default=None, description="in [0, 1], the mean over the pages; null if there are none"
+    )
+
+
+class Held(Part):
+    """What one of several stores holds."""
+
+    store: str
+    documents: int
+    chunks: int
+    pending: int
+    generation: int | None
+    model: str | None
+    last_ingest: str | None
+
+
 class Status(Part):
     """`reatt status --json`."""
 
     schema_: Literal["reatt.status/1"] = Field(default="reatt.status/1", serialization_alias="schema")
-    store: str
+    store: str = Field(description="its folder; empty where several are told of")
     format: int
     generation: int | None
     documents: int
@@ -64,6 +86,8 @@ class Status(Part):
     last_ingest: str | None
     lock: Lock | None
     problems: list[Problem]
+    ocr: Ocr
+    stores: list[Held] = Field(default_factory=list, description="each of several stores; the rest tells their sums")
 
 
 class Listed(Part):
@@ -78,13 +102,14 @@ class Listed(Part):
     chunks: int
     bytes: int
     added: str
+    store: str | None = Field(default=None, description="the folder of its store, where several are listed")
 
 
 class Documents(Part):
     """`reatt list --json`."""
 
     schema_: Literal["reatt.list/2"] = Field(default="reatt.list/2", serialization_alias="schema")
-    store: str
+    store: str = Field(description="its folder; empty where several are listed")
     root: str = Field(description="the folder that all documents of the store lie in; empty if there is none")
     documents: list[Listed]
 
@@ -104,8 +129,9 @@ class Piece(Part):
 class Show(Part):
     """`reatt show --json`: a document with all its chunks, or with the one asked for."""
 
-    schema_: Literal["reatt.show/1"] = Field(default="reatt.show/1", serialization_alias="schema")
+    schema_: Literal["reatt.show/2"] = Field(default="reatt.show/2", serialization_alias="schema")
     id: str
+    root: str = Field(description="the folder that all documents of the store lie in; empty if there is none")
     document: Listed
     chunks: list[Piece]
 
@@ -113,8 +139,9 @@ class Show(Part):
 class Remove(Part):
     """`reatt remove --json`."""
 
-    schema_: Literal["reatt.remove/1"] = Field(default="reatt.remove/1", serialization_alias="schema")
+    schema_: Literal["reatt.remove/2"] = Field(default="reatt.remove/2", serialization_alias="schema")
     store: str
+    root: str = Field(description="the folder that all documents lay in, with the removed ones; empty if there is none")
     dry_run: bool
     removed: list[Listed]
 
@@ -160,6 +187,16 @@ class Serve(Part):
     pid: int | None = Field(description="of this process if it answers")
     idle_minutes: FiniteFloat = Field(description="after which it ends by itself")
     address: str | None = Field(default=None, description="of the page, with --http; whoever has it may ask")
+    beside: list[str] = Field(default_factory=list, description="the other stores that are searched with it as one")
+
+
+class Served(Part):
+    """`reatt cluster serve --json`, printed once all shards answer."""
+
+    schema_: Literal["reatt.cluster/1"] = Field(default="reatt.cluster/1", serialization_alias="schema")
+    address: str = Field(description="for `--cluster`")
+    shards: list[str] = Field(description="folders of the stores, one process for each")
+    pid: int = Field(description="of this process, with which all of them end")
 
 
 def noticed(warnings: Sequence[str]) -> list[Noticed]:

@@ -1,4 +1,4 @@
-"""The JSON objects of `doctor`, `config` and `report`; `published.py` publishes them with the others."""
+"""The JSON objects of `doctor`, `config`, `report` and `export`; `published.py` publishes them with the others."""
 
 from __future__ import annotations
 
@@ -59,3 +59,16 @@ class Reported(Part):
     schema_: Literal["reatt.report/1"] = Field(default="reatt.report/1", serialization_alias="schema")
     id: str = Field(description="A-… or R-…")
     path: str = Field(description="of the page")
+
+
+class Exported(Part):
+    """`reatt export FILE --json`."""
+
+    schema_: Literal["reatt.export/1"] = Field(default="reatt.export/1", serialization_alias="schema")
+    path: str = Field(description="of the Parquet file")
+    form: Literal["int8", "float16"] = Field(description="of the keys in it")
+    chunks: int = Field(description="rows of the file")
+    keys: int
+    width: int = Field(description="numbers in a key")
+    bytes: int = Field(description="of the file")
+    warnings: list[str]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from reatt_cli import warm
 from reatt_cli.replies import lean, lookup
+from reatt_cli.serving import warm
 from reatt_cli.session import Session
 from reatt_cli.settings import Settings
 

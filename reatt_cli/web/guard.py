@@ -50,7 +50,7 @@ class Guard:
         if why:
             await _refuse(send, status, why)
             return
-        await self.app(scope, receive, _guarded(send))
+        await self.app(scope, _bounded(receive), _guarded(send))
 
     def _refusal(self, scope: Scope) -> tuple[int, str]:
         """Return the status and the reason why a request is refused; "" if it is not."""
@@ -83,6 +83,21 @@ def hosts(name: str, port: int) -> frozenset[str]:
 
 def _several(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bool:
     return sum(1 for each, _ in headers if each.lower() == name) > 1
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Pass on a request up to the limit; of a longer one, which need not say that it is, the rest never comes."""
+    received = 0
+
+    async def receiving() -> MutableMapping[str, Any]:
+        nonlocal received
+        if received > LARGEST:
+            return {"type": "http.disconnect"}
+        message = await receive()
+        received += len(message.get("body", b""))
+        return message
+
+    return receiving
 
 
 def _guarded(send: Send) -> Send:

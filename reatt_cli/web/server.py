@@ -20,8 +20,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from reatt_cli import failures, warm
+from reatt_cli import failures
 from reatt_cli.output import encode
+from reatt_cli.serving import warm
 from reatt_cli.settings import Settings, log_file
 from reatt_cli.web import asking, document, guard
 

@@ -1,32 +1,49 @@
-"""The full check: every checksum, every reference, and whether every chunk can be found."""
+"""What a store holds, counted; and the full check: every checksum and reference, and whether every chunk is found."""
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from reatt_store import gate, segments
-from reatt_store.arrays import checksum
+from reatt_store import gate, generations
 from reatt_store.clusters import kept
 from reatt_store.connection import Connection, open_writer
 from reatt_store.errors import ReadOnly, StoreDamaged, SystemRefused
 from reatt_store.gate import DATABASE
 from reatt_store.generations import segment_file
 from reatt_store.lexical import index as words
-from reatt_store.migrations import ORIGINS_SINCE, foreign
-from reatt_store.records import DIGEST_BYTES, CheckReport, Chunk, Damage, Document, sealed_as
+from reatt_store.locking import holder
+from reatt_store.migrations import ORIGINS_SINCE, SCANS_SINCE, foreign
+from reatt_store.records import (
+    DIGEST_BYTES,
+    CheckReport,
+    Chunk,
+    Damage,
+    Document,
+    Scans,
+    Sizes,
+    Status,
+    sealed_as,
+    sound,
+)
+from reatt_store.vectors import segments
+from reatt_store.vectors.arrays import checksum
 from reatt_store.writing import orphans
 
 _PAGE = 100
 _DOCUMENT = "id, seal, chunks, path, external_id, title, kind, digest, size, pages"
 _ORIGIN = "SELECT author, dated, modified FROM origins WHERE document_id = ?"
+_SCAN = "SELECT pages, confidence FROM scans WHERE document_id = ?"
 _CHUNK = "digest, ordinal, char_start, char_end, line, page, title, text"
+# By the highest id and not by the latest time: a clock may go back.
+_LATEST = """SELECT coalesce((SELECT added_at FROM chunks JOIN documents ON documents.id = document_id
+             ORDER BY chunks.id DESC LIMIT 1), (SELECT max(added_at) FROM documents))"""
 
 
 def check(connection: Connection, folder: Path) -> CheckReport:
@@ -92,8 +109,10 @@ def _documents(connection: Connection) -> Iterator[list[Damage]]:
 
 def _document(connection: Connection, row: tuple[Any, ...]) -> list[Damage]:
     id, expected, count, *fields = row
-    dated = connection.value("PRAGMA user_version") >= ORIGINS_SINCE
-    document = Document(*fields, *next(iter(connection.rows(_ORIGIN, [id]) if dated else []), ()))
+    format = connection.value("PRAGMA user_version")
+    origin = connection.rows(_ORIGIN, [id]) if format >= ORIGINS_SINCE else []
+    scan = connection.rows(_SCAN, [id]) if format >= SCANS_SINCE else []
+    document = Document(*fields, *(origin[0] if origin else ("", "", "")), *(scan[0] if scan else ()))
     try:
         rows = connection.rows(f"SELECT {_CHUNK} FROM chunks WHERE document_id = ? ORDER BY ordinal", [id])  # noqa: S608
     except StoreDamaged as error:
@@ -168,3 +187,46 @@ def _dead(connection: Connection) -> list[Damage]:
                AND NOT EXISTS (SELECT 1 FROM dead WHERE digest = encodings.digest)"""
     count = connection.value(hidden) + connection.value(risen)
     return [Damage("encoding", "dead", f"{count} wrong records of removed texts", repairable=True)] if count else []
+
+
+def status(connection: Connection, folder: Path) -> Status:
+    """Count what a store holds."""
+
+    def value(sql: str, parameters: Sequence[Any] = (), kind: str = "n") -> Any:
+        return sound("the database", kind, [connection.value(sql, parameters)])[0]
+
+    generation = generations.current(connection)
+    current = [generation.id if generation else 0]
+    encoded = "SELECT count(*) FROM chunks JOIN encodings ON generation = ? AND encodings.digest = chunks.digest"
+    tokens = "SELECT coalesce(sum(tokens), 0) FROM segments WHERE generation = ?"
+    chunks = value("SELECT count(*) FROM chunks")
+    return Status(
+        folder=str(folder),
+        format=value("PRAGMA user_version"),
+        generation=generation,
+        documents=value("SELECT count(*) FROM documents"),
+        chunks=chunks,
+        pending=max(0, chunks - value(encoded, current)) if generation else 0,
+        tokens=value(tokens, current),
+        bytes=_sizes(folder),
+        problems=value("SELECT count(*) FROM problems"),
+        scans=_scans(connection),
+        last_ingest=value(_LATEST, kind="T"),
+        holder=holder(folder),
+    )
+
+
+def _scans(connection: Connection) -> Scans:
+    if connection.value("PRAGMA user_version") < SCANS_SINCE:
+        return Scans(0, 0, 0.0)
+    sums = "SELECT count(*), coalesce(sum(pages), 0), coalesce(sum(pages * confidence), 0) FROM scans"
+    documents, pages, weighed = sound("scans", "nnn", connection.rows(sums, [])[0])
+    return Scans(documents, pages, weighed / 1000 / max(pages, 1))
+
+
+def _sizes(folder: Path) -> Sizes:
+    parts = ("segments", "cache", "models")
+    vectors, cache, models = (
+        sum(path.stat().st_size for path in (folder / part).rglob("*") if path.is_file()) for part in parts
+    )
+    return Sizes((folder / DATABASE).stat().st_size, vectors, cache, models)

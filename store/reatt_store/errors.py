@@ -112,14 +112,26 @@ class NotText(DocumentError):
     id = "NOT_TEXT"
 
 
+class PictureNoText(NotText):
+    """A picture from which OCR can read no text."""
+
+    id = "PICTURE_NO_TEXT"
+
+
 class EmptyDocument(DocumentError):
     """A file holds no text."""
 
     id = "EMPTY"
 
 
+class LibraryMissing(DocumentError):
+    """A file's format is read by a library that is not installed."""
+
+    id = "LIBRARY_MISSING"
+
+
 class RecordFormat(DocumentError):
-    """A JSON Lines file has a line that is not a document."""
+    """A file of records has a line or row that is not a document."""
 
     id = "RECORD_FORMAT"
 
@@ -158,6 +170,20 @@ class NoStore(StoreError):
 
     id = "NO_STORE"
     exit_code = 10
+
+
+class NoCluster(StoreError):
+    """No shards are served at this address."""
+
+    id = "NO_CLUSTER"
+    exit_code = 10
+
+
+class ShardsLost(NoCluster):
+    """No shard of a cluster answers now."""
+
+    id = "SHARDS_LOST"
+    retryable = True
 
 
 class StoreLocked(StoreError):
@@ -214,6 +240,13 @@ class SystemRefused(ReattError):
     """The operating system refuses access to a named file or folder."""
 
     id = "SYSTEM"
+
+
+class WorkerDied(ReattError):
+    """A process of a cluster died again and again over the same work."""
+
+    id = "WORKER_DIED"
+    retryable = True
 
 
 class ModelError(ReattError):
@@ -277,3 +310,7 @@ class Notice(str):
         notice = super().__new__(cls, text)
         notice.id = id
         return notice
+
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]
+        """Return what makes it anew, in another process."""
+        return self.id, str(self)

@@ -11,6 +11,7 @@ import errno
 import os
 import shlex
 import sqlite3
+import stat
 import struct
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -47,7 +48,8 @@ def inspect(folder: Path, doubted: bool = False) -> None:
 def only_name(path: Path) -> None:
     """Raise StoreDamaged for a file that has another name: an archive can link a stranger's store to a file of ours."""
     with suppress(FileNotFoundError):
-        if path.lstat().st_nlink > 1:
+        found = path.lstat()
+        if found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode):  # a folder has another name for each in it
             here, copy = shlex.quote(str(path)), shlex.quote(f"{path}.copy")
             message = f"{path} has another name, a hard link, whose file would be changed as well"
             raise StoreDamaged(message, f"cp {here} {copy} && mv {copy} {here}", str(path))

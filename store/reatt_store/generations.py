@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from reatt_store.connection import Connection
 from reatt_store.errors import StoreDamaged
 from reatt_store.records import DIGEST_BYTES, MOST, Generation, StoreModel, sound
-from reatt_store.segments import Segment, open_segment
 from reatt_store.selection import Selection
+from reatt_store.vectors.segments import Segment, open_segment
 
 _BATCH = 500  # parameters of one statement
 _NAME = re.compile(r"[0-9]{4,20}-[0-9]{8,20}\.safetensors", re.ASCII)

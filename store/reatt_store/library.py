@@ -12,15 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reatt_store import checking, generations, runs
+from reatt_store import checking, generations, migrations, runs
 from reatt_store.clusters import kept
 from reatt_store.clusters.lists import Clusters
 from reatt_store.connection import open_reader, open_writer
 from reatt_store.errors import NoSuchId, UsageError
-from reatt_store.gate import DATABASE
 from reatt_store.lexical import search as words
-from reatt_store.locking import holder
-from reatt_store.migrations import ORIGINS_SINCE
+from reatt_store.lexical.stored import StoredWords
 from reatt_store.records import (
     CheckReport,
     Chunk,
@@ -28,15 +26,14 @@ from reatt_store.records import (
     Generation,
     Problem,
     Run,
-    Sizes,
     Status,
     StoredChunk,
     StoredDocument,
     StoreModel,
     sound,
 )
-from reatt_store.segments import Draft, Segment
 from reatt_store.selection import EVERYTHING, Selection
+from reatt_store.vectors.segments import Draft, Segment
 from reatt_store.writing import Writer, writing
 
 __all__ = [
@@ -55,16 +52,8 @@ __all__ = [
 ]
 
 _PAGE = 500  # rows read at a time, so that memory does not grow with the corpus and no lock is held between pages
-_DOCUMENT = """documents.id, documents.path, external_id, documents.title, kind, documents.digest, size, pages,
-               chunks, added_at"""
-_ORIGIN = "coalesce(author, ''), coalesce(dated, ''), coalesce(modified, '')"
-_DOCUMENTS = f"SELECT {_DOCUMENT}, {_ORIGIN} FROM documents LEFT JOIN origins ON document_id = documents.id"  # noqa: S608
-_OLDER_DOCUMENTS = f"SELECT {_DOCUMENT}, '', '', '' FROM documents"  # noqa: S608
 _CHUNK = """chunks.id, document_id, documents.path, external_id, ordinal, char_start, char_end, line, page,
             chunks.title, text"""
-# By the highest id and not by the latest time: a clock may go back.
-_LATEST = """SELECT coalesce((SELECT added_at FROM chunks JOIN documents ON documents.id = document_id
-             ORDER BY chunks.id DESC LIMIT 1), (SELECT max(added_at) FROM documents))"""
 _CHUNKS = f"SELECT {_CHUNK} FROM chunks JOIN documents ON documents.id = document_id"  # noqa: S608
 
 
@@ -110,6 +99,9 @@ class Library:
     @contextmanager
     def still(self) -> Iterator[None]:
         """Read one state of the store for a block; commits wait for its end, up to a minute."""
+        if self._connection.in_transaction:  # of a block around this one
+            yield
+            return
         with self._connection.translated():
             self._connection.execute("BEGIN")
         try:
@@ -146,11 +138,26 @@ class Library:
 
     def root(self) -> str:
         """Return the folder that all documents lie in; "" if there is none but the root of the file system."""
-        ends = "SELECT (SELECT min(path) FROM documents), (SELECT max(path) FROM documents)"
-        first, last = sound("documents", "TT", self._connection.rows(ends)[0])
-        folders = [os.path.dirname(path) for path in (first, last) if path]
-        shared = os.path.commonpath(folders) if folders and all(map(os.path.isabs, folders)) else ""
-        return "" if shared == os.sep else shared
+        return shared_folder(self.ends())
+
+    def ends(self) -> list[str]:
+        """Return the first and the last path of all documents; none where there are no documents."""
+        sql = "SELECT (SELECT min(path) FROM documents), (SELECT max(path) FROM documents)"
+        return [path for path in sound("documents", "TT", self._connection.rows(sql)[0]) if path]
+
+    @property
+    def libraries(self) -> list[Library]:
+        """The stores that are searched together: this one."""
+        return [self]
+
+    @property
+    def leading(self) -> Library:
+        """The store whose model asks: this one."""
+        return self
+
+    def parts(self, generation: int) -> list[tuple[Library, int]]:
+        """Return the stores that a generation lies in, each with its own generation: this one."""
+        return [(self, generation)]
 
     def repeated(self) -> set[str]:
         """Return the digests that more than one document has."""
@@ -189,11 +196,16 @@ class Library:
 
     def words(self, question: str, limit: int, among: Selection = EVERYTHING) -> list[tuple[int, float]]:
         """Return (chunk id, BM25) of the chunks that best match the question's words, best first."""
-        return words.search(self._connection, question, limit, self._dated(among))
+        return words.search(self.index(among), question, limit, among)
 
     def names(self, question: str, limit: int, among: Selection = EVERYTHING) -> list[tuple[int, float]]:
         """Return (chunk id, score) of the chunks whose file, folders, title or author a question names, best first."""
-        return words.names(self._connection, question, limit, self._dated(among))
+        return words.names(self.index(among), question, limit, among)
+
+    def index(self, among: Selection = EVERYTHING) -> StoredWords:
+        """Return the word index, to look for words of some documents; raises like `words`."""
+        self._dated(among)
+        return StoredWords(self._connection)
 
     def generation(self) -> Generation | None:
         """Return the current generation."""
@@ -255,6 +267,11 @@ class Library:
         """Map the clusters of a generation's keys; None if there are none that are sound."""
         return kept.open_clusters(self._connection, self.folder, generation)
 
+    def all_clusters(self, generation: int) -> list[Clusters]:
+        """Map the clusters of a generation's keys, each of some segments: here of all, or none."""
+        made = self.clusters(generation)
+        return [] if made is None else [made]
+
     def problems(self) -> list[Problem]:
         """Return the files that could not be read, by path."""
         rows = self._connection.rows("SELECT path, id, detail, fix, digest FROM problems ORDER BY path")
@@ -268,41 +285,11 @@ class Library:
 
     def status(self) -> Status:
         """Count what the store holds."""
-
-        def value(sql: str, parameters: Sequence[Any] = (), kind: str = "n") -> Any:
-            return sound("the database", kind, [self._connection.value(sql, parameters)])[0]
-
-        generation = self.generation()
-        current = [generation.id if generation else 0]
-        encoded = (
-            """SELECT count(*) FROM chunks JOIN encodings ON generation = ? AND encodings.digest = chunks.digest"""
-        )
-        tokens = "SELECT coalesce(sum(tokens), 0) FROM segments WHERE generation = ?"
-        chunks = value("SELECT count(*) FROM chunks")
-        return Status(
-            folder=str(self.folder),
-            format=value("PRAGMA user_version"),
-            generation=generation,
-            documents=value("SELECT count(*) FROM documents"),
-            chunks=chunks,
-            pending=max(0, chunks - value(encoded, current)) if generation else 0,
-            tokens=value(tokens, current),
-            bytes=self._sizes(),
-            problems=value("SELECT count(*) FROM problems"),
-            last_ingest=value(_LATEST, kind="T"),
-            holder=holder(self.folder),
-        )
+        return checking.status(self._connection, self.folder)
 
     def check(self) -> CheckReport:
         """Verify everything that is stored against its checksums and against each other."""
         return checking.check(self._connection, self.folder)
-
-    def _sizes(self) -> Sizes:
-        parts = ("segments", "cache", "models")
-        vectors, cache, models = (
-            sum(path.stat().st_size for path in (self.folder / part).rglob("*") if path.is_file()) for part in parts
-        )
-        return Sizes((self.folder / DATABASE).stat().st_size, vectors, cache, models)
 
     def _pages(
         self, sql: str, key: str, among: Selection, condition: str = "1", parameters: Sequence[Any] = ()
@@ -320,7 +307,7 @@ class Library:
 
     def _dated(self, among: Selection) -> Selection:
         """Return a selection by what the store knows; raises UsageError if it asks an old store for dates."""
-        if (among.after or among.before) and not self._knows_origins():
+        if (among.after or among.before) and not self._is_since(migrations.ORIGINS_SINCE):
             raise UsageError(
                 "the store was made before dates were kept", "reatt ingest PATH, which brings it up to date"
             )
@@ -328,15 +315,23 @@ class Library:
 
     @property
     def _documents(self) -> str:
-        return _DOCUMENTS if self._knows_origins() else _OLDER_DOCUMENTS
+        return migrations.documents(self._connection.value("PRAGMA user_version"))
 
-    def _knows_origins(self) -> bool:
-        return bool(self._connection.value("PRAGMA user_version") >= ORIGINS_SINCE)
+    def _is_since(self, format: int) -> bool:
+        return bool(self._connection.value("PRAGMA user_version") >= format)
+
+
+def shared_folder(paths: Sequence[str]) -> str:
+    """Return the folder that the first and the last of some paths lie in; "" if it is the root of the file system."""
+    folders = [os.path.dirname(path) for path in paths]
+    shared = os.path.commonpath(folders) if folders and all(map(os.path.isabs, folders)) else ""
+    return "" if shared == os.sep else shared
 
 
 def _stored_document(row: tuple[Any, ...]) -> StoredDocument:
     id, *document, chunks, added_at = sound("documents", "ntTtttnnnt", row[:10])
-    return StoredDocument(id, Document(*document, *sound("origins", "ttt", row[10:])), chunks, added_at)
+    known = [*sound("origins", "ttt", row[10:13]), *sound("scans", "nn", row[13:])]
+    return StoredDocument(id, Document(*document, *known), chunks, added_at)
 
 
 def _stored_chunk(row: tuple[Any, ...]) -> StoredChunk:

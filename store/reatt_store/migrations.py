@@ -11,7 +11,7 @@ from reatt_store.lexical import index
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-FORMAT = 3  # PRAGMA user_version; a store with a higher one was written by a newer version
+FORMAT = 4  # PRAGMA user_version; a store with a higher one was written by a newer version
 APPLICATION = 0x52654174  # PRAGMA application_id, "ReAt"
 
 FIRST = (
@@ -125,8 +125,25 @@ THIRD = (
         dated TEXT NOT NULL,
         modified TEXT NOT NULL)""",
 )
-STEPS = (FIRST, SECOND, THIRD)
+# Documents with pages that were read by OCR: how many, and how sure it was on average, in thousandths.
+FOURTH = (
+    """CREATE TABLE scans (
+        document_id INTEGER PRIMARY KEY REFERENCES documents (id),
+        pages INTEGER NOT NULL,
+        confidence INTEGER NOT NULL)""",
+)
+STEPS = (FIRST, SECOND, THIRD, FOURTH)
 ORIGINS_SINCE = 3  # format
+SCANS_SINCE = 4
+_DOCUMENT = """documents.id, documents.path, external_id, documents.title, kind, documents.digest, size,
+               documents.pages, chunks, added_at"""
+# What later formats know of documents: columns, and where they are.
+_ORIGIN = "coalesce(author, ''), coalesce(dated, ''), coalesce(modified, '')"
+_ORIGINS = "LEFT JOIN origins ON origins.document_id = documents.id"
+_SCAN, _SCANS = (
+    "coalesce(scans.pages, 0), coalesce(confidence, 0)",
+    "LEFT JOIN scans ON scans.document_id = documents.id",
+)
 _OLD_WORDS = next(statement for statement in FIRST if "words USING" in statement)
 
 # Tables that SQLite, FTS5 and sqlite-utils make for themselves.
@@ -157,6 +174,13 @@ def schema(format: int) -> set[str]:
     """Return the statements that created a store of a format, verbatim as SQLite keeps them."""
     made = {statement for step in STEPS[:format] for statement in step if statement.startswith("CREATE")}
     return made - {_OLD_WORDS} if THIRD in STEPS[:format] else made
+
+
+def documents(format: int) -> str:
+    """Return the query for the documents of a store, with what stands for what its format does not know."""
+    origin, origins = (_ORIGIN, _ORIGINS) if format >= ORIGINS_SINCE else ("'', '', ''", "")
+    scan, scans = (_SCAN, _SCANS) if format >= SCANS_SINCE else ("0, 0", "")
+    return f"SELECT {_DOCUMENT}, {origin}, {scan} FROM documents {origins} {scans}"  # noqa: S608
 
 
 def foreign(connection: sqlite3.Connection, format: int) -> str | None:
@@ -208,6 +232,11 @@ def migrate(connection: sqlite3.Connection) -> None:
         for statement in THIRD:
             database.execute(statement)
         index.fill(connection)
+
+    @migrations()
+    def m004_scans(database: Database) -> None:
+        for statement in FOURTH:
+            database.execute(statement)
 
     with connection:  # commits, or rolls everything back
         connection.execute("BEGIN IMMEDIATE")  # waits for another process that is creating the same store

@@ -14,6 +14,7 @@ from reatt_store.errors import StoreDamaged
 
 DIGEST_BYTES = 16
 MOST = 1 << 53  # no number of a store is larger, and all are exact in JSON
+PER_STORE = 1 << 44  # where several stores are one: the ids of the second begin here, those of the third at twice this
 _TYPES: dict[str, tuple[type, ...]] = {
     "n": (int,), "N": (int, NoneType), "t": (str,), "T": (str, NoneType), "b": (bytes,),
 }  # fmt: skip
@@ -68,11 +69,18 @@ class Document:
     author: str = ""
     dated: str = ""  # the date that it gives itself, ISO 8601
     modified: str = ""  # when its file was changed, ISO 8601
+    ocr_pages: int = 0  # that were read by OCR
+    ocr_confidence: int = 0  # of these on average, in thousandths
 
     @property
     def origin(self) -> tuple[str, str, str]:
         """What is known of its making."""
         return self.author, self.dated, self.modified
+
+    @property
+    def scan(self) -> tuple[int, int]:
+        """What is known of its reading by OCR."""
+        return self.ocr_pages, self.ocr_confidence
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,12 @@ class StoredDocument:
     document: Document
     chunks: int
     added_at: str  # UTC, ISO 8601
+    store: str | None = None  # the folder of its store, where several are searched as one
+
+    @property
+    def name(self) -> str:
+        """What a person calls it, in its own store: D-12."""
+        return f"D-{own(self.id, self.store)}"
 
 
 @dataclass(frozen=True)
@@ -94,6 +108,26 @@ class StoredChunk:
     path: str
     external_id: str | None
     chunk: Chunk
+    store: str | None = None  # the folder of its store, where several are searched as one
+
+    @property
+    def name(self) -> str:
+        """What a person calls it, in its own store: C-345."""
+        return f"C-{own(self.id, self.store)}"
+
+    @property
+    def document_name(self) -> str:
+        """What a person calls its document, in its own store: D-12."""
+        return f"D-{own(self.document_id, self.store)}"
+
+
+def own(id: int, store: str | None) -> int:
+    """Return the id that a chunk or document has in its own store.
+
+    >>> own(PER_STORE + 7, "/home/ada/work"), own(7, None)
+    (7, 7)
+    """
+    return id if store is None else id % PER_STORE
 
 
 @dataclass(frozen=True)
@@ -177,6 +211,15 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Scans:
+    """What was read by OCR."""
+
+    documents: int
+    pages: int
+    confidence: float  # 0 to 1, the mean over the pages; 0 where there are none
+
+
+@dataclass(frozen=True)
 class Status:
     """A summary of a store."""
 
@@ -189,6 +232,7 @@ class Status:
     tokens: int  # that the current generation has encoded
     bytes: Sizes
     problems: int
+    scans: Scans
     last_ingest: str | None  # UTC, ISO 8601
     holder: Holder | None
 
@@ -232,7 +276,8 @@ def seal(document: Document, chunks: Sequence[Chunk]) -> bytes:
     state = hashlib.blake2b(digest_size=DIGEST_BYTES)
     source = (document.path, document.external_id, document.title, document.kind, document.digest, document.size)
     origin = document.origin if any(document.origin) else ()  # documents stored before these were kept have none
-    state.update(repr((source, document.pages, len(chunks), *origin)).encode())
+    scan = document.scan if any(document.scan) else ()
+    state.update(repr((source, document.pages, len(chunks), *origin, *scan)).encode())
     for chunk in chunks:
         place = (chunk.ordinal, chunk.char_start, chunk.char_end, chunk.line, chunk.page, chunk.title)
         state.update(repr(place).encode())

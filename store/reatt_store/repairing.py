@@ -15,8 +15,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from reatt_store import gate, segments
-from reatt_store.arrays import checksum
+from reatt_store import gate
 from reatt_store.connection import CACHE, Connection, connect, open_writer, translated
 from reatt_store.errors import StoreDamaged, StoreError
 from reatt_store.generations import segment_file
@@ -25,6 +24,8 @@ from reatt_store.locking import locked
 from reatt_store.migrations import migrate, tables
 from reatt_store.opening import fresh
 from reatt_store.records import Chunk, Document, Doubted, sealed_as
+from reatt_store.vectors import segments
+from reatt_store.vectors.arrays import checksum
 from reatt_store.writing import sweep
 
 # In the order of their references; columns are named so that stores of older formats can be copied as well.
@@ -38,6 +39,7 @@ _KEPT = {
 _DOCUMENT = "id, path, external_id, title, kind, digest, size, pages, chunks, seal, added_at"
 _CHUNK = "id, document_id, ordinal, char_start, char_end, line, page, title, text, digest"
 _ORIGIN = "document_id, author, dated, modified"
+_SCAN = "document_id, pages, confidence"
 _SEGMENT = "id, generation, name, bytes, blake2b, chunks, tokens, width"
 _COUNTED = ("documents", "chunks", "segments", "generations", "models", "runs")
 _CHANGED = "damaged"  # the digest of no file
@@ -85,7 +87,7 @@ def _documents(old: Connection, new: Connection) -> Iterator[Doubted]:
     """Copy every document that can be read; yield those that differ from what was stored."""
     strays = None
     for row in _readable(old, "documents", _DOCUMENT):
-        id, expected, fields = row[0], row[9], Document(*row[1:8], *_origin(old, row[0]))
+        id, expected, fields = row[0], row[9], Document(*row[1:8], *_origin(old, row[0]), *_scan(old, row[0]))
         chunks = _rows(old, f"SELECT {_CHUNK} FROM chunks WHERE document_id = ? ORDER BY ordinal", [id])  # noqa: S608
         if not _sound(fields, chunks, row):
             strays = strays or _by_document(old)  # without an index, which may itself be damaged
@@ -95,6 +97,7 @@ def _documents(old: Connection, new: Connection) -> Iterator[Doubted]:
         kept = [each for each in chunks if sound or _usable(each)]
         _insert(new, "documents", _DOCUMENT, [(*row[:5], digest, *row[6:8], len(kept), expected, row[10])])
         _insert(new, "origins", _ORIGIN, [(id, *fields.origin)])
+        _insert(new, "scans", _SCAN, [(id, *fields.scan)] if any(fields.scan) else [])
         _insert(new, "chunks", _CHUNK, [(*each[:9], Chunk(*each[2:9]).digest) for each in kept])
         if not sound:
             yield Doubted(id, str(fields.path), fields.external_id)
@@ -103,6 +106,11 @@ def _documents(old: Connection, new: Connection) -> Iterator[Doubted]:
 def _origin(old: Connection, id: int) -> Sequence[str]:
     rows = _rows(old, f"SELECT {_ORIGIN} FROM origins WHERE document_id = ?", [id]) if "origins" in tables(old) else []  # noqa: S608
     return [each if isinstance(each, str) else "" for each in rows[0][1:]] if rows else ("", "", "")
+
+
+def _scan(old: Connection, id: int) -> Sequence[int]:
+    rows = _rows(old, f"SELECT {_SCAN} FROM scans WHERE document_id = ?", [id]) if "scans" in tables(old) else []  # noqa: S608
+    return [each if isinstance(each, int) else 0 for each in rows[0][1:]] if rows else (0, 0)
 
 
 def _unread(old: Connection, new: Connection) -> Iterator[Doubted]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import secrets
 from collections.abc import Iterable
 from contextlib import suppress
@@ -18,7 +19,8 @@ from reatt_store.opening import fresh, open_regular, replace_bytes
 
 BYTES = 32
 SOURCES = "sources"  # a file of a store: a line for each file that its user read into it
-LARGEST = 100_000_000  # bytes of it
+LARGEST = 42_000_000  # bytes of it: two million files
+_LINE = re.compile(rb"^[0-9a-f]{20}\n", re.MULTILINE)
 
 
 def own_key() -> bytes | None:
@@ -47,16 +49,20 @@ def remember(folder: Path, paths: Iterable[str]) -> None:
             replace_bytes(folder / SOURCES, b"".join(sorted(known | lines)))
 
 
-def remembers(folder: Path, path: str) -> bool:
-    """Return whether this user read a file into a store."""
+def remembered(folder: Path, paths: Iterable[str]) -> set[str]:
+    """Return which files this user read into a store."""
     key = own_key()
-    return key is not None and _line(path, key) in _remembered(folder)
+    if key is None:
+        return set()
+    known = _remembered(folder)
+    return {path for path in paths if _line(path, key) in known}
 
 
 def _remembered(folder: Path) -> set[bytes]:
+    """Read the lines of that file; whatever else a stranger put into it is not one, and takes no memory."""
     try:
         with open_regular(folder / SOURCES) as file:
-            return set(file.read(LARGEST).splitlines(keepends=True))
+            return set(_LINE.findall(file.read(LARGEST)))
     except OSError:
         return set()
 

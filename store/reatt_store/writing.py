@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from reatt_store import generations, runs, sealing
+from reatt_store import generations, runs
 from reatt_store.clusters import kept
 from reatt_store.connection import Connection, open_writer, translated
 from reatt_store.errors import DiskFull, ReadOnly, StoreDamaged
 from reatt_store.lexical import index as words
 from reatt_store.locking import locked
 from reatt_store.records import Chunk, Document, Outcome, Problem, seal
-from reatt_store.segments import Draft, open_segment
+from reatt_store.vectors import sealing
+from reatt_store.vectors.segments import Draft, open_segment
+
+_OFTEN = 500  # rows between two words about a long document
+
+
+def _silent() -> None:
+    """Say nothing."""
 
 
 @contextmanager
@@ -62,20 +69,25 @@ class Writer:
         self._published = 0  # chunks with new vectors, since the clusters were last looked at
 
     def publish(
-        self, documents: Sequence[tuple[Document, Sequence[Chunk]]], segment: Draft | None, generation: int
+        self,
+        documents: Sequence[tuple[Document, Sequence[Chunk]]],
+        segment: Draft | None,
+        generation: int,
+        on_rows: Callable[[], None] = _silent,
     ) -> None:
         """Make documents and vectors findable, all or none; replace documents of the same identity.
 
         Every chunk must be encoded in the generation, by this segment or an earlier one; generation 0 is for a store
         without vectors. For a document too large for one segment, segments are published first, without it. After a
-        kill they are found by digest, so nothing is encoded twice.
+        kill they are found by digest, so nothing is encoded twice. `on_rows` is called now and then; what it raises
+        undoes the call.
         """
         newest = {(document.path, document.external_id): (document, chunks) for document, chunks in documents}
         draft = segment if segment is not None and segment.digests else None
         put = nullcontext() if draft is None else sealing.sealed(self._connection, self._folder, draft, generation)
         with put as file, self._connection.transaction():
             for document, chunks in newest.values():
-                self._replace(document, chunks)
+                self._replace(document, chunks, on_rows)
             if draft is not None and file is not None:
                 sealing.insert(self._connection, file, draft, generation)
                 self._bury(draft.digests)  # of a document that is not complete yet
@@ -95,6 +107,7 @@ class Writer:
             for id in document_ids:
                 self._remove_from_use(self._clear(id))
                 self._connection.execute("DELETE FROM origins WHERE document_id = ?", [id])
+                self._connection.execute("DELETE FROM scans WHERE document_id = ?", [id])
                 removed += self._connection.execute("DELETE FROM documents WHERE id = ?", [id]).rowcount
         return removed
 
@@ -234,7 +247,7 @@ class Writer:
     def _put_in_force(self, generation: int, name: str, sha256: str) -> None:
         generations.put_in_force(self._connection, generation, name, sha256, _now())
 
-    def _replace(self, document: Document, chunks: Sequence[Chunk]) -> None:
+    def _replace(self, document: Document, chunks: Sequence[Chunk], on_rows: Callable[[], None] = _silent) -> None:
         identity = [document.path, document.external_id]
         known = self._connection.value("SELECT id FROM documents WHERE path = ? AND external_id IS ?", identity)
         # A changed document keeps its id, because people may have written it down.
@@ -246,13 +259,16 @@ class Writer:
             "INSERT INTO chunks VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (id, c.ordinal, c.char_start, c.char_end, c.line, c.page, c.title, c.text, c.digest)  # table order
-                for c in chunks
+                for c in _announced(chunks, on_rows)
             ),
         )
-        origin = [document.author, document.dated, document.modified]
-        self._connection.execute("INSERT OR REPLACE INTO origins VALUES (?, ?, ?, ?)", [id, *origin])
-        words.put(self._connection, id or 0)
-        self._connection.executemany("DELETE FROM dead WHERE digest = ?", ([chunk.digest] for chunk in chunks))
+        self._connection.execute("INSERT OR REPLACE INTO origins VALUES (?, ?, ?, ?)", [id, *document.origin])
+        self._connection.execute("DELETE FROM scans WHERE document_id = ?", [id])
+        if any(document.scan):
+            self._connection.execute("INSERT INTO scans VALUES (?, ?, ?)", [id, *document.scan])
+        words.put(self._connection, id or 0, on_rows)
+        alive = ([chunk.digest] for chunk in _announced(chunks, on_rows))
+        self._connection.executemany("DELETE FROM dead WHERE digest = ?", alive)
         self._remove_from_use(buried)
         if document.external_id is None:
             self._connection.execute("DELETE FROM problems WHERE path = ?", [document.path])
@@ -300,3 +316,11 @@ class Writer:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _announced(chunks: Sequence[Chunk], on_rows: Callable[[], None]) -> Iterator[Chunk]:
+    """Yield chunks, and say so now and then."""
+    for number, chunk in enumerate(chunks):
+        if not number % _OFTEN:
+            on_rows()
+        yield chunk

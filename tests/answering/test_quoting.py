@@ -124,6 +124,20 @@ def test_one_item_is_shown_in_its_sentence_if_there_surely_are_more(many):
     assert quote.around == ((0, RENT.index(".") + 1) if many else None)
 
 
+def test_few_items_have_the_sentences_beside_theirs_and_several_have_their_own():
+    weights = pointing(("110", 0.3), ("small", 0.2), ("120", 0.2))
+    [alone] = show(LIST, told(stretch("110 euros", 0.3), weights=weights)).quotes
+    assert RENT[slice(*alone.around)] == RENT
+    two = (stretch("110 euros", 0.3), stretch("120 euros", 0.2, 1))
+    assert [quote.around for quote in show(LIST, told(*two, weights=weights)).quotes] == [
+        (0, len(RENT)),
+        (0, len(NEWER)),
+    ]
+    same = (stretch("110 euros", 0.3), stretch("85 euros", 0.2))
+    ends = [RENT[slice(*quote.around)][-10:] for quote in show(LIST, told(*same, weights=weights)).quotes]
+    assert ends == ["110 euros.", " is small."]
+
+
 def test_sentences_are_those_that_hold_most_and_the_stretch_in_them_is_known():
     answer = told(stretch("small", 0.3), weights=pointing(("small", 0.6), ("pays", 0.05), ("painted", 0.2)))
     given = show(SENTENCE, answer)
@@ -131,6 +145,19 @@ def test_sentences_are_those_that_hold_most_and_the_stretch_in_them_is_known():
     assert RENT[slice(*given.quotes[0].key)] == "small"
     assert given.quotes[0].probability == pytest.approx(0.6, abs=0.06)
     assert given.confidence >= answer.confidence
+
+
+@pytest.mark.parametrize(("painted", "sources"), [(0.2, [0, 1]), (0.01, [0])])
+def test_sentences_of_a_second_passage_are_shown_if_they_hold_nearly_as_much(painted, sources):
+    answer = told(stretch("small", 0.3), weights=pointing(("small", 0.6), ("painted", painted)))
+    given = show(SENTENCE, answer)
+    assert [quote.source for quote in given.quotes] == sources
+    assert given.text == RENT[slice(*given.quotes[0].span)]
+
+
+def test_yes_and_no_have_one_sentence_that_says_so():
+    weights = pointing(("small", 0.4), ("painted", 0.5))
+    assert quoted(show(YES_NO, told(weights=weights, text="yes"))) == ["The room was painted."]
 
 
 def test_sentences_may_be_of_another_passage_than_the_best_span():
@@ -174,3 +201,14 @@ def test_every_quote_is_a_part_of_a_passage_and_the_text_is_the_first(data):
     assert 0 <= given.confidence <= 1
     spans = [(quote.source, quote.span) for quote in given.quotes]
     assert len(set(spans)) == len(spans)
+
+
+def test_of_two_things_that_are_offered_one_is_the_answer():
+    offered = replace(SPAN, among=("Varga", "Lind"))
+    given = show(offered, told(stretch("Sato", 0.7), stretch("Lind", 0.2)))
+    assert given.text == "Lind"
+    both = show(offered, told(stretch("Varga", 0.4), stretch("Lind", 0.3)))
+    assert (both.text, both.withheld) == ("", "the passages do not tell which of the two")
+    withheld = show(offered, told(stretch("Sato", 0.7)))
+    assert (withheld.text, withheld.withheld) == ("", "the best span is neither of the two")
+    assert show(offered, told(stretch("Sato", 0.7)), always=True).text == "Sato"

@@ -48,10 +48,19 @@ def weights_of(text, **words):
     return tuple(((text.index(word), text.index(word) + len(word)), weight) for word, weight in words.items())
 
 
-def test_the_sentence_that_holds_most_is_shown_with_those_beside_it():
+def test_the_sentences_that_hold_most_together_are_shown():
     text = "Ada left. It rained. Ben stayed in. Cy slept. Di sang."
-    start, end = best_run(text, weights_of(text, left=0.1, rained=0.1, stayed=0.6, slept=0.2))
-    assert text[start:end] == "It rained. Ben stayed in. Cy slept."
+    start, end = best_run(text, weights_of(text, left=0.3, rained=0.3, stayed=0.4, slept=0.1), 3)
+    assert text[start:end] == "Ada left. It rained. Ben stayed in."
+    start, end = best_run(text, weights_of(text, left=0.3, stayed=0.4, slept=0.1, sang=0.3), 2)
+    assert text[start:end] == "Ben stayed in. Cy slept."
+
+
+def test_a_run_may_have_to_hold_a_stretch():
+    text = "Ada left. It rained. Ben stayed in."
+    start, end = best_run(text, weights_of(text, left=0.1, stayed=0.9), 2, (0, 3))
+    assert text[start:end] == "Ada left. It rained."
+    assert best_run(text, weights_of(text, left=0.1), 1, (0, 12)) is None
 
 
 def test_of_two_neighbours_the_heavier_comes_first():

@@ -153,6 +153,19 @@ def test_a_line_number_stands_where_there_are_no_pages(capsys):
     assert "1.pdf:3  " in lines[1]
 
 
+def test_sentences_of_a_second_passage_stand_below_those_of_the_first(capsys):
+    other = "Leave is 49 weeks in Oslo, too."
+    quotes = [
+        schemas.Quote(text=TEXT[26:75], source=0, char_start=126, char_end=175, probability=0.6),
+        schemas.Quote(text=other, source=1, char_start=100, char_end=100 + len(other), probability=0.2),
+    ]
+    told = reply(TEXT[26:75], passages=[evidence(1), evidence(2, other)], mode="sentence", quotes=quotes)
+    lines = shown(capsys, told)
+    assert lines[0] == f"{TEXT[26:75].strip()}   confidence 0.86"
+    assert lines[1].strip() == f"{other}  (passage 2)"
+    assert lines[2].startswith("  1  ")
+
+
 def test_the_question_is_repeated_when_many_are_answered(capsys):
     assert shown(capsys, reply(), echo=True)[0] == f"? {QUESTION}"
 
@@ -161,6 +174,38 @@ def test_what_the_score_is_made_of_is_highlighted(capsys):
     norway = TEXT.index("Norway")
     told = reply("yes", source=None, passages=[evidence(tokens=[((29, 35), (norway, norway + 6), 1.5)])])
     assert "[Norway]" in shown(capsys, told)[1]
+
+
+def terms(text, *words):
+    return [((0, 3), (text.index(word), text.index(word) + len(word)), 1.0) for word in words]
+
+
+def test_only_passages_that_the_answer_is_quoted_from_are_marked(capsys):
+    other = evidence(2, "Sick leave is paid.", 0.0, terms("Sick leave is paid.", "leave"))
+    lines = shown(capsys, reply(passages=[evidence(tokens=terms(TEXT, "Norway")), other]))
+    assert "[Norway]" in lines[1]
+    assert "[" not in lines[2]
+
+
+@pytest.mark.parametrize(("share", "mark"), [(0.96, "[leave]"), (0.004, "Sick leave")])
+def test_without_an_answer_passages_that_the_model_looked_at_are_marked(share, mark, capsys):
+    found = evidence(1, "Sick leave is paid.", share, terms("Sick leave is paid.", "leave"))
+    assert mark in shown(capsys, reply(None, 0.1, None, [found]))[1]
+
+
+@pytest.mark.parametrize(("words", "mark"), [(("All", "may", "in"), "[All]"), (("may", "in"), "[may]")])
+def test_stop_words_are_marked_only_where_there_are_no_others(words, mark, capsys):
+    line = shown(capsys, reply("yes", source=None, passages=[evidence(tokens=terms(TEXT, *words))]))[1]
+    assert mark in line
+    assert ("[may]" in line) == (mark == "[may]")
+
+
+def test_no_brackets_are_put_around_punctuation(capsys):
+    norway, stop = TEXT.index("Norway"), TEXT.index(".")
+    tokens = [((29, 35), (stop, stop + 1), 9.0), ((29, 35), (norway, norway + 6), 1.5)]
+    line = shown(capsys, reply("yes", source=None, passages=[evidence(tokens=tokens)]))[1]
+    assert "[Norway]" in line
+    assert "[.]" not in line
 
 
 def test_explain_prints_the_terms_that_sum_to_the_score(capsys):

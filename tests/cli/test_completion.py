@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pexpect
@@ -11,7 +13,9 @@ import pytest
 import typer
 
 from reatt_cli.app import app
+from reatt_cli.commands import completion
 from reatt_cli.commands.completion import script
+from reatt_store.migrations import FORMAT, schema
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = {"bash": "reatt.bash", "zsh": "_reatt", "fish": "reatt.fish"}
@@ -127,6 +131,40 @@ def test_a_tab_offers_what_may_stand_there(complete, line, offered, not_offered,
     found = set(complete(line))
     assert offered <= found
     assert not not_offered & found
+
+
+SENT = {
+    "a view": ("CREATE VIEW documents AS SELECT 'x' || char(27, 10) AS id, 'a' AS path, 'b' AS external_id",),
+    "another table": (
+        "CREATE TABLE documents (id TEXT, path TEXT, external_id TEXT)",
+        "INSERT INTO documents VALUES ('1' || char(27) || ']0;x' || char(10) || 'D-2', 'a', 'b')",
+    ),
+}
+
+
+@pytest.mark.parametrize("statements", SENT.values(), ids=SENT)
+def test_a_tab_runs_nothing_that_a_stranger_put_into_a_store(statements, store, capsys):
+    with closing(sqlite3.connect(store / "reatt.db")) as sent:
+        for sql in ("ALTER TABLE documents RENAME TO kept", *statements):
+            sent.execute(sql)
+        sent.commit()
+    completion.values("id", "D-", "--store", str(store))
+    assert capsys.readouterr().out == ""
+
+
+def test_values_of_any_type_are_offered_safely(store, capsys):
+    with closing(sqlite3.connect(store / "reatt.db")) as sent:
+        sent.execute("UPDATE chunks SET title = x'1b0aff'")
+        sent.commit()
+    completion.values("id", "C-", "--store", str(store))
+    printed = capsys.readouterr().out
+    assert printed.startswith("C-1\t")
+    assert "\x1b" not in printed
+
+
+def test_a_tab_knows_the_tables_by_the_statements_that_make_them():
+    made = set(map(completion.digest, schema(FORMAT)))
+    assert {column.made for columns in completion.COLUMNS.values() for column in columns} <= made
 
 
 def test_bash_completes_files_for_ingest(shells):

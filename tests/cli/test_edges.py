@@ -13,7 +13,7 @@ import pytest
 
 from reatt_cli import app, failures
 from reatt_cli.settings import Settings
-from reatt_store import arrays
+from reatt_store.vectors import arrays
 
 DIGITS = "9" * 400
 SCORES = {"long": "9" * 5000, "large": DIGITS, "signs": "--5", "other": "\u0665", "half": "1.5"}

@@ -1,4 +1,4 @@
-"""The 35 rows of the error catalogue: each met for real, with id, exit code, and a line that says what to do."""
+"""The 36 rows of the error catalogue: each met for real, with id, exit code, and a line that says what to do."""
 
 import io
 import json
@@ -16,6 +16,7 @@ import pytest
 
 from reatt import ingest
 from reatt.documents import reader
+from reatt.parsers import pool
 from reatt.weights import models
 from reatt_cli.schemas import published as schemas
 from reatt_store.library import Library, Writer
@@ -93,6 +94,15 @@ def changing(world):
         return found
 
     world.patch.setattr(reader, "_open", open_and_write)
+
+
+def without_pyarrow(world):
+    """Let the parser's child meet a pyarrow that is not there."""
+    world.write("none/pyarrow.py", b"raise ModuleNotFoundError('pyarrow')")
+    world.write("a.parquet", b"PAR1" + bytes(99))
+    world.patch.setenv("PYTHONPATH", str(world.work / "none"))
+    pool.POOL.close()
+    world.while_it_runs.callback(pool.POOL.close)
 
 
 def interrupted(world):
@@ -174,6 +184,7 @@ PROBLEMS = [
     Row(9, "TOO_BIG", PARTLY, "ingest a.txt --max-file-size 1K", "--max-file-size", file("a.txt", b"word " * 999)),
     Row(10, "PARSE_LIMIT", PARTLY, "ingest deep.ipynb", "deep.ipynb", file("deep.ipynb", b"[" * 900_000)),
     Row(12, "ARCHIVE_LIMIT", PARTLY, "ingest a.docx", "10,001", file("a.docx", crowded_archive)),
+    Row(36, "LIBRARY_MISSING", PARTLY, "ingest a.parquet", 'pip install "reatt[parquet]"', without_pyarrow),
     Row(14, "CHANGED_DURING_READ", PARTLY, "ingest log.txt", "when nothing writes to it", changing),
 ]
 NOTICES = [
@@ -353,4 +364,4 @@ def test_row_35_a_name_that_is_not_utf8_is_read_listed_and_removed(world, as_jso
 
 def test_every_row_of_the_catalogue_is_here():
     rows = {row.number for row in (*PROBLEMS, *NOTICES, *FAILURES)} | {5, 18, 19, 31, 33, 35}
-    assert rows == set(range(1, 36))
+    assert rows == set(range(1, 37))

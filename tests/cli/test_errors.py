@@ -35,7 +35,13 @@ def failing(monkeypatch, error):
     monkeypatch.setattr(Library, "open", fail)
 
 
-RETRYABLE = {errors.StoreLocked, errors.ChangedDuringRead, errors.GpuMemory}  # what others do, and may stop doing
+RETRYABLE = {  # what others do, and may stop doing
+    errors.StoreLocked,
+    errors.ChangedDuringRead,
+    errors.GpuMemory,
+    errors.ShardsLost,
+    errors.WorkerDied,
+}
 
 
 @pytest.mark.parametrize(
@@ -46,9 +52,6 @@ def test_each_error_of_the_tree_is_its_exit_code_and_one_line(kind, reatt, monke
     done = reatt("list")
     assert (done.code, done.out) == (kind.exit_code, "")
     assert done.err == "reatt: what was; found   try: what to do\n"
-
-
-RETRYABLE = {errors.StoreLocked, errors.ChangedDuringRead, errors.GpuMemory}  # what others do, and may stop doing
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pypdf
 import pytest
 
 from reatt.documents import reader
+from reatt.parsers.ocr import reading as ocr
 
 RTF = rb"{\rtf1\ansi Parental leave is 49 weeks.\par}"
 
@@ -50,6 +51,32 @@ def test_a_picture_of_a_text_is_looked_at_once_and_again_when_asked(reatt, libra
     assert problems(reatt, locked, "--password-file", "p") == ["PDF_NO_TEXT"]
     with pytest.raises(BaseException, match="is read again"):
         problems(reatt, locked, "--password-file", "p", "--retry")
+
+
+SCANNED = """
+import json, sys
+json.loads(sys.stdin.readline())
+print(json.dumps({"count": 2}))
+for number, sure in ((1, 0.98), (2, 0.5)):
+    print(json.dumps({"page": number, "text": f"The ferry leaves from quay {number}.", "confidence": sure,
+                      "characters": 30}), flush=True)
+"""
+
+
+def test_what_was_read_by_ocr_and_how_sure_it_was_is_said(reatt, library, home, tmp_path, monkeypatch):
+    (tmp_path / "child.py").write_text(SCANNED)
+    monkeypatch.setattr(ocr, "SCRIPT", tmp_path / "child.py")
+    monkeypatch.setattr(ocr, "_NEEDED", ())
+    (home / "work" / "fax.tif").write_bytes(b"II*\0")
+    done = reatt("ingest", "fax.tif")
+    assert "read by OCR: 2 pages of 1 document, confidence 0.74" in done.err
+    assert "OCR is not sure of the text: page 2, confidence 0.50" in done.err
+    status = reatt("status", "--problems").out
+    assert "read by OCR" in status
+    assert "fax.tif" in status
+    assert json.loads(reatt("status", "--json").out)["ocr"] == {"documents": 1, "pages": 2, "confidence": 0.74}
+    assert json.loads(reatt("ingest", "fax.tif", "--json").out)["ocr"]["pages"] == 0
+    assert reatt("search", "quay 2", "--retriever", "words", "--type", "picture").out.count("fax.tif p.2") == 1
 
 
 def test_a_letter_in_rich_text_is_read_whatever_its_name(reatt, library, home):

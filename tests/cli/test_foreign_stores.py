@@ -35,6 +35,13 @@ def test_settings_that_are_a_pipe_or_endless_are_refused_at_once(put, reatt, lib
         assert (done.code, "is not a settings file" in json.loads(done.err)["message"]) == (2, True)
 
 
+def test_settings_that_take_minutes_to_parse_are_refused_at_once(reatt, library):
+    table = ".".join(["a"] * 20_000)  # each line below it is looked up from the top
+    (library / "config.toml").write_text(f"[{table}]\n" + "".join(f"b{number} = 1\n" for number in range(20_000)))
+    done = reatt("list", "--json")
+    assert (done.code, "is not a settings file" in json.loads(done.err)["message"]) == (2, True)
+
+
 def test_a_link_in_a_store_is_refused_by_whoever_reads_or_writes(reatt, library, home):
     (home / "mine").mkdir()
     (home / "mine" / "kept.txt").write_text("mine")

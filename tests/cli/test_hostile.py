@@ -32,6 +32,8 @@ COMMANDS = [
     "mcp --store {text} --print-config codex", "config", "config {text}", "completion {text}", "serve --store {text}",
     "serve --stop", "models add {text} --name {text}", "models rollback", "models probe --model {text}",
     "models list --store {text}", "values id D-", "values model {text}", "list --debug {text}", "adapt --spans {text}",
+    "export {text}.parquet", "cluster ingest {text} --shards 2 --out {text} --store {text}",
+    "cluster serve {text} --store {text}",
     "ingest --dry-run . --exclude {text}", "ingest . --password-file {text}", "ingest . --encoding {text}",
 ]  # fmt: skip
 

@@ -31,7 +31,7 @@ CALLS = [
     ("schema", "schema"),
     ("completion fish", "completion"),
 ]
-SECOND = ("search", "ask", "list")  # whose schema has changed once: paths are relative to `root`
+SECOND = ("search", "ask", "list", "show", "remove")  # whose schema has changed once: paths are relative to `root`
 FAILURES = ["show D-99", "show", "list --onyl", "nonsense", "remove nothing", "list --store /nowhere", "search", "eval"]
 FAILURES += ["report A-0", "report R-1"]
 

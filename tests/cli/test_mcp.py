@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from reatt_cli import warm
 from reatt_cli.agents import results
 from reatt_cli.rendering import visible
+from reatt_cli.serving import warm
 from tests.corpus_made import REATT
 from tests.texts import LEAVE, TRAVEL
 

@@ -23,8 +23,7 @@ from reatt.search.query import Query
 from reatt.search.retriever import Retriever
 from reatt.weights import models
 from reatt.weights.folder import ModelFolder
-from reatt_cli import warm
-from reatt_cli.commands import serve
+from reatt_cli.serving import server, warm
 from reatt_cli.settings import Settings
 from reatt_store import library as store_library
 from reatt_store.library import Library
@@ -196,7 +195,7 @@ def moving(store, folder, two):
 @pytest.mark.parametrize("asks", [10, slow(ASKS)])
 def test_asking_while_the_store_moves_never_fails_and_never_mixes(reatt, expected, two, folder, home, asks):
     store, seen = home / "work" / ".reatt", []
-    served = serve.Warm(Settings(store=str(store), device="cpu"))
+    served = server.Warm(Settings(store=str(store), device="cpu"))
     query = Query(QUESTION, top=99, retriever="attention")
     ways = (
         lambda: json.loads(reatt(*SEARCH).out),

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,10 +18,9 @@ import pytest
 
 from reatt import ask as verb
 from reatt.search.query import Query
-from reatt_cli import warm
-from reatt_cli.commands import serve
 from reatt_cli.output import Output
 from reatt_cli.schemas import published as schemas
+from reatt_cli.serving import server, warm
 from tests.served import asked, served
 
 PROGRAM = [sys.executable, "-m", "reatt_cli.app"]
@@ -68,7 +68,7 @@ def test_whoever_asks_a_warm_process_loads_neither_torch_nor_numpy(library, runt
     with served(library, model=os.environ["REATT_MODEL"]):
         done = subprocess.run([sys.executable, "-c", program, "ask", "When?"], capture_output=True, text=True)
     assert "(warm)" in done.stderr
-    door = {"reatt", "reatt.api", "reatt.places", "reatt.progress", "reatt.search", "reatt.search.query"}
+    door = {"reatt", *(f"reatt.{name}" for name in ("api", "opened", "places", "progress", "search", "search.query"))}
     loaded = set(done.stderr.splitlines()[-1].split()) - door
     assert not {"reatt_cli.schemas", "sqlite3"} & loaded
     assert not {name.partition(".")[0] for name in loaded} & {
@@ -223,16 +223,31 @@ def test_serve_without_a_store_says_so_and_leaves_nothing(reatt, runtime):
 
 
 def test_a_question_that_nobody_waits_for_any_more_is_not_answered(library, runtime, monkeypatch):
-    where, answered = warm.place(library), []
-    reply = serve.Warm.reply
-    monkeypatch.setattr(serve.Warm, "reply", lambda self, told: (answered.append(told["query"]), reply(self, told))[1])
-    with served(library, model=os.environ["REATT_MODEL"]):
-        for word in ("given up", "waited for"):
-            message = warm.request(library, os.environ["REATT_MODEL"], "auto", "search", Query(word))
-            with warm._connected(where) as connection:
-                warm.send(connection, message)
-                if word == "given up":
-                    connection.shutdown(socket.SHUT_RDWR)
-                else:
-                    assert warm.receive(connection, time.monotonic() + 60)["result"]
-    assert [query["question"] for query in answered] == ["waited for"]
+    where, answered, model = warm.place(library), [], os.environ["REATT_MODEL"]
+    begun, given_up, reply = threading.Event(), threading.Event(), server.Warm.reply
+
+    def reply_late(self, told):
+        answered.append(told["query"]["question"])
+        begun.set()
+        assert given_up.wait(60)
+        return reply(self, told)
+
+    def sent(connection, question):
+        warm.send(connection, warm.request(library, model, "auto", "search", Query(question)))
+
+    monkeypatch.setattr(server.Warm, "reply", reply_late)
+    with (
+        served(library, model=model),
+        warm._connected(where) as first,
+        warm._connected(where) as second,
+        warm._connected(where) as third,
+    ):
+        sent(first, "answered")
+        assert begun.wait(60)
+        sent(second, "given up")
+        second.shutdown(socket.SHUT_RDWR)
+        sent(third, "waited for")
+        given_up.set()
+        for connection in (first, third):
+            assert warm.receive(connection, time.monotonic() + 60)["result"]
+    assert answered == ["answered", "waited for"]

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from reatt import ask as verb
-from reatt_cli import clients, warm
+from reatt_cli.serving import clients, warm
 from tests.corpus_made import REATT
 from tests.served import asked, served
 

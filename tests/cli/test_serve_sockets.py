@@ -5,8 +5,7 @@ import socket
 
 import pytest
 
-from reatt_cli import warm
-from reatt_cli.commands import serve
+from reatt_cli.serving import server, warm
 from tests.served import asked, served
 
 NOBODY = 65534
@@ -69,7 +68,7 @@ def test_another_user_is_not_heard(user, heard):
     os.seteuid(0)
     with ours, theirs:
         warm.send(theirs, {"stop": True})
-        assert serve._heard(ours) == heard
+        assert server._heard(ours) == heard
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from reatt_cli import questions, targets
+from reatt_store.vouching import voucher
 
 LINES = "".join(f"Line {n} of the gate book.\n" for n in range(1, 200))
 
@@ -90,3 +91,18 @@ def test_only_a_question_is_moved():
     assert questions.marked(["list", "-x y"], {}) == ["list", "-x y"]
     assert questions.marked(["ask", "--only=my docs", "what"], commands) == ["ask", "--only=my docs", "what"]
     assert questions.marked(["ask", "-x y", "-q"], commands) == ["ask", "-q", "--", "-x y"]
+
+
+@pytest.mark.parametrize("name", [".reatt/reatt.db", ".reatt/new", "link/reatt.db", "more/../.reatt/x/y"])
+@pytest.mark.parametrize("command", ["export", "ask Why? --report", "report R-1 -o"])
+def test_nothing_is_written_over_the_files_of_a_store(command, name, reatt, store, home):
+    (home / "work" / "link").symlink_to(store)
+    (home / "work" / "more").mkdir()
+    (store / "reports").mkdir(exist_ok=True)
+    (store / "reports" / "R-1.html").write_text(f"mine<!-- {voucher(b'mine')} -->\n")
+    before = (store / "reatt.db").read_bytes()
+    done = reatt(*command.split(), name)
+    assert done.code == 2
+    assert f"{name} is inside the store" in done.err
+    assert (store / "reatt.db").read_bytes() == before
+    assert not (store / "new").exists()

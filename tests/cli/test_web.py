@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from html.parser import HTMLParser
 from importlib import util
 
+import anyio
 import jsonschema
 import pytest
 
@@ -162,6 +163,22 @@ def test_a_request_that_is_too_long_is_refused_said_or_unsaid(site):
         assert b" 400 " in connection.recv(100)
 
 
+def test_nothing_behind_the_guard_gets_more_of_a_request_than_is_allowed():
+    part, got = b"a" * 50_000, []
+
+    async def endless():
+        return {"type": "http.request", "body": part, "more_body": True}
+
+    async def greedy(scope, receive, send):
+        while (message := await receive())["type"] == "http.request":
+            got.append(len(message["body"]))
+
+    headers = [(b"host", b"here:1"), (b"authorization", b"Bearer secret")]
+    scope = {"type": "http", "path": "/mcp", "query_string": b"", "headers": headers}
+    anyio.run(guard.Guard(greedy, "secret", frozenset(("here:1",))), scope, endless, endless)
+    assert guard.LARGEST < sum(got) <= guard.LARGEST + len(part)
+
+
 class Seen(HTMLParser):
     """What a browser would make of a page."""
 
@@ -209,7 +226,6 @@ def test_our_own_page_fetches_nothing_from_elsewhere_and_makes_no_markup():
 
 def test_agents_are_answered_over_http_as_well(site):
     pytest.importorskip("mcp", reason='the extra is not installed: pip install "reatt[mcp]"')
-    import anyio
     import httpx2
     from mcp import Client
     from mcp.client.streamable_http import streamable_http_client

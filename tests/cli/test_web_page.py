@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import json
 import os
 import shutil
 import tempfile
@@ -107,6 +108,20 @@ def test_an_attackers_text_is_text_and_marks_fall_where_they_should(page):
     assert page.value("document.querySelectorAll('img, script, i').length") == 0
     assert ATTACK in page.value("document.getElementById('here').textContent")
     assert page.value("document.title").endswith("<i>zebra.md")
+
+
+def test_lines_that_were_broken_to_be_short_flow_on_and_lists_stay_lists(page):
+    long = "x" * 59
+    texts = [
+        f"{long}y\nand on",
+        f"{long}y\n2. second",
+        f"{long}y\n- point",
+        f"{long}y\n  inner",
+        "short\nline",
+        f"{long}y\n\nnext",
+    ]
+    shown = page.value(f"JSON.stringify({json.dumps(texts)}.map(flowing))")
+    assert json.loads(shown) == [f"{long}y and on", *texts[1:]]
 
 
 def test_the_policy_forbids_whatever_could_be_made_to_run(page):

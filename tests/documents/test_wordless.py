@@ -77,6 +77,15 @@ def test_headings_and_pages_move_with_the_words(parts: list[str]) -> None:
             assert page == heading
 
 
+@pytest.mark.parametrize("end", ["AAAA! no", "-----END-----", ""])
+def test_lines_of_data_are_found_once_whatever_follows_them(end: str) -> None:
+    lines = "A" * 76 + "\n"
+    text = f"Words.\n{lines * 60_000}{end}\n"  # minutes if every line looked for the end of all
+    content = without_data(Content("", text))
+    assert content.text.split() == ["Words.", "…", *end.split()]
+    assert content.text.count("\n") == text.count("\n")
+
+
 def test_a_file_that_is_nothing_but_data_holds_no_text(tmp_path: Path) -> None:
     (tmp_path / "a.b64").write_text(LINES)
     with pytest.raises(EmptyDocument, match="nothing but data"):
@@ -113,3 +122,17 @@ def test_what_people_write_is_for_people(name: str, head: bytes) -> None:
 
 def test_the_examples_in_docstrings_hold() -> None:
     assert doctest.testmod(wordless).failed == 0
+
+
+@given(
+    st.lists(
+        st.sampled_from(["Ada has a cat.\n", "Bo.\n", LINES, "> x y\n", f"t {BASE64}\n", PEM, "\n", "a" * 70 + "\n"])
+    )
+)
+def test_a_text_is_searched_in_windows_as_in_one_piece(parts: list[str]) -> None:
+    content, told = Content("", "".join(parts)), list[int]()
+    whole = without_data(content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wordless, "_WINDOW", 7)
+        assert without_data(content, lambda: told.append(1)) == whole
+    assert bool(told) == bool(content.text)

@@ -25,7 +25,7 @@ from disk import Change, Disk, read_log
 from reatt_store.errors import NoStore, StoreError
 from reatt_store.library import Chunk, Document, Draft, Library, Problem, Writer
 from reatt_store.records import Outcome
-from reatt_store.segments import draft
+from reatt_store.vectors.segments import draft
 
 faults = ctypes.CDLL(sys.argv[1])
 work_folder = Path(sys.argv[2])

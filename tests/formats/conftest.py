@@ -200,7 +200,7 @@ def pdf(*pages):
 def rtf(body, end="}"):
     head = (
         r"{\rtf1\ansi\ansicpg1252\uc1{\fonttbl{\f0\fcharset0 Arial;}{\f1\fcharset204 A;}{\f2\fcharset128 M;}}"
-        r"{\stylesheet{\s0 Normal;}{\s1\outlinelevel0 \'dcberschrift;}{\*\cs9 Letters;}}{\header \pard Page \par}"
+        r"{\stylesheet{\s0 Normal;}{\s1\outlinelevel0 \'dcberschrift;}{\*\cs9 Letters;}}{\header \pard Page \chpgn\par}"
         r"{\info{\title Staff handbook}{\author Ada}}{\*\generator Riched20}{\colortbl;\red0\green0\blue0;}"
     )
     return (head + body.replace("CITED", CITED).replace("FILLER", FILLER) + end).encode("latin-1")
@@ -362,7 +362,7 @@ SAMPLES = [
     Sample("cyrillic.rtf", rtf(r"{\f1 \'ce\'f2\'ef\'f3\'f1\'ea} leave\par"), "rtf", cited="Отпуск leave"),
     Sample("kanji.rtf", rtf(r"{\f2 \'8fT\'8a\'d4} weeks\par"), "rtf", cited="週間 weeks"),
     Sample("table.rtf", rtf(r"\trowd\intbl Leave\cell CITED\cell\row\pard Then\par"), "rtf", cited=f"Leave\t{CITED}"),
-    Sample("notes.rtf", rtf(r"Leave{\super\chftn}{\footnote CITED} is.\par"), "rtf", cited=f"Leave is.\n\n{CITED}"),
+    Sample("notes.rtf", rtf(r"Leave{\super\chftn}{\footnote CITED} is.\par"), "rtf", cited=f"[1] is.\n\n[1] {CITED}"),
     Sample("box.rtf", rtf(r"{\shp{\*\shpinst\shpleft0{\shptxt CITED\par}}}Out\par"), "rtf"),
     Sample("link.rtf", rtf(r"{\v no}{\field{\*\fldinst no}{\fldrslt CITED}}\bin3 }}} x"), "rtf", cited=f"{CITED} x"),
     Sample("cut.rtf", rtf(r"CITED\par {\b and", end=""), "rtf"),
@@ -428,12 +428,12 @@ HOSTILE = [
     Sample("bomb.ods", opendocument("spreadsheet", "<table:table>" + " " * 60_000_000), error="ARCHIVE_LIMIT"),
     Sample("empty.rtf", rtf(""), error="EMPTY"),
     Sample("old.wri", b"\x31\xbe\0\0" + bytes(600), error="NOT_TEXT"),
-    Sample("archive.zip", zipped({"a.bin": b"\0\1\2" * 99, "b.zip": zipped({"a.txt": CITED})}), error="EMPTY"),
+    Sample("archive.zip", zipped({"a.bin": b"\0\1\2" * 99, "b.zip": zipped({"a.bin": b"\0\1\2" * 99})}), error="EMPTY"),
     Sample("program.jar", zipped({"a.txt": CITED}), error="NOT_TEXT"),
     Sample("bomb.zip", zipped({"a.txt": "a" * 60_000_000}), error="ARCHIVE_LIMIT"),
     Sample("bomb.txt.gz", gzip.compress(b"a" * 60_000_000), error="ARCHIVE_LIMIT"),
     Sample("cut.txt.gz", gzip.compress(CITED.encode())[:-9], error="UNREADABLE"),
-    Sample("packed.gz", gzip.compress(gzip.compress(CITED.encode())), error="NOT_TEXT"),
+    Sample("packed.gz", gzip.compress(gzip.compress(gzip.compress(CITED.encode()))), error="NOT_TEXT"),
     Sample("old.doc", b"\xd0\xcf\x11\xe0" + bytes(600), error="NOT_TEXT"),
     Sample("deep.ipynb", b"[" * 60_000, error="PARSE_LIMIT"),
     Sample("deeper.ipynb", b"[" * 900_000, error="PARSE_LIMIT"),

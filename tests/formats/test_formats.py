@@ -46,12 +46,13 @@ def test_a_hostile_file_is_refused_by_name_and_fast(tmp_path, hostile):
 
 
 def test_the_corpus_has_every_kind_thirty_formats_and_150_files(corpus):
-    assert {sample.kind for sample in corpus} - {""} == {*KINDS, "record"} - {"records"}
+    elsewhere = {"records", "picture"}  # the latter needs an extra: tests/parsers/test_ocr.py
+    assert {sample.kind for sample in corpus} - {""} == {*KINDS, "record"} - elsewhere
     assert len({sample.name.rpartition(".")[2] for sample in corpus if sample.kind}) >= 30
     assert len({sample.data for sample in corpus}) >= 150
 
 
-RAW = {"text", "code", "markdown", "rst", "org", "csv"}
+RAW = {"text", "code", "markdown", "rst", "org"}
 
 
 def test_offsets_of_a_raw_format_count_the_characters_of_the_file(tmp_path, sample):
@@ -118,7 +119,7 @@ def test_time_and_output_of_a_parser_are_limited(tmp_path, corpus):
     with pytest.raises(ParseLimit, match="more than"):
         parse(tmp_path, samples["rules.docx"], ReadLimits(output=500))
     with pytest.raises(ParseLimit, match="longer than"):
-        parse(tmp_path, samples["rules.docx"], ReadLimits(seconds=0.001))
+        parse(tmp_path, samples["rules.docx"], ReadLimits(seconds=0.00001))
 
 
 @pytest.mark.parametrize("name", ["a.docx", "a.eml", "a.ipynb", "a.epub"])

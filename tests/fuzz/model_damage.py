@@ -9,6 +9,7 @@ ODD = [
     0, -1, 1, 2, 3, 7, 10**3, 10**6, 2**31, 2**63, 10**18, 10**400, 0.5, -0.5, 1e-300, 1e300, math.nan, math.inf, None,
     True, False, "", "abc", "1", [], [[]], {}, {"a": 1}, [1, 2], "\0", "\ud800", "\x1b[31m", "n" * 300, "../../up",
 ]  # fmt: skip
+LARGE = 100_000_000  # bytes; a larger file is one that was made hollow
 TYPES = ["F64", "F32", "F16", "BF16", "I8", "I64", "U8", "BOOL", "F8_E4M3", "F4", "C64", ""]
 FILES = ["config.json", "tokenizer.json", "model.safetensors"]
 
@@ -19,8 +20,15 @@ def damaged(pick, folder, outside):
 
 
 def _file(pick, folder):
-    there = sorted(path for path in folder.iterdir() if path.is_file() and not path.is_symlink())
+    there = sorted(
+        path for path in folder.iterdir() if path.is_file() and not path.is_symlink() and path.stat().st_size < LARGE
+    )
     return pick.choice(there) if there else None
+
+
+def _content(file):
+    """Read a file that was not made hollow."""
+    return file.read_bytes() if file.stat().st_size < LARGE else b""
 
 
 def bits(pick, folder, outside):
@@ -109,7 +117,7 @@ def header(pick, folder, outside):
     """Change what the weights' file says of them: types, shapes, places, its own length."""
     file = folder / "model.safetensors"
     try:
-        content = file.read_bytes()
+        content = _content(file)
         (length,) = struct.unpack("<Q", content[:8])
         said = json.loads(content[8 : 8 + length])
         name = pick.choice(sorted(said))
@@ -131,7 +139,7 @@ def numbers(pick, folder, outside):
     """Overwrite some weights by odd numbers."""
     file = folder / "model.safetensors"
     try:
-        content = bytearray(file.read_bytes())
+        content = bytearray(_content(file))
         (length,) = struct.unpack("<Q", content[:8])
         start = 8 + min(length, len(content))
         for _ in range(pick.choice((1, 5, 2000))):

@@ -11,7 +11,7 @@ import resource
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +59,7 @@ def _answered(request: dict) -> dict:
     if request["warm"]:
         os.environ.update(request["environment"])
         for call in request["calls"]:
-            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            with chdir(request["folder"]), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
                 reatt_cli.app.run(call)
         gc.freeze()  # forks then share what was loaded
         return {"codes": [], "status": 0, "peak": 0, "said": ""}
@@ -106,7 +106,7 @@ if __name__ == "__main__":
 
     import reatt_cli.app
     from reatt.weights.foreign import adding
-    from reatt_store import nearest
+    from reatt_store.vectors import nearest
     from tests.fuzz.near import Near
 
     adding.Child = Near

@@ -12,7 +12,7 @@ import torch
 
 from reatt.model.backbone import ChunkText, Limits
 from reatt.weights import models
-from reatt_store.segments import quantise
+from reatt_store.vectors.segments import quantise
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 QUESTIONS = (EXAMPLES / "questions.txt").read_text().splitlines()[:12]

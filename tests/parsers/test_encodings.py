@@ -1,5 +1,6 @@
 """Laws of decoding: what is text is read as it was written."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reatt.documents.reader import FoundFile, ReadLimits, Text, read
-from reatt.parsers.encodings import decode
+from reatt.parsers.encodings import Undecodable, decode
 from reatt_store.errors import NotText
 
 
@@ -34,6 +35,55 @@ LATIN = "Der Müller aß süße Äpfel – “très bien”, déjà vu, señor. 
 )
 def test_the_encoding_is_found(text: str, encoding: str) -> None:
     assert decode(text.encode(encoding)).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "encodings"),
+    [
+        ("Zażółć gęślą jaźń. Pan Łukasz mieszka w Łodzi, a jego żona w szkole.", "cp1250 iso8859-2 cp852"),
+        ("SPÓŁKA ŻÓŁĆ, ŁÓDŹ, UL. ŚWIĘTA 5. Biuro jest w Łodzi.", "cp1250 iso8859-2"),
+        ("Příliš žluťoučký kůň. Klíč od sklepa má paní Nováková.", "cp1250 iso8859-2 cp852"),
+        ("A könyvtár kulcsa Szűcs Ernőnél van; az ajtó jövő héten újra nyílik.", "cp1250 iso8859-2"),
+        ("Ključ drži gospođa Šarić, a žena joj čuva kuću.", "cp1250 iso8859-2"),
+        ("Şoför İstanbul'da bekliyor; anahtar Ayşe Yılmaz'da. Ağaç çok güzel.", "cp1254"),
+        ("Raktas yra pas Žygį; ąžuolas auga prie mūsų šulinio, čia pat.", "cp1257"),
+        ("Der Schlüssel hängt am Haken – “neben” der Tür, 5 m² groß. ½ Tag, 3 € für Größe 5.", "cp1252"),
+        ("Lykillinn er hjá Þórði í Reykjavík, það er rétt.", "cp1252"),
+        ("Bjørn møtte Hélène på søndag, og så à la carte.", "cp1252"),
+        ("A chave está com João; não há ninguém lá às três.", "cp1252"),
+        ("La clé de l’hôtel – «très belle» – coûte 5 €, dit Noël.", "cp1252 mac_roman"),
+        ("Straße in Köln, Größe 5", "cp1252 mac_roman cp850"),
+        ("It’s “here” – 5 m² at 20 °C ± 1, £3.", "cp1252"),
+        ("図書館は月曜日に休みます。鍵は田中さんです。", "euc-jp shift-jis iso-2022-jp"),
+        ("Ключ от сарая лежит под камнем.", "utf-16-le utf-16-be koi8-r cp1251"),
+        ("图书馆星期一上午九点开门，下午五点关门。\n", "utf-16-le utf-16-be gbk"),
+        ("Η βιβλιοθήκη ανοίγει στις εννέα το πρωί.", "utf-16-le utf-16-be iso8859-7"),
+        ("הספרייה נפתחת בשעה תשע בבוקר ונסגרת בחמש.", "utf-16-le utf-16-be cp1255"),
+    ],
+)
+def test_a_sentence_is_enough_to_find_the_encoding(text: str, encodings: str) -> None:
+    assert {name: decode(text.encode(name)).text for name in encodings.split()} == dict.fromkeys(
+        encodings.split(), text
+    )
+
+
+def test_stray_bytes_and_nuls_lose_no_line_of_a_log(tmp_path: Path) -> None:
+    """A log with both was refused: what has NULs had to be UTF-8."""
+    log = (
+        b"10:00 \x1b[31mERROR\x1b[0m user=\xff\xfe caf\xc3\xa9 \xe2\x9c\x93" + b" the disk is full" * 9 + b"\0\0\nend\n"
+    )
+    [text] = read_bytes(tmp_path, "a.log", log)
+    assert text.text.startswith("10:00 ERROR user=\ufffd\ufffd café ✓ the disk")
+    assert text.text.endswith("full  \nend\n")
+    assert "2 NUL bytes" in text.warnings[0]
+    assert "2 broken bytes" in text.warnings[0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_noise_is_no_text_in_any_encoding(seed: int) -> None:
+    noise = random.Random(seed).randbytes(4000)
+    with pytest.raises(Undecodable):
+        decode(noise)
 
 
 @given(st.text(max_size=300))

@@ -1,5 +1,7 @@
 """Laws of mail: what a mail program shows is read, the richest alternative, and every message of a mailbox."""
 
+import base64
+import quopri
 from pathlib import Path
 
 import pytest
@@ -105,6 +107,74 @@ def test_a_forwarded_message_is_read_with_its_heads(body: str) -> None:
     assert content.title == "Order"
 
 
+@pytest.mark.parametrize("encoding", ["base64", "quoted-printable", "8bit"])
+def test_a_forwarded_message_that_was_encoded_is_read(encoding: str) -> None:
+    inner = message(part(SHOWN), "Inner")
+    data = {"base64": base64.encodebytes, "quoted-printable": quopri.encodestring}.get(encoding, bytes)(inner)
+    head = f'Content-Type: message/rfc822; name="a.eml"\nContent-Transfer-Encoding: {encoding}\n\n'
+    text = text_of(many("mixed", part("See below."), head + data.decode()))
+    assert "Subject: Inner\nFrom: Ada <ada@example.org>" in text
+    assert text.endswith(SHOWN)
+
+
+def test_a_message_that_is_only_a_message_is_read() -> None:
+    assert text_of(forwarded(part(SHOWN))).endswith(SHOWN)
+
+
+EVENT = (
+    "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20240912T140000\nSUMMARY:Harvest\nLOCATION:Granary 4\n"
+    "END:VEVENT\nEND:VCALENDAR"
+)
+INVITED = "Harvest\nWhen: 2024-09-12 14:00\nWhere: Granary 4"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        part(EVENT, "text/calendar; method=REQUEST"),
+        many("alternative", part("You are invited."), part(EVENT, 'text/calendar; method=REQUEST; name="invite.ics"')),
+        many("alternative", part("a"), part("<p>a</p>", "text/html"), part(EVENT, "text/calendar")),
+        many("mixed", many("alternative", part("a"), part(EVENT, "text/calendar"), boundary="c"), part("b")),
+        many("mixed", forwarded(part(EVENT, "text/calendar"))),
+    ],
+)
+def test_an_invitation_is_read_where_it_is_shown(body: str) -> None:
+    content = mail(message(body))
+    assert INVITED in content.text
+    assert "BEGIN:" not in content.text
+    assert content.headings == ((content.text.index(INVITED), "Harvest"),)
+
+
+def test_a_card_is_read_where_it_is_shown() -> None:
+    card = part("BEGIN:VCARD\nFN:Mia Falk\nTEL;TYPE=work:555 0182\nEND:VCARD", "text/x-vcard")
+    assert text_of(many("mixed", part("Hello."), card)).endswith("Mia Falk\nTelephone (work): 555 0182")
+
+
+def test_the_reason_why_a_letter_came_back_is_read() -> None:
+    state = (
+        "\n\nReporting-MTA: dns; mx.example.org\n\nFinal-Recipient: rfc822; z@example.org\nDiagnostic-Code: 552 full\n"
+    )
+    heads = "\n\nSubject: Our offer\nX-Id: 7\nTo: z@example.org\n"
+    text = text_of(
+        many("report", part("Sorry."), "Content-Type: message/delivery-status" + state,
+             "Content-Type: text/rfc822-headers" + heads)
+    )  # fmt: skip
+    assert text.endswith(
+        "Sorry.\n\nReporting-Mta: dns; mx.example.org\n\nFinal-Recipient: rfc822; z@example.org\n"
+        "Diagnostic-Code: 552 full\n\nSubject: Our offer\nTo: z@example.org"
+    )
+
+
+@pytest.mark.parametrize(
+    ("encoding", "declared"), [("koi8-r", ""), ("cp1251", ""), ("koi8-r", "koi8-r"), ("utf-8", "")]
+)
+def test_heads_in_an_encoding_that_nobody_names_are_read_as_the_text_is(encoding: str, declared: str) -> None:
+    kind = f"Content-Type: text/plain; charset={declared}\n" if declared else ""
+    words = "Ключ от сарая лежит под третьим камнем у колодца."
+    data = f"From: Ирина <i@example.org>\nSubject: Ключ\n{kind}\n{words}\n".encode(encoding)
+    assert mail(data).text == f"Subject: Ключ\nFrom: Ирина <i@example.org>\n\n{words}"
+
+
 def test_attachments_are_named() -> None:
     attached = part("secret", more='Content-Disposition: attachment; filename="notes.txt"\n')
     text = text_of(
@@ -168,3 +238,12 @@ def test_files_of_apple_mail_and_saved_pages_are_read(tmp_path: Path) -> None:
     assert text.text.endswith(SHOWN)
     page = message(many("related", part(PAGE, "text/html", "Content-Location: http://a\n"), part("x", "text/css")))
     assert [text.text.endswith(SHOWN) for text in read_bytes(tmp_path, "a.mht", page)] == [True]
+
+
+def test_control_characters_lose_no_message() -> None:
+    """Found by fuzzing: a part that a bad disk wrote into made the whole message unreadable."""
+    noise = "".join(map(chr, range(1, 9))) * 40
+    found = mail(message(part(f"{SHOWN} {noise}\n{LETTER}"), subject=f"Order {noise}"))
+    assert SHOWN in found.text
+    assert LETTER in found.text
+    assert found.title == "Order"

@@ -1,7 +1,10 @@
 """Laws of documents and slides: what the program draws around and beside the text is read, each text once."""
 
+import doctest
+
 import pytest
 
+from reatt.parsers.office import symbols
 from reatt.parsers.office.slides import pptx as read_slides
 from reatt.parsers.office.word import docx as read_document
 from tests.parsers.office_made import CHART, docx, p, pptx, shape
@@ -148,3 +151,46 @@ def test_the_numbers_of_a_list_on_a_slide_are_counted(properties: str, text: str
 def test_comments_on_a_slide_are_read() -> None:
     content = read_slides(pptx(shape("One"), comments="<p:cm><p:text>Ask Ravi</p:text></p:cm>"))
     assert content.text == "One\n\nComment: Ask Ravi"
+
+
+def cell(text: str, more: str = "") -> str:
+    return f"<w:tc><w:tcPr>{more}</w:tcPr>{p(text)}</w:tc>"
+
+
+def test_cells_that_are_joined_keep_the_columns_of_those_beside_them() -> None:
+    rows = [
+        cell("Item") + cell("Price", '<w:gridSpan w:val="2"/>') + cell("Note"),
+        cell("", "<w:vMerge/>") + cell("Adult") + cell("Child") + cell("an hour"),
+        '<w:trPr><w:gridBefore w:val="3"/></w:trPr>' + cell("late"),
+    ]
+    table = "".join(f"<w:tr>{row}</w:tr>" for row in rows)
+    assert text_of(f"<w:tbl>{table}</w:tbl>") == "Item\tPrice\t\tNote\n\tAdult\tChild\tan hour\n\t\t\tlate"
+
+
+def test_how_signs_are_read_aloud_stands_behind_them() -> None:
+    def run(text: str) -> str:
+        return f"<w:r><w:t>{text}</w:t></w:r>"
+
+    ruby = f"<w:ruby><w:rt>{run('とうきょう')}</w:rt><w:rubyBase>{run('東京')}</w:rubyBase></w:ruby>"
+    assert text_of(f"<w:p><w:r>{ruby}</w:r>{run('に行く')}</w:p>") == "東京(とうきょう)に行く"
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ('<w:checkBox><w:default w:val="0"/><w:checked/></w:checkBox>', "[x]"),
+        ('<w:checkBox><w:default w:val="1"/><w:checked w:val="0"/></w:checkBox>', "[ ]"),
+        ('<w:checkBox><w:default w:val="1"/></w:checkBox>', "[x]"),
+        ('<w:ddList><w:result w:val="1"/><w:listEntry w:val="Oak"/><w:listEntry w:val="Ash"/></w:ddList>', "Ash"),
+        ('<w:ddList><w:listEntry w:val="Oak"/><w:listEntry w:val="Ash"/></w:ddList>', "Oak"),
+    ],
+)
+def test_fields_of_old_forms_show_what_is_chosen(field: str, text: str) -> None:
+    code = f'<w:fldChar w:fldCharType="begin"><w:ffData>{field}</w:ffData></w:fldChar>'
+    assert text_of(f"<w:p><w:r><w:t>Wood: </w:t></w:r><w:r>{code}</w:r></w:p>") == f"Wood: {text}"
+
+
+def test_signs_of_fonts_without_letters_are_written() -> None:
+    signs = '<w:sym w:font="Wingdings" w:char="F0FE"/><w:sym w:font="Symbol" w:char="F061"/>'
+    assert text_of(f"<w:p><w:r>{signs}<w:t>x</w:t></w:r></w:p>") == "☑αx"
+    assert doctest.testmod(symbols).failed == 0

@@ -1,7 +1,10 @@
 """Laws of OpenDocument: what its programs show is read, as it is of Office's files."""
 
+from pathlib import Path
+
 import pytest
 
+from reatt.documents.reader import FoundFile, read
 from reatt.parsers.office.opendocument import odp, ods, odt
 from tests.parsers.office_made import zipped
 
@@ -112,3 +115,69 @@ def test_a_slide_is_a_page_with_its_notes() -> None:
     content = odp(opened(f"<draw:page>{p('One')}{notes}</draw:page><draw:page>{p('Two')}</draw:page>"))
     assert content.text == "One\nSmile.\n\nTwo"
     assert content.pages == (0, 12)
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ('office:value-type="float" office:value="4.3499999999999996"', "4.35"),
+        ('office:value-type="percentage" office:value="0.19"', "19%"),
+        ('office:value-type="date" office:date-value="2024-05-03T00:00:00"', "2024-05-03"),
+        ('office:value-type="boolean" office:boolean-value="true"', "TRUE"),
+        ('office:value-type="string" office:string-value="oar"', "oar"),
+        ('table:formula="of:=SUM([.A1:.A2])"', "=SUM([.A1:.A2])"),
+    ],
+)
+def test_a_cell_without_a_text_shows_its_value(cell: str, text: str) -> None:
+    content = ods(opened(f"<table:table><table:table-row><table:table-cell {cell}/></table:table-row></table:table>"))
+    assert content.text == text
+    assert bool(content.warnings) == ("formula" in cell)
+
+
+def test_comments_and_superscripts_of_sheets_are_read() -> None:
+    up = '<style:style style:name="U"><style:text-properties style:text-position="super 58%"/></style:style>'
+    note = f"<office:annotation><dc:creator>Al</dc:creator><dc:date>2024</dc:date>{p('Why?')}</office:annotation>"
+    cells = f"<table:table-cell>{p('a')}</table:table-cell><table:table-cell>{note}"
+    cells += p('10<text:span text:style-name="U">6</text:span>') + "</table:table-cell>"
+    text = ods(opened(f"{up}<table:table><table:table-row>{cells}</table:table-row></table:table>")).text
+    assert text == "a\t10^6\n\nComment on B1: Why?"
+
+
+def test_cells_that_are_joined_keep_the_columns_of_those_beside_them() -> None:
+    wide = (
+        f'<table:table-cell table:number-columns-spanned="2">{p("Price")}</table:table-cell><table:covered-table-cell/>'
+    )
+    rows = [wide, "".join(f"<table:table-cell>{p(each)}</table:table-cell>" for each in ("12", "6"))]
+    rows = [f"<table:table-row>{each}<table:table-cell>{p('n')}</table:table-cell></table:table-row>" for each in rows]
+    assert text_of(f"<table:table>{''.join(rows)}</table:table>") == "Price\t\tn\n12\t6\tn"
+
+
+def test_a_date_in_the_text_is_read_and_that_of_a_comment_is_not() -> None:
+    note = f"<office:annotation><dc:date>2024-05-01</dc:date>{p('Why?')}</office:annotation>"
+    assert text_of(p(f"Wick, <text:date>1 May 2024</text:date>{note}")) == "Comment: Why?\n\nWick, 1 May 2024"
+
+
+def test_how_signs_are_read_aloud_stands_behind_them() -> None:
+    ruby = "<text:ruby><text:ruby-base>東京</text:ruby-base><text:ruby-text>とうきょう</text:ruby-text></text:ruby>"
+    assert text_of(p(f"{ruby}に行く")) == "東京(とうきょう)に行く"
+
+
+@pytest.mark.parametrize(("kind", "format"), [("odt", "text"), ("ods", "spreadsheet"), ("odp", "presentation")])
+@pytest.mark.parametrize("name", ["a.xml", "a.fodt", "a"])
+def test_a_flat_file_is_read_as_an_archive_is(tmp_path: Path, kind: str, format: str, name: str) -> None:
+    table = (
+        f"<table:table><table:table-row><table:table-cell>{p('Oar')}</table:table-cell></table:table-row></table:table>"
+    )
+    body = {"odt": p("Oar"), "ods": table, "odp": f"<draw:page>{p('Oar')}</draw:page>"}[kind]
+    picture = "<draw:image><office:binary-data>iVBORw0KGgo</office:binary-data></draw:image>"
+    edges = f"<office:master-styles><style:header>{p('Above')}</style:header></office:master-styles>"
+    flat = (
+        f'<?xml version="1.0"?>\n<office:document {SPACES} '
+        f'office:mimetype="application/vnd.oasis.opendocument.{format}">'
+        f"<office:meta><dc:title>Fees</dc:title></office:meta>{edges}"
+        f"<office:body>{body.replace('Oar', 'Oar' + picture)}</office:body></office:document>"
+    )
+    (tmp_path / name).write_text(flat)
+    [text] = read(FoundFile(tmp_path / name, explicit=True))
+    assert (text.kind, text.title) == (kind, "Fees")
+    assert text.text == ("Above\n\nOar" if kind == "odt" else "Oar")

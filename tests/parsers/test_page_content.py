@@ -179,3 +179,43 @@ def test_names_of_columns_stand_before_their_values_unless_they_are_far_longer()
     assert html(plain).text.splitlines()[1] == "Ladder 7, wood\tAda Quist"
     long = page.replace("Thing", "The things that are kept in the boat house by the club")
     assert html(long).text.splitlines()[1] == "Ladder 7, wood\tAda Quist"
+
+
+def test_a_cell_that_reaches_below_the_end_of_a_short_row_ends_where_it_should() -> None:
+    head = "<tr><th rowspan=2>Item<th colspan=2>Price<th rowspan=2>Note<tr><th>Adult<th>Child"
+    rows = "<tr><td>Boat<td>12<td>6<td>an hour<tr><td>Kayak<td>9<td><td>a day"
+    text = html(f"<table>{head}{rows}</table>").text
+    assert text == "Item\tPrice\t\tNote\n\tAdult\tChild\nBoat\t12\t6\tan hour\nKayak\t9\t\ta day"
+
+
+@pytest.mark.parametrize("box", ["div", "span"])
+def test_a_table_that_is_made_of_other_elements_has_rows_and_cells(box: str) -> None:
+    def row(kind: str, *cells: str) -> str:
+        return f"<{box} role=row>{''.join(f'<{box} role={kind}>{cell}</{box}>' for cell in cells)}</{box}>"
+
+    rows = row("columnheader", "Town", "Mayor") + row("cell", "Norden", "Eike Hals")
+    assert html(f"<{box} role=table>{rows}</{box}>").text == "Town\tMayor\nNorden\tEike Hals"
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<ruby>東京<rp>(</rp><rt>とうきょう</rt><rp>)</rp></ruby>に行く", "東京(とうきょう)に行く"),
+        ("<ruby>漢<rt>かん</rt>字<rt>じ</rt></ruby>を読む", "漢字(かんじ)を読む"),
+        ("<ruby><rb>漢</rb><rb>字</rb><rt>かん</rt><rt>じ</rt></ruby>", "漢字(かんじ)"),
+        ("<ruby>漢</ruby>", "漢"),
+        ("<ruby><ruby>漢<rt>かん</rt></ruby>字<rtc><rt>じ</rt></rtc></ruby>です", "漢(かん)字(じ)です"),
+    ],
+)
+def test_how_signs_are_read_aloud_parts_no_word(page: str, text: str) -> None:
+    assert html(f"<p>{page}</p>").text == text
+
+
+LINKS = "".join(f"<li><a href=/{n}>Supplier {n}</a>" for n in range(6))
+
+
+@pytest.mark.parametrize("called", ["class=menu", "id=sidebar", "class='list contents'"])
+def test_a_list_of_links_in_the_text_is_content_whatever_it_is_called(called: str) -> None:
+    page = f"<main><h1>Suppliers</h1><p>We buy from:</p><ul {called}>{LINKS}</ul></main>"
+    assert "Supplier 3" in html(page).text
+    assert "Supplier 3" not in html(f"<ul {called}>{LINKS}</ul><main><h1>Suppliers</h1><p>We buy.</p></main>").text

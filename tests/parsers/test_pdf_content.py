@@ -195,6 +195,12 @@ def test_numbers_that_do_not_count_the_pages_stay(last: list[str]) -> None:
     assert [page.split("\n")[-1] for page in said_once(pages)] == last
 
 
+@pytest.mark.parametrize("head", ["Invoice No. {}", "Rechnung Nr. 2024-{}", "Employee: {}", "Room {} of the inn"])
+def test_numbers_of_bills_that_follow_each_other_are_no_page_numbers(head: str) -> None:
+    pages = [f"{head.format(1001 + n)}\nDue {'abcd'[n]}" for n in range(4)]
+    assert said_once(pages) == pages
+
+
 def test_two_pages_are_too_few_for_a_head() -> None:
     assert said_once(book(2)) == book(2)
 

@@ -21,7 +21,7 @@ from reatt.documents.ahead import LOOK, Ahead
 from reatt.documents.reader import FoundFile, ReadLimits, read
 from reatt.parsers import pool, registry
 from reatt.parsers.pool import POOL, Allowance, Request
-from reatt.parsers.sandbox import Crashed
+from reatt.parsers.sandbox import Crashed, read_message
 from reatt_store.errors import ArchiveLimit, DocumentError, NotText, ParseLimit, RecordFormat, TooBig
 
 QUADRATIC = b"<html><body>some text" + b"<ul>text" * 3000 + b"<a>x</a>" * 3000 + b"</body></html>"
@@ -176,10 +176,10 @@ def test_the_record_of_such_a_parser_is_checked(record):
         list(registry.record({"record": record}))
 
 
-def test_what_is_no_message_is_a_crash(tmp_path):
+def test_what_is_no_message_is_a_crash():
     for line in (b"{", b"[1]", b"[" * 100_000, b"\xff"):
         with pytest.raises(Crashed):
-            pool._object(line)
+            read_message(line)
 
 
 def alive(process):
@@ -273,3 +273,39 @@ def test_a_compressed_file_that_is_cut_is_told(tmp_path):
     with pytest.raises(RecordFormat, match="cut off"):
         list(read(found(tmp_path, "a.jsonl.gz", packed[:-2000])))
     assert len(list(read(found(tmp_path, "b.jsonl.gz", packed + packed)))) == 20_000
+
+
+class Stop(Exception):
+    """Stands for Ctrl-C."""
+
+
+def test_whoever_waits_for_a_busy_parser_can_stop_it(tmp_path):
+    """Else Ctrl-C waits until a workbook of 100,000 rows is read."""
+    told = []
+
+    def heard(done, total):
+        told.append((done, total))
+        if len(told) == 2:
+            raise Stop
+
+    with pytest.raises(Stop):
+        list(read(found(tmp_path, "n.html", QUADRATIC), ReadLimits(seconds=60, on_page=heard)))
+    assert told == [(0, 0), (0, 0)]
+
+
+def test_a_parser_that_waits_for_a_processor_gets_the_time_that_it_may_work(monkeypatch):
+    patience, now = pool._Patience(os.getpid(), 10.0), time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 11)
+    monkeypatch.setattr(pool, "worked", lambda _: (patience._worked or 0) + 4)
+    assert not patience.over()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 18)
+    monkeypatch.setattr(pool, "worked", lambda _: (patience._worked or 0) + 10)
+    assert patience.over()
+
+
+def test_a_parser_that_does_nothing_is_not_waited_for_for_ever(monkeypatch):
+    patience, now = pool._Patience(os.getpid(), 10.0), time.monotonic()
+    for later, over in ((11, False), (95, False), (101, True)):
+        monkeypatch.setattr(time, "monotonic", lambda later=later: now + later)
+        monkeypatch.setattr(pool, "worked", lambda _: patience._worked)
+        assert patience.over() is over

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reatt.documents.reader import FoundFile, ReadLimits, Text, read
-from reatt.parsers.record_fields import Seen, parts, text_of
+from reatt.parsers.records.fields import Seen, parts, text_of
 from reatt_store.errors import RecordFormat
 
 CHAT = """\
@@ -138,6 +138,22 @@ def test_lines_that_cannot_be_read_are_named(tmp_path: Path, lines: str, fields:
 def test_ids_that_repeat_are_no_ids_and_no_line_is_lost(tmp_path: Path) -> None:
     lines = '{"id": "ada", "msg": "first words"}\n{"id": "ada", "msg": "other words"}\n'
     assert [text.external_id for text in read_lines(tmp_path, lines)] == ["1", "2"]
+
+
+def test_a_named_field_holds_the_id_and_of_equal_ones_the_last_line_counts(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(
+        '{"k": {"n": 1}, "text": "old"}\n{"k": {"n": 2}, "text": "b"}\n{"k": {"n": 1}, "text": "new"}\n'
+    )
+    texts = list(read(FoundFile(tmp_path / "a.jsonl", explicit=True), ReadLimits(id_field="k.n")))
+    assert [(text.external_id, text.text) for text in texts] == [("2", "b"), ("1", "new")]
+    assert texts[1].warnings == ("a.jsonl:3: k.n '1' again; it replaces line 1",)
+
+
+@pytest.mark.parametrize(("lines", "said"), [(CHAT, "user"), ('{"text": "a"}\n', "user")])
+def test_a_line_without_the_named_id_is_refused(tmp_path: Path, lines: str, said: str) -> None:
+    (tmp_path / "a.jsonl").write_text(lines + '{"text": "b", "message": "two words"}\n')
+    with pytest.raises(RecordFormat, match=rf'a\.jsonl:\d: no "{said}"'):
+        list(read(FoundFile(tmp_path / "a.jsonl", explicit=True), ReadLimits(id_field="user")))
 
 
 def test_a_line_nested_deeply_is_read(tmp_path: Path) -> None:

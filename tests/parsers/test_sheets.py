@@ -191,3 +191,29 @@ def test_the_examples_in_docstrings_hold() -> None:
     assert result.attempted
     assert not result.failed
     assert doctest.testmod(tables).failed == 0
+
+
+def test_a_superscript_in_a_cell_is_no_digit_of_the_number_before_it() -> None:
+    up = '<rPr><vertAlign val="superscript"/></rPr>'
+    rich = f"<r><t>10</t></r><r>{up}<t>6</t></r><r><t> a day</t></r>"
+    assert lines(f'<row><c t="inlineStr"><is>{rich}</is></c></row>') == ["10^6 a day"]
+    shared = {
+        "xl/_rels/w.xml.rels": relations(("worksheet", "s.xml"), ("sharedStrings", "t.xml")),
+        "xl/t.xml": f"<sst><si>{rich}</si></sst>",
+    }
+    assert lines('<row><c t="s"><v>0</v></c></row>', beside=shared) == ["10^6 a day"]
+
+
+def test_a_formula_that_was_never_counted_is_no_zero() -> None:
+    """Libraries that cannot count write 0, and tell the program to count when it opens the file."""
+    told = '<sheets><sheet name="Fees" r:id="r0"/></sheets><calcPr fullCalcOnLoad="1"/>'
+    rows = "<row><c><f>SUM(A2:A3)</f><v>0</v></c><c><f>B2*2</f><v>8</v></c><c><v>0</v></c></row>"
+    content = xlsx(book(rows, beside={"xl/w.xml": f'<w xmlns:r="{OFFICE}">{told}</w>'}))
+    assert content.text == "Fees\n=SUM(A2:A3)\t8\t0"
+    assert content.warnings[0].startswith("1 formula has no stored value")
+    assert lines(rows) == ["0\t8\t0"]
+
+
+def test_a_date_that_is_stored_as_one_is_read() -> None:
+    rows = '<row><c t="d"><v>2024-05-03T00:00:00</v></c><c t="d"><v>2024-05-03T14:30:00</v></c></row>'
+    assert lines(rows) == ["2024-05-03\t2024-05-03 14:30:00"]

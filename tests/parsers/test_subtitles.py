@@ -154,3 +154,31 @@ def test_any_lines_are_read_and_times_stand_where_they_are_said_to(source: str) 
     content = subtitles(source)
     for at, heading in content.headings:
         assert content.text.startswith(heading + "\n", at)
+
+
+def test_lines_of_captions_that_overlap_are_read_once() -> None:
+    rolling = "00:01.000 --> 00:05.000\nWe sail\nat dawn\n\n00:03.000 --> 00:07.000\nat dawn\nand fish\n"
+    assert subtitles(f"WEBVTT\n\n{rolling}").text == "0:00:01\nWe sail at dawn and fish"
+    growing = "".join(
+        f"00:0{n}.000 --> 00:0{n + 1}.000\n{' '.join('We sail at dawn.'.split()[:n])}\n\n" for n in range(1, 5)
+    )
+    assert subtitles(f"WEBVTT\n\n{growing}").text == "0:00:01\nWe sail at dawn."
+
+
+def test_how_signs_are_read_aloud_stands_behind_them() -> None:
+    source = "WEBVTT\n\n00:01.000 --> 00:02.000\n<ruby>東京<rt>とうきょう</rt></ruby>に行く\n"
+    assert subtitles(source).text == "0:00:01\n東京(とうきょう)に行く"
+
+
+def test_subtitles_with_styles_are_read_without_them(tmp_path: Path) -> None:
+    events = [
+        r"Dialogue: 0,0:00:04.00,0:00:05.00,Default,Bo,0,0,0,,No, look\Nthere.",
+        r"Dialogue: 0,0:00:01.00,0:00:03.50,Default,Marta,0,0,0,,{\i1\pos(1,2)}The key{\i0}, is\hhere.",
+        r"Dialogue: 0,0:00:01.00,0:00:03.50,Default,,0,0,0,,{\p1}m 0 0 l 9 9{\p0}",
+        "Comment: 0,0:00:02.00,0:00:03.00,Default,,0,0,0,,not shown",
+    ]
+    source = "[Script Info]\nTitle: Tides\n\n[Events]\nFormat: Layer, Start, End, Style\n" + "\n".join(events)
+    for name in ("a.ass", "a.txt"):
+        text = parsed(tmp_path, name, source.encode())
+        assert text.kind == "subtitles"
+        assert text.text == "0:00:01\nMarta: The key, is here.\nBo: No, look there."

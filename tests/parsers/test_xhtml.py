@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reatt.documents.reader import FoundFile, read
+from reatt.parsers.archives import events
 from reatt.parsers.markup import xhtml
 from reatt.parsers.markup.epub import epub
 from reatt.parsers.markup.html import html
+from reatt_store.errors import DocumentError
 
 SPACE = 'xmlns="http://www.w3.org/1999/xhtml"'
 CITED = "The bakery in Norden sells rye on Mondays."
@@ -54,6 +56,18 @@ def test_what_xml_reads_otherwise_is_read_as_xml_says(source: str, text: str) ->
     assert html(f"<html {SPACE}><body>{source}</body></html>").text == text
 
 
+def chapters(*pages: str | bytes) -> bytes:
+    out, names = io.BytesIO(), range(len(pages))
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("META-INF/container.xml", "<c><rootfile full-path='a.opf'/></c>")
+        items = "".join(f"<item id='{name}' href='{name}.x' media-type='text/xml'/>" for name in names)
+        order = "".join(f"<itemref idref='{name}'/>" for name in names)
+        archive.writestr("a.opf", f"<package><manifest>{items}</manifest><spine>{order}</spine></package>")
+        for name, page in enumerate(pages):
+            archive.writestr(f"{name}.x", page)
+    return out.getvalue()
+
+
 def book(page: str, media: str = "application/xhtml+xml", spine: str = '<itemref idref="a"/>') -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
@@ -73,6 +87,20 @@ def test_no_chapter_of_a_book_is_swallowed(tag: str) -> None:
 @pytest.mark.parametrize("media", ["application/XHTML+xml", "text/x-oeb1-document", "text/xml", "text/html"])
 def test_a_chapter_is_read_whatever_its_type_is_called(media: str) -> None:
     assert epub(book(f"<html><body><p>{CITED}</p></body></html>", media)).text == CITED
+
+
+def test_a_chapter_that_is_no_text_is_said_and_the_others_are_read() -> None:
+    """Found by fuzzing: the whole book was refused."""
+    whole = [f"<p>{CITED}</p>", b"p\0\0\0\n"]
+    found = epub(chapters(*whole))
+    assert (found.text, found.warnings) == (CITED, ("1 of 2 chapters are damaged",))
+    with pytest.raises(DocumentError, match="none of its chapters"):
+        epub(chapters(whole[1]))
+
+
+def test_xml_in_an_unknown_encoding_is_damaged() -> None:
+    with pytest.raises(DocumentError, match="unknown encoding"):
+        list(events(b'<?xml version="1.0" encoding="UTF-0"?><a/>'))
 
 
 def test_a_book_without_an_order_is_read_in_that_of_its_files() -> None:
@@ -97,3 +125,10 @@ def test_any_text_is_rewritten(source: str) -> None:
 
 def test_the_examples_in_docstrings_hold() -> None:
     assert doctest.testmod(xhtml).failed == 0
+
+
+def test_what_a_page_declares_for_itself_is_used_and_not_shown() -> None:
+    declared = '<!ENTITY firm "Marten &#38; Co"> <!ENTITY town \'Dornum\'> <!ENTITY bomb "&town;&town;">'
+    page = f"<?xml version='1.0'?><!DOCTYPE html [{declared}]><html xmlns='http://www.w3.org/1999/xhtml'>"
+    text = html(f"{page}<body><p>&town; &eacute; &bomb;</p></body></html>").text
+    assert text == "Dornum é &bomb;"

@@ -49,7 +49,7 @@ def test_both_are_fitted_and_the_model_loads_with_them(model, sets_folder, monke
     calibrate.calibrate(model, sets_folder, sets_folder, 12, 24)
     settings = json.loads((model / "config.json").read_text())["reatt"]
     assert 0 <= settings["fusion"] <= 1
-    assert settings["confidence"]["threshold"] == 0.5
+    assert settings["confidence"]["threshold"] == calibrate.THRESHOLD
     assert settings["confidence"]["cross_validated"]["questions"] == 24
     assert models.load(ModelFolder(model), "cpu").calibration is not None
 

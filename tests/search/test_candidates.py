@@ -13,14 +13,14 @@ import torch
 from reatt.model.backbone import Queries
 from reatt.search import candidates
 from reatt.search.index import AttentionIndex
-from reatt_store import arrays
 from reatt_store.clusters import entries, kept, lists
 from reatt_store.clusters.entries import STEP
 from reatt_store.clusters.means import Means
 from reatt_store.errors import StoreDamaged
 from reatt_store.library import Chunk, Document, Library
-from reatt_store.segments import draft
 from reatt_store.selection import Selection
+from reatt_store.vectors import arrays
+from reatt_store.vectors.segments import draft
 
 WIDTH, TOPICS = 16, 40
 KILLS = max(1, int(os.environ.get("KILLS", "3000")) // 30)

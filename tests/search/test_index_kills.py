@@ -12,8 +12,8 @@ import time
 import pytest
 
 from reatt.search.retriever import Retriever
-from reatt_store import nearest
 from reatt_store.library import Library
+from reatt_store.vectors import nearest
 
 KILLS = max(1, int(os.environ.get("KILLS", "3000")) // 30)
 QUESTIONS = ["the dome of Ada Berg", "How many weeks?", "Who painted the fence of Oslo?", "notebook", "1912"]

@@ -14,7 +14,7 @@ from reatt.search import maxsim
 from reatt.search.score import maxsim as plain
 from reatt.search.score import pairs
 from reatt.search.shards import load
-from reatt_store.segments import quantise
+from reatt_store.vectors.segments import quantise
 
 BLOCK = maxsim._ENGINES["cpu"].block
 

@@ -18,8 +18,8 @@ import pytest
 
 from reatt_store.errors import NoStore, StoreDamaged
 from reatt_store.library import Chunk, Document, Draft, Library, Problem, Writer
-from reatt_store.segments import draft
 from reatt_store.selection import Selection
+from reatt_store.vectors.segments import draft
 
 FILES = 24
 REMOVED = (20, 21)  # names removed at the end of version 0 and 1

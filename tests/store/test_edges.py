@@ -9,14 +9,15 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from reatt_store import checking, connection, generations, locking, nearest, segments
+from reatt_store import checking, connection, generations, locking
 from reatt_store.connection import open_reader, open_writer, translated
 from reatt_store.errors import DiskFull, NoSuchId, Notice, ReadOnly, StoreDamaged, StoreError, StoreLocked, UsageError
 from reatt_store.library import Chunk, Document, Library, Problem
-from reatt_store.nearest import TokenIndex, open_index
-from reatt_store.sealing import insert, sealed
-from reatt_store.segments import draft
 from reatt_store.selection import Selection
+from reatt_store.vectors import nearest, segments
+from reatt_store.vectors.nearest import TokenIndex, open_index
+from reatt_store.vectors.sealing import insert, sealed
+from reatt_store.vectors.segments import draft
 
 
 def put(library, name, *texts):

@@ -62,7 +62,7 @@ def test_a_power_cut_leaves_the_state_before_or_after_and_takes_no_promise_back(
     assert (told["tried"], told["wrong"]) == (runs, [])
 
 
-@pytest.mark.parametrize("stride", [61, slow(1)])
+@pytest.mark.parametrize("stride", [53, slow(1)])
 @pytest.mark.parametrize("stays", [0, 1])
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
 def test_a_change_that_fails_is_told_and_leaves_the_state_before_or_after(library, folder, error, stays, stride):

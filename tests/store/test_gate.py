@@ -104,6 +104,13 @@ def linked(store, victim, name):
     return victim.read_bytes()
 
 
+def test_a_folder_in_the_place_of_the_lock_is_said_to_be_one(store):
+    (store / "lock").unlink(missing_ok=True)
+    (store / "lock").mkdir()
+    with pytest.raises(IsADirectoryError), locked(store):
+        pass
+
+
 @pytest.mark.parametrize("name", ["lock", "reatt.db"])
 @pytest.mark.parametrize("doubted", [False, True])
 def test_no_writer_writes_to_a_file_that_has_another_name(name, doubted, store, tmp_path):

@@ -7,8 +7,8 @@ import pytest
 
 from reatt_store.errors import DiskFull, StoreDamaged
 from reatt_store.library import Chunk, Document, Draft, Library
-from reatt_store.segments import draft
 from reatt_store.selection import Selection
+from reatt_store.vectors.segments import draft
 
 
 def chunk(text: str, ordinal: int = 0) -> Chunk:

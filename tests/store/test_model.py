@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from reatt_store.library import Chunk, Document, Library
-from reatt_store.segments import draft
+from reatt_store.vectors.segments import draft
 
 NAMES = st.sampled_from(["a", "b", "c"])
 TEXTS = st.lists(st.sampled_from(["red", "green", "blue", "black"]), max_size=4)

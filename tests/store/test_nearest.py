@@ -4,10 +4,11 @@ import faiss
 import numpy as np
 import pytest
 
-from reatt_store import nearest, vouching
+from reatt_store import vouching
 from reatt_store.library import Chunk, Document, Library, Segment
-from reatt_store.nearest import TokenIndex, TokenRows, open_index
-from reatt_store.segments import draft
+from reatt_store.vectors import nearest
+from reatt_store.vectors.nearest import TokenIndex, TokenRows, open_index
+from reatt_store.vectors.segments import draft
 from reatt_store.vouching import own_key
 
 WIDTH = 8

@@ -10,7 +10,7 @@ import pytest
 from reatt_store.errors import StoreDamaged, StoreError
 from reatt_store.library import Chunk, Document, Library, Problem
 from reatt_store.repairing import repair
-from reatt_store.segments import draft
+from reatt_store.vectors.segments import draft
 
 DOCUMENTS = 40
 

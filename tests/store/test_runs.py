@@ -6,7 +6,7 @@ import pytest
 from reatt_store.errors import NoSuchId
 from reatt_store.library import Chunk, Document, Library
 from reatt_store.records import Outcome
-from reatt_store.segments import draft
+from reatt_store.vectors.segments import draft
 
 BETTER = Outcome({"ndcg@10": 0.4}, {"ndcg@10": 0.5}, True, "nDCG@10 rose", "bb")
 

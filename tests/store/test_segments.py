@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from safetensors.numpy import load_file
 
-from reatt_store.arrays import checksum
 from reatt_store.errors import StoreDamaged
-from reatt_store.sealing import without
-from reatt_store.segments import Draft, draft, open_segment, quantise, write
+from reatt_store.vectors.arrays import checksum
+from reatt_store.vectors.sealing import without
+from reatt_store.vectors.segments import Draft, draft, open_segment, quantise, write
 
 KEYS = arrays(np.float32, st.tuples(st.integers(0, 5), st.just(3)), elements=st.floats(-100, 100, width=32))
 

@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import sqlite3
+import tracemalloc
 from contextlib import closing, suppress
 
 import numpy as np
@@ -14,8 +15,8 @@ from reatt_store.errors import DiskFull, NoLocks, ReattError, StoreDamaged, Stor
 from reatt_store.library import Chunk, Document, Library
 from reatt_store.opening import fresh, replace_bytes, small_json
 from reatt_store.records import MOST, sound
-from reatt_store.segments import draft
 from reatt_store.selection import Selection
+from reatt_store.vectors.segments import draft
 
 
 @pytest.fixture
@@ -190,25 +191,43 @@ def test_the_last_ingest_is_the_last_and_not_that_of_the_latest_time(library):
     assert not library.status().last_ingest.startswith("2999")
 
 
+@pytest.mark.parametrize("seq", ["'x'", "x'00'", "1.5", "-3", "9223372036854775807"])
+def test_a_count_of_segments_that_is_none_is_damage(seq, library):
+    change(library, f"UPDATE sqlite_sequence SET seq = {seq} WHERE name = 'segments'")
+    there = set((library.folder / "segments").iterdir())
+    vectors = draft([Chunk(0, 0, 5, 1, None, "", "plum").digest], [np.ones((2, 4), np.float32)])
+    with library.writing() as writer, pytest.raises(StoreDamaged, match="count of segments"):
+        writer.publish([], vectors, 1)
+    assert set((library.folder / "segments").iterdir()) == there
+
+
 def test_what_a_user_read_into_a_store_only_that_user_can_say(tmp_path, monkeypatch):
     vouching.remember(tmp_path, ["/mine.txt", "/b"])
     vouching.remember(tmp_path, ["/b"])
-    assert [vouching.remembers(tmp_path, path) for path in ("/mine.txt", "/b", "/etc/passwd")] == [True, True, False]
+    assert vouching.remembered(tmp_path, ("/mine.txt", "/b", "/etc/passwd")) == {"/mine.txt", "/b"}
     assert len((tmp_path / "sources").read_bytes().splitlines()) == 2
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "other"))
-    assert not vouching.remembers(tmp_path, "/mine.txt")
+    assert vouching.remembered(tmp_path, ["/mine.txt"]) == set()
     words = vouching.voucher(b"page")
     assert (vouching.vouched(b"page", words.encode()), vouching.vouched(b"pagE", words.encode())) == (True, False)
+
+
+def test_what_a_stranger_puts_among_the_files_that_were_read_takes_no_memory(tmp_path):
+    (tmp_path / "sources").write_bytes(b"a\n" * 10_000_000)
+    tracemalloc.start()
+    vouching.remember(tmp_path, ["/mine.txt"])
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 100_000_000  # each line as an object of its own takes a gigabyte
+    assert vouching.remembered(tmp_path, ["/mine.txt", "/b"]) == {"/mine.txt"}
+    assert (tmp_path / "sources").stat().st_size == 21
 
 
 def test_without_a_place_for_a_key_nothing_is_remembered(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", "/dev/null/nowhere")
     vouching.remember(tmp_path, ["/a"])
-    assert (vouching.remembers(tmp_path, "/a"), vouching.voucher(b""), vouching.vouched(b"", b"")) == (
-        False,
-        None,
-        False,
-    )
+    assert vouching.remembered(tmp_path, ["/a"]) == set()
+    assert (vouching.voucher(b""), vouching.vouched(b"", b"")) == (None, False)
 
 
 def test_a_file_system_without_hard_links_keeps_a_key(tmp_path, monkeypatch):

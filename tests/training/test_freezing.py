@@ -103,7 +103,7 @@ def test_chunks_whose_states_are_kept_teach_as_those_that_are_encoded_anew(stack
         found.append({name: w.grad for name, w in model.named_parameters() if w.grad is not None})
     assert len(found[0]) == 2
     for name, gradient in found[0].items():
-        torch.testing.assert_close(found[1][name], gradient, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(found[1][name], gradient, atol=5e-5, rtol=1e-5)
         assert gradient.any()
 
 

@@ -50,6 +50,7 @@ OBJECTIVES = {
     "answers": Objective(cross_document=False, cloze=False),
     "retrieval": Objective(answers=False),
     "own chunks": Objective(in_batch=False),
+    "posterior": Objective(posterior=True),
     "cloze questions": Objective(answers=False, cross_document=False),
     "no cloze questions": Objective(cloze=False),
 }

@@ -1,14 +1,18 @@
 """Reading files again does what is needed and nothing else, and nothing is lost, whatever came in between."""
 
+import io
 import json
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reatt import ingest as engine
+from reatt.documents.reader import ReadLimits
 from reatt.ingest import IngestOptions, IngestReport
 from reatt.model.backbone import ChunkText
+from reatt.parsers.ocr import reading as ocr
 from reatt.search.retriever import Retriever
 from reatt.weights import models
 from reatt.weights.deferred import Deferred
@@ -150,6 +154,31 @@ def test_what_was_read_before_stays_while_its_file_is_bad(files, ingest, texts):
     assert set(texts().values()) == {"one", "two"}
 
 
+def test_what_stands_in_an_archive_and_cannot_be_read_now_stays_in_the_store(files, ingest, texts):
+    folder = files(a__md=LEAVE)
+
+    def pack(*names):
+        with zipfile.ZipFile(folder / "all.zip", "w") as archive:
+            for name in names:
+                archive.writestr(name, f"Members of the {name} vote in May.")
+
+    pack("one.txt", "two.txt", "three.txt")
+    ingest(folder)
+    before = texts()
+    packed = (folder / "all.zip").read_bytes()
+    (folder / "all.zip").write_bytes(packed.replace(b"the two.txt vote", b"the two.txt vXte"))
+    assert counts(ingest(folder, prune=True)) == {"seen": 2, "unchanged": 3}
+    assert texts() == before
+    pack("one.txt")
+    assert counts(ingest(folder)) == {"seen": 2, "unchanged": 2, "removed": 2}
+
+
+def test_standard_input_is_read_within_the_limits_that_are_set(ingest, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(LEAVE.encode() * 9)))
+    report = ingest("-", limits=ReadLimits(max_bytes=100))
+    assert [problem.id for problem in report.problems] == ["TOO_BIG"]
+
+
 def test_binary_files_fail_only_where_they_are_named(files, ingest):
     folder = files(a__md=LEAVE)
     (folder / "b.bin").write_bytes(b"\x7fELF\0\1\2")
@@ -157,7 +186,8 @@ def test_binary_files_fail_only_where_they_are_named(files, ingest):
     assert counts(ingest(folder / "b.bin")) == {"seen": 1, "failed": 1}
 
 
-def test_every_file_that_is_passed_over_is_named_with_its_reason(files, ingest, tmp_path):
+def test_every_file_that_is_passed_over_is_named_with_its_reason(files, ingest, tmp_path, monkeypatch):
+    monkeypatch.setattr(ocr, "_NEEDED", ("no_such_module",))
     folder = files(a__md=LEAVE, empty__txt="", page__html="<script>x</script>")
     (folder / "picture.jpg").write_bytes(b"\xff\xd8\xff\0")
     (folder / "data.bin").write_bytes(bytes(range(256)))
@@ -286,9 +316,9 @@ def test_a_huge_document_is_sent_in_segments_and_appears_whole(ingest, monkeypat
     monkeypatch.setattr(engine, "BATCH_CHUNKS", 5)
     sent, publish = [], Writer.publish
 
-    def spy(self, documents, segment, generation):
+    def spy(self, documents, segment, *more):
         sent.append((len(documents), len(segment.digests) if segment else 0))
-        publish(self, documents, segment, generation)
+        publish(self, documents, segment, *more)
 
     monkeypatch.setattr(Writer, "publish", spy)
     (tmp_path / "huge.txt").write_text("\n\n".join(f"Rule {n} of the club. " for n in range(500)))

@@ -3,6 +3,7 @@
 import pytest
 
 from reatt import ingest as engine
+from reatt import progress
 from reatt_store.library import Library, Writer
 
 LONG = "".join(f"Entry {n}. The keeper mended lamp number {n} and was paid {n % 9} crowns.\n\n" for n in range(60))
@@ -91,3 +92,48 @@ def test_texts_that_were_replaced_leave_the_disk_although_others_wait(tmp_path, 
     folder, before = stopped
     change_one(folder, ingest)
     assert encoded(tmp_path / "store") == before  # one came, one went
+
+
+def told_of(text, library, tiny, tiny_reatt, folder, on_progress):
+    (folder / "long.txt").write_text(text)
+    return engine.ingest(library, tiny_reatt, tiny, [str(folder / "long.txt")], engine.IngestOptions(), on_progress)
+
+
+def test_a_long_text_tells_which_share_of_it_is_done(tmp_path, tiny, tiny_reatt, monkeypatch):
+    monkeypatch.setattr(engine, "BATCH_CHUNKS", 5)
+    notes = []
+    with Library.create(tmp_path / "store") as library:
+        told_of(LONG, library, tiny, tiny_reatt, tmp_path, lambda step: notes.append(step.note))
+    shares = [int(note.partition(", ")[2].split("%")[0]) for note in notes if "% of the text" in note]
+    assert shares == sorted(shares)
+    assert len(set(shares)) >= 3
+
+
+def test_a_stop_while_a_long_document_is_written_undoes_that_and_keeps_its_vectors(
+    tmp_path, tiny, tiny_reatt, monkeypatch
+):
+    """A log of 200 MB has 200,000 passages; to write their rows takes a minute."""
+    monkeypatch.setattr(engine, "BATCH_CHUNKS", 2)
+    monkeypatch.setattr(progress, "_MOMENT", 0)
+    writing, publish = [], Writer.publish
+
+    def announced(self, documents, *given):
+        if documents:
+            writing.append(len(documents[0][1]))
+        publish(self, documents, *given)
+
+    def stop(step):
+        if writing:
+            raise Stop
+
+    monkeypatch.setattr(Writer, "publish", announced)
+    with Library.create(tmp_path / "store") as library, pytest.raises(Stop):
+        told_of(LONG, library, tiny, tiny_reatt, tmp_path, stop)
+    assert encoded(tmp_path / "store") == writing[0]
+    with Library.open(tmp_path / "store") as library:
+        assert (library.status().documents, library.status().chunks) == (0, 0)
+        assert library.check().ok
+    writing.clear()
+    with Library.open(tmp_path / "store") as library:
+        report = told_of(LONG, library, tiny, tiny_reatt, tmp_path, lambda _: None)
+        assert (report.added, report.tokens) == (1, 0)

@@ -15,8 +15,10 @@ from reatt.search.query import Query
 from reatt.search.retriever import Retriever
 from reatt.weights import models
 from reatt_store.errors import ModelMismatch, StoreDamaged, UsageError
+from reatt_store.joined.library import JoinedLibrary
 from reatt_store.library import Library
 from reatt_store.selection import EVERYTHING
+from tests.stores_split import split
 
 QUESTION = "Who is the head of the travel department?"
 NOUNS = "leave Norway weeks pay travel head department telescope mirror garden rye bread oven water plot".split()
@@ -60,6 +62,18 @@ def scores(retriever):
         return {stored.id: float(score) for stored, score in zip(chunks, best, strict=True)}
 
     return of
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_several_stores_find_and_answer_as_one(store, intra, retriever, tmp_path, rounds):
+    with JoinedLibrary.open(split(store, tmp_path, 3)) as library:
+        several = Retriever(library, intra, library.generation())
+        query = Query(QUESTION, 8, "attention", rounds=rounds, abstain=0.0)
+        found = [[(hit.path, hit.external_id, hit.score) for hit in each.find(query)] for each in (retriever, several)]
+        assert found[0] == found[1]
+        replies = [ask(each, query) for each in (retriever, several)]
+        assert replies[0].answer == replies[1].answer
+        assert [hit.share for hit in replies[0].evidence] == [hit.share for hit in replies[1].evidence]
 
 
 def test_states_come_back_from_the_store_within_half_a_step_of_eight_bits(retriever):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -307,6 +308,23 @@ def test_a_hub_model_is_downloaded_and_added(hub, source, tmp_path):
     assert added.folder.sha256 == add(source, tmp_path, "by-hand")[0].folder.sha256
     assert {step.phase for step in steps} == {"download", "copy", "check"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["by-hand", "reatt-tiny"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked at in /proc")
+def test_a_download_ends_with_the_process_that_started_it(tmp_path, monkeypatch):
+    program = (
+        "import sys; from pathlib import Path; from reatt.weights.foreign.adding import download\n"
+        "download('lab/reatt-tiny', Path(sys.argv[1]), print)"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes the request and never answers
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with subprocess.Popen([sys.executable, "-c", program, tmp_path]) as parent:
+            asking, _ = silent.accept()
+            parent.kill()
+        with asking:
+            asking.settimeout(60)
+            while asking.recv(1 << 16):  # until the child, and its end of the connection, are no more
+                pass
 
 
 def test_an_unknown_hub_name_is_told(hub, tmp_path):

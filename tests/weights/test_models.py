@@ -159,6 +159,14 @@ def test_a_strangers_model_name_does_not_lead_out_of_the_store(registry, library
     assert kept.path.parent == library.folder / "models"
 
 
+def test_files_among_the_models_of_a_store_stop_nobody(registry, library):
+    for name in (".DS_Store", ".part-1"):
+        (library.folder / "models" / name).write_text("x")
+    kept = made_with(library, models.find("tiny", registry, None))
+    models.drop_unused(library)
+    assert [path.name for path in (library.folder / "models").iterdir()] == [kept.path.name]
+
+
 def test_models_of_dropped_generations_go(registry, library):
     first = made_with(library, models.find("tiny", registry, None))
     second = made_with(library, change(models.find("tiny", registry, None), retrieval_head=1), "g")

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import dropwhile, pairwise
 from typing import Literal
 
 from reatt.model.answers.source import YES_NO as AUXILIARIES
 from reatt.model.answers.source import asking_clause, is_yes_no
 
-Mode = Literal["span", "sentence", "list", "yes-no", "free"]
+Mode = Literal["span", "sentence", "list", "yes-no", "comparison", "free"]
 SPAN: Mode = "span"
 SENTENCE: Mode = "sentence"
 LIST: Mode = "list"
 YES_NO: Mode = "yes-no"
+COMPARISON: Mode = "comparison"
 FREE: Mode = "free"
 AMOUNT, TIME, PERSON, PLACE = "an amount", "a time", "a person", "a place"
 
@@ -37,13 +39,16 @@ _AFTER_HOW = AUXILIARIES | {"to", "come"}
 _BE = frozenset("are is was were".split())
 _HAPPENS = frozenset("caused follows followed happen happened happens if led made prompted triggered".split())
 _ACTS = frozenset(
-    "agree argue believe comment conclude decide describe discuss do elaborate explain feel learn mention recommend "
-    "respond say suggest tell think".split()
+    "agree argue believe comment conclude debate decide describe discuss do elaborate explain feel learn mention "
+    "recommend respond say suggest talk tell think".split()
 )
 _MATTERS = frozenset(
-    "advice approach attitude attitudes comment comments conclusion conclusions decision difference discussion "
-    "discussions effect explanation feedback impact influence mechanism opinion opinions outcome perspective purpose "
-    "rationale reaction reason reasoning relationship response role significance strategy view views way ways".split()
+    "advice approach argument aspect attitude attitudes comment comments conclusion conclusions contribution "
+    "contributions criticism debate debates decision difference differences discussion discussions effect evidence "
+    "explanation extent feedback finding findings impact implication implications importance influence insight "
+    "insights justification mechanism mechanisms methodologies methodology motivation opinion opinions outcome "
+    "outcomes perspective perspectives purpose rationale reaction reactions reason reasoning reasons relationship "
+    "response role significance strategy validation view views way ways".split()
 )
 _WANTS = {"who": PERSON, "who's": PERSON, "whos": PERSON, "whom": PERSON, "when": TIME, "where": PLACE}
 _NOUNS = {
@@ -58,6 +63,16 @@ _ARTICLES = frozenset("a an her his its the their these this those your".split()
 _BEHIND = frozenset(  # what stands behind a noun
     "about and at between by for from he i in of on or she that they to towards used we when who which with you".split()
 )
+LONGEST_NAME = 4  # words of a thing that is to be defined
+_NO_NAME = ("'s", "s'", "ed", "ing")  # ends of words that say more than what a thing is called
+_NO_THING = (
+    AUXILIARIES
+    | _ARTICLES
+    | _BEHIND
+    | frozenset(_KINDS)
+    | frozenset("all best inside main most other some these those".split())
+)
+_WHO_IS = re.compile(r"\s*[Ww]ho(?:['’]s| is| was)(?: [A-Z][\w.’-]*[a-z]){1,4}\s*\?*\s*")
 
 
 @dataclass(frozen=True)
@@ -68,19 +83,22 @@ class Asked:
     why: str
     wants: str | None = None
     many: bool = False  # of a list: whether there surely is more than one
+    among: tuple[str, ...] = ()  # what the question offers for choice, as in "which form, A or B"
 
 
 def asked(question: str) -> Asked:
     """Tell how a question is answered.
 
     >>> asked("Why is the sky blue?")
-    Asked(mode='sentence', why='"why" asks for an explanation', wants=None, many=False)
+    Asked(mode='sentence', why='"why" asks for an explanation', wants=None, many=False, among=())
     >>> [asked(text).mode for text in ("Is it red?", "Which of them are red?", "How many are red?", "Describe red.")]
     ['yes-no', 'list', 'span', 'sentence']
     """
     if is_yes_no(question):
         return Asked(YES_NO, "it can be answered by yes or no")
     words = _lower(question)
+    if _WHO_IS.fullmatch(question):
+        return Asked(SENTENCE, '"who is" with a name asks who that is')
     told = _request(words) or _asking(_lower(asking_clause(question))) or _asking(words)
     return told or Asked(SPAN, "nothing in its words asks for more than a fact")
 
@@ -107,13 +125,14 @@ def _asking(words: list[str]) -> Asked | None:
         return Asked(SPAN, f'"how {rest[0]}" asks for a fact', AMOUNT)
     if word == "why" or (word == "how" and (not rest or set(rest[:2]) & _AFTER_HOW)):
         return Asked(SENTENCE, f'"{word}" asks for an explanation')
+    if more := next((after for before, after in pairwise(words) if before == "and" and after in ("how", "why")), ""):
+        return Asked(SENTENCE, f'"and {more}" asks for an explanation')
     if word == "which":
-        many = _is_plural(_noun(rest)) or bool({"are", "were"} & set(rest[:4]))
-        return Asked(LIST, '"which" asks for all that there are', _KINDS.get(_noun(rest)), many)
+        return _which(rest)
     if word == "who" and rest[:1] in (["are"], ["were"]):
         return Asked(LIST, f'"who {rest[0]}" asks for all that there are', PERSON, many=True)
     return (
-        _what(rest)
+        _what(rest if word == "what" else ["is", *rest])
         if word in ("what", "what's", "whats")
         else Asked(SPAN, f'"{word}" asks for a fact', _WANTS.get(word))
     )
@@ -129,6 +148,17 @@ def _question_word(words: list[str]) -> int | None:
     return None
 
 
+def _which(rest: list[str]) -> Asked:
+    """Tell what the words after "which" ask for: "which year" has one answer, "which years" and "which of" several."""
+    noun = _noun(rest)
+    if noun in _MATTERS:
+        return Asked(SENTENCE, f'"{noun}" asks for an explanation')
+    many = _is_plural(noun) or bool({"are", "were"} & set(rest[:4]))
+    if many or not noun:
+        return Asked(LIST, '"which" asks for all that there are', _KINDS.get(noun), many)
+    return Asked(SPAN, f'"which {noun}" asks for a fact', _KINDS.get(noun))
+
+
 def _what(rest: list[str]) -> Asked:
     """Tell what the words after "what" ask for."""
     noun, begin = _noun(rest), rest[0] if rest else ""
@@ -139,9 +169,19 @@ def _what(rest: list[str]) -> Asked:
         return Asked(SENTENCE, f'"what {begin}" and "{act}" ask what was said or done')
     if noun in _MATTERS:
         return Asked(SENTENCE, f'"{noun}" asks for an explanation')
+    if begin in _BE and _defines(rest):
+        return Asked(SENTENCE, f'"what {begin}" asks for a definition')
     if begin in ("are", "were") or (begin not in AUXILIARIES and _is_plural(noun)):
         return Asked(LIST, f'"what {begin if begin in _BE else noun}" asks for more than one', many=True)
     return Asked(SPAN, '"what" asks for a fact', _KINDS.get(noun))
+
+
+def _defines(rest: list[str]) -> bool:
+    """Say whether a question asks what something is: "what is a glacier", not "what is the height of a glacier"."""
+    thing = list(dropwhile(_BE.__contains__, rest))
+    thing = thing[1:] if thing[:1] in (["a"], ["an"]) else thing
+    fact = any(word in _NO_THING or word.endswith(_NO_NAME) for word in thing)
+    return 1 <= len(thing) <= LONGEST_NAME and not fact
 
 
 def _is_plural(noun: str) -> bool:

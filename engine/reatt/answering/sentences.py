@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from reatt.documents.segmentation import sentences
 from reatt.model.backbone import Span, Weights
 
-MOST = 3  # sentences that are shown together
+MOST = 5  # sentences that are shown together
 LONGEST = 600  # characters shown together, unless a single sentence has more
 _BLANK = re.compile(r"(?:\r\n?+|\n)[^\S\r\n]*+[\r\n]")
 _ENDED = re.compile(r"[.!?…。！？][\"'”’)\]]*$")
@@ -57,29 +57,36 @@ def held(spans: Sequence[Span], weights: Weights) -> list[float]:
     return [sum(weight for (start, _), weight in weights if first <= start < last) for first, last in spans]
 
 
-def best_run(text: str, weights: Weights, most: int = MOST) -> Span | None:
-    """Find the sentences that hold most: the heaviest, and its heavier neighbours beside it, `most` in all."""
+def best_run(text: str, weights: Weights, most: int = MOST, holding: Span | None = None) -> Span | None:
+    """Find the sentences that hold most together: at most so many, beside each other, and not too long.
+
+    A stretch that they have to be `holding` is in them. None if none hold anything, or such a stretch.
+    """
     spans = pieces(text)
     mass = held(spans, weights)
     if not spans or max(mass) <= 0:
         return None
-    first = last = mass.index(max(mass))
-    while last - first + 1 < most:
-        ways = [(mass[at], at) for at in (first - 1, last + 1) if _joins(text, spans, at, first, last)]
-        if not ways:
-            break
-        _, at = max(ways)
-        first, last = min(first, at), max(last, at)
+    runs = [run for first in range(len(spans)) for run in _runs(text, spans, first, most)]
+    if holding is not None:
+        runs = [run for run in runs if spans[run[0]][0] <= holding[0] and holding[1] <= spans[run[1]][1]]
+    if not runs:
+        return None
+    first, last = max(runs, key=lambda run: (sum(mass[run[0] : run[1] + 1]), run[1] - run[0], run[0]))
     return spans[first][0], spans[last][1]
 
 
-def _joins(text: str, spans: Sequence[Span], at: int, first: int, last: int) -> bool:
-    """Say whether a sentence may be shown with `first` to `last`: not too long, and no heading above or below them."""
-    if not 0 <= at < len(spans):
-        return False
-    start, end = spans[min(at, first)][0], spans[max(at, last)][1]
-    beside = spans[first] if at < first else spans[last]
-    one, other = sorted((beside, spans[at]))
+def _runs(text: str, spans: Sequence[Span], first: int, most: int) -> Iterator[tuple[int, int]]:
+    """Yield the runs of sentences from one on: the numbers of their first and last ones."""
+    yield first, first
+    for last in range(first + 1, min(first + most, len(spans))):
+        if not _joins(text, spans, first, last):
+            return
+        yield first, last
+
+
+def _joins(text: str, spans: Sequence[Span], first: int, last: int) -> bool:
+    """Say whether a sentence may be shown with those before it: not too long, and no heading between them."""
+    one, other = spans[last - 1], spans[last]
     apart = _BLANK.search(text[one[1] : other[0]])
     prose = all(_ENDED.search(text[slice(*span)]) for span in (one, other))
-    return end - start <= LONGEST and (prose or not apart)
+    return other[1] - spans[first][0] <= LONGEST and (prose or not apart)

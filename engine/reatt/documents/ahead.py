@@ -32,7 +32,7 @@ from reatt_store.errors import DocumentError
 
 SMALL = 1 << 16  # bytes
 LOOK = 4 * TOGETHER  # files that are looked at for a batch
-_APART = frozenset({"pdf", "packed", "code", "text"})  # has a process of its own; many files; need none
+_APART = frozenset({*registry.PAGED, "packed", "code", "text"})  # have processes of their own; many files; need none
 
 
 @dataclass(frozen=True)
@@ -128,4 +128,4 @@ class Ahead:
         size, digest = measured(file, self._limits)
         task = registry.prepared(kind, file, size, self._limits)
         assert isinstance(task, registry.Task)
-        return task.request, lambda said: [of_content(task.content(said[0]), path, kind, digest, size)]
+        return task.request, lambda said: [of_content(task.content(said[0]), path, kind, digest, size, self._limits)]

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from io import BufferedReader
 from pathlib import Path
@@ -67,13 +67,35 @@ def steady(found: FoundFile, limits: ReadLimits) -> Iterator[Text]:
         raise ChangedDuringRead("changed while it was read", "ingest it again when nothing writes to it")
 
 
+@dataclass(frozen=True)
+class Part:
+    """One of several parts of all files: a file is in the same part wherever and whenever that is asked."""
+
+    number: int  # from 0
+    of: int
+
+    def has(self, path: Path) -> bool:
+        """Return whether a file is in this part, by its path alone."""
+        digest = hashlib.blake2b(storable(path).encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "big") % self.of == self.number
+
+
 def found_in(
     paths: Sequence[str],
     include: Sequence[str],
     exclude: Sequence[str],
     on_link: Callable[[Path], None] = lambda _: None,
+    part: Part | None = None,
 ) -> Iterator[FoundFile]:
     """Yield every file that the paths name, "-" first; `on_link` gets the symbolic links that are not followed."""
+    for found in _found_in(paths, include, exclude, on_link):
+        if part is None or part.has(found.path):
+            yield found
+
+
+def _found_in(
+    paths: Sequence[str], include: Sequence[str], exclude: Sequence[str], on_link: Callable[[Path], None]
+) -> Iterator[FoundFile]:
     if "-" in paths:
         yield FoundFile(Path("-"), explicit=True)
     named = [path for path in paths if path != "-"]

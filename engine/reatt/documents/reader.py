@@ -10,7 +10,7 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -18,14 +18,15 @@ from typing import BinaryIO
 
 from reatt.documents.find import FoundFile, find
 from reatt.documents.wordless import made_for_tools, without_data
-from reatt.parsers import formats, registry
+from reatt.parsers import archives, formats, registry
 from reatt.parsers.content import Content, Headings
 from reatt.parsers.sandbox import ReadLimits
-from reatt_store.errors import DocumentError, EmptyDocument, NotText, TooBig
+from reatt_store.errors import ArchiveLimit, DocumentError, EmptyDocument, NotText, TooBig
 
 __all__ = ["KINDS", "FoundFile", "ReadLimits", "Text", "find", "read", "read_stdin"]
 
 STDIN = "-"
+_UNPACKED = 2 * archives.UNPACKED  # bytes of an archive and of the archives in it
 _SHOWN = 5  # files of an archive that are named in a warning
 KINDS = (*registry.KINDS, "records")
 
@@ -38,7 +39,7 @@ class Text:
     external_id: str | None  # of one of the documents of a file: `_id` of a BEIR record, the id of a message
     title: str  # the document's own, or its file name made readable
     kind: str  # one of KINDS, but "record" for one of the records
-    text: str  # offsets refer to it; for markdown, rst, csv, code and text it is the file's own text
+    text: str  # offsets refer to it; for markdown, rst, org, code and text it is the file's own text
     pages: tuple[int, ...]  # character where each page starts; () if there are no pages
     headings: Headings
     digest: str  # hex BLAKE2b of the file's bytes, or of the record's line
@@ -46,6 +47,8 @@ class Text:
     warnings: tuple[str, ...] = ()
     author: str = ""
     dated: str = ""  # the date that it gives itself, ISO 8601
+    ocr: tuple[float, ...] = ()  # of each page that was read by OCR: how sure it was, 0 to 1
+    unread: tuple[str, ...] = ()  # external ids, or what they begin with, of what is in the file and cannot be read
 
 
 def read(found: FoundFile, limits: ReadLimits | None = None) -> Iterator[Text]:
@@ -130,21 +133,37 @@ def _documents(file: BinaryIO, path: str, limits: ReadLimits, kind: str | None) 
         yield from _unpacked(file, path, limits)
         return
     size, digest = measured(file, limits)
-    yield of_content(registry.parse(kind, file, size, limits), path, kind, digest, size)
+    yield of_content(registry.parse(kind, file, size, limits), path, kind, digest, size, limits)
 
 
-def _unpacked(file: BinaryIO, path: str, limits: ReadLimits) -> Iterator[Text]:
+@dataclass
+class _Opened:
+    """The archive that lies on the disk: what has been unpacked of it and of the archives in it."""
+
+    left: int  # bytes that may still be unpacked
+
+    def take(self, size: int) -> None:
+        """Count what has been unpacked; raises ArchiveLimit where it is too much."""
+        self.left -= size
+        if self.left < 0:
+            raise ArchiveLimit(f"the archives in it hold more than {_UNPACKED:,} bytes", "unpack and check it")
+
+
+def _unpacked(file: BinaryIO, path: str, limits: ReadLimits, within: _Opened | None = None) -> Iterator[Text]:
     """Yield the documents of the files in an archive, or those of one compressed file, which are its own.
 
-    What cannot be read of an archive is said with its last document; raises EmptyDocument if there is none.
+    What cannot be read of an archive is said with its last document; raises EmptyDocument if nothing in it has text,
+    and ArchiveLimit where the archives in it hold too much.
     """
-    failed: list[str] = []
+    opened = within or _Opened(_UNPACKED)
+    failed, unread = list[str](), list[str]()
     last: Text | None = None
     whole = False
     with tempfile.TemporaryFile() as member:
         for block in registry.members(file, os.path.basename(path), limits):
             whole = block.whole
             if not block.failed and block.data:
+                opened.take(len(block.data))
                 member.write(block.data)
                 continue
             try:
@@ -152,39 +171,52 @@ def _unpacked(file: BinaryIO, path: str, limits: ReadLimits) -> Iterator[Text]:
                     raise DocumentError(block.failed)
                 member.flush()
                 member.seek(0)
-                for text in _of_member(member, block.name, limits):
+                for text in _of_member(member, block.name, limits, opened if within is None else None):
                     if last is not None:
                         yield last
                     last = replace(text, path=path) if whole else _within(text, path, block.name)
             except DocumentError as error:
-                if whole:
+                if whole or opened.left < 0:
                     raise
                 failed.append(f"{block.name} ({error.message})")
+                unread += [] if isinstance(error, NotText | EmptyDocument) else [block.name]
             member.seek(0)
             member.truncate()
     if last is None:
-        raise EmptyDocument(f"no document in the archive{_listed(failed)}")
+        raise (DocumentError if unread else EmptyDocument)(f"no document in the archive{_listed(failed)}")
     if whole and last.external_id is None:
         size, digest = measured(file, limits)
         last = replace(last, digest=digest, size=size)
+    yield _with_failed(last, failed, unread)
+
+
+def _with_failed(text: Text, failed: Sequence[str], unread: Sequence[str]) -> Text:
+    """Say with the last document of an archive what could not be read of it."""
     said = (f"not read of the archive: {_listed(failed).removeprefix(': ')}",) if failed else ()
-    yield replace(last, warnings=(*last.warnings, *said))
+    return replace(text, warnings=(*text.warnings, *said), unread=(*text.unread, *unread))
 
 
-def _of_member(member: BinaryIO, name: str, limits: ReadLimits) -> Iterator[Text]:
+def _of_member(member: BinaryIO, name: str, limits: ReadLimits, opened: _Opened | None) -> Iterator[Text]:
+    """Read a file in an archive; if that lies in an archive itself, nothing is `opened` and none in it is."""
     kind = kind_of(member, name)
     member.seek(0)
-    if kind == registry.PACKED:
-        raise NotText("an archive in an archive", "unpack it")
-    yield from _documents(member, name, limits, kind)
+    if kind != registry.PACKED:
+        yield from _documents(member, name, limits, kind)
+    elif opened is not None:
+        yield from _unpacked(member, name, limits, opened)
+    else:
+        raise NotText("an archive in an archive in an archive", "unpack it")
 
 
 def _within(text: Text, path: str, name: str) -> Text:
     """Make a document of an archive's member one of the archive."""
-    return replace(text, path=path, external_id=f"{name}/{text.external_id}" if text.external_id else name)
+    unread = tuple(f"{name}/{each}" for each in text.unread)
+    return replace(
+        text, path=path, external_id=f"{name}/{text.external_id}" if text.external_id else name, unread=unread
+    )
 
 
-def _listed(failed: list[str]) -> str:
+def _listed(failed: Sequence[str]) -> str:
     more = f" and {len(failed) - _SHOWN:,} more" if len(failed) > _SHOWN else ""
     return f": {', '.join(failed[:_SHOWN])}{more}" if failed else ""
 
@@ -195,19 +227,19 @@ def measured(file: BinaryIO, limits: ReadLimits) -> tuple[int, str]:
     if not size:
         raise EmptyDocument("empty file")
     if size > limits.max_bytes:
-        raise TooBig(f"{size:,} bytes; the limit is {limits.max_bytes:,}", "--max-file-size")
+        raise TooBig(f"{size:,} bytes; the limit is {limits.max_bytes:,}", f"--max-file-size {size // 10**6 + 1}M")
     return size, _digest(file, size)
 
 
-def of_content(content: Content, path: str, kind: str, digest: str, size: int) -> Text:
+def of_content(content: Content, path: str, kind: str, digest: str, size: int, limits: ReadLimits) -> Text:
     """Make a document of what a parser found; raises EmptyDocument."""
-    words = without_data(content)
+    words = without_data(content, limits.on_wait)
     if not words.text.strip():
         raise EmptyDocument("no text in the file" if words is content else "nothing but data without words")
     content = words
     title = content.title or name_as_title(path, kind)
     rest = (content.text, content.pages, content.headings, digest, size, content.warnings)
-    return Text(path, None, title, kind, *rest, content.author, content.dated)
+    return Text(path, None, title, kind, *rest, content.author, content.dated, content.ocr)
 
 
 def of_record(record: registry.Record, path: str) -> Text:
@@ -225,6 +257,7 @@ def of_record(record: registry.Record, path: str) -> Text:
         digest=record.digest,
         size=record.size,
         warnings=words.warnings,
+        unread=(record.external_id,) if record.unread else (),
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
@@ -18,11 +19,15 @@ _LETTERS = "A-Za-z0-9+/=_-"
 _DATA = re.compile(
     r"(?<![\w:])data:[\w.+-]{1,80}/[\w.+-]{1,80}(?:;[\w.=+-]{1,80}){0,8}+,(?P<uri>[^\s\"'<>()\\]{64,}+)"
     rf"|(?<![{_LETTERS}])[{_LETTERS}]{{200,}}+"  # a long token
-    r"|^[ \t>]*+[A-Za-z0-9+/]{60,}+\r?\n(?:[ \t>]*+[A-Za-z0-9+/]{60,}+\r?\n){2,}+[ \t>]*+[A-Za-z0-9+/]*+={0,2}"
-    r"(?![^\r\n])",  # lines of base64
+    # Lines of base64. The last one, which may be short, need not be there: else each line would look for it.
+    r"|^[ \t>]*+[A-Za-z0-9+/]{60,}+\r?\n(?:[ \t>]*+[A-Za-z0-9+/]{60,}+\r?\n){2,}+"
+    r"(?:[ \t>]*+[A-Za-z0-9+/]*+={0,2}(?![^\r\n]))?",
     re.MULTILINE,
 )
 _WORD = re.compile(r"[^\W_]")
+_WINDOW = 1 << 22  # characters that are searched at a time
+# A place that no data reaches across: between two lines with blanks between their words.
+_BETWEEN = re.compile(r"\n[^\s>]\S*+[ \t]++\S[^\n]*+\n(?=[^\s>]\S*+[ \t]++\S)")
 # Files that programs write for themselves and that say nothing to a reader.
 _LOCKS = frozenset(
     "package-lock.json npm-shrinkwrap.json yarn.lock pnpm-lock.yaml bun.lock poetry.lock pdm.lock uv.lock pipfile.lock"
@@ -42,12 +47,15 @@ class _Cut:
     less: int  # characters that are missing before this place
 
 
-def without_data(content: Content) -> Content:
-    """Return a document without its data, and with a warning if there was any; its pages and headings move along."""
+def without_data(content: Content, on_wait: Callable[[], None] = lambda: None) -> Content:
+    """Return a document without its data, and with a warning if there was any; its pages and headings move along.
+
+    `on_wait` is called some times a second, and may raise to stop.
+    """
     cuts: list[_Cut] = []
     parts: list[str] = []
     at = less = 0
-    for match in _DATA.finditer(content.text):
+    for match in _data(content.text, on_wait):
         start = match.start("uri") if match["uri"] else match.start()
         sign = SIGN + "\n" * match[0].count("\n")
         parts += (content.text[at:start], sign)
@@ -71,6 +79,17 @@ def without_data(content: Content) -> Content:
         headings=tuple((moved(place), heading) for place, heading in content.headings),
         warnings=(*content.warnings, said),
     )
+
+
+def _data(text: str, on_wait: Callable[[], None]) -> Iterator[re.Match[str]]:
+    """Yield the stretches of data."""
+    at = 0
+    while at < len(text):
+        border = _BETWEEN.search(text, at + _WINDOW)
+        end = border.end() if border else len(text)
+        yield from _DATA.finditer(text, at, end)
+        on_wait()
+        at = end
 
 
 def made_for_tools(path: PurePath, head: bytes) -> str:

@@ -30,7 +30,7 @@ from reatt.search import maxsim
 from reatt.search.shards import Shard
 from reatt_store.errors import QueriesFormat
 from reatt_store.lexical.stopwords import STOP_WORDS
-from reatt_store.segments import quantise
+from reatt_store.vectors.segments import quantise
 
 K1, B = 0.9, 0.4  # Pyserini's
 SHARD_CHUNKS = 4096

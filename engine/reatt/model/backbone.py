@@ -132,10 +132,15 @@ class Encoder(Protocol):
         """Hash everything that stored keys depend on; equal fingerprints mean equal keys."""
 
 
-class Backbone(Encoder, Protocol):
-    """A model that encodes chunks and questions alone, and reads chunks jointly to answer."""
+class Reader(Protocol):
+    """The part of a model that asks, and reads chunks jointly to answer."""
 
-    key_width: int  # d
+    def fingerprint(self) -> str:
+        """Hash everything that stored keys depend on; equal fingerprints mean equal keys."""
+
+    @property
+    def method(self) -> str:
+        """A name in `models.METHODS`."""
 
     @property
     def rounds(self) -> tuple[Round, ...]:
@@ -146,3 +151,9 @@ class Backbone(Encoder, Protocol):
 
     def answer(self, question: str, evidence: Sequence[ChunkText], scores: Sequence[float], limits: Limits) -> Answer:
         """Read the evidence jointly and answer; `scores` are the evidence's retrieval scores."""
+
+
+class Backbone(Encoder, Reader, Protocol):
+    """A whole model: it encodes chunks and questions alone, and reads chunks jointly to answer."""
+
+    key_width: int  # d

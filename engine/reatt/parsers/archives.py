@@ -155,7 +155,7 @@ def events(data: bytes) -> Iterator[Event]:
         block = data[at : at + _BLOCK]
         try:
             parser.Parse(block, at + _BLOCK > len(data))
-        except expat.ExpatError as error:
+        except (expat.ExpatError, LookupError, ValueError) as error:  # the two others: an encoding that is unknown
             raise damaged(f"its XML is broken ({error})") from error
         yield from waiting
         waiting.clear()

@@ -35,8 +35,8 @@ def answers(request: Message, file: int) -> Iterator[Message]:
         with open(file, "rb", closefd=False) as stream:
             stream.seek(0)
             if request["kind"] in STREAMS:
-                read, more = STREAMS[request["kind"]], {key: tuple(given) for key, given in request["more"].items()}
-                for message in read(stream, request["name"], request["longest"], **more):
+                read = STREAMS[request["kind"]]
+                for message in read(stream, request["name"], request["longest"], **request["more"]):
                     yield message
                     if "checked" in message:
                         limit_for_now(request["memory"], request["cpu_seconds"])
@@ -45,6 +45,8 @@ def answers(request: Message, file: int) -> Iterator[Message]:
                 yield content_message(request["kind"], stream.read(request["size"]), request["encoding"])
     except DocumentError as error:
         yield {"error": error.id, "message": error.message, "fix": error.fix}
+    except RecursionError:
+        yield {"error": ParseLimit.id, "message": "nested too deeply", "fix": "split or simplify the file"}
     except OSError as error:
         yield {"error": DocumentError.id, "message": f"cannot be read: {error.strerror or error}", "fix": ""}
     except MemoryError:

@@ -8,9 +8,18 @@ _LONGEST = 2  # times as long as the values that names before them may be
 _NUMBER = re.compile(r"[-+]?[\d.,]+%?$")
 
 
+_YEAR = re.compile(r"(?:1[89]|20)\d\d$")
+
+
 def name_columns(cells: list[str]) -> bool:
-    """Return whether a row holds column names, not data."""
-    return len(set(cells)) == len(cells) > 1 and not any(_NUMBER.match(cell) or not cell for cell in cells)
+    """Return whether a row holds column names, not data; years that follow a name are names.
+
+    >>> name_columns(["Item", "Due"]), name_columns(["Town", "2021", "2022"]), name_columns(["Oslo", "2021"])
+    (True, True, False)
+    """
+    years = [cell for cell in cells[1:] if _YEAR.match(cell)]
+    named = [cell for cell in cells if cell not in years] if len(years) > 1 else cells
+    return len(set(cells)) == len(cells) > 1 and not any(_NUMBER.match(cell) or not cell for cell in named)
 
 
 def before_values(names: list[str], rows: list[list[str]]) -> list[str]:

@@ -18,3 +18,4 @@ class Content:
     warnings: tuple[str, ...] = ()
     author: str = ""
     dated: str = ""  # the date that it gives itself, ISO 8601
+    ocr: tuple[float, ...] = ()  # of each page that was read by OCR: how sure it was, 0 to 1

@@ -32,7 +32,7 @@ _EXTENSIONS = {
     "latex": "tex ltx latex",
     "bibtex": "bib",
     "man": "man mdoc",
-    "subtitles": "srt vtt",
+    "subtitles": "srt vtt ass ssa",
     "calendar": "ics ical ifb vcs icalendar",
     "contacts": "vcf vcard",
     "records": "jsonl ndjson jsonl.gz ndjson.gz jsonl.xz ndjson.xz",
@@ -49,7 +49,9 @@ _MAIL_START = re.compile(rb"(?:[!-9;-~]+:.*\r?\n(?:[ \t].*\r?\n)*+){3,}+(?:\r?\n
 _MAIL_HEADS = (rb"From", rb"Date|Received|Message-ID|Return-Path", rb"To|Subject|MIME-Version|Delivered-To|Cc|Bcc")
 # Formats of text whose first lines tell them apart from any other text.
 _TOLD = {
-    "subtitles": re.compile(rb"WEBVTT[ \t\r\n]|\s*+\d{1,6}[ \t]*\r?\n\d{1,4}:\d\d:\d\d[,.]\d{1,3}[ \t]*-->"),
+    "subtitles": re.compile(
+        rb"WEBVTT[ \t\r\n]|\[Script Info\]\s*\r?\n|\s*+\d{1,6}[ \t]*\r?\n\d{1,4}:\d\d:\d\d[,.]\d{1,3}[ \t]*-->"
+    ),
     "calendar": re.compile(rb"\s*+BEGIN:VCALENDAR[ \t]*\r?\n", re.IGNORECASE),
     "contacts": re.compile(rb"\s*+BEGIN:VCARD[ \t]*\r?\n", re.IGNORECASE),
     "man": re.compile(
@@ -60,33 +62,44 @@ _TOLD = {
 _CODE_NAMES = frozenset({"makefile", "dockerfile", "cmakelists.txt", "jenkinsfile", "rakefile", "gemfile"})
 
 _TEXTS = (".txt", ".text", ".log")
+_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _COMPRESSED = (b"\x1f\x8b", b"\xfd7zXZ\0", *(b"BZh%d1AY&SY" % level for level in range(1, 10)))
 _PDF = re.compile(rb"%PDF-\d\.\d(?P<words>[ \t]*[A-Za-z,.;:]{2})?")
 _PDF_OBJECT = re.compile(rb"^\d+ \d+ obj\b", re.MULTILINE)
 _SENTENCE = re.compile(rb"[^\n]{0,200}[a-z]{2} [a-z]{2}")
 _BLANK = b"\xef\xbb\xbf\0 \t\r\n\f"
 _RTF = re.compile(rb"\{\\rtf\d?(?:\s*[\\{}]|\s*\Z)")
+_FLAT = re.compile(  # OpenDocument in one file of XML
+    rb"[^<]{0,9}<\?xml[^>]*>\s*<office:document\b[^>]*\bmimetype=\"application/vnd\.oasis\.opendocument\.(text|spreadsheet|presentation)"
+)
+_FLAT_KINDS = {b"text": "odt", b"spreadsheet": "ods", b"presentation": "odp"}
 _ZIP = b"PK\x03\x04"
+_TABLES = (b"PAR1", b"PARE", b"ARROW1\0\0")  # Parquet, encrypted Parquet, Arrow
+_STREAM, _STREAMS = (
+    b"\xff\xff\xff\xff",
+    (".arrow", ".arrows", ".ipc", ".feather"),
+)  # of Arrow: too common without a name
 # Formats that are zip archives, and the names of their first entries.
 _OPEN = b"mimetypeapplication/vnd.oasis.opendocument."
 _ZIPPED = {
     "epub": b"mimetypeapplication/epub+zip", "odt": _OPEN + b"text", "odp": _OPEN + b"presentation",
     "ods": _OPEN + b"spreadsheet", "docx": b"word/", "pptx": b"ppt/", "xlsx": b"xl/",
 }  # fmt: skip
+_NAME_AT, _FIRST_PARTS = 30, (b"mimetypeapplication/", b"[Content_Types].xml", b"_rels/", b"docProps/")
 # Formats that cannot be read, by their first bytes: name, and how to convert the file.
 _OFFICE = "convert it: soffice --headless --convert-to pdf"
+_PICTURE = "convert it to PNG, JPEG or TIFF"
 _MAGIC = (
     (b"\xd0\xcf\x11\xe0", "an old Office file, or one with a password", _OFFICE),
     (_ZIP, "a zip archive of a program", ""),
     (b"PK\x05\x06", "an empty zip archive", ""),
     (b"%!PS-", "PostScript", "convert it: ps2pdf"),
     (b"%!PS\n", "PostScript", "convert it: ps2pdf"),
-    (b"\x89PNG", "a picture", ""),
-    (b"\xff\xd8\xff", "a picture", ""),
-    (b"GIF87a", "a picture", ""),
-    (b"GIF89a", "a picture", ""),
+    (b"GIF87a", "a picture", _PICTURE),
+    (b"GIF89a", "a picture", _PICTURE),
     (b"7z\xbc\xaf", "a 7-Zip archive", "unpack it"),
     (b"\x7fELF", "a program", ""),
+    (b"FEA1", "Feather of version 1", "convert it: pyarrow.feather.write_feather"),
     (b"SQLite format 3\0", "an SQLite database", ""),
 )
 HEAD = 8192  # bytes that `kind_of` needs
@@ -98,14 +111,20 @@ def kind_of(name: str, head: bytes) -> str:
         return "pdf"
     if _RTF.match(head):
         return "rtf"
+    if head.startswith(_PICTURES):
+        return "picture"
     lower = PurePath(name).name.lower()
     named = _KINDS.get(".".join(lower.split(".")[-2:])) or _KINDS.get(lower.rpartition(".")[2])
     if named == "records":
         return named  # may be compressed
-    if head.startswith(_ZIP) and (zipped := _zipped(named, head)):
+    if _is_table(lower, head):
+        return "arrow"
+    if head.startswith(_ZIP) and (zipped := _zipped(named, lower, head)):
         return zipped
     if _is_packed(lower, head):
         return "packed"
+    if flat := _FLAT.match(head):
+        return _FLAT_KINDS[flat[1]]
     if named in _ZIPPED:
         named = None
     if known_binary(head):
@@ -133,9 +152,16 @@ def _told(head: bytes) -> str | None:
     return next((kind for kind, begins in _TOLD.items() if begins.match(head)), None)
 
 
-def _zipped(named: str | None, head: bytes) -> str | None:
-    """Return the format of a zip archive, from its name if that is possible, else from its first entries."""
-    return named if named in _ZIPPED else next((kind for kind, mark in _ZIPPED.items() if mark in head), None)
+def _zipped(named: str | None, lower: str, head: bytes) -> str | None:
+    """Return the format of a zip archive, from its name if that is possible, else from its first entries.
+
+    An archive that only holds such files begins with another entry than they do.
+    """
+    if named in _ZIPPED:
+        return named
+    if lower.endswith(".zip") and not head.startswith(_FIRST_PARTS, _NAME_AT):
+        return None
+    return next((kind for kind, mark in _ZIPPED.items() if mark in head), None)
 
 
 def _is_pdf(head: bytes) -> bool:
@@ -148,6 +174,13 @@ def _is_pdf(head: bytes) -> bool:
     if mark is None or head.startswith((_ZIP, *_COMPRESSED)):
         return False
     return (not head[: mark.start()].strip(_BLANK) and not mark["words"]) or _PDF_OBJECT.search(head) is not None
+
+
+def _is_table(lower: str, head: bytes) -> bool:
+    """Return whether a file is Parquet or Arrow and no text about it."""
+    if head.startswith(_STREAM):
+        return lower.endswith(_STREAMS)
+    return head.startswith(_TABLES) and looks_binary(head)
 
 
 def _is_packed(lower: str, head: bytes) -> bool:

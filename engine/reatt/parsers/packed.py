@@ -1,7 +1,7 @@
 """Files that hold other files: zip and tar archives, and what is compressed with gzip, xz or bzip2.
 
-The child only unpacks, within limits, and sends the members to the parent, which has each read as a file of its own. An
-archive inside an archive is not opened. Names are labels: nothing is ever written to where they point.
+The child only unpacks, within limits, and sends the members to the parent, which has each read as a file of its own; an
+archive among them is unpacked by another child. Names are labels: nothing is ever written to where they point.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _member(name: str, stream: IO[bytes], longest: int) -> Iterator[Message]:
 
 def _zip(file: BinaryIO, size: int, longest: int) -> Iterator[Message]:
     if size > longest:
-        raise TooBig(f"{size:,} bytes; the limit is {longest:,}", "--max-file-size")
+        raise TooBig(f"{size:,} bytes; the limit is {longest:,}", f"--max-file-size {size // 10**6 + 1}M")
     file.seek(0)
     archive = Archive(file.read(size))
     for name in archive.names():

@@ -16,12 +16,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from reatt.parsers.sandbox import PATIENCE, Crashed, Message, ended
+from reatt.parsers.sandbox import MOMENT, PATIENCE, Crashed, Message, ended, read_message, untold
 from reatt_store.errors import ParseLimit
 
 FILES = 2000  # that one child reads
@@ -29,6 +29,14 @@ TOGETHER = 32  # files that may be asked for at once; a child may have 64 files 
 _SCRIPT = Path(__file__).with_name("child.py")
 _STARTS = 60.0  # seconds that a child may take to load its parsers
 _BLOCK = 1 << 18
+# Threads, and memory that libraries only reserve, count against the memory that a child may map.
+_FRUGAL = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "ARROW_IO_THREADS": "1",
+}
 LAST = frozenset(("content", "end", "error"))  # a message with one of these is the last about its file
 
 
@@ -36,7 +44,7 @@ LAST = frozenset(("content", "end", "error"))  # a message with one of these is 
 class Allowance:
     """What a child may take for one file."""
 
-    seconds: float
+    seconds: float  # of the processor where the system tells them, and at most PATIENCE times as many in all
     memory: int  # bytes of address space
     output: int  # bytes of the answer; of each message where messages renew
     renews: bool = False  # whether every message starts time and output again
@@ -49,6 +57,7 @@ class Request:
     body: Mapping[str, object]
     file: int
     allowed: Allowance
+    on_wait: Callable[[], None] = untold  # called some times a second until the answer is there; may raise to stop
 
     def line(self) -> dict[str, object]:
         """Return what the child is told."""
@@ -74,7 +83,7 @@ class Worker:
                 stderr=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
-                env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+                env={**os.environ, **_FRUGAL},
             )
 
     @property
@@ -92,7 +101,7 @@ class Worker:
     def ask(self, requests: Sequence[Request]) -> None:
         """Ask for files; raises Crashed."""
         if not self.files:
-            self._next(_STARTS, _BLOCK)  # it says that it is ready
+            self._next(_STARTS, _BLOCK, requests[0].on_wait)  # it says that it is ready
         self._send([request.line() for request in requests], [request.file for request in requests])
 
     def about(self, request: Request) -> Iterator[Message]:
@@ -106,12 +115,12 @@ class Worker:
         seconds, output = allowed.seconds, allowed.output
         while not LAST & said.keys():
             started = time.monotonic()
-            line = self._next(seconds, output)
+            line = self._next(seconds, output, request.on_wait)
             seconds -= time.monotonic() - started
             output -= len(line)
             if allowed.renews:
                 seconds, output = allowed.seconds, allowed.output
-            said = _object(line)
+            said = read_message(line)
             yield said
 
     def _send(self, lines: list[dict[str, object]], files: list[int]) -> None:
@@ -123,18 +132,21 @@ class Worker:
         except OSError:
             raise self._end() from None
 
-    def _next(self, seconds: float, output: int) -> bytes:
+    def _next(self, seconds: float, output: int, on_wait: Callable[[], None]) -> bytes:
         """Wait for a line."""
-        deadline = time.monotonic() + seconds
+        patience = _Patience(self._process.pid, seconds)
         while (end := self._pending.find(b"\n", self._searched)) < 0:
             self._searched = len(self._pending)
             if self._searched > output:
-                raise ParseLimit(f"parsing produced more than {output / 1e6:.0f} MB of text")
-            self._ours.settimeout(max(deadline - time.monotonic(), 1e-4))
+                raise _too_long(output)
+            self._ours.settimeout(patience.moment())
             try:
                 block = self._ours.recv(_BLOCK)
             except TimeoutError:
-                raise ParseLimit(f"parsing took longer than {seconds:.0f} s") from None
+                if patience.over():
+                    raise ParseLimit(f"parsing took longer than {round(seconds, 1):g} s") from None
+                on_wait()
+                continue
             except OSError:
                 block = b""
             if not block:
@@ -144,7 +156,7 @@ class Worker:
         del self._pending[: end + 1]
         self._searched = 0
         if len(line) > output:
-            raise ParseLimit(f"parsing produced more than {output / 1e6:.0f} MB of text")
+            raise _too_long(output)
         return line
 
     def _end(self) -> ParseLimit | Crashed:
@@ -152,6 +164,43 @@ class Worker:
         with suppress(subprocess.TimeoutExpired):
             return ended(self._process.wait(1))
         return Crashed("the parser closed its socket")
+
+
+def _too_long(output: int) -> ParseLimit:
+    return ParseLimit(f"parsing produced more than {output / 1e6:.0f} MB of text", "split the file")
+
+
+class _Patience:
+    """How long a child is waited for: what it may work, so that a busy machine makes no file too long to parse."""
+
+    def __init__(self, child: int, seconds: float) -> None:
+        self._child, self._seconds = child, seconds
+        self._worked, self._started = worked(child), time.monotonic()
+        self._deadline = self._started + seconds
+
+    def moment(self) -> float:
+        """Return how long to wait until the next look."""
+        return min(MOMENT, max(self._deadline - time.monotonic(), 1e-4))
+
+    def over(self) -> bool:
+        """Return whether the child had its time; if it waited for a processor, give it more."""
+        now = time.monotonic()
+        if now < self._deadline:
+            return False
+        begun, since = self._worked, worked(self._child)
+        left = 0.0 if begun is None or since is None else self._seconds - (since - begun)
+        self._deadline = min(now + left, self._started + PATIENCE * self._seconds)
+        return self._deadline <= now
+
+
+def worked(process: int) -> float | None:
+    """Return how many seconds of the processor a process has had; None where the system does not tell."""
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError, ValueError):
+        return None
 
 
 class Pool:
@@ -203,16 +252,6 @@ class Pool:
             if worker.alive:
                 return worker
             worker.close()
-
-
-def _object(line: bytes) -> Message:
-    try:
-        said = json.loads(line)
-    except (ValueError, RecursionError):
-        said = None
-    if not isinstance(said, dict):
-        raise Crashed("the parser said what is no message")
-    return said
 
 
 POOL = Pool()  # of this process

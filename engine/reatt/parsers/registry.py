@@ -17,7 +17,6 @@ from typing import Any, BinaryIO
 from reatt.parsers import encodings, formats
 from reatt.parsers.archives import damaged
 from reatt.parsers.content import Content, Headings
-from reatt.parsers.jsonl import read_records
 from reatt.parsers.mail.mailbox import read_mailbox
 from reatt.parsers.mail.message import mail
 from reatt.parsers.markup.bibtex import bibtex
@@ -25,6 +24,7 @@ from reatt.parsers.markup.epub import epub
 from reatt.parsers.markup.html import declared_encoding, html
 from reatt.parsers.markup.latex import latex
 from reatt.parsers.markup.notebook import notebook
+from reatt.parsers.ocr.picture import read_picture
 from reatt.parsers.office.opendocument import odp, ods, odt
 from reatt.parsers.office.rtf import rtf
 from reatt.parsers.office.sheets import xlsx
@@ -34,19 +34,32 @@ from reatt.parsers.office.word import docx
 from reatt.parsers.packed import read_packed
 from reatt.parsers.pdf.reading import read_pdf
 from reatt.parsers.pool import POOL, Allowance, Request
+from reatt.parsers.records.arrow import read_arrow
+from reatt.parsers.records.jsonl import read_jsonl
 from reatt.parsers.sandbox import Crashed, Message, ReadLimits
 from reatt.parsers.text import terminal
 from reatt.parsers.text.calendar import calendar
 from reatt.parsers.text.contacts import contacts
 from reatt.parsers.text.roff import man
 from reatt.parsers.text.subtitles import subtitles
-from reatt_store.errors import ArchiveLimit, DocumentError, Notice, NotText, ParseLimit, RecordFormat, TooBig
+from reatt_store.errors import (
+    ArchiveLimit,
+    DocumentError,
+    LibraryMissing,
+    Notice,
+    NotText,
+    ParseLimit,
+    RecordFormat,
+    TooBig,
+)
 
 _ERRORS = {
-    error.id: error for error in (DocumentError, ArchiveLimit, NotText, ParseLimit, RecordFormat, TooBig)
+    error.id: error
+    for error in (DocumentError, ArchiveLimit, LibraryMissing, NotText, ParseLimit, RecordFormat, TooBig)
 }  # the errors that a child may report
 _SPLIT = "split or simplify the file"
 _LEAST_MEMORY, _MEMORY_A_BYTE = 512 << 20, 1000  # of a parser: for any file, and more for each byte of it
+_LARGE, _OUTPUT_A_BYTE = 1_000_000, 3  # bytes of a file whose text may be longer, by this for each further byte
 _MOST_HEADINGS = 100_000
 _LONGEST_TITLE = 1000  # characters
 
@@ -99,7 +112,7 @@ PARSERS = {
     "man": _text(man, raw=False),
     "calendar": _text(calendar, raw=False),
     "contacts": _text(contacts, raw=False),
-    "csv": _text(csv),
+    "csv": _text(csv, raw=False),
     "rst": _text(formats.rst),
     "org": _text(formats.org),
     "markdown": _text(formats.markdown),
@@ -108,19 +121,22 @@ PARSERS = {
 }
 _UNPARSED = ("code", "text")  # nothing is to be found in them
 STREAMED: dict[str, Callable[..., Iterator[Message]]] = {  # a file, its name, the longest line or message
-    "records": read_records,
+    "records": read_jsonl,
+    "arrow": read_arrow,
     "mbox": read_mailbox,
 }  # of files that hold many documents, each a record
+OF_FIELDS = ("records", "arrow")  # whose records have fields, which may be named
 PACKED = "packed"  # holds other files, which are sent back and read one by one
 STREAMS = {**STREAMED, PACKED: read_packed}
-KINDS = ("pdf", *PARSERS)  # a PDF is read page by page, by a child process of its own
+PAGED = {"pdf": read_pdf, "picture": read_picture}  # read page by page, by child processes of their own
+KINDS = (*PAGED, *PARSERS)
 
 
 @dataclass(frozen=True)
 class Record:
-    """One of the documents that a file holds: a line of JSON Lines, a message of a mailbox."""
+    """One of the documents that a file holds: a line of JSON Lines, a row of a table, a message of a mailbox."""
 
-    external_id: str  # of the line "_id" or "id", or else its number
+    external_id: str  # of the line or row its "_id" or "id", or else its number
     title: str
     text: str
     digest: str  # hex BLAKE2b of its bytes
@@ -129,6 +145,7 @@ class Record:
     kind: str = "record"
     pages: tuple[int, ...] = ()
     headings: Headings = ()
+    unread: bool = False  # it is there, and cannot be read
 
 
 @dataclass(frozen=True)
@@ -151,8 +168,8 @@ class Task:
 
 def parse(kind: str, file: BinaryIO, size: int, limits: ReadLimits) -> Content:
     """Read an open file in its format; raises a DocumentError."""
-    if kind == "pdf":
-        return read_pdf(file.fileno(), limits)
+    if kind in PAGED:
+        return PAGED[kind](file.fileno(), limits)
     task = prepared(kind, file, size, limits)
     if isinstance(task, Content):
         return task
@@ -173,12 +190,13 @@ def prepared(kind: str, file: BinaryIO, size: int, limits: ReadLimits) -> Task |
         if source and kind in _UNPARSED:
             return Content("", source.text, warnings=(source.warning,) if source.warning else ())
     body = {"kind": kind, "size": size, "encoding": limits.encoding}
-    allowed = Allowance(limits.seconds, _memory(limits, size), limits.output)
-    return Task(kind, Request(body, file.fileno(), allowed), data, source)
+    output = limits.output + _OUTPUT_A_BYTE * max(0, size - _LARGE)
+    allowed = Allowance(limits.seconds, _memory(limits, size), output)
+    return Task(kind, Request(body, file.fileno(), allowed, limits.on_wait), data, source)
 
 
 def records(kind: str, file: BinaryIO, name: str, limits: ReadLimits) -> Iterator[Record]:
-    """Read an open file of many documents; JSON Lines are checked to the end before the first record is yielded."""
+    """Read an open file of many documents; lines and rows are checked to the end before the first one is yielded."""
     with named(kind):
         for said in POOL.ask([records_request(kind, file, name, limits)]):
             yield from record(said)
@@ -209,9 +227,9 @@ def records_request(kind: str, file: BinaryIO, name: str, limits: ReadLimits) ->
     """Return what is to be asked of a child about a file of many documents."""
     size, output = os.fstat(file.fileno()).st_size, max(limits.output, 2 * limits.max_bytes)
     allowed = Allowance(limits.seconds, _memory(limits, size), output, renews=True)
-    more = {"chosen": limits.fields} if kind == "records" else {}
+    more = {"texts": limits.fields, "id_field": limits.id_field} if kind in OF_FIELDS else {}
     body = {"kind": kind, "name": name, "longest": limits.max_bytes, "more": more}
-    return Request(body, file.fileno(), allowed)
+    return Request(body, file.fileno(), allowed, limits.on_wait)
 
 
 def record(said: Message) -> Iterator[Record]:
@@ -229,6 +247,7 @@ def record(said: Message) -> Iterator[Record]:
             _sound(said.get("kind", "record")),
             _pages(said.get("pages", ()), text),
             _headings(said.get("headings", ()), text),
+            said.get("unread") is True,
         )
 
 

@@ -11,7 +11,7 @@ candidates; their scores come from their own keys (`maxsim.among`).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,8 +54,18 @@ def suits(queries: Queries, clusters: Clusters) -> bool:
     return plain and queries.vectors.shape[1] == clusters.means.fine.shape[1]
 
 
-def find(queries: Queries, clusters: Clusters, segments: Collection[int], k: int, live: Live) -> Candidates:
+def find(queries: Queries, every: Sequence[Clusters], segments: Collection[int], k: int, live: Live) -> Candidates:
     """Find candidates for the best k chunks of the segments that there are; `live` says which chunks may be found."""
+    found = [_places(queries, clusters, segments, k, live) for clusters in every]
+    ids, positions = (np.concatenate(axis) for axis in zip(*found, strict=True))
+    covered = {id for clusters in every for id in clusters.segments[:, 0].tolist()}
+    return Candidates(ids, positions, frozenset(segments) - covered)
+
+
+def _places(
+    queries: Queries, clusters: Clusters, segments: Collection[int], k: int, live: Live
+) -> tuple[Integers, Integers]:
+    """Return the segments and positions of the candidates that clusters find (n,)."""
     count = max(CANDIDATES, int(PER_ROOT * len(clusters.digests) ** 0.5), PER_RESULT * k)
     allowed = _allowed(clusters, segments, live)
     if int(np.count_nonzero(allowed)) <= count:
@@ -65,8 +75,7 @@ def find(queries: Queries, clusters: Clusters, segments: Collection[int], k: int
     ends = np.cumsum(clusters.segments[:, 1])
     rows = np.searchsorted(ends, numbers, side="right")
     ids, lengths = clusters.segments[rows].T
-    whole = frozenset(segments) - set(clusters.segments[:, 0].tolist())
-    return Candidates(ids, numbers - (ends[rows] - lengths), whole)
+    return ids, numbers - (ends[rows] - lengths)
 
 
 def _allowed(clusters: Clusters, segments: Collection[int], live: Live) -> NDArray[np.bool_]:

@@ -2,35 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ctypes
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reatt.model.backbone import ChunkText, Encoder
-from reatt_store.segments import Draft, Quantised, draft, quantise
+from reatt.model.backbone import ChunkCode, ChunkText, Encoder
+from reatt_store.vectors.segments import Draft, Quantised, draft, quantise
 
 _LEAST, _SECONDS = 16, 20.0  # chunks of a batch; what its encoding should take
 ENCODE_CHUNKS = 16  # chunks encoded together; more do not fit into a CPU's caches
+Groups = Sequence[Sequence[ChunkText]]
+EncodeGroups = Callable[[Groups], Iterable[tuple[int, list[ChunkCode]]]]  # the numbers of groups, and their codes
 
 
-def encode(backbone: Encoder, passages: dict[bytes, ChunkText], on_chunks: Callable[[int], None]) -> Draft:
+def alone(backbone: Encoder) -> EncodeGroups:
+    """Encode one group after the other, in this process."""
+    return lambda groups: ((number, backbone.encode_chunks(group)) for number, group in enumerate(groups))
+
+
+def encode(each: EncodeGroups, passages: dict[bytes, ChunkText], on_chunks: Callable[[int], None]) -> Draft:
     """Encode chunks in groups of similar length, to need little padding; the draft keeps the given order.
 
-    `on_chunks` is called with the size of each group when the group is done.
+    The groups do not depend on who encodes them. `on_chunks` is called with the size of each group when it is done.
     """
     order = sorted(passages, key=lambda digest: len(passages[digest].text))
     keys: dict[bytes, NDArray[np.float32]] = {}
     states: dict[bytes, Quantised] = {}
-    for group in (order[at : at + ENCODE_CHUNKS] for at in range(0, len(order), ENCODE_CHUNKS)):
-        encoded = backbone.encode_chunks([passages[digest] for digest in group])
+    groups = [order[at : at + ENCODE_CHUNKS] for at in range(0, len(order), ENCODE_CHUNKS)]
+    for number, encoded in each([[passages[digest] for digest in group] for group in groups]):
+        group = groups[number]
         for known, code in zip(group, encoded, strict=True):
             keys[known] = code.keys.cpu().numpy()
             if code.memory is not None:
                 states[known] = quantise(code.memory.cpu().numpy())
         on_chunks(len(group))
     remembered = [states[digest] for digest in passages] if states else []
-    return draft(list(passages), [keys[digest] for digest in passages], remembered)
+    drafted = draft(list(passages), [keys[digest] for digest in passages], remembered)
+    keys.clear()
+    give_back()
+    return drafted
+
+
+def give_back() -> None:
+    """Return to the system what glibc keeps of freed memory: after some batches that is more than is in use."""
+    with suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def batch_after(chunks: int, seconds: float, most: int) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -28,7 +28,8 @@ from reatt_store.library import Library, Segment
 from reatt_store.selection import EVERYTHING, Selection
 
 if TYPE_CHECKING:
-    from reatt_store.nearest import TokenIndex
+    from reatt_store.joined.library import JoinedLibrary
+    from reatt_store.joined.tokens import TokenIndexes
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,41 @@ class BestKeys:
     weights: list[float]  # (m,), which sum to the score
 
 
+@dataclass(frozen=True)
+class FoundText:
+    """A text that a search has found, with all chunks that have it."""
+
+    digest: bytes
+    score: float
+    chunks: list[int]  # ids
+
+
+class Keys(Protocol):
+    """The keys of a generation, to be searched, wherever they lie; `AttentionIndex` has them here."""
+
+    def whole(self) -> bool:
+        """Return whether the generation, and all that was opened of it, is still there."""
+
+    def search(self, queries: Queries, k: int, search: str, among: Selection = EVERYTHING) -> list[tuple[int, float]]:
+        """Return (chunk id, score) of the best k texts, best first; a text may have several chunk ids."""
+
+    def texts(self, queries: Queries, k: int, search: str, among: Selection = EVERYTHING) -> list[FoundText]:
+        """Return the best k texts, best first."""
+
+    def scores(self, queries: Queries, chunks: Sequence[int]) -> dict[int, float]:
+        """Score given chunks; those without vectors are left out."""
+
+    def memory(self, chunks: Sequence[int]) -> dict[int, Tensor]:
+        """Return the stored states (t, D) of given chunks; those without states are left out."""
+
+    def best_keys(self, queries: Queries, chunk: int) -> BestKeys | None:
+        """Explain a chunk's score; None if it has no vectors."""
+
+
 class AttentionIndex:
     """The keys of one generation, memory-mapped from the store's segments; after a writer's changes, open a new one."""
 
-    def __init__(self, library: Library, generation: int, token_candidates: int) -> None:
+    def __init__(self, library: Library | JoinedLibrary, generation: int, token_candidates: int) -> None:
         self._library, self._generation, self._token_candidates = library, generation, token_candidates
         self._segments: dict[int, Segment] = {segment.id: segment for segment in library.segments(generation)}
         self._loaded: dict[str, list[Shard]] = {}  # by device
@@ -58,12 +90,17 @@ class AttentionIndex:
 
     def search(self, queries: Queries, k: int, search: str, among: Selection = EVERYTHING) -> list[tuple[int, float]]:
         """Return (chunk id, score) of the best k texts, best first; a text may have several chunk ids."""
-        auto = self._clustered if self._clusters is not None else self._fast
+        return [(id, text.score) for text in self.texts(queries, k, search, among) for id in text.chunks]
+
+    def texts(self, queries: Queries, k: int, search: str, among: Selection = EVERYTHING) -> list[FoundText]:
+        """Return the best k texts, best first."""
+        auto = self._clustered if self._clusters else self._fast
         ways = {"auto": auto, "exact": self._exact, "fast": self._fast}
         ways |= {"clusters": self._clustered, "two-stage": self._two_stage}
         places = ways[search](queries, k, self._live(among))
         ids = self._library.chunk_ids(self._generation, [(p.segment, p.position) for p in places], among)
-        return [(id, place.score) for place, found in zip(places, ids, strict=True) for id in found]
+        digests = (self._segments[place.segment].digests[place.position].tobytes() for place in places)
+        return [FoundText(*each) for each in zip(digests, (place.score for place in places), ids, strict=True)]
 
     def scores(self, queries: Queries, chunks: Sequence[int]) -> dict[int, float]:
         """Score given chunks; those without vectors are left out."""
@@ -118,14 +155,14 @@ class AttentionIndex:
         return self._loaded[device]
 
     @cached_property
-    def _clusters(self) -> Clusters | None:
-        return self._library.clusters(self._generation)
+    def _clusters(self) -> list[Clusters]:
+        return self._library.all_clusters(self._generation)
 
     @cached_property
-    def _tokens(self) -> TokenIndex:
-        from reatt_store.nearest import open_index
+    def _tokens(self) -> TokenIndexes:
+        from reatt_store.joined.tokens import open_indexes
 
-        return open_index(self._library, self._generation, list(self._segments.values()))
+        return open_indexes(self._library, self._generation, list(self._segments.values()))
 
     def _live(self, among: Selection) -> Live:
         """Return which chunks may be found; none of segments that a writer has dropped since they were opened."""
@@ -143,7 +180,7 @@ class AttentionIndex:
 
     def _clustered(self, queries: Queries, k: int, live: Live) -> list[Place]:
         """Score the chunks that the clusters find and those that they do not cover; without clusters, scan."""
-        if self._clusters is None or not candidates.suits(queries, self._clusters):
+        if not self._clusters or not all(candidates.suits(queries, made) for made in self._clusters):
             return self._fast(queries, k, live)
         found = candidates.find(queries, self._clusters, self._segments, k, live)
         shards = self._shards(queries)

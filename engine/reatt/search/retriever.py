@@ -7,12 +7,13 @@ questions. Reciprocal rank fusion was worse: a weaker list lowers the better one
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 
-from reatt.model.backbone import Backbone, ChunkText, Queries, Span
+from reatt.model.backbone import ChunkText, Queries, Reader, Span
 from reatt.search.alike import alike
 from reatt.search.query import TOP, Query
 from reatt.search.rounds import Heard, TokenPair, by_head, carried
@@ -22,7 +23,8 @@ from reatt_store.library import Generation, Library, StoredChunk
 from reatt_store.selection import Selection
 
 if TYPE_CHECKING:
-    from reatt.search.index import AttentionIndex
+    from reatt.search.index import FoundText, Keys
+    from reatt_store.joined.library import JoinedLibrary
 
 TOKEN_CANDIDATES = 2048  # K' of section 2.4: nearest tokens per question token
 NAMED = 0.8  # weight of names in hybrid search
@@ -48,6 +50,11 @@ class Hit:
     def path(self) -> str:
         """The document's absolute path."""
         return self.chunk.path
+
+    @property
+    def store(self) -> str | None:
+        """The folder of its store, where several are searched as one."""
+        return self.chunk.store
 
     @property
     def external_id(self) -> str | None:
@@ -80,6 +87,25 @@ class Hit:
         return self.chunk.chunk.char_start, self.chunk.chunk.char_end
 
 
+class Searched(Protocol):
+    """What is searched: a store, several as one, or the shards of a cluster."""
+
+    def version(self) -> object:
+        """Return what changes with every commit."""
+
+    def generation(self) -> Generation | None:
+        """Return the current generation."""
+
+    def chunks(self, ids: Sequence[int]) -> list[StoredChunk]:
+        """Return chunks in the given order, without those that were removed since their ids were found."""
+
+    def words(self, question: str, limit: int, among: Selection = ...) -> list[tuple[int, float]]:
+        """Return (chunk id, BM25) of the chunks that best match the question's words, best first."""
+
+    def names(self, question: str, limit: int, among: Selection = ...) -> list[tuple[int, float]]:
+        """Return (chunk id, score) of the chunks whose file, folders, title or author a question names, best first."""
+
+
 @dataclass(frozen=True)
 class Scores:
     """The scores of chunks, by their ids; `total` has the best first."""
@@ -94,26 +120,27 @@ class Retriever:
 
     def __init__(
         self,
-        library: Library,
-        backbone: Backbone | None,
+        library: Searched,
+        backbone: Reader | None,
         generation: Generation | None,
         fusion: float = FUSION_WEIGHT,
         token_candidates: int = TOKEN_CANDIDATES,
         named: float = NAMED,
+        open_keys: Callable[[int], Keys] | None = None,
     ) -> None:
         if backbone is not None and generation is not None and backbone.fingerprint() != generation.fingerprint:
             made_by = f"{generation.model_name} {generation.model_sha256[:8]}"
             fix = "reatt ingest --reencode, or --retriever words"
             raise ModelMismatch(f"the store's vectors were made by {made_by}, not by this model", fix)
         self.library, self.generation, self.fusion, self.named = library, generation, fusion, named
-        self.token_candidates = token_candidates
+        self._open_keys = open_keys or partial(_keys_here, library, token_candidates)
         self._backbone = backbone
-        self._version: int | None = None  # of the store when it was last checked
+        self._version: object = None  # of the store when it was last checked
         self._latest: tuple[Query, Heard] | None = None  # explanations, and a deeper search, need the same queries
-        self._opened: AttentionIndex | None = None
+        self._opened: Keys | None = None
 
     @property
-    def backbone(self) -> Backbone:
+    def backbone(self) -> Reader:
         """The model; raises `ModelMismatch` if there is none."""
         if self._backbone is None or self.generation is None:
             raise ModelMismatch("the store has no vectors to search by attention", "reatt ingest, or --retriever words")
@@ -130,7 +157,7 @@ class Retriever:
         self._check(query, list(ways))
         asks = query.retriever == "attention" or (query.retriever == "hybrid" and self.fusion != 0)
         while True:
-            self._catch_up()
+            self.catch_up()
             scores = ways[query.retriever](query, self._hear(query) if asks else None)
             if not self._overtaken():
                 break
@@ -177,7 +204,7 @@ class Retriever:
         latest = self._latest
         heard = latest[1] if latest and latest[0].question == question else self._hear(Query(question))
         queries = heard.queries
-        best = self._index.best_keys(queries, hit.chunk.id)
+        best = self.keys.best_keys(queries, hit.chunk.id)
         if best is None:
             return []
         spans = self._backbone.key_spans(ChunkText(hit.title, hit.text))
@@ -185,9 +212,17 @@ class Retriever:
         pairs = [TokenPair(span, spans[key], weight) for span, key, weight in rows]
         return by_head(pairs, queries.heads) if queries.heads else pairs
 
+    def texts(self, queries: Queries, k: int, search: str, among: Selection) -> list[FoundText]:
+        """Return the best k texts by attention, best first, for queries that were made elsewhere."""
+        while True:
+            self.catch_up()
+            found = self.keys.texts(queries, k, search, among)
+            if not self._overtaken():
+                return found
+
     def passages(self, chunks: Sequence[StoredChunk]) -> list[ChunkText]:
         """Return chunks as the model reads them, with the states that the store keeps of them."""
-        kept = self._index.memory([stored.id for stored in chunks])
+        kept = self.keys.memory([stored.id for stored in chunks])
         return [ChunkText(stored.chunk.title, stored.chunk.text, kept.get(stored.id)) for stored in chunks]
 
     def _check(self, query: Query, ways: Sequence[str]) -> None:
@@ -204,7 +239,7 @@ class Retriever:
         if query.rerank and query.rounds == 1:
             raise UsageError("--rerank-only needs the second round", "leave out --rounds 1")
 
-    def _catch_up(self) -> None:
+    def catch_up(self) -> None:
         """Open what a writer has added since the last search, and close what it has dropped.
 
         The first search does this, too, because the store may have moved while the model was loaded.
@@ -225,13 +260,11 @@ class Retriever:
         return not self._opened.whole()
 
     @property
-    def _index(self) -> AttentionIndex:
+    def keys(self) -> Keys:
         """The keys; opened when they are first needed after a change."""
-        from reatt.search.index import AttentionIndex
-
         if self._opened is None:
             assert self.generation is not None
-            self._opened = AttentionIndex(self.library, self.generation.id, self.token_candidates)
+            self._opened = self._open_keys(self.generation.id)
         return self._opened
 
     def _hear(self, query: Query) -> Heard:
@@ -248,7 +281,7 @@ class Retriever:
         return self._latest[1]
 
     def _nearest(self, queries: Queries, k: int, query: Query) -> list[int]:
-        return [chunk for chunk, _ in self._index.search(queries, k, query.search, query.among)][:k]
+        return [chunk for chunk, _ in self.keys.search(queries, k, query.search, query.among)][:k]
 
     def _words(self, query: Query, heard: Heard | None) -> Scores:
         found = dict(self.library.words(query.question, query.top, query.among))
@@ -267,19 +300,25 @@ class Retriever:
             return Scores(fuse({}, words, 0.0, names, self.named), words)
         attention = self._attended(query, deep, heard)
         found = [chunk for chunk in {**words, **names} if chunk not in attention]
-        attention |= self._index.scores(heard.queries, found)
+        attention |= self.keys.scores(heard.queries, found)
         return Scores(fuse(attention, words, self.fusion, names, self.named), words, attention)
 
     def _attended(self, query: Query, k: int, heard: Heard) -> dict[int, float]:
         """Return chunk id -> score by attention, best first."""
         if query.rerank:
-            found = self._index.scores(heard.queries, heard.before)
+            found = self.keys.scores(heard.queries, heard.before)
             order = sorted(found, key=lambda chunk: (-found[chunk], chunk))
         else:
-            found = dict(self._index.search(heard.queries, k, query.search, query.among))
+            found = dict(self.keys.search(heard.queries, k, query.search, query.among))
             order = carried(list(found), heard.before, heard.round)
-            found |= self._index.scores(heard.queries, [chunk for chunk in order if chunk not in found])
+            found |= self.keys.scores(heard.queries, [chunk for chunk in order if chunk not in found])
         return {chunk: found[chunk] for chunk in order if chunk in found}
+
+
+def _keys_here(library: Searched, token_candidates: int, generation: int) -> Keys:
+    from reatt.search.index import AttentionIndex
+
+    return AttentionIndex(cast("Library | JoinedLibrary", library), generation, token_candidates)
 
 
 def fuse(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from reatt_store.segments import Segment
+    from reatt_store.vectors.segments import Segment
 
 Integers = NDArray[np.int64]
 

@@ -27,7 +27,14 @@ from torch.nn.utils.rnn import pad_sequence
 from reatt.lessons.batches import Ids, TrainingBatch
 from reatt.model.stacks.halves import Head
 from reatt.model.t5 import T5
-from reatt.training.objective import HeadSelector, Learned, Objective, cross_document_loss, target_matrix
+from reatt.training.objective import (
+    HeadSelector,
+    Learned,
+    Objective,
+    cross_document_loss,
+    posterior,
+    target_matrix,
+)
 from reatt.training.pools import ChunkStates, pick, without_dropout
 from reatt.training.ranks import ALONE, Ranks, add_gradients
 from reatt.training.scores import retrieval_scores
@@ -278,6 +285,8 @@ def _retrieval(
         if not step.objective.in_batch:
             allowed = target_matrix([torch.ones(len(numbers)) for numbers in close], close, len(firsts)) > 0
             by_question = by_question.masked_fill(~allowed.to(scores.device), -torch.inf)
+        if step.objective.posterior:
+            target = posterior(by_question, target)
         lost = cross_document_loss(by_question, target) * len(targets)
         hits = hits + (by_question.argmax(1) == target.argmax(1)).sum()
     if cloze := step.batch.cloze:

@@ -32,6 +32,7 @@ class Objective:
     in_batch: bool = True  # whether the other questions' chunks are in the retrieval distribution
     alpha: float = 8.0
     teacher: Teacher = TEACHERS["attention"]
+    posterior: bool = False  # whether retrieval's own distribution multiplies the teacher's shares, as in EM
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,16 @@ def target_matrix(shares: Sequence[Tensor], close: Sequence[Sequence[int]], colu
     for row, given, numbers in zip(target, shares, close, strict=True):
         row.index_add_(0, torch.tensor(numbers, device=row.device), given.detach())
     return target
+
+
+def posterior(scores: Tensor, target: Tensor) -> Tensor:
+    """Multiply each row of a target (Q, C) by retrieval's softmax over its chunks, and make it sum to 1 again.
+
+    With shares p(answer | question, chunk) it is p(chunk | question, answer), the target of EM. The gradient of the
+    marginal likelihood for the scores is the same (Sachan et al., 2021).
+    """
+    logs = target.clamp(min=torch.finfo(target.dtype).tiny).log() + scores.detach()
+    return logs.masked_fill(target <= 0, -torch.inf).softmax(1)
 
 
 def cross_document_loss(scores: Tensor, target: Tensor) -> Tensor:

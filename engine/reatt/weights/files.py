@@ -29,7 +29,7 @@ AGAIN = "copy the model again"  # what to do about a damaged file
 LARGEST_JSON = 4 << 20  # bytes of a config, or of an index of shards
 MEMORY = "models.json"  # in the user's cache: digests of files, and models that were found sound
 REMEMBERED = 400  # of each
-FORMAT = 1  # raise it when more is checked, or what was found sound counts no more
+FORMAT = 2  # raise it when more is checked, or what was found sound counts no more
 SETTLED = 1.0  # seconds since a file's last change: it might change again at what a clock calls the same time
 _CLONE = 0x40049409  # FICLONE: share the blocks of a file with its copy until one of them changes
 

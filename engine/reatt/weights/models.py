@@ -94,7 +94,7 @@ def keep_in_store(folder: ModelFolder, store: Path) -> ModelFolder:
     kept = ModelFolder(shelf / _kept_name(folder.name, folder.sha256), "store", folder.name, folder.sha256)
     with translated(shelf):
         for left in shelf.glob(".part-*"):  # of a killed run
-            shutil.rmtree(left)
+            _remove(left)
         if kept.path.is_dir():
             return kept
         part = Path(tempfile.mkdtemp(prefix=".part-", dir=shelf))
@@ -117,7 +117,15 @@ def drop_unused(store: Library) -> None:
     used = {_kept_name(*made) for made in _kept(store)}
     for path in (store.folder / "models").iterdir():
         if path.name not in used:
-            shutil.rmtree(path)
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove what lies among the models of a store, which may also be a file of somebody else."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def damaged(store: Library) -> list[ModelFolder]:

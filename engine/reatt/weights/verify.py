@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from reatt.model.tokens import TextTokenizer
+from reatt.weights import tokenizer_bounds
 from reatt.weights.files import AGAIN, digest, found_sound, identities, remember_sound
 from reatt.weights.folder import ModelFolder
 from reatt.weights.headers import damaged
@@ -46,7 +47,10 @@ def opened(folder: ModelFolder, load: Callable[[], M], vocabulary: Callable[[M],
     require_recorded(folder, sha256)
     check_files(folder)
     check_to_load(folder)
-    loaded, known = Loaded(load(), read_tokenizer(folder)), found_sound(sha256)
+    known = found_sound(sha256)
+    if not known:
+        tokenizer_bounds.check(folder.path / "tokenizer.json")
+    loaded = Loaded(load(), read_tokenizer(folder))
     if not known:
         require_finite(file for file in files if file.suffix == ".safetensors")
         require_fitting(folder, loaded.tokenizer, vocabulary(loaded.model))

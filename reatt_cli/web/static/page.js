@@ -44,8 +44,11 @@ function grown(letters, start, end) {
   return [start, end];
 }
 
+// Lines that an editor broke to keep them short flow on. Letters keep their places.
+const flowing = (text) => text.replace(/(?<=[^\n]{60})\n(?=[\p{L}\p{N}(“"'‘](?!\d*[.)] ))/gu, " ");
+
 function marked(found, answered) {
-  const letters = Array.from(found.text.trimEnd());
+  const letters = Array.from(flowing(found.text.trimEnd()));
   const kinds = new Array(letters.length).fill("");
   for (const [start, end] of heaviest(found.retrieval.tokens)) kinds.fill("matched", ...grown(letters, start, end));
   if (answered) kinds.fill("answered", ...answered);

@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 
+from reatt.answering.values import NATIONS
 from recipes.reatt_mini.made.texts import Article
 
-NATIONS = Path(__file__).with_name("nations.txt")
 LEAD = 110  # words
 _MONTHS = "January February March April May June July August September October November December".split()
 _DATE = rf"(?:(?:{'|'.join(_MONTHS)}) \d{{1,2}},? \d{{4}}|\d{{1,2}} (?:{'|'.join(_MONTHS)}),? \d{{4}})"

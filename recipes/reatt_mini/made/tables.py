@@ -1,7 +1,8 @@
 """Tables: price lists, staff lists, timetables, settings, opening hours, invoices, and questions on one cell.
 
-A table is written as one of the parsers of `reatt` leaves it: CSV as it is, a workbook's rows with tabs, a page's rows
-with spaces, Markdown with bars, columns of a PDF with several spaces, records of `key: value` lines.
+A table is written as one of the parsers of `reatt` leaves it: rows of CSV files, workbooks and pages with tabs and with
+the columns' names before the values, Markdown with bars, columns of a PDF with several spaces, records of `key: value`
+lines.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reatt.model.tokens import TextTokenizer
-from reatt.parsers.office.tables import csv
+from reatt.parsers.columns import before_values, name_columns
 from recipes.reatt_mini.made.cells import Cells, style
 from recipes.reatt_mini.made.documents import Asked, Page, Span, add
 from recipes.reatt_mini.made.texts import Made
@@ -22,6 +23,7 @@ from recipes.reatt_mini.made.words import Words
 TABLES, QUESTIONS = 4600, 6  # questions on a table
 WIDTHS, CROSSED = (1, 2, 2, 3, 3, 4, 5), (2, 3, 3, 4, 4, 5)  # columns beside the key
 HEIGHTS = (3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 25)  # rows
+NAMED = 0.6  # share of pages whose rows name their columns: the others are those of a PDF
 PARTLY = 0.12  # share of keys that are named by a part
 GAPS = ("-", "n/a", "–", "?", "none", "TBD")
 THEMES = Path(__file__).with_name("themes.txt")
@@ -199,14 +201,16 @@ def _opened(table: Table, dice: random.Random, kind: str, mark: str = "") -> Pag
     return page
 
 
-def _written(page: Page, rows: Sequence[Sequence[str]], before: str, between: str, after: str) -> Spans:
-    """Write rows with a separator between cells."""
+def _written(
+    page: Page, rows: Sequence[Sequence[str]], before: str, between: str, after: str, names: Sequence[str] = ()
+) -> Spans:
+    """Write rows with a separator between cells, and the columns' names before the values if they are given."""
     spans: Spans = []
     for row in rows:
         page.put(before)
         places = []
         for at, cell in enumerate(row):
-            page.put(between if at else "")
+            page.put((between if at else "") + (f"{names[at]}: " if names and cell else ""))
             places.append(page.put(cell))
         page.put(after)
         spans.append(places)
@@ -214,29 +218,20 @@ def _written(page: Page, rows: Sequence[Sequence[str]], before: str, between: st
 
 
 def as_csv(table: Table, dice: random.Random) -> tuple[Page, Spans]:
-    """Write a CSV file."""
-    mark = dice.choice((",", ",", ";", "\t", "|"))
-    page, spans = Page("", "csv"), list[list[Span]]()
-    quoted = dice.random() < 0.15
-    for row in (table.headers, *table.rows):
-        places = []
-        for at, cell in enumerate(row):
-            quote = '"' if quoted or mark in cell else ""
-            page.put((mark if at else "") + quote)
-            places.append(page.put(cell))
-            page.put(quote)
-        page.put("\n")
-        spans.append(places)
-    content = csv("".join(page.parts))
-    page.headings, page.title = list(content.headings), table.title
-    return page, spans[1:]
+    """Write a CSV file as it is read: rows with tabs, with no title."""
+    page = Page("", "csv")
+    spans = _named(page, table, "\t")
+    if name_columns([*table.headers]):
+        page.headings.append((0, ", ".join(table.headers)))
+    page.title = table.title
+    return page, spans
 
 
 def as_sheet(table: Table, dice: random.Random) -> tuple[Page, Spans]:
     """Write a sheet of a workbook as it is read: its name, and rows with tabs."""
     page = Page(table.title, "xlsx")
     page.heading(table.title, says=f"{table.title}: {', '.join(table.headers)}")
-    return page, _written(page, (table.headers, *table.rows), "", "\t", "\n")[1:]
+    return page, _named(page, table, "\t")
 
 
 def as_word(table: Table, dice: random.Random) -> tuple[Page, Spans]:
@@ -250,7 +245,16 @@ def as_page(table: Table, dice: random.Random) -> tuple[Page, Spans]:
     """Write a table of a web page, or of a PDF whose columns are told by nothing but spaces."""
     page = _opened(table, dice, "html")
     page.top = page.length
+    if dice.random() < NAMED:
+        return page, _named(page, table, "\t")
     return page, _written(page, (table.headers, *table.rows), "", dice.choice((" ", " ", "   ")), "\n")[1:]
+
+
+def _named(page: Page, table: Table, between: str) -> Spans:
+    """Write the columns' names, and rows with the names before the values, where they are not far longer than these."""
+    names = before_values([*table.headers], [[*row] for row in table.rows])
+    _written(page, [table.headers], "", between, "\n")
+    return _written(page, table.rows, "", between, "\n", names)
 
 
 def as_markdown(table: Table, dice: random.Random) -> tuple[Page, Spans]:

@@ -17,8 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from reatt_store import arrays
-from reatt_store.arrays import Layout, require
 from reatt_store.clusters import entries as coded
 from reatt_store.clusters.lists import Clusters, Outline, gathered
 from reatt_store.clusters.means import Means
@@ -26,6 +24,8 @@ from reatt_store.connection import Connection
 from reatt_store.errors import StoreDamaged
 from reatt_store.generations import open_segments
 from reatt_store.records import DIGEST_BYTES, sound
+from reatt_store.vectors import arrays
+from reatt_store.vectors.arrays import Layout, require
 
 FORMAT = "reatt-clusters/1"
 SUFFIX = ".clusters"

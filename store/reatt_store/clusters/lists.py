@@ -17,11 +17,11 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from reatt_store.arrays import Stream
 from reatt_store.clusters import entries as coded
 from reatt_store.clusters.entries import Entries
 from reatt_store.clusters.means import Integers, Means, train
-from reatt_store.segments import Quantised, Segment
+from reatt_store.vectors.arrays import Stream
+from reatt_store.vectors.segments import Quantised, Segment
 
 SAMPLE = 16  # keys for each cluster to train on
 FOREIGN = 1.0  # clusters are trained anew once more than so many keys came after for each that there was before

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reatt_store.segments import Quantised
+from reatt_store.vectors.segments import Quantised
 
 ROUNDS = 6  # of k-means
 _BLOCK = 4096  # keys compared at a time, so that the products stay in the processor's cache

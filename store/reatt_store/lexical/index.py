@@ -7,7 +7,7 @@ text, a chunk is found by its heading, and by names: of its file, its folders, i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePosixPath
 from sqlite3 import Connection
 from typing import Any
@@ -31,9 +31,11 @@ _INSIDE = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_
 _MONTHS = "January February March April May June July August September October November December".split()
 
 
-def put(connection: Connection, document_id: int) -> None:
-    """Enter a document's chunks, inside the caller's transaction."""
-    _insert(connection, connection.execute(f"{_ROW} WHERE documents.id = ?", [document_id]).fetchall())
+def put(connection: Connection, document_id: int, on_rows: Callable[[], None] = lambda: None) -> None:
+    """Enter a document's chunks, inside the caller's transaction; `on_rows` is called now and then."""
+    for rows in _pages(connection, "documents.id = ?", document_id):
+        _insert(connection, rows)
+        on_rows()
 
 
 def take_out(connection: Connection, document_id: int) -> None:
@@ -96,10 +98,10 @@ def _date(dated: str) -> Iterator[str]:
         yield f"{found[0]} {int(found[3])} {_MONTHS[int(found[2]) - 1]} {found[1]}"
 
 
-def _pages(connection: Connection) -> Iterator[list[Any]]:
+def _pages(connection: Connection, which: str = "1", *values: int) -> Iterator[list[Any]]:
     last = 0
-    page = f"{_ROW} WHERE chunks.id > ? ORDER BY chunks.id LIMIT {_PAGE}"
-    while rows := connection.execute(page, [last]).fetchall():
+    page = f"{_ROW} WHERE {which} AND chunks.id > ? ORDER BY chunks.id LIMIT {_PAGE}"
+    while rows := connection.execute(page, [*values, last]).fetchall():
         yield rows
         last = rows[-1][0]
 

@@ -22,7 +22,12 @@ YES_NO = frozenset(
 ASKING = frozenset("what which who whom whose when where why how".split())
 TELLING = frozenset("analyse analyze compare define describe discuss explain give list name outline show summarise "
                     "summarize tell".split())  # fmt: skip
+_NEVER_RELATIVE = frozenset("what why how".split())  # "children who cough" asks nothing
+STATEMENT = 5  # words: "bus is late?" may be a search for those words
 _CLAUSES = re.compile(r"[:;.!?]\s+|\s*(?:--+|[—–])\s*")
+_ASKS_ITSELF = re.compile(  # "in July, who came", "in which year", but not "children who cough"
+    rf"(?:^|,|\b(?:about|after|at|before|by|for|from|in|of|on|to|until|with))\s*(?:{'|'.join(sorted(ASKING))})\b"
+)
 NEVER = 1 << 30  # tokens until the end of a word that the end of the text has cut off
 
 
@@ -137,17 +142,33 @@ def _of_word(character: str) -> bool:
 
 
 def is_yes_no(question: str) -> bool:
-    """Return whether a question begins with a verb that asks for yes or no, and neither offers a choice nor asks more.
+    """Return whether a question asks for yes or no: it begins with such a verb, and offers no choice and asks no more.
 
-    A heading may stand before it.
+    A heading may stand before it. A statement with a question mark asks so, too, and so does a thing behind a heading.
 
     >>> [is_yes_no(text) for text in ("Is it red?", "Is it red or blue?", "Can you say where?", "Red: is it?")]
     [True, False, False, True]
+    >>> [is_yes_no(text) for text in ("The bridge is open to cars?", "Clean sand: a cure for rust?", "What's on?")]
+    [True, True, False]
     """
-    words = re.findall(r"[\w'’-]+", question.lower())
-    first = next(iter(re.findall(r"[\w'’-]+", asking_clause(question).lower())), "")
+    words, clause = _words(question), _words(asking_clause(question))
+    lead = words[: len(words) - len(clause)]
+    headed = bool(lead and clause) and not (_NEVER_RELATIVE & {*lead} or _ASKS_ITSELF.search(question.strip().lower()))
+    if words[STATEMENT - 1 :] and question.rstrip().endswith("?") and words[0] not in YES_NO | TELLING:
+        if headed and clause[0] in ("a", "an"):
+            return not {"or", *ASKING} & {*clause}
+        if not headed or clause[0] not in YES_NO:
+            return bool(YES_NO & {*words[1:]}) and "or" not in words and not ASKING & {*words}
+    first = clause[0] if clause else ""
     more = ASKING | TELLING if first in ("can", "could", "will", "would") else ASKING
-    return first in YES_NO and not {"or", *more} & set(words)
+    return first in YES_NO and not {"or", *more} & {*clause}
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of a question in lower case; "what's" is "what"."""
+    found = re.findall(r"[\w'’-]+", text.lower())
+    bare = (re.sub("['’]?s$", "", word) for word in found)
+    return [short if short in ASKING else word for word, short in zip(found, bare, strict=True)]
 
 
 def asking_clause(question: str) -> str:

@@ -40,20 +40,20 @@ def read_mailbox(file: BinaryIO, name: str, longest: int) -> Iterator[Message]:
         own = _id(data) or str(number)
         seen[own] = seen.get(own, 0) + 1
         external_id = own if seen[own] == 1 else f"{own} ({seen[own]})"
-        content, warnings = _content(data, f"{name}: message {number}")
+        content, warnings, unread = _content(data, f"{name}: message {number}")
         digest = blake2b(data, digest_size=16).hexdigest()
         headings = [[at, heading] for at, heading in content.headings]
         record = [external_id, content.title, content.text, digest, len(data), warnings]
-        yield {"record": record, "kind": "mail", "headings": headings}
+        yield {"record": record, "kind": "mail", "headings": headings, "unread": unread}
 
 
-def _content(data: bytes, which: str) -> tuple[Content, list[str]]:
-    """Read a message; one that cannot be read is said and has no text."""
+def _content(data: bytes, which: str) -> tuple[Content, list[str], bool]:
+    """Read a message, and return whether that failed; it is then said, and there is no text."""
     try:
         content = mail(data)
     except (DocumentError, *_ERRORS) as error:
-        return Content("", ""), [f"{which} cannot be read ({type(error).__name__})"]
-    return content, list(content.warnings)
+        return Content("", ""), [f"{which} cannot be read ({type(error).__name__})"], True
+    return content, list(content.warnings), False
 
 
 def _messages(file: BinaryIO, name: str, longest: int) -> Iterator[bytes]:

@@ -1,7 +1,8 @@
 """E-mail -> text: the heads of a message, then what a mail program shows of it; attachments are named, not read.
 
 Of alternatives the plain text is read, unless the HTML says far more: many programs write there only that they cannot
-show the message. Every part that is shown in its place is read, and forwarded messages with their heads.
+show the message. Every part that is shown in its place is read, invitations and reports of delivery too, and forwarded
+messages with their heads.
 """
 
 from __future__ import annotations
@@ -19,12 +20,17 @@ from reatt.parsers import encodings
 from reatt.parsers.composing import LINE, PARAGRAPH, Composer
 from reatt.parsers.content import Content
 from reatt.parsers.markup.html import declared_encoding, html
+from reatt.parsers.text.calendar import calendar
+from reatt.parsers.text.contacts import contacts
 
 _SHOWN = ("Subject", "From", "To", "Cc", "Date")
 _LONGEST_HEADER = 2000  # characters; a list of ten thousand recipients is useless
 _WORD = re.compile(r"\w+")
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
-_UNSEEN = frozenset({"text/x-amp-html", "text/css", "text/rfc822-headers", "text/calendar", "text/x-vcard"})
+_FORWARDED = frozenset({"message/rfc822", "message/global", "text/rfc822-headers"})
+_REPORTS = frozenset({"message/delivery-status", "message/disposition-notification"})
+_UNSEEN = frozenset({"text/x-amp-html", "text/css"})
+_READ_AS = {"text/calendar": calendar, "text/vcard": contacts, "text/x-vcard": contacts, "text/directory": contacts}
 _APPLE = re.compile(rb"\s*(\d{1,10})\s*\n")  # Apple Mail's files begin with the length of the message
 
 
@@ -53,8 +59,8 @@ def _write(composer: Composer, message: Message) -> str:
         subject = headers.get("subject", "") if subject is None else subject
         attached: list[str] = []
         for part in _parts(current):
-            if part.get_content_type() == "message/rfc822" and part is not current:
-                pending += [inner for inner in _inner(part) if isinstance(inner, Message)]
+            if part.get_content_type() in _FORWARDED:
+                pending += _forwarded(part)
             elif name := _file_name(part):
                 attached.append(name)
             else:
@@ -70,7 +76,7 @@ def _parts(message: Message) -> Iterator[Message]:
     while pending:
         part = pending.pop()
         kind = part.get_content_type()
-        if not part.is_multipart() or kind == "message/rfc822":
+        if not part.is_multipart() or kind in _FORWARDED | _REPORTS:
             yield part
         elif kind == "multipart/alternative":
             pending += reversed(_chosen(_inner(part)))
@@ -81,6 +87,21 @@ def _parts(message: Message) -> Iterator[Message]:
 def _inner(part: Message) -> list[Message]:
     payload = part.get_payload()
     return [each for each in payload if isinstance(each, Message)] if isinstance(payload, list) else []
+
+
+def _forwarded(part: Message) -> list[Message]:
+    """Return the messages that are in a part."""
+    if not part.is_multipart():
+        return [message_from_bytes(_payload(part))]
+    return [_unwrapped(each, part.get("Content-Transfer-Encoding", "")) for each in _inner(part)]
+
+
+def _unwrapped(message: Message, encoding: str) -> Message:
+    """Decode a whole message that a program has encoded, although that is not allowed."""
+    if message.keys() or not encoding:
+        return message
+    message["Content-Transfer-Encoding"] = encoding
+    return message_from_bytes(_payload(message))
 
 
 def _chosen(alternatives: list[Message]) -> list[Message]:
@@ -120,6 +141,14 @@ def _write_part(composer: Composer, part: Message) -> None:
     if part.get_content_type() in _HTML:
         page = html(_text(part), part.get_content_type() != "text/html")
         composer.add_content(page.text, page.headings)
+    elif part.get_content_type() in _REPORTS:
+        for block in _inner(part):
+            for field, value in _headers(block).items():
+                composer.add(f"{field.title()}: {value}", LINE)
+            composer.separate(PARAGRAPH)
+    elif part.get_content_type() in _READ_AS:
+        entries = _READ_AS[part.get_content_type()](_text(part))
+        composer.add_content(entries.text, entries.headings)
     elif part.get_content_maintype() == "text" and part.get_content_type() not in _UNSEEN:
         if name := part.get_filename():
             composer.add(_decoded(name), LINE)
@@ -150,15 +179,28 @@ def _unfolded(text: str, part: Message) -> str:
 def _headers(message: Message) -> dict[str, str]:
     """Return the headers of a message, decoded, the first of each name."""
     found: dict[str, str] = {}
+    declared: str | None = None
     for name, raw in message.raw_items():
         if name.lower() not in found:
-            found[name.lower()] = _decoded(str(raw))
+            data = str(raw).encode("utf-8", "surrogateescape")
+            declared = declared or (None if data.isascii() else _encoding(message))
+            found[name.lower()] = _decoded(str(raw), declared)
     return found
 
 
-def _decoded(header: str) -> str:
+def _encoding(message: Message) -> str:
+    """Return the encoding of headers that are written as they are: that of the text below, which is longer."""
+    texts = (part for part in message.walk() if part.get_content_maintype() == "text")
+    body = next(texts, message)
+    data = b"" if body.is_multipart() else _payload(body)
+    heads = "\n".join(str(raw) for _, raw in message.raw_items()).encode("utf-8", "surrogateescape")
+    return encodings.known(body.get_content_charset()) or encodings.guess(heads + data).name
+
+
+def _decoded(header: str, declared: str | None = None) -> str:
     """Decode a header: words in an encoding of their own, or raw bytes in any."""
-    text = encodings.decode(header.encode("utf-8", "surrogateescape").translate(None, b"\0")).text
+    data = header.encode("utf-8", "surrogateescape").translate(None, encodings.CONTROL)
+    text = encodings.decode(data, declared=declared).text
     with suppress(MessageError, LookupError, ValueError):  # else shown unchanged
         text = str(make_header(decode_header(text)))
     return " ".join(text.split())[:_LONGEST_HEADER]
@@ -175,10 +217,14 @@ def _file_name(part: Message) -> str:
 
 
 def _text(part: Message) -> str:
-    payload = part.get_payload(decode=True)
-    data = payload if isinstance(payload, bytes) else b""
+    data = _payload(part)
     charset = part.get_content_charset() or (declared_encoding(data) if _is_html(part) else None)
     try:
         return encodings.decode(data, encodings.known(charset)).text
     except encodings.Undecodable:  # not in the encoding it declares: detect it
-        return encodings.decode(data.translate(None, b"\0")).text
+        return encodings.decode(data.translate(None, encodings.CONTROL)).text
+
+
+def _payload(part: Message) -> bytes:
+    payload = part.get_payload(decode=True)
+    return payload if isinstance(payload, bytes) else b""

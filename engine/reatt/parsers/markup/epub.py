@@ -11,7 +11,7 @@ from reatt.parsers.archives import Archive, damaged, inside
 from reatt.parsers.composing import Composer
 from reatt.parsers.content import Content
 from reatt.parsers.markup.html import declared_encoding, html
-from reatt_store.errors import DocumentError
+from reatt_store.errors import ArchiveLimit, DocumentError
 
 _CONTAINER = "META-INF/container.xml"
 _LOCKS = "META-INF/encryption.xml"
@@ -32,17 +32,26 @@ def epub(data: bytes) -> Content:
     package = _package(archive)
     title, chapters = _spine(archive, package)
     locked = set(_locked(archive))
-    composer, missing = Composer(), 0
+    composer, missing, broken = Composer(), 0, 0
     for chapter in chapters:
         if chapter.name in locked:
             raise DocumentError("is protected by DRM", "ask for an unlocked copy")
         if chapter.name not in archive:
             missing += 1
             continue
-        source = archive.read(chapter.name)
-        page = html(encodings.decode(source, declared=declared_encoding(source)).text, chapter.xml)
+        try:
+            source = archive.read(chapter.name)
+            page = html(encodings.decode(source, declared=declared_encoding(source)).text, chapter.xml)
+        except ArchiveLimit:
+            raise
+        except (DocumentError, encodings.Undecodable):
+            broken += 1
+            continue
         composer.add_content(page.text, page.headings)
-    return composer.content(title, (f"{missing} of {len(chapters)} chapters are missing",) if missing else ())
+    if broken and broken + missing == len(chapters):
+        raise damaged("none of its chapters can be read")
+    said = [(count, what) for count, what in ((missing, "missing"), (broken, "damaged")) if count]
+    return composer.content(title, tuple(f"{count} of {len(chapters)} chapters are {what}" for count, what in said))
 
 
 def _package(archive: Archive) -> str:

@@ -35,6 +35,8 @@ _PARAGRAPH = frozenset(
 )
 _LINE = frozenset("br caption dd dt li option text tr".split())
 _CELL = frozenset({"td", "th", "button"})
+_ROLES = {"row": "tr", "cell": "td", "gridcell": "td", "columnheader": "td", "rowheader": "td"}  # of other elements
+_BOXES = frozenset({"div", "span"})
 _DEEPEST_TABLE = 8
 _OF_TABLES = frozenset({"table", "tr", "td", "th"})
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
@@ -72,13 +74,19 @@ def html(source: str, xml: bool = False) -> Content:
 
 
 def _write_signs(tree: LexborHTMLParser) -> None:
-    """Write superscripts and the parts of formulas as a line of text can."""
+    """Write superscripts, the parts of formulas, and how signs are read aloud as a line of text can."""
     for node in tree.css("sup"):
         links = node.css("a")
         around = f"{node.attributes.get('class')} {node.attributes.get('id')} {node.attributes.get('role')}"
         linked = bool(links) or (node.parent is not None and node.parent.tag == "a") or bool(_NOTE.search(around))
         before = node.parent.prev if node.prev is None and node.parent is not None else node.prev
         node.replace_with(raised(_beside(before), node.text(), _beside(node.next), linked=linked))
+    for node in reversed(tree.css("ruby")):  # the inner ones first
+        aloud = node.css("rt")
+        base = _walk(node, frozenset(part.mem_id for part in node.css("rt, rp, rtc")))
+        signs = "".join(each.text(deep=False).strip() for each, _ in base if each.is_text_node)
+        reading = "".join(part.text(strip=True) for part in aloud)
+        node.replace_with(f"{signs}({reading})" if reading else signs)
     for node in tree.css(", ".join(f"{name} > :last-child" for name in _BETWEEN)):
         if node.parent is not None and node.prev is not None:
             node.insert_before(_BETWEEN[node.parent.tag or ""])
@@ -172,7 +180,9 @@ class _Writer:
         tag = node.tag or ""
         if tag in _OF_TABLES:
             self._mark_table(node, tag, closing)
-        self._separate(_border_of(tag))
+        role = _ROLES.get(node.attributes.get("role") or "") if tag in _BOXES else None
+        self._separate(_border_of(role or tag))
+        self._tabs += closing and role == "td"
         if tag == "pre":
             self._raw += -1 if closing else 1
         elif tag == "ol":

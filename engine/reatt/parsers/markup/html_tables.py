@@ -26,7 +26,8 @@ class Columns:
         self._spans: dict[int, int] = {}  # column -> rows that a cell from above still covers
 
     def begin_row(self) -> None:
-        """Begin a row."""
+        """Begin a row; cells from above reach down behind the last cell of the row before it, too."""
+        self._spans = {at: rows - (at >= self._column and rows > 0) for at, rows in self._spans.items()}
         self._row += 1
         self._column = 0
 

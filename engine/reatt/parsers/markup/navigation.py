@@ -1,8 +1,9 @@
 """What of an HTML page leads elsewhere and is no content: menus, bars of links, buttons that are repeated.
 
 In doubt a part is kept. A list of links is a menu where it stands before the content or outside the page's main part,
-where its name says so, or where all of it leads to places of the same page. A footer, header or sidebar is left out if
-it is little but links. Telephone numbers and addresses are content although they are links.
+where its name says so (`menu` says it only before the content), or where all of it leads to places of the same page. A
+footer, header or sidebar is left out if it is little but links. Telephone numbers and addresses are content although
+they are links.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ _BARS = "header, footer, aside, [role=banner], [role=contentinfo], [role=complem
 _MAIN = "main, article, [role=main]"
 _BEGINS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6", "p"})  # the content has begun
 _NAMED = re.compile(
-    r"(?:^|[\s_-])(?:nav|navbar|navigation|menu|submenu|breadcrumbs?|sidebar|toc|toctree|contents|pagination|pager"
-    r"|sitemap|social|share)(?:$|[\s_-])",
+    r"(?:^|[\s_-])(?:nav|navbar|navigation|breadcrumbs?|toc|toctree|pagination|pager|sitemap|social|share)(?:$|[\s_-])",
     re.IGNORECASE,
 )
+_LIKELY = re.compile(r"(?:^|[\s_-])(?:menu|submenu|sidebar|contents)(?:$|[\s_-])", re.IGNORECASE)  # or of a restaurant
 _LINKS, _SHARE, _WIDTH = 5, 0.9, 40  # of a menu: least links, least share of its text, greatest mean length of a link
 _WORDS = 40  # characters beside the links that make a bar of links content
 _REPEATED = 3  # times that the words of a button stand on a page that are a tool, not content
@@ -81,16 +82,20 @@ def _is_list_of_links(node: LexborNode) -> bool:
 def _is_menu(node: LexborNode, begun: bool, main: bool) -> bool:
     if all((link.attributes.get("href") or "").startswith("#") for link in node.css("a")):
         return True
-    inside = False
+    inside = named = False
     around: LexborNode | None = node
     while around is not None and around.tag not in ("body", "html"):
         has = around.attributes
-        if around.tag in ("header", "footer", "aside") or _NAMED.search(f"{has.get('class')} {has.get('id')}"):
+        called = f"{has.get('class')} {has.get('id')}"
+        if around.tag in ("header", "footer", "aside") or _NAMED.search(called):
             return True
+        named = named or _LIKELY.search(called) is not None
         if around.tag in ("main", "article") or has.get("role") == "main":
             inside = True
             break
         around = around.parent
+    if named:
+        return not (inside and begun)
     return not inside if main else not begun
 
 

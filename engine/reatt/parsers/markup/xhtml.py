@@ -20,6 +20,9 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 
+_SUBSET = re.compile(r"<!DOCTYPE[^>\[]*\[(?P<inside>[^\]]*)\]\s*>", re.IGNORECASE)
+_ENTITY = re.compile(r"""<!ENTITY\s+([\w.:-]+)\s+(?:"([^"&%]{0,200})"|'([^'&%]{0,200})')\s*>""")
+
 
 def is_xhtml(source: str) -> bool:
     """Return whether a page says that it follows XML's rules."""
@@ -32,6 +35,12 @@ def as_html(source: str) -> str:
     >>> as_html("<title/><p>a<br/>b<![CDATA[<c>]]></p>")
     '<title></title><p>a<br/>b&lt;c&gt;</p>'
     """
+    if subset := _SUBSET.search(source, 0, _HEAD):
+        named_here = {name: double or single for name, double, single in _ENTITY.findall(subset["inside"])}
+        source = source[: subset.start()] + source[subset.end() :]
+        if named_here:
+            names = "|".join(map(re.escape, named_here))
+            source = re.sub(rf"&({names});", lambda found: named_here[found[1]], source)
     prefix = _PREFIX.search(source[:_HEAD])
     named = f"{prefix[1]}:" if prefix else None
 

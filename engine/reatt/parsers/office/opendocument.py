@@ -1,7 +1,6 @@
 """ODT, ODS and ODP -> text: OpenDocument, which stores all of them in one language of XML.
 
-A cell stores what it shows, so nothing has to be calculated. Cells and rows that are repeated are written once for each
-time, within limits, because an empty one may be repeated to the end of the sheet.
+A cell stores what it shows, so nothing has to be calculated. The parts lie in a zip archive, or in one flat file.
 """
 
 from __future__ import annotations
@@ -14,16 +13,16 @@ from reatt.parsers.archives import Archive, Event, first_text, inside
 from reatt.parsers.composing import CELL, LINE, PARAGRAPH, SPACE, Composer
 from reatt.parsers.content import Content
 from reatt.parsers.list_numbers import numbered
-from reatt.parsers.office.sheets import Row, write_sheet
+from reatt.parsers.office.opendocument_flat import Flat
+from reatt.parsers.office.opendocument_sheets import count, sheets
+from reatt.parsers.office.sheets import without_value, write_sheet
 from reatt.parsers.superscripts import raised
 
 _BODY, _STYLES, _META = "content.xml", "styles.xml", "meta.xml"
-_REPEATED = 64  # times that a cell or a row is written
 _BLANKS = 1000
 _TEXTS = frozenset({"p", "h"})
-_LEFT_OUT = frozenset(
-    "page-number page-count tracked-changes date time ruby-text desc title creator sender-initials".split()
-)
+_LEFT_OUT = frozenset("page-number page-count tracked-changes desc title creator sender-initials binary-data".split())
+_DATES = frozenset({"date", "time"})  # of a comment, a field in the text
 _EDGES = ("header", "header-first", "header-left", "footer", "footer-first", "footer-left")
 
 
@@ -36,7 +35,7 @@ class _Kept(NamedTuple):
 
 def odt(data: bytes) -> Content:
     """Read a text document: what stands above the pages, the body with its notes, what stands below."""
-    archive = Archive(data)
+    archive = _opened(data)
     reader = _Reader(archive, PARAGRAPH)
     edges = list(_edges(archive))
     for _, line in (each for each in edges if each[0].startswith("header")):
@@ -49,7 +48,7 @@ def odt(data: bytes) -> Content:
 
 def odp(data: bytes) -> Content:
     """Read a presentation: every slide is a page, followed by its notes."""
-    archive = Archive(data)
+    archive = _opened(data)
     reader = _Reader(archive, LINE)
     reader.read(archive.events(_BODY))
     return reader.composer.content(_title(archive))
@@ -57,18 +56,27 @@ def odp(data: bytes) -> Content:
 
 def ods(data: bytes) -> Content:
     """Read a workbook: every sheet is a page."""
-    archive = Archive(data)
+    archive = _opened(data)
     composer = Composer()
-    for name, rows in _sheets(archive.events(_BODY)):
-        write_sheet(composer, name, iter(rows))
-    return composer.content(_title(archive))
+    uncounted = 0
+    for sheet in sheets(archive.events(_BODY), _LEFT_OUT | _DATES, _kept(archive).raised):
+        write_sheet(composer, sheet.name, iter(sheet.rows))
+        for line in sheet.beside:
+            composer.add(line, LINE)
+        composer.separate(PARAGRAPH)
+        uncounted += sheet.uncounted
+    return composer.content(_title(archive), tuple(without_value(uncounted)))
 
 
-def _title(archive: Archive) -> str:
+def _opened(data: bytes) -> Archive | Flat:
+    return Flat(data) if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else Archive(data)
+
+
+def _title(archive: Archive | Flat) -> str:
     return first_text(archive.events(_META), "title") if _META in archive else ""
 
 
-def _kept(archive: Archive) -> _Kept:
+def _kept(archive: Archive | Flat) -> _Kept:
     """Read the styles of the document and of its text."""
     lists: dict[tuple[str, int], tuple[str, str, str, int]] = {}
     up = set()
@@ -84,11 +92,11 @@ def _kept(archive: Archive) -> _Kept:
         elif name == "list-level-style-number":
             first = has.get("start-value", "1")
             around = (has.get("num-prefix", ""), has.get("num-format", ""), has.get("num-suffix", ""))
-            lists[style, _count(has.get("level"))] = (*around, int(first) if first.isdecimal() else 1)
+            lists[style, count(has.get("level"))] = (*around, int(first) if first.isdecimal() else 1)
     return _Kept(lists, frozenset(up))
 
 
-def _edges(archive: Archive) -> Iterator[tuple[str, str]]:
+def _edges(archive: Archive | Flat) -> Iterator[tuple[str, str]]:
     """Yield what stands above and below the pages, each text once."""
     if _STYLES not in archive:
         return
@@ -121,7 +129,7 @@ class _Open:
 class _Reader:
     """Reads the body of a document or a presentation."""
 
-    archive: Archive
+    archive: Archive | Flat
     gap: int
     composer: Composer = field(default_factory=Composer)
     kept: _Kept = field(init=False)
@@ -135,12 +143,14 @@ class _Reader:
     _notes: list[str] = field(default_factory=list)
     _note: int = 0
     _mark: list[str] | None = None  # of a note
+    _comments: int = 0
+    _readings: list[str] | None = None  # how the signs before are read aloud
 
     def read(self, events: Iterator[Event]) -> None:
         """Read the body; the notes of a text follow it."""
         self.kept = _kept(self.archive)
         for kind, name, has in events:
-            if name in _LEFT_OUT and kind != "text":
+            if kind != "text" and (name in _LEFT_OUT or (name in _DATES and self._comments)):
                 self._skipping += 1 if kind == "start" else -1
             elif self._skipping:
                 continue
@@ -156,6 +166,8 @@ class _Reader:
     def _text(self, text: str) -> None:
         if self._mark is not None:
             self._mark.append(text)
+        elif self._readings is not None:
+            self._readings.append(text)
         elif self._paragraphs:
             words = "".join(" " if each in "\n\r\t" else each for each in text)
             if self._spans and self._spans[-1] in self.kept.raised:
@@ -173,7 +185,7 @@ class _Reader:
             case "span":
                 self._spans.append(has.get("style-name", ""))
             case "s":
-                runs.append(" " * min(_count(has.get("c")), _BLANKS))
+                runs.append(" " * min(count(has.get("c")), _BLANKS))
             case "tab" | "line-break":
                 runs.append("\t" if name == "tab" else "\n")
             case "list":
@@ -181,14 +193,17 @@ class _Reader:
                 self._lists.append(_Open(has.get("style-name", outer)))
             case "list-item" if self._lists:
                 self._number = self._counted(has)
-            case "table-cell":
+            case "table-cell" | "covered-table-cell":
                 self._cells += 1
+            case "ruby-text":
+                self._readings = []
             case "note":
                 self._note += 1
             case "note-citation":
                 self._mark = []
             case "annotation":
                 self._number = "Comment: "
+                self._comments += 1
             case "object":
                 for line in _object(self.archive, inside("", has.get("href", ""))):
                     self.composer.add(line, LINE)
@@ -224,7 +239,13 @@ class _Reader:
                 self._notes.append(f"[{mark}]")
             case "note":
                 self._note -= 1
-            case "table-cell":
+            case "annotation":
+                self._comments -= 1
+            case "ruby-text" if self._readings is not None:
+                reading, self._readings = "".join(self._readings), None
+                if self._paragraphs and reading:
+                    self._paragraphs[-1][0].append(f"({reading})")
+            case "table-cell" | "covered-table-cell":
                 self._cells -= 1
                 self.composer.separate(CELL)
             case "table-row":
@@ -245,47 +266,10 @@ class _Reader:
         self.composer.add(text, SPACE if self._cells else self.gap, heading=text if heading else "")
 
 
-def _object(archive: Archive, folder: str) -> Iterator[str]:
+def _object(archive: Archive | Flat, folder: str) -> Iterator[str]:
     """Yield the title and the values of a chart that is a document of its own in the archive."""
     part = f"{folder}/{_BODY}"
     if part in archive:
         yield first_text(archive.events(part), "title")
-        for _, rows in _sheets(archive.events(part)):
-            yield from ("\t".join(row.cells) for row in rows)
-
-
-def _count(written: str | None) -> int:
-    return int(written) if written and written.isdecimal() else 1
-
-
-def _sheets(events: Iterator[Event]) -> Iterator[tuple[str, list[Row]]]:
-    """Yield the name and the rows of each sheet."""
-    name, rows, row, number = "", list[Row](), Row(), 0
-    again = times = 1
-    parts: list[str] = []
-    skipping = reading = 0
-    for kind, tag, has in events:
-        if kind == "text":
-            parts += [tag] if reading and not skipping else []
-        elif tag in _LEFT_OUT or tag == "annotation":
-            skipping += 1 if kind == "start" else -1
-        elif tag == "table" and kind == "start":
-            name, rows, number = has.get("name", ""), [], 0
-        elif tag == "table":
-            yield name, rows
-        elif tag == "table-row" and kind == "start":
-            row, times = Row(), _count(has.get("number-rows-repeated"))
-        elif tag == "table-row":
-            while row.cells and not row.cells[-1]:
-                row.cells.pop()
-            rows += [Row(row.cells, number + n + 1) for n in range(min(times, _REPEATED))] if row.cells else []
-            number += times
-        elif tag in ("table-cell", "covered-table-cell") and kind == "start":
-            again, parts = _count(has.get("number-columns-repeated")), []
-        elif tag in ("table-cell", "covered-table-cell"):
-            row.cells += [" ".join("".join(parts).split())] * min(again, _REPEATED)
-        elif tag == "p":
-            reading += 1 if kind == "start" else -1
-            parts.append(" ")
-        elif tag in ("s", "tab", "line-break"):
-            parts.append(" ")
+        for sheet in sheets(archive.events(part), _LEFT_OUT | _DATES, frozenset()):
+            yield from ("\t".join(row.cells) for row in sheet.rows)

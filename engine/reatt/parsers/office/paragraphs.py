@@ -1,7 +1,7 @@
 """The paragraphs of DOCX and PPTX: both store text in `t` elements inside `p` elements, perhaps inside table cells.
 
 What a program draws and does not store as text is written, too: numbers of lists, superscripts, exponents and fractions
-of formulas, the values of charts, diagrams. Numbers of pages are left out.
+of formulas, the values of charts, diagrams, signs of fonts, boxes of forms. Numbers of pages are left out.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from reatt.parsers.archives import Archive, Event
 from reatt.parsers.composing import CELL, LINE, PARAGRAPH, SPACE, Composer
 from reatt.parsers.office.drawings import chart, paragraphs
+from reatt.parsers.office.form_fields import FIELDS, PARTS, FormField
+from reatt.parsers.office.symbols import sign
 from reatt.parsers.superscripts import raised
 
 # Copies for older programs, the old place of moved text, and a slide's number and date.
@@ -22,6 +24,7 @@ _FORMULAS = {"sup": "^", "den": "/"}  # signs before the parts of a formula
 _TITLES = frozenset({"title", "ctrTitle"})
 _EDGES = frozenset({"hdr", "ftr", "dt", "sldNum"})  # of a slide
 _PAGE_FIELD = re.compile(r"\b(?:PAGE|NUMPAGES|SECTIONPAGES)\b")
+_WIDEST = 64  # columns that a cell takes
 _FEW_WORDS = 3  # beside the number of a page: "Page 3 of 9"
 
 
@@ -59,7 +62,11 @@ class Reader:
         """
         self._targets = {relation.id: relation.target for relation in self.archive.relations(part)}
         self._open: list[Paragraph] = []
-        self._cells = self._skipping = 0
+        self._cells: list[int] = []  # the open ones: how many columns each takes
+        self._skipping = 0
+        self._form: FormField | None = None
+        self._reading: list[str] = []  # how the signs that follow are read aloud
+        self._in_reading = False
         self._in_text = self._in_title = self._in_code = self._raising = self._in_number = False
         self._notes, self._once, self._edge = notes, once, False
         self._raised: list[str] = []
@@ -87,6 +94,8 @@ class Reader:
             return
         if self._in_code and _PAGE_FIELD.search(text):
             self._open[-1].pages = self._in_number = True
+        elif self._in_text and self._in_reading:
+            self._reading.append(text)
         elif self._in_text and not self._in_number:
             (self._raised if self._raising else self._open[-1].runs).append(text)
 
@@ -99,7 +108,9 @@ class Reader:
         elif name == "t":
             self._in_text = True
         elif name == "tc":
-            self._cells += 1
+            self._cells.append(1)
+        elif name in ("gridSpan", "gridBefore"):
+            self._span(name, _whole(attributes))
         elif name == "ph":
             self._in_title = attributes.get("type") in _TITLES
             self._edge = attributes.get("type") in _EDGES
@@ -119,6 +130,14 @@ class Reader:
             paragraph.runs.append(_SIGNS[name])
         elif name in _FORMULAS:
             paragraph.runs.append(_FORMULAS[name])
+        elif name == "sym":
+            paragraph.runs.append(sign(has.get("font", ""), has.get("char", "")))
+        elif name == "rt":
+            self._in_reading = True
+        elif name in FIELDS:
+            self._form = FormField()
+        elif name in PARTS and self._form is not None:
+            self._form.take(name, has)
         elif name.endswith("noteReference"):
             paragraph.runs.append(self.mark(name.removesuffix("Reference"), has.get("id", "")))
         elif (name == "vertAlign" and has.get("val") == "superscript") or (
@@ -131,7 +150,7 @@ class Reader:
         elif name == "outlineLvl" and is_level(has):
             paragraph.heading = True
         elif name == "ilvl":
-            paragraph.level = int(has["val"]) if has.get("val", "").isdecimal() else 0
+            paragraph.level = _whole(has)
         elif name == "numId":
             paragraph.list_id = has.get("val", "")
         elif name == "pPr" and has.get("lvl", "").isdecimal():
@@ -140,6 +159,17 @@ class Reader:
             paragraph.list_id = f"{has.get('type', '')} {has.get('startAt', '1')}"
         elif name == "fldChar" and has.get("fldCharType") == "end":
             self._in_number = False
+
+    def _span(self, name: str, columns: int) -> None:
+        """Note that a cell takes several columns, or that a row begins behind some."""
+        if name == "gridSpan" and self._cells:
+            self._cells[-1] = min(columns, _WIDEST)
+        elif name == "gridBefore":
+            self._end_cell(columns)
+
+    def _end_cell(self, columns: int) -> None:
+        for _ in range(min(columns, _WIDEST)):
+            self.composer.separate(CELL)
 
     def _draw(self, name: str, has: dict[str, str], paragraph: Paragraph | None) -> None:
         """Write a chart or a diagram, after the paragraph that it stands in."""
@@ -166,14 +196,15 @@ class Reader:
             self._in_code = False
         elif name == "fldSimple":
             self._in_number = False
+        elif name in ("rt", "rubyBase", *FIELDS) and self._open:
+            self._end_beside(name, self._open[-1])
         elif name == "r" and self._raising:
             if self._open:
                 runs = self._open[-1].runs
                 runs.append(raised("".join(runs[-3:]), "".join(self._raised)))
             self._raised, self._raising = [], False
-        elif name == "tc":
-            self._cells -= 1
-            self.composer.separate(CELL)
+        elif name == "tc" and self._cells:
+            self._end_cell(self._cells.pop())
         elif name == "tr":
             self.composer.separate(LINE)
         elif name == "tbl":
@@ -181,6 +212,17 @@ class Reader:
         elif name in ("sp", "graphicFrame"):
             self._in_title = self._edge = False
             self.composer.separate(PARAGRAPH)
+
+    def _end_beside(self, name: str, paragraph: Paragraph) -> None:
+        """Write a field of a form, or how the signs are read aloud that have been written."""
+        if name == "rt":
+            self._in_reading = False
+        elif name == "rubyBase":
+            paragraph.runs += [f"({''.join(self._reading)})"] if self._reading else []
+            self._reading = []
+        elif self._form is not None:
+            paragraph.runs.append(self._form.text())
+            self._form = None
 
     def _end_paragraph(self, paragraph: Paragraph) -> None:
         text = "".join(paragraph.runs).strip("\n")
@@ -204,6 +246,10 @@ class Reader:
             return True
         self._edges.add(words)
         return False
+
+
+def _whole(has: dict[str, str]) -> int:
+    return int(has["val"]) if has.get("val", "").isdecimal() else 0
 
 
 def is_level(has: dict[str, str]) -> bool:

@@ -1,5 +1,6 @@
-r"""RTF -> text: paragraphs, tables, notes; headings by their style, bytes by the code page of their font.
+r"""RTF -> text: paragraphs, tables, notes, what stands above and below the pages; headings by their style.
 
+Bytes are read by the code page of their font.
 RTF consists of braces and control words. A group inherits the state of the group around it, which is restored at its
 end. Many groups are not text (pictures, fonts, field codes); a group that starts with `\*` may be skipped.
 """
@@ -12,19 +13,23 @@ from dataclasses import dataclass, field, replace
 
 from reatt.parsers.composing import CELL, LINE, PARAGRAPH, Composer
 from reatt.parsers.content import Content
+from reatt.parsers.superscripts import raised
 
 # \'hh is a byte, \word and \word-12 with the one space that ends them, \~ and its like, a brace, else bytes of text.
 _TOKEN = re.compile(
     rb"\\'([0-9A-Fa-f]{2})|\\([A-Za-z]{1,32})(-?\d{1,9})? ?|\\([^A-Za-z'])|([{}])|([^\\{}\r\n]+)|[\\\r\n]", re.DOTALL
 )
-TEXT, NOTES, TITLE, FONTS, STYLES, NOTHING = range(6)  # the purpose of a group's characters
+# The purpose of a group's characters.
+TEXT, NOTES, TITLE, FONTS, STYLES, CODE, ABOVE, BELOW, NOTHING = range(9)
 _FOR = {
     "fonttbl": FONTS, "stylesheet": STYLES, "footnote": NOTES, "annotation": NOTES, "shptxt": TEXT,
-    "nesttableprops": TEXT,
+    "nesttableprops": TEXT, "fldinst": CODE,
 }  # fmt: skip
+_FOR |= dict.fromkeys("header headerl headerr headerf".split(), ABOVE)
+_FOR |= dict.fromkeys("footer footerl footerr footerf".split(), BELOW)
 _FOR |= dict.fromkeys(
-    "colortbl pict object header headerl headerr headerf footer footerl footerr footerf ftnsep ftnsepc ftncn aftnsep"
-    " aftnsepc aftncn fldinst nonshppict themedata datastore listtable listoverridetable rsidtbl generator filetbl"
+    "colortbl pict ftnsep ftnsepc ftncn aftnsep"
+    " aftnsepc aftncn nonshppict themedata datastore listtable listoverridetable rsidtbl generator filetbl"
     " revtbl xmlnstbl tc xe txe rxe info".split(),
     NOTHING,
 )
@@ -44,6 +49,9 @@ _CHARSETS = {
     255: "cp437",
 }  # fmt: skip
 _PAGES = {"mac": "mac_roman", "pc": "cp437", "pca": "cp850"}
+_PAGE = re.compile(r"\s*(?:PAGE|NUMPAGES|SECTIONPAGES)\b")
+_FEW_WORDS = 3  # beside the number of a page
+_TEXTS = (TEXT, NOTES, ABOVE, BELOW)
 _BODY = 9  # the outline level of body text; lower levels are headings
 _HEADING_NAME = re.compile(r"(?:heading \d|title);", re.IGNORECASE)
 
@@ -54,6 +62,7 @@ class _Group:
 
     use: int = TEXT
     hidden: bool = False
+    up: bool = False  # raised
     spare: int = 1  # characters after a Unicode character that replace it in programs without Unicode
     font: int = -1
     style: int = 0  # of the paragraph
@@ -82,6 +91,11 @@ class _RtfReader:
     )  # not decoded yet, because a character may be split over two tokens
     _parts: list[str] = field(default_factory=list)  # of the paragraph, or the cell, that is being read
     _notes: list[str] = field(default_factory=list)
+    _count: int = 0  # of the footnotes
+    _code: str = ""  # of the last field
+    _edge: list[str] = field(default_factory=list)  # of what stands above or below the pages
+    _has_page: bool = False  # a page's number stands there
+    _edges: dict[str, int] = field(default_factory=dict)  # each of its texts, and where it stands
     _pass_over: int = 0  # characters
 
     def read(self) -> Content:
@@ -102,7 +116,9 @@ class _RtfReader:
                 self._symbol(symbol)
         self._end(PARAGRAPH)
         for note in "".join(self._notes).split("\n"):
-            self.composer.add(note.strip(), PARAGRAPH)
+            self.composer.add(re.sub(" +", " ", note.strip()), PARAGRAPH)
+        for below in (text for text, place in self._edges.items() if place == BELOW):
+            self.composer.add(below, PARAGRAPH)
         warnings = () if closed else ("the file is cut off: what there was has been read",)
         return self.composer.content(self.title, warnings)
 
@@ -118,11 +134,13 @@ class _RtfReader:
         if brace == b"{":
             self._outer.append(self._group)
         elif self._outer:
-            self._group = self._outer.pop()
+            closed, self._group = self._group, self._outer.pop()
+            if closed.use in (ABOVE, BELOW) and self._group.use != closed.use:
+                self._end_edge(closed.use)
         return not self._outer
 
     def _symbol(self, symbol: bytes) -> None:
-        if symbol == b"*" and self._group.use in (TEXT, NOTES):
+        if symbol == b"*" and self._group.use in _TEXTS:
             self._group = replace(self._group, use=NOTHING)
         elif symbol in _SYMBOLS:
             self._say(_SYMBOLS[symbol])
@@ -145,6 +163,21 @@ class _RtfReader:
         """Apply a control word to the group; record what it says about the whole file."""
         group, given = self._group, 0 if number is None else number
         match word:
+            case "footnote" if group.use == TEXT:
+                self._count += 1
+                self._parts.append(f" [{self._count}]")
+                self._notes.append(f"\n[{self._count}] ")
+            case "annotation":
+                self._notes.append("\nComment: ")
+            case "fldinst":
+                self._code = ""
+            case "fldrslt" if _PAGE.match(self._code):
+                self._has_page = group.use in (ABOVE, BELOW)
+                return replace(group, use=NOTHING)
+            case "chpgn":
+                self._has_page = group.use in (ABOVE, BELOW)
+            case "super" | "up" | "sub" | "dn" | "nosupersub":
+                return replace(group, up=word in ("super", "up") and number != 0)
             case "title" if group.use == NOTHING:
                 return replace(group, use=TITLE)
             case "pard":
@@ -156,7 +189,7 @@ class _RtfReader:
             case "v" | "deleted":
                 return replace(group, hidden=number != 0)
             case "plain":
-                return replace(group, hidden=False, font=-1)
+                return replace(group, hidden=False, up=False, font=-1)
             case "uc":
                 return replace(group, spare=max(0, given))
             case "f":
@@ -183,8 +216,11 @@ class _RtfReader:
             self._headings.add(group.style)
         elif group.use == TITLE:
             self.title += text
-        elif group.use in (TEXT, NOTES) and not group.hidden:
-            (self._parts if group.use == TEXT else self._notes).append(text)
+        elif group.use == CODE:
+            self._code += text
+        elif group.use in _TEXTS and not group.hidden:
+            parts = self._parts if group.use == TEXT else self._notes if group.use == NOTES else self._edge
+            parts.append(raised("".join(parts[-3:]), text) if group.up and text.strip() else text)
 
     def _end(self, border: int) -> None:
         """End a paragraph, a cell or a row."""
@@ -192,11 +228,25 @@ class _RtfReader:
         group = self._group
         if group.use == NOTES:
             self._notes.append("\n")
+        elif group.use in (ABOVE, BELOW):
+            self._end_edge(group.use)
         elif group.use == TEXT:
             text = "".join(self._parts).strip()
             heads = border == PARAGRAPH and (group.level < _BODY or group.style in self._headings)
             self.composer.add(text, border, heading=text if heads else "")
             self._parts.clear()
+
+    def _end_edge(self, place: int) -> None:
+        """End a text above or below the pages; each is written once, without the numbers of pages."""
+        text, numbered = " ".join("".join(self._edge).split()), self._has_page
+        self._edge.clear()
+        self._has_page = False
+        words = re.findall(r"[^\W\d]+", text)
+        if not words or text in self._edges or (numbered and len(words) <= _FEW_WORDS):
+            return
+        self._edges[text] = place
+        if place == ABOVE:
+            self.composer.add(text, PARAGRAPH)
 
 
 def _known(page: str) -> str:

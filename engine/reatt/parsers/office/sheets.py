@@ -19,12 +19,14 @@ from reatt.parsers.composing import LINE, PARAGRAPH, Composer
 from reatt.parsers.content import Content
 from reatt.parsers.office.drawings import chart_title, commented, paragraphs
 from reatt.parsers.office.number_formats import BUILT_IN, DAY_ONE, DAY_ONE_1904, GENERAL, is_no_date, shown
+from reatt.parsers.superscripts import raised
 
 _COLUMN = re.compile(r"([A-Z]{1,3})\d")
 _WIDEST_GAP = 64  # empty cells that are written one after another
 _TITLES = 3  # rows of a table among which its columns are named
 _SAMPLE = 20  # rows of a table that are looked at first
 _PRINTED = re.compile(r'&(?:"[^"]*"|\d+|K[0-9A-F]{6}|[A-Za-z+\-])')  # codes in what is printed above and below
+_TRUE = ("1", "true")
 _NUMBERS_OF_PAGES = re.compile(r"&[PN]")
 
 
@@ -43,6 +45,7 @@ class _Book:
     strings: list[str] = field(default_factory=list)
     formats: list[str] = field(default_factory=list)  # by the number of the style
     origin: datetime = DAY_ONE
+    recounts: bool = False  # whether programs have to count when they open it: a value of 0 says nothing
     uncounted: int = 0  # formulas without a value
 
 
@@ -59,9 +62,10 @@ def xlsx(data: bytes) -> Content:
         book.formats = _formats(archive.events(parts["styles"]))
     targets = {relation.id: relation.target for relation in related}
     composer = Composer()
+    book.recounts = any(event.attributes.get("fullCalcOnLoad") in _TRUE for event in archive.events(part))
     for event in archive.events(part):
         has = event.attributes
-        if event.kind == "start" and event.name == "workbookPr" and has.get("date1904") in {"1", "true"}:
+        if event.kind == "start" and event.name == "workbookPr" and has.get("date1904") in _TRUE:
             book.origin = DAY_ONE_1904
         elif event.kind == "start" and event.name == "sheet":
             target = targets.get(has.get("r:id", ""), "")
@@ -69,9 +73,14 @@ def xlsx(data: bytes) -> Content:
                 raise damaged(f"sheet {has.get('name', '')!r} is missing")
             write_sheet(composer, has.get("name", ""), _rows(archive.events(target), book))
             _write_beside(composer, archive, target)
-    what = "formula has" if book.uncounted == 1 else "formulas have"
-    said = f"{book.uncounted} {what} no stored value; open the file in its program and save it again"
-    return composer.content(archive.title(), (said,) if book.uncounted else ())
+    return composer.content(archive.title(), tuple(without_value(book.uncounted)))
+
+
+def without_value(formulas: int) -> Iterator[str]:
+    """Yield a warning if there are formulas whose value the file does not hold."""
+    if formulas:
+        what = "formula has" if formulas == 1 else "formulas have"
+        yield f"{formulas} {what} no stored value; open the file in its program and save it again"
 
 
 def write_sheet(composer: Composer, name: str, rows: Iterator[Row]) -> None:
@@ -118,10 +127,12 @@ def _shared_strings(events: Iterator[Event]) -> list[str]:
     """Read the shared texts that cells refer to by number, without phonetic readings."""
     found: list[str] = []
     parts: list[str] = []
-    reading = phonetic = False
-    for kind, name, _ in events:
+    reading = phonetic = up = False
+    for kind, name, has in events:
         if kind == "text":
-            parts += [name] if reading and not phonetic else []
+            parts += [raised("".join(parts), name) if up else name] if reading and not phonetic else []
+        elif name in ("r", "vertAlign"):
+            up = name == "vertAlign" and (up or has.get("val") == "superscript")
         elif name == "t":
             reading = kind == "start"
         elif name == "rPh":
@@ -151,10 +162,13 @@ def _rows(events: Iterator[Event], book: _Book) -> Iterator[Row]:
     row, cell = Row(), dict[str, str]()
     parts = {"v": list[str](), "t": list[str](), "f": list[str]()}
     reading: list[str] | None = None
+    up = False
     for kind, name, attributes in events:
         if kind == "text":
             if reading is not None:
-                reading.append(name)
+                reading.append(raised("".join(reading), name) if up else name)
+        elif name in ("r", "vertAlign"):
+            up = name == "vertAlign" and (up or attributes.get("val") == "superscript")
         elif name in parts:
             reading = parts[name] if kind == "start" else None
             if name == "f" and kind == "start":
@@ -194,13 +208,15 @@ def _put(row: Row, cell: dict[str, str], text: str) -> None:
 def _shown(parts: dict[str, str], cell: dict[str, str], book: _Book) -> str:
     """Return a cell's value as a person sees it; a formula itself where no value is stored."""
     value, kind = parts["v"] or parts["t"], cell.get("t", "n")
-    if parts["f"] and not value:
+    if parts["f"] and (not value.strip() or (book.recounts and value.strip() == "0")):
         book.uncounted += 1
         return parts["f"] if len(parts["f"]) > 1 else ""
     if kind == "s":
         return book.strings[int(value)] if value.isdecimal() and int(value) < len(book.strings) else ""
     if kind == "b":
         return "TRUE" if value.strip() == "1" else "FALSE"
+    if kind == "d":
+        value = value.strip().removesuffix("T00:00:00").replace("T", " ")
     if kind != "n" or not value.strip():
         return value
     style = cell.get("s", "")

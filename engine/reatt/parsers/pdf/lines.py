@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 # A hyphenated word at the end of a line; some PDFs have U+FFFE or U+0002 for the hyphen, and no line end.
 _CUT_WORD = re.compile(r"([^\W\d_]+)(?:[-\u00ad\u2010](?P<line>\n)|[\ufffe\x02])([^\W\d_]+)")
@@ -21,6 +22,12 @@ _EDGE = 2  # lines at the top and at the bottom of a page, among which running h
 _LEAST = 3  # pages that a running head stands on
 _NEAR = 2  # pages between two that have the same head: left and right pages may have their own
 _NUMBER = re.compile(r"\d+")
+# What such a word counts are bills and the like, and no pages.
+_COUNTED = re.compile(
+    r"\b(?:no|nr|num|number|nummer|num[eé]ro|n[º°]|invoice|rechnung|facture|factura|bill|receipt|case|ticket|order|"
+    r"room|lot|item|week|day|employee|customer|client|account|patient)\b[.:]?\s*\W?\d",
+    re.IGNORECASE,
+)
 _ROMAN = re.compile(r"[ivxlc]{1,7}", re.IGNORECASE)
 
 _LONG_WORD = re.compile(r"[A-Za-z\u00c0-\u024f]{24,}")  # hardly one word
@@ -29,11 +36,18 @@ _BROKEN = 0.3  # share of the letters of a page in such words, or of its charact
 _FEWEST = 80  # letters of a page that is judged
 
 
+class _Edge(NamedTuple):
+    """A line at the top or at the bottom of a page, and as those of several pages are equal."""
+
+    line: str
+    form: str
+
+
 def join_cut_words(pages: Sequence[str]) -> list[str]:
     """Join words cut at a line's end.
 
-    A hyphen that belongs to the word ("well-known") stays: the word stands so elsewhere, or begins as such words do, or
-    its halves are words of the document and the joined word is none.
+    A hyphen that belongs to the word ("well-known") stays: the word stands so elsewhere, or begins as such words do, as
+    with one letter ("e-mail"), or its halves are words of the document and the joined word is none.
     """
     whole = [_CUT_WORD.sub(" ", page) for page in pages]
     words = {word.lower() for page in whole for word in re.findall(r"\w+", page)}
@@ -43,7 +57,9 @@ def join_cut_words(pages: Sequence[str]) -> list[str]:
         left, line, right = match[1], match["line"] or "", match[3]
         low, end, together = left.lower(), right.lower(), (left + right).lower()
         apart = low in words and end in words
-        keeps = f"{low}-{end}" in compounds or (together not in words and (apart or low in _BEGINNINGS))
+        keeps = f"{low}-{end}" in compounds or (
+            together not in words and (apart or low in _BEGINNINGS or len(left) == 1)
+        )
         return f"{left}-{right}{line}" if keeps or not right[0].islower() else left + right + line
 
     return [_CUT_WORD.sub(joined, page) for page in pages]
@@ -52,17 +68,16 @@ def join_cut_words(pages: Sequence[str]) -> list[str]:
 def said_once(pages: Sequence[str]) -> list[str]:
     """Remove running heads and feet from all pages but the first that has them, and page numbers."""
     lines = [page.split("\n") for page in pages]
-    edges = [dict(_edges(page)) for page in lines]
+    edges = [{at: _Edge(line, _form(line)) for at, line in _edges(page)} for page in lines]
     seen: set[str] = set()
     kept = []
     for number, page in enumerate(lines):
         gone = set()
-        for at, line in edges[number].items():
-            form = _form(line)
-            if _runs(edges, number, line, form):
-                if form in seen or not any(map(str.isalpha, _NUMBER.sub("", line))) or _ROMAN.fullmatch(line.strip()):
+        for at, edge in edges[number].items():
+            if _runs(edges, number, edge):
+                if edge.form in seen or _is_number(edge.line):
                     gone.add(at)
-                seen.add(form)
+                seen.add(edge.form)
         kept.append("\n".join(line for at, line in enumerate(page) if at not in gone).strip("\n"))
     return kept
 
@@ -80,15 +95,22 @@ def _form(line: str) -> str:
     return "#" if _ROMAN.fullmatch(line) else _NUMBER.sub("#", line)
 
 
-def _runs(edges: Sequence[dict[int, str]], page: int, line: str, form: str) -> bool:
+def _is_number(line: str) -> bool:
+    """Return whether a line is the number of a page and no words."""
+    return not any(map(str.isalpha, _NUMBER.sub("", line))) or _ROMAN.fullmatch(line.strip()) is not None
+
+
+def _runs(edges: Sequence[dict[int, _Edge]], page: int, edge: _Edge) -> bool:
     """Return whether a line stands at the edge of enough pages near a page, with numbers that count the pages."""
     near = range(max(0, page - 2 * _NEAR), min(len(edges), page + 2 * _NEAR + 1))
-    same = [other for other in near if any(_same(line, form, each, other - page) for each in edges[other].values())]
+    same = [other for other in near if any(_same(edge, each, other - page) for each in edges[other].values())]
     return len(same) >= _LEAST
 
 
-def _same(line: str, form: str, other: str, pages: int) -> bool:
-    return _form(other) == form and _counts(line, other, pages)
+def _same(edge: _Edge, other: _Edge, pages: int) -> bool:
+    if other.form != edge.form or (other.line != edge.line and _COUNTED.search(edge.line)):
+        return False
+    return _counts(edge.line, other.line, pages)
 
 
 def _counts(line: str, other: str, pages: int) -> bool:

@@ -13,6 +13,8 @@ from datetime import date
 from pathlib import Path
 
 from reatt.parsers.content import Content, Headings
+from reatt.parsers.ocr import reading as ocr
+from reatt.parsers.pages import BETWEEN, clean, named, ranges, starts
 from reatt.parsers.pdf.lines import broken, join_cut_words, said_once
 from reatt.parsers.sandbox import Child, Crashed, Message, ReadLimits
 from reatt_store.errors import Notice, ParseLimit, PdfDamaged, PdfNoText, PdfPassword
@@ -20,8 +22,8 @@ from reatt_store.errors import Notice, ParseLimit, PdfDamaged, PdfNoText, PdfPas
 SCRIPT = Path(__file__).with_name("child.py")
 SECONDS_A_PAGE = 0.25  # pdfium and pypdf need 0.05; a long book is not an attack
 MOSTLY_PICTURES = 0.8
-BETWEEN_PAGES = "\n\n"
 OCR = "ocrmypdf IN.pdf OUT.pdf"
+WITHOUT_OCR = f"{ocr.INSTALL}, or {OCR}"
 
 _NO_AUTHOR = re.compile(r"^\(?(?:anonymous|unknown|root|user|admin\w*|owner)\)?$", re.I)
 _NO_TITLE = re.compile(
@@ -42,6 +44,7 @@ class _Seen:
     author: str = ""
     made: str = ""  # as PDF writes dates: D:20240305...
     found: bool = False  # the page tree is lost
+    scanned: ocr.Scanned = field(default_factory=ocr.Scanned)
 
 
 def read_pdf(file: int, limits: ReadLimits) -> Content:
@@ -53,7 +56,10 @@ def read_pdf(file: int, limits: ReadLimits) -> Content:
     request = {"file": file, "passwords": ["", *limits.passwords], "memory": limits.memory}
     seen = _Seen()
     try:
-        with Child(SCRIPT, request, (file,), seconds=limits.seconds, output=limits.output) as child:
+        with Child(
+            SCRIPT, request, (file,), seconds=limits.seconds, output=limits.output,
+            on_wait=lambda: limits.on_page(len(seen.pages), seen.count),
+        ) as child:  # fmt: skip
             for message in child.messages():
                 _hear(seen, message)
                 if "pages" in message:
@@ -62,8 +68,21 @@ def read_pdf(file: int, limits: ReadLimits) -> Content:
         raise PdfDamaged(f"the PDF parser crashed ({error})", "open it and print it to a new PDF") from error
     except ParseLimit as error:
         done = f"; {len(seen.pages)} of {seen.count} pages were read" if seen.count else ""
-        raise ParseLimit(error.message + done, "--timeout, or split the file") from error
+        raise ParseLimit(error.message + done, error.fix or "--timeout, or split the file") from error
+    if ocr.available():
+        _scan(seen, file, limits)
     return _judge(seen)
+
+
+def _scan(seen: _Seen, file: int, limits: ReadLimits) -> None:
+    """Read the pages that are pictures by OCR; all pages if none has text."""
+    wanted = seen.pictures if any(page.strip() for page in seen.pages.values()) else sorted(seen.pages)
+    if not wanted:
+        return
+    seen.scanned = ocr.scan("pdf", file, limits, wanted)
+    read = {number: page.text for number, page in seen.scanned.pages.items() if page.text and number in seen.pages}
+    seen.pages |= read
+    seen.pictures = [number for number in seen.pictures if number not in read]
 
 
 def _hear(seen: _Seen, message: Message) -> None:
@@ -77,7 +96,7 @@ def _hear(seen: _Seen, message: Message) -> None:
         case {"pages": count, "title": title, "author": author, "made": made, "found": found}:
             seen.count, seen.title, seen.author, seen.made, seen.found = count, title, author, made, found
         case {"page": number, "text": text, "image": image}:
-            seen.pages[number] = _clean(text)
+            seen.pages[number] = clean(text)
             if image:
                 seen.pictures.append(number)
         case {"page": number}:
@@ -86,35 +105,38 @@ def _hear(seen: _Seen, message: Message) -> None:
             seen.outline = [(page, _one_line(heading)) for page, heading in outline]
 
 
-def _clean(text: str) -> str:
-    """Make the parser's text storable: valid characters, \\n line ends, no NULs."""
-    text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").strip("\n")
-
-
 def _one_line(text: str) -> str:
-    return " ".join(_clean(text).split())
+    return " ".join(clean(text).split())
 
 
 def _judge(seen: _Seen) -> Content:
     if not seen.pages:
         which = f"none of its {seen.count} pages" if seen.count else "no page of it"
         raise PdfDamaged(f"{which} can be read", "open it and print it to a new PDF")
-    if len(seen.pictures) > MOSTLY_PICTURES * len(seen.pages):
-        raise PdfNoText(f"no text layer ({len(seen.pictures)} of {seen.count} pages are pictures)", OCR)
+    if len(seen.pictures) > MOSTLY_PICTURES * len(seen.pages) and not ocr.available():
+        raise _no_text(seen, f"no text layer ({len(seen.pictures)} of {seen.count} pages are pictures)")
     if not any(page.strip() for page in seen.pages.values()):
-        raise PdfNoText(f"no text on its {seen.count} pages", OCR)
+        raise _no_text(seen, f"no text on its {seen.count} pages")
     joined = said_once(join_cut_words([seen.pages.get(number, "") for number in range(1, seen.count + 1)]))
-    starts = _starts(joined)
+    places = starts(joined)
     return Content(
         title="" if _NO_TITLE.match(title := _one_line(seen.title)) else title,
-        text=BETWEEN_PAGES.join(joined),
-        pages=starts,
-        headings=_place(seen.outline, joined, starts),
+        text=BETWEEN.join(joined),
+        pages=places,
+        headings=_place(seen.outline, joined, places),
         warnings=tuple(_warnings(seen, joined)),
         author="" if _NO_AUTHOR.match(author := _one_line(seen.author)) else author,
         dated=_date(seen.made),
+        ocr=seen.scanned.confidences,
     )
+
+
+def _no_text(seen: _Seen, what: str) -> PdfNoText:
+    """Say that a PDF has no text, and what can be done."""
+    if not ocr.available():
+        return PdfNoText(what, WITHOUT_OCR)
+    why = seen.scanned.error or "; ".join(seen.scanned.warnings()) or "OCR finds none"
+    return PdfNoText(f"{what}; {why}", OCR)
 
 
 def _warnings(seen: _Seen, pages: Sequence[str]) -> Iterable[str]:
@@ -123,11 +145,18 @@ def _warnings(seen: _Seen, pages: Sequence[str]) -> Iterable[str]:
     if seen.broken:
         yield f"{len(seen.pages)} of {seen.count} pages read; damaged: {ranges(seen.broken)}"
     if seen.pictures:
-        yield f"pages without a text layer: {ranges(seen.pictures)}"
-    if unclear := broken(pages):
-        yield Notice(
-            "PDF_UNCLEAR", f"text that looks broken: {'page' if len(unclear) == 1 else 'pages'} {ranges(unclear)}"
-        )
+        yield _pictures(seen)
+    yield from seen.scanned.warnings()
+    if unclear := [number for number in broken(pages) if number not in seen.scanned.pages]:
+        yield Notice("PDF_UNCLEAR", f"text that looks broken: {named(unclear)}")
+
+
+def _pictures(seen: _Seen) -> str:
+    """Name the pages without text."""
+    told = f"pages without a text layer: {ranges(seen.pictures)}"
+    if not ocr.available():
+        return Notice("PDF_PICTURES", told)
+    return f"{told}; {seen.scanned.error or 'OCR finds no text on them'}"
 
 
 def _date(made: str) -> str:
@@ -141,29 +170,6 @@ def _date(made: str) -> str:
         return date(*map(int, found.groups())).isoformat() if found else ""
     except ValueError:
         return ""
-
-
-def ranges(numbers: Sequence[int]) -> str:
-    """Abbreviate a list of page numbers.
-
-    >>> ranges([1, 2, 3, 7, 9, 10])
-    '1-3, 7, 9-10'
-    """
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
-
-
-def _starts(pages: Sequence[str]) -> tuple[int, ...]:
-    starts, at = [], 0
-    for page in pages:
-        starts.append(at)
-        at += len(page) + len(BETWEEN_PAGES)
-    return tuple(starts)
 
 
 def _place(outline: Sequence[tuple[int, str]], pages: Sequence[str], starts: Sequence[int]) -> Headings:

@@ -7,7 +7,6 @@ from datetime import date, timedelta
 
 from reatt.parsers.composing import LINE, PARAGRAPH, Composer
 from reatt.parsers.content import Content
-from reatt.parsers.markup.html import html
 from reatt.parsers.text.content_lines import Line, content_lines
 
 _ENTRIES = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY"})
@@ -79,7 +78,11 @@ def _said(line: Line) -> str:
 
 def _described(text: str) -> str:
     """Return a description, which some programs write in HTML."""
-    return html(text).text if _TAGGED.search(text) else text.strip()
+    if not _TAGGED.search(text):
+        return text.strip()
+    from reatt.parsers.markup.html import html
+
+    return html(text).text
 
 
 def _when(entry: dict[str, Line]) -> str:

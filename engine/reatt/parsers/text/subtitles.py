@@ -1,4 +1,4 @@
-"""SubRip (SRT) and WebVTT subtitles -> running text, in paragraphs that begin with their time.
+"""SubRip (SRT), WebVTT and SubStation (ASS, SSA) subtitles -> running text, in paragraphs that begin with their time.
 
 The lines of a cue end where the picture does, so they are joined. A paragraph ends with a sentence, a pause or a
 speaker. Its time is its heading: that is where an answer is to be heard.
@@ -17,6 +17,11 @@ from reatt.parsers.content import Content
 
 _CLOCK = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{2})[,.](\d{1,3})"
 _TIMES = re.compile(rf"[ \t]*{_CLOCK}[ \t]*-->[ \t]*{_CLOCK}(?![\d:])")
+_DIALOGUE = re.compile(  # of SubStation: layer, start, end, style, name, three margins, effect, text
+    rf"Dialogue:[^,]*,[ \t]*{_CLOCK}[ \t]*,[ \t]*{_CLOCK}[ \t]*,[^,]*,(?P<name>[^,]*),(?:[^,]*,){{4}}(?P<text>.*)"
+)
+_DRAWN = re.compile(r"\{[^{}]*\\p[1-9][^{}]*\}")  # lines and curves instead of words
+_ALOUD = re.compile(r"<rt(?:\.[^\s<>]{0,80})?>([^<>]{1,200})(?:</rt>|(?=</ruby>)|\Z)")
 _VOICE = re.compile(r"<v(?:\.[^\s<>]{0,80})?[ \t]([^<>]{1,200})>")
 _TAG = re.compile(
     r"</?(?:[bius]|c|v|rt|ruby|lang|font)(?:[.\s][^<>]{0,200})?>|<\d[\d:.]{4,12}>|\{\\[^{}\n]{0,100}\}", re.IGNORECASE
@@ -43,7 +48,7 @@ def subtitles(source: str) -> Content:
     """Join the cues of a file to text."""
     lines = source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     writer = _Writer()
-    for cue in _cues(lines):
+    for cue in _dialogues(lines) if lines[0].lstrip("\ufeff").startswith("[Script Info]") else _cues(lines):
         writer.take(cue)
     title = lines[0].removeprefix("WEBVTT").strip(" \t-") if lines[0].startswith("WEBVTT") else ""
     return writer.finished(title)
@@ -69,6 +74,18 @@ def _cues(lines: list[str]) -> Iterator[_Cue]:
             block.append(line)
 
 
+def _dialogues(lines: list[str]) -> Iterator[_Cue]:
+    """Yield the cues of SubStation in the order in which they are shown; whoever speaks is written as WebVTT does."""
+    cues = []
+    for line in lines:
+        found = _DIALOGUE.match(line)
+        if found and not _DRAWN.search(found["text"]):
+            voice = f"<v {found['name'].strip()}>" if found["name"].strip() else ""
+            words = found["text"].replace("\\h", " ").replace("\\n", "\\N").split("\\N")
+            cues.append(_Cue(_thousandths(found, 1), _thousandths(found, 5), [voice + words[0], *words[1:]]))
+    yield from sorted(cues, key=lambda cue: cue.start)
+
+
 def _is_silent(block: list[str]) -> bool:
     return bool(block) and block[0].split(maxsplit=1)[0] in _SILENT
 
@@ -83,7 +100,8 @@ class _Line(NamedTuple):
 def _shown(line: str) -> _Line:
     voice = _VOICE.search(line)
     speaker = " ".join(unescape(voice[1]).split()) if voice else ""
-    return _Line(" ".join(unescape(_TAG.sub("", _VOICE.sub("", line))).split()), speaker)
+    words = _TAG.sub("", _ALOUD.sub(r"(\1)", _VOICE.sub("", line)))
+    return _Line(" ".join(unescape(words).split()), speaker)
 
 
 def _thousandths(found: re.Match[str], first: int) -> int:
@@ -106,17 +124,24 @@ class _Writer:
         lines = [line for each in cue.lines if (line := _shown(each)).words]
         self._end_paragraph(cue.start)
         words = [line.words for line in lines]
-        for line in lines[self._said_before(cue, words) :]:
+        new = lines[self._said_before(cue, words) :]
+        if new == lines and new and self._goes_on(cue) and self._last.lines:  # one line that grows word by word
+            new[0] = new[0]._replace(words=new[0].words.removeprefix(f"{self._last.lines[-1]} "))
+        for line in new:
             self._line(line, cue.start)
         self._last = _Cue(cue.start, cue.end, words)
 
     def _said_before(self, cue: _Cue, lines: list[str]) -> int:
         """Return how many lines of a cue are still shown from the cue before, as rolling captions are."""
-        if not -_JOINED <= cue.start - self._last.end <= _JOINED:
+        if not self._goes_on(cue):
             return 0
         before = self._last.lines
         most = min(len(before), len(lines))
         return next((count for count in range(most, 0, -1) if before[-count:] == lines[:count]), 0)
+
+    def _goes_on(self, cue: _Cue) -> bool:
+        """Return whether a cue begins before the one before it is gone, or at once."""
+        return self._last.start <= cue.start <= self._last.end + _JOINED
 
     def _line(self, line: _Line, start: int) -> None:
         if not self._words:

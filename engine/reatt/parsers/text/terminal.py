@@ -20,7 +20,7 @@ _MARKED = re.compile(rb"[^\x00-\x08\x0a-\x1f]\x08[^\x00-\x08\x0a-\x1f]|\x1b\[[0-
 
 def is_printed(head: bytes) -> bool:
     """Return whether the first bytes of a file are text with such signs."""
-    return _MARKED.search(head) is not None and not looks_binary(stripped(head))
+    return _MARKED.search(head) is not None and not looks_binary(stripped(head).replace(b"\0", b""))
 
 
 def stripped(data: bytes) -> bytes:

@@ -67,7 +67,8 @@ def add(source: str, registry: Path, on_progress: OnProgress, name: str | None =
 def download(name: str, folder: Path, on_progress: OnProgress) -> None:
     """Fetch a model of the hub into a folder, in a child process; this process never opens a connection."""
     environment = {key: value for key, value in os.environ.items() if key not in OFFLINE}
-    command = [sys.executable, "-P", str(Path(__file__).with_name("hub_child.py")), name, str(folder)]
+    script = str(Path(__file__).with_name("hub_child.py"))
+    command = [sys.executable, "-P", script, name, str(folder), str(os.getpid())]
     said: dict[str, object] = {}
     quiet = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     with subprocess.Popen(

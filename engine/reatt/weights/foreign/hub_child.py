@@ -1,7 +1,7 @@
 """Download a model from the Hugging Face hub, in a separate process; no other code opens a network connection.
 
-`convert.download` runs it as a script with a name (`owner/model`, optionally `@revision`) and a folder. It prints one
-JSON object per line:
+`adding.download` runs it as a script with a name (`owner/model`, optionally `@revision`), a folder, and the number of
+its own process, with which this one ends. It prints one JSON object per line:
     {"total": 3132000000}             then, twice a second, {"done": 1200000}
     {"error": "why", "install": true}   `install`: huggingface_hub is missing; `gated`: a licence is not accepted
 """
@@ -14,6 +14,8 @@ import sys
 import threading
 from collections.abc import Iterable
 from pathlib import Path
+
+from reatt.parsers.confined import die_with
 
 EVERY = 0.5  # seconds
 _TOKENIZERS = ("tokenizer.json", "spiece.model")
@@ -67,6 +69,7 @@ def download(name: str, folder: Path) -> None:
 
 def main() -> int:
     """Download, or report why that failed."""
+    die_with(int(sys.argv[3]))
     try:
         download(sys.argv[1], Path(sys.argv[2]))
     except ImportError as error:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reatt_store import arrays
-from reatt_store.arrays import require
 from reatt_store.records import DIGEST_BYTES
+from reatt_store.vectors import arrays
+from reatt_store.vectors.arrays import require
 
 FORMAT = "reatt-segment/1"
 # Wide types come first, so that every array is aligned although there are no gaps.
@@ -103,12 +103,16 @@ class Segment:
 
 
 def draft(digests: Sequence[bytes], keys: Sequence[NDArray[np.float32]], states: Sequence[Quantised] = ()) -> Draft:
-    """Gather the keys of some chunks, (n_i, d) each, into one draft, with their states if there are any."""
-    full = np.concatenate(keys)  # (n, d)
+    """Gather the keys of some chunks, (n_i, d) each, into one draft, with their states if there are any.
+
+    They are rounded chunk by chunk, so no second copy of all keys in full precision is made.
+    """
     with np.errstate(over="ignore"):
-        half = full.astype(np.float16)
+        half = np.concatenate([each.astype(np.float16) for each in keys])  # (n, d)
     require(bool(np.isfinite(half).all()), "keys that fit into half precision")
-    codes, scales = quantise(full)
+    rounded = [quantise(each) for each in keys]
+    codes = np.concatenate([each for each, _ in rounded])
+    scales = np.concatenate([sizes for _, sizes in rounded])
     memory = None
     if states:
         rows, sizes = zip(*states, strict=True)

@@ -16,7 +16,7 @@ import socket
 import stat
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -81,19 +81,23 @@ class Silent(Unavailable):
         self.process = process
 
 
-def place(store: Path) -> Endpoint:
-    """Return the place of a store's warm process: named by the store's real path, in a folder of the user."""
+def place(*stores: Path) -> Endpoint:
+    """Return the place of the warm process of a store, or of several as one: a user's folder, a name of real paths."""
     from reatt.places import cache_folder
 
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     folder = Path(runtime) / "reatt" if os.path.isabs(runtime) else cache_folder() / "run"
-    return Endpoint(folder, hashlib.blake2b(os.fsencode(os.path.realpath(store)), digest_size=8).hexdigest())
+    named = b"\0".join(os.fsencode(os.path.realpath(store)) for store in stores)
+    return Endpoint(folder, hashlib.blake2b(named, digest_size=8).hexdigest())
 
 
-def request(store: Path, model: str | None, device: str, command: Command, query: Query) -> dict[str, Any]:
+def request(
+    store: Path | Sequence[Path], model: str | None, device: str, command: Command, query: Query
+) -> dict[str, Any]:
     """Build the message; a warm process of another version, store, model or device refuses it."""
+    stores = [os.path.realpath(each) for each in ([store] if isinstance(store, Path) else store)]
     return {
-        "version": __version__, "store": os.path.realpath(store), "model": named(model), "device": device,
+        "version": __version__, "store": stores, "model": named(model), "device": device,
         "command": command, "query": asdict(query),
     }  # fmt: skip
 
@@ -121,6 +125,18 @@ def exchange(
             raise Silent(peer(connection)[0]) from None
         except (OSError, ValueError):
             raise Unavailable("reatt serve stopped during the question") from None
+
+
+def stop(where: Endpoint) -> bool:
+    """Stop the process, and return whether there was one; raises SystemRefused if it does not answer."""
+    from reatt_store.errors import SystemRefused
+
+    try:
+        return bool(exchange(where, {"stop": True}).get("stopped"))
+    except Silent as why:
+        raise SystemRefused(f"{why}, so it cannot be told to stop", f"kill -9 {why.process}") from None
+    except Unavailable:
+        return False
 
 
 def send(connection: socket.socket, message: dict[str, Any]) -> None:

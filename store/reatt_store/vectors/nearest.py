@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reatt_store.arrays import checksum
 from reatt_store.errors import DiskFull, ReadOnly, StoreLocked
-from reatt_store.segments import Segment
+from reatt_store.vectors.arrays import checksum
+from reatt_store.vectors.segments import Segment
 from reatt_store.vouching import own_key
 from reatt_store.writing import writing
 

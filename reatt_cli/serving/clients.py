@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from reatt_cli import warm
+from reatt_cli.serving import warm
 
 BEAT = warm.SILENCE / 4  # seconds
 

@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reatt_store import segments
 from reatt_store.connection import Connection, sync_folder, translated
-from reatt_store.errors import StoreError
-from reatt_store.segments import Draft, Memory, Segment
+from reatt_store.errors import StoreDamaged, StoreError
+from reatt_store.vectors import segments
+from reatt_store.vectors.segments import Draft, Memory, Segment
+
+MOST = 1 << 53  # segments that a store may have had
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,10 @@ class Sealed:
 def sealed(connection: Connection, folder: Path, draft: Draft, generation: int) -> Iterator[Sealed]:
     """Put a draft in place; the block adds a row that names it. If the block fails, the file is removed."""
     last = connection.value("SELECT seq FROM sqlite_sequence WHERE name = 'segments'") or 0
+    if type(last) is not int or not 0 <= last < MOST:
+        raise StoreDamaged(
+            f"{connection.file} is damaged: its count of segments is {last!r:.40}", "reatt check --repair"
+        )
     name = f"{generation:04d}-{last + 1:08d}.safetensors"  # ids are never reused, so no reader finds another file here
     passing, final = folder / "tmp" / f"{name}.{secrets.token_hex(8)}", folder / "segments" / name
     try:

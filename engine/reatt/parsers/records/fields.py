@@ -1,4 +1,4 @@
-"""Which fields of JSON Lines without "text" are read: chat exports, logs, tables. They are chosen, or guessed.
+"""Which fields of records without "text" are read: chat exports, logs, tables. They are chosen, or guessed.
 
 A guess takes for text every field that holds words in most lines. What stands beside it (times, levels, names) follows
 in a line of its own, and who says something comes before it, so nothing that a reader would look for is lost. Numbers
@@ -17,9 +17,9 @@ from typing import Any
 _WORDS = re.compile(r"[^\W\d_]{2,}[^\S\n]+[^\W\d_]|[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{4}")
 _LETTERS = re.compile(r"[^\W\d_]{2}")
 _SAYING = frozenset("message msg content body text value prompt completion question answer comment".split())
-_WHO = ("role", "from", "sender", "speaker", "author", "user", "username", "user_name", "nick", "who", "name")
-_NAMES = (*_WHO, "display_name")
-_TITLES = ("title", "subject")
+WHO = ("role", "from", "sender", "speaker", "author", "user", "username", "user_name", "nick", "who", "name")
+_NAMES = (*WHO, "display_name")
+TITLES = ("title", "subject")
 _ID = re.compile(r"(?:.*[_.-])?(?:u?u?id|ids|hash|sha\d*|md5|etag|token|nonce|signature)", re.IGNORECASE)
 _CODED = re.compile(r"[0-9a-f]{12,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TIME = re.compile(r"(?:.*[_.-])?(?:ts|time|timestamp|date|created|updated|at)", re.IGNORECASE)
@@ -115,7 +115,7 @@ def parts(record: dict[str, Any]) -> Iterator[Part]:
                 within.append((part.named(name), held, part.who if _speaker(value) else ""))
         yield part
         within.reverse()
-        pending += sorted(within, key=lambda each: _last(each[0]) not in _WHO)  # who says it is taken last
+        pending += sorted(within, key=lambda each: _last(each[0]) not in WHO)  # who says it is taken last
 
 
 def text_of(record: dict[str, Any], fields: Fields) -> str:
@@ -134,8 +134,22 @@ def text_of(record: dict[str, Any], fields: Fields) -> str:
 
 def title_of(record: dict[str, Any], fields: Fields) -> str:
     """Return the title of a line, if it has one."""
-    titles = (record.get(name) for name in _TITLES if name not in fields.texts)
+    titles = (record.get(name) for name in TITLES if name not in fields.texts)
     return next((title for title in titles if isinstance(title, str) and title.strip()), "")
+
+
+def held(record: dict[str, Any], path: str) -> Any:
+    """Return what the field with this name or path holds; None if there is none.
+
+    >>> held({"message": {"id": 7}, "a.b": "c"}, "message.id"), held({"a.b": "c"}, "a.b"), held({}, "a.b")
+    (7, 'c', None)
+    """
+    if path in record:
+        return record[path]
+    value: Any = record
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _beside(part: Part, fields: Fields, told: set[str]) -> Iterator[str]:
@@ -144,14 +158,14 @@ def _beside(part: Part, fields: Fields, told: set[str]) -> Iterator[str]:
         path = part.named(name)
         if path in fields.texts or _is_id(path) or (isinstance(value, str) and _CODED.fullmatch(value)):
             continue
-        if (name in _NAMES and value in told) or (not part.path and name in _TITLES):
+        if (name in _NAMES and value in told) or (not part.path and name in TITLES):
             continue
         yield f"{name}: {_shown(name, value)}"
 
 
 def _speaker(record: dict[str, Any]) -> str:
     """Return who says what an object holds."""
-    for name in _WHO:
+    for name in WHO:
         value = record.get(name)
         if isinstance(value, dict):
             value = next((value[key] for key in _NAMES if isinstance(value.get(key), str)), None)
@@ -176,7 +190,7 @@ def _is_leaf(value: Any) -> bool:
 
 def _may_be_text(path: str) -> bool:
     last = _last(path)
-    return not _is_id(path) and last not in (*_TITLES, *_WHO) and not _TIME.fullmatch(last)
+    return not _is_id(path) and last not in (*TITLES, *WHO) and not _TIME.fullmatch(last)
 
 
 def _is_id(path: str) -> bool:

@@ -1,0 +1,1 @@
+"""Vectors on disk: sealed segment files that never change, and FAISS indexes over them, which are caches."""
