@@ -168,7 +168,7 @@ def encoded_for_intra(library: Library) -> Generation:
     if made is None:
         raise UsageError("the store has no vectors yet", "reatt ingest --method intra PATH", str(library.folder))
     if made.method != "intra":
-        fix = "convert it: reatt ingest --reencode --method intra PATH"
+        fix = "convert it: reatt ingest --reencode --method intra"
         raise ModelMismatch(f"the store was encoded for {made.method} and has no encoder states", fix)
     return made
 

@@ -144,7 +144,7 @@ def _model(session: Session) -> Finding:
 
     if session.exists and (gone := models.damaged(session.library)):
         found = f"{gone[0].path.name}: its files are missing or differ from those the store was made with"
-        return _finding("fail", found, "reatt ingest --reencode PATH")
+        return _finding("fail", found, "reatt ingest --reencode")
     return _finding("ok", f"{session.model.name} {session.model.sha256[:12]}, {session.model.origin}")
 
 

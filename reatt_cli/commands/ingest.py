@@ -31,13 +31,17 @@ SHOWN_PROBLEMS = 20
 
 Globs = list[str] | None
 Paths = Annotated[
-    list[str], typer.Argument(metavar="PATH...", help='Files, folders, globs, or "-" for standard input.')
+    list[str] | None,
+    typer.Argument(metavar="PATH...", help='Files, folders, globs, or "-" for standard input.', show_default=False),
 ]
 Include = Annotated[Globs, typer.Option("--include", metavar="GLOB", help="Read only files that match; repeatable.")]
 Exclude = Annotated[Globs, typer.Option("--exclude", metavar="GLOB", help="Skip files that match; repeatable.")]
 Prune = Annotated[bool, typer.Option("--prune", help="Remove documents whose files are gone.")]
 Reencode = Annotated[
-    bool, typer.Option("--reencode", help="Encode everything again with --model, or with the newest model.")
+    bool,
+    typer.Option(
+        "--reencode", help="Encode all that is stored again, with --model or the newest model; needs no PATH."
+    ),
 ]
 Size = Annotated[
     str, typer.Option("--max-file-size", metavar="SIZE", help="Skip larger files, for example 500K, 200M, 2G.")
@@ -94,7 +98,7 @@ def register(app: typer.Typer) -> None:
 
 def ingest(
     session: Session,
-    paths: Paths,
+    paths: Paths = None,
     include: Include = None,
     exclude: Exclude = None,
     prune: Prune = False,
@@ -113,6 +117,7 @@ def ingest(
     workers: Workers = 1,
 ) -> int:
     """Read files into the store. Unchanged files are skipped; a killed run continues where it stopped."""
+    paths = _named(session, paths, reencode)
     if watch:
         watcher.check(session, paths)
     limits = read_limits(max_file_size, timeout, encoding, text_field, id_field, password_file)
@@ -131,6 +136,17 @@ def ingest(
         return _told(session, report)
 
     return watcher.rounds(session, paths, once) if watch else once()
+
+
+def _named(session: Session, paths: list[str] | None, reencode: bool) -> list[str]:
+    """Return the paths. Without any, what is stored is encoded again; raises StoreError if there is no store."""
+    from reatt_store.errors import UsageError
+
+    if not paths and not reencode:
+        raise UsageError("Missing argument 'PATH...'", "reatt ingest ~/handbook")
+    if not paths:
+        _ = session.library
+    return paths or []
 
 
 def _options(

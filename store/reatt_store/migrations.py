@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from reatt_store.lexical import index
@@ -11,7 +12,6 @@ from reatt_store.lexical import index
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-FORMAT = 4  # PRAGMA user_version; a store with a higher one was written by a newer version
 APPLICATION = 0x52654174  # PRAGMA application_id, "ReAt"
 
 FIRST = (
@@ -132,7 +132,9 @@ FOURTH = (
         pages INTEGER NOT NULL,
         confidence INTEGER NOT NULL)""",
 )
-STEPS = (FIRST, SECOND, THIRD, FOURTH)
+# By the names under which sqlite-utils remembers them. A step that was published stays as it is, to the letter.
+STEPS = {"m001_first": FIRST, "m002_runs_and_models": SECOND, "m003_words_and_origins": THIRD, "m004_scans": FOURTH}
+FORMAT = len(STEPS)  # PRAGMA user_version; a store with a higher one was written by a newer version
 ORIGINS_SINCE = 3  # format
 SCANS_SINCE = 4
 _DOCUMENT = """documents.id, documents.path, external_id, documents.title, kind, documents.digest, size,
@@ -172,8 +174,9 @@ _BESIDE = re.compile(
 
 def schema(format: int) -> set[str]:
     """Return the statements that created a store of a format, verbatim as SQLite keeps them."""
-    made = {statement for step in STEPS[:format] for statement in step if statement.startswith("CREATE")}
-    return made - {_OLD_WORDS} if THIRD in STEPS[:format] else made
+    steps = list(STEPS.values())[:format]
+    made = {statement for step in steps for statement in step if statement.startswith("CREATE")}
+    return made - {_OLD_WORDS} if THIRD in steps else made
 
 
 def documents(format: int) -> str:
@@ -217,28 +220,22 @@ def migrate(connection: sqlite3.Connection) -> None:
 
     migrations = Migrations("reatt")
 
-    @migrations()
-    def m001_first(database: Database) -> None:
-        for statement in FIRST:
-            database.execute(statement)
-
-    @migrations()
-    def m002_runs_and_models(database: Database) -> None:
-        for statement in SECOND:
-            database.execute(statement)
-
-    @migrations()
-    def m003_words_and_origins(database: Database) -> None:
-        for statement in THIRD:
-            database.execute(statement)
-        index.fill(connection)
-
-    @migrations()
-    def m004_scans(database: Database) -> None:
-        for statement in FOURTH:
-            database.execute(statement)
+    for name, statements in STEPS.items():
+        migrations(name=name)(_step(statements))
 
     with connection:  # commits, or rolls everything back
         connection.execute("BEGIN IMMEDIATE")  # waits for another process that is creating the same store
         migrations.apply(Database(connection, recursive_triggers=False))
         connection.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def _step(statements: Sequence[str]) -> Callable[[Database], None]:
+    """Return what takes a step; a word index that is made anew is filled, too."""
+
+    def take(database: Database) -> None:
+        for statement in statements:
+            database.execute(statement)
+        if index.WORDS in statements:
+            index.fill(database.conn)
+
+    return take

@@ -109,6 +109,21 @@ def test_a_store_that_moves_to_another_model_keeps_no_earlier_one(reatt, adapted
     assert len(list((adapted / "models").iterdir())) == 1
 
 
+def test_a_store_moves_to_another_model_without_its_files(reatt, write_model, home):
+    other = write_model(home / "other", seed=5)
+    (home / "work" / "leave.md").write_text("Parental leave is 50 weeks.\n")
+    assert reatt("ingest", "leave.md").code == 0
+    (home / "work" / "leave.md").unlink()
+    refused = reatt("search", "leave", "--model", other)
+    assert (refused.code, "reatt ingest --reencode" in refused.err) == (13, True)
+    assert reatt("ingest", "--reencode", "--model", other).code == 0
+    assert reatt("search", "leave", "--model", other, "--retriever", "attention").code == 0
+    assert (reatt("ingest", "--store", "nowhere", "--reencode").code, (home / "work" / "nowhere").exists()) == (
+        10,
+        False,
+    )
+
+
 def test_a_model_that_was_never_accepted_is_not_there(reatt, adapted, write_model, home):
     adapt(adapted, ModelFolder(write_model(home / "half", seed=9), called="half"), complete=False)
     assert in_force(reatt) == ["learnt-2"]

@@ -131,7 +131,7 @@ class Retriever:
         if backbone is not None and generation is not None and backbone.fingerprint() != generation.fingerprint:
             made_by = f"{generation.model_name} {generation.model_sha256[:8]}"
             fix = "reatt ingest --reencode, or --retriever words"
-            raise ModelMismatch(f"the store's vectors were made by {made_by}, not by this model", fix)
+            raise ModelMismatch(f"the store's vectors are those of {made_by}; this model or version makes others", fix)
         self.library, self.generation, self.fusion, self.named = library, generation, fusion, named
         self._open_keys = open_keys or partial(_keys_here, library, token_candidates)
         self._backbone = backbone
@@ -235,7 +235,7 @@ class Retriever:
             raise UsageError(message, "--retriever attention")
         if len(self.backbone.rounds) < 2:
             message = f"the store was encoded for {self.backbone.method}, which asks in one round"
-            raise ModelMismatch(message, "to move it over: reatt ingest --reencode --method intra PATH")
+            raise ModelMismatch(message, "to move it over: reatt ingest --reencode --method intra")
         if query.rerank and query.rounds == 1:
             raise UsageError("--rerank-only needs the second round", "leave out --rounds 1")
 

@@ -45,7 +45,7 @@ def in_force(library: Library) -> Generation:
     if made is None:
         raise UsageError("the store holds no vectors yet", "reatt ingest PATH", str(library.folder))
     if made.method == "intra":
-        fix = "to move it over: reatt ingest --reencode --method reatt PATH"
+        fix = "to move it over: reatt ingest --reencode --method reatt"
         raise ModelMismatch(f"the store was encoded for {made.method}, which is trained in another way", fix)
     return made
 

@@ -46,5 +46,5 @@ class Deferred:
         loaded = self._load()
         if loaded.fingerprint() != self._made.fingerprint:
             message = f"with {self._made.model_name} this version makes other vectors than those in the store"
-            raise ModelMismatch(message, "reatt ingest --reencode PATH")
+            raise ModelMismatch(message, "reatt ingest --reencode")
         return loaded

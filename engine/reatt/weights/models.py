@@ -255,7 +255,7 @@ def load_for(method: str, folder: ModelFolder, device: str = "auto") -> Backbone
     """Load a model for the method of a generation; raises ModelMismatch if there is no method of that name."""
     if method not in METHODS:
         message = f"the store was encoded for {method:.40}, which this version does not know"
-        raise ModelMismatch(message, "upgrade reatt, or reatt ingest --reencode PATH")
+        raise ModelMismatch(message, "upgrade reatt, or reatt ingest --reencode")
     return METHODS[method](folder, device)
 
 
@@ -330,7 +330,7 @@ def _of_store(store: Library | None, registry: Path) -> ModelFolder | None:
         if has_hash(folder, made.model_sha256):
             return folder
     message = f"the store's own model, {made.model_name} ({made.model_sha256[:8]}), is missing from {kept.path.parent}"
-    raise ModelError(message, "reatt ingest --reencode PATH", str(kept.path))
+    raise ModelError(message, "reatt ingest --reencode", str(kept.path))
 
 
 def _kept(store: Library) -> set[tuple[str, str]]:
