@@ -177,6 +177,7 @@ reatt-mini: $(VENV)/installed-dev ## train the bundled model, or resume (DATA, D
 	$(RECIPE).close --out $(WORK)
 	$(TRAIN) --out $(WORK)
 	$(RECIPE).export --out $(WORK)
+	$(RECIPE).head --out $(WORK)
 	$(RECIPE).calibrate --data $(DATA) --out $(WORK)
 
 # From the same start, but retrieval is learnt from the reader's attention alone: what the paper claims.

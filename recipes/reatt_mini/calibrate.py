@@ -1,4 +1,4 @@
-"""Stage 7: fit what turns scores into decisions, and write it into the exported model's config.
+"""Stage 8: fit what turns scores into decisions, and write it into the exported model's config.
 
     python -m recipes.reatt_mini.calibrate --data DATA --out WORK --model engine/reatt/reatt-mini
 

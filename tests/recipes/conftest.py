@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 
 import pytest
 import torch
@@ -9,8 +10,10 @@ from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file
 
 from reatt.model.stacks.names import published_name
-from recipes.reatt_mini import data, shape
+from recipes.reatt_mini import data, shape, train
+from recipes.reatt_mini.data import SETS as REAL
 from recipes.reatt_mini.data import Source
+from recipes.reatt_mini.losses import Learner
 from tests.bert_made import bert_config, write_word_pieces
 
 LAYER = 2
@@ -76,3 +79,26 @@ def work(tmp_path_factory, sets_folder):
 def sets(work):
     """Load both sets."""
     return {name: (data.load(work / f"{name}.safetensors"), source) for name, source in SETS.items()}
+
+
+def fresh(work):
+    """Begin a model whose retrieval has learnt nothing."""
+    torch.manual_seed(3)
+    learner = Learner(shape.pretrained(work, LAYER), LAYER, LAYER)
+    shape.find_by_components(learner.t5, torch.randn(200, 32))
+    return learner
+
+
+def run(work, folder, *steps, more=()):
+    """Train in a copy of the folder, interrupted after some steps."""
+    shutil.copytree(work, folder)
+    for count, stop in steps:
+        train.main(["--out", str(folder), "--steps", str(count), "--budget", "900", "--until", str(stop), *more])
+    return folder
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Train on the two tiny sets."""
+    monkeypatch.setattr(train, "SETS", SETS)
+    assert set(REAL).isdisjoint(SETS)

@@ -1,7 +1,6 @@
 """Losses by hand, and training that can stop anywhere."""
 
 import math
-import shutil
 from dataclasses import replace
 
 import pytest
@@ -11,9 +10,8 @@ from safetensors.torch import load_file
 from reatt.model.backbone import ChunkText, Limits
 from reatt.weights import models
 from reatt.weights.folder import ModelFolder
-from recipes.reatt_mini import shape, train
+from recipes.reatt_mini import shape
 from recipes.reatt_mini.batches import Form, draw
-from recipes.reatt_mini.data import SETS as REAL
 from recipes.reatt_mini.export import export, trained
 from recipes.reatt_mini.losses import Keys, Learner, judged, losses, retrieval_loss
 from recipes.reatt_mini.packed import Layout
@@ -22,7 +20,7 @@ from recipes.reatt_mini.spans import allowed_only, first_choices, surprises
 from recipes.reatt_mini.stages import Stage
 from recipes.reatt_mini.state import CHECKPOINT
 from recipes.reatt_mini.teacher import SHARPNESS, Teacher, rarity
-from tests.recipes.conftest import LAYER, SETS
+from tests.recipes.conftest import LAYER, fresh, run
 
 QUERIES = "model.t5.retrieval.q.weight"
 FORM = Form(1500, 96, 2, 3)
@@ -82,13 +80,6 @@ def test_yes_and_no_teach_the_decoder_and_never_the_pointer(work, sets):
     assert found.spans == found.copying == 0
     assert math.isnan(found.exact)
     assert losses(learner, batch, [], replace(stage, reading=Reading(near=0.0)), 0)[0].answer == 0
-
-
-def fresh(work):
-    torch.manual_seed(3)
-    learner = Learner(shape.pretrained(work, LAYER), LAYER, LAYER)
-    shape.find_by_components(learner.t5, torch.randn(200, 32))
-    return learner
 
 
 def reading_batch(sets):
@@ -167,19 +158,6 @@ def test_rare_pieces_weigh_more(sets):
     some = set(questions.texts[0]) - every
     assert every
     assert max(weights[list(every)]) < min(weights[list(some)])
-
-
-def run(work, folder, *steps, more=()):
-    shutil.copytree(work, folder)
-    for count, stop in steps:
-        train.main(["--out", str(folder), "--steps", str(count), "--budget", "900", "--until", str(stop), *more])
-    return folder
-
-
-@pytest.fixture
-def small(monkeypatch):
-    monkeypatch.setattr(train, "SETS", SETS)
-    assert set(REAL).isdisjoint(SETS)
 
 
 @pytest.mark.parametrize("more", [(), ("--twin",)])
