@@ -17,6 +17,7 @@ from reatt_cli.questions import ASKING
 if TYPE_CHECKING:
     from reatt_store.errors import ReattError
 
+LARGEST_LOG = 1_000_000  # bytes
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DO = {
     errno.EACCES: "check its permissions",
@@ -75,7 +76,8 @@ def internal(error: Exception, log: Path, debug: bool) -> ReattError:
     named = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     try:
         log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with open(log, "a", opener=private, errors="backslashreplace") as file:
+        mode = "a" if not log.exists() or log.stat().st_size < LARGEST_LOG else "w"  # older ones then go
+        with open(log, mode, opener=private, errors="backslashreplace") as file:
             file.write(f"reatt {__version__}, Python {sys.version}\n{''.join(traceback.format_exception(error))}\n")
     except OSError:
         return InternalError(f"internal error: {named}", "run the same command with --debug")

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from reatt_cli import failures
 from reatt_cli.serving import warm
 from reatt_cli.serving.clients import Clients
 from reatt_cli.session import Session
@@ -65,13 +66,15 @@ class Warm:
         """Answer a message with the result, or with the reason why there is none."""
         from reatt_store.errors import ReattError
 
-        if refused := self._refusal(message):
-            return {"refused": refused}
         try:
+            if refused := self._refusal(message):
+                return {"refused": refused}
             found = self._found(message["command"], _query(message["query"]))
-        except ReattError as error:
-            code = {"id": error.id, "message": error.message, "fix": error.fix, "path": error.path}
-            return {"error": code}
+        except (ReattError, OSError) as error:  # the system refuses, say, to open one more file
+            known = failures.known(error)
+            if known is None:
+                raise
+            return {"error": {"id": known.id, "message": known.message, "fix": known.fix, "path": known.path}}
         return {"result": found.result.model_dump(mode="json", by_alias=True), "note": found.note}
 
     def _refusal(self, message: dict[str, Any]) -> str:

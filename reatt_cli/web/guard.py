@@ -19,6 +19,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 OPEN = frozenset(("/page.js", "/page.css"))  # our own code, the same for everybody
 LARGEST = 100_000  # bytes of a request
+KNOWN = "reatt.known"  # in the state of a request: it has shown the token
 HEADERS = (
     (
         b"content-security-policy",
@@ -64,7 +65,9 @@ class Guard:
             return 403, "pages of other origins may not ask"
         if not told.get("content-length", "0").isdecimal() or int(told.get("content-length", "0")) > LARGEST:
             return 413, "the request is too long"
-        if scope["path"] not in OPEN and not self._knows(scope, told):
+        known = self._knows(scope, told)
+        scope.setdefault("state", {})[KNOWN] = known
+        if scope["path"] not in OPEN and not known:
             return 403, "the token is missing or wrong: open the address that reatt serve --http has printed"
         return 200, ""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.resources import files
@@ -14,9 +15,9 @@ from importlib.util import find_spec
 from typing import Any, cast
 
 import uvicorn
-from anyio.to_thread import run_sync
+from anyio.to_thread import current_default_thread_limiter, run_sync
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Route
 
@@ -24,7 +25,7 @@ from reatt_cli import failures
 from reatt_cli.output import encode
 from reatt_cli.serving import warm
 from reatt_cli.settings import Settings, log_file
-from reatt_cli.web import asking, document, guard
+from reatt_cli.web import asking, connections, document, guard
 
 TYPES = {"page.html": "text/html", "page.js": "text/javascript", "page.css": "text/css"}
 
@@ -49,11 +50,11 @@ def serving(settings: Settings, host: str, port: int) -> Iterator[Address]:
     """Answer over HTTP for a block, in a thread; raises UsageError if the address cannot be used."""
     with _bound(host, port) as listener:
         address = Address(host, listener.getsockname()[1], secrets.token_urlsafe(24))
-        app = guard.Guard(
-            _app(replace(settings, json=True, quiet=True)), address.token, guard.hosts(host, address.port)
-        )
-        config = uvicorn.Config(cast("Any", app), log_level="critical", access_log=False, server_header=False)
-        server = uvicorn.Server(config)
+        logging.getLogger().addHandler(logging.NullHandler())  # libraries print nothing: errors are told to who asks
+        listener.room = room = connections.room()
+        inner = _app(replace(settings, json=True, quiet=True), room.threads)
+        app = guard.Guard(inner, address.token, guard.hosts(host, address.port))
+        server = uvicorn.Server(_config(app, room))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="reatt http")
         thread.start()
         try:
@@ -63,12 +64,20 @@ def serving(settings: Settings, host: str, port: int) -> Iterator[Address]:
             thread.join()
 
 
+def _config(app: guard.App, room: connections.Room) -> uvicorn.Config:
+    """Configure uvicorn to say nothing, to trust no header, and to keep to the room there is."""
+    return uvicorn.Config(
+        cast("Any", app), http=cast("Any", partial(connections.Connection, room)), ws="none", loop="asyncio",
+        log_level="critical", access_log=False, server_header=False, proxy_headers=False, backlog=connections.WAITING,
+    )  # fmt: skip
+
+
 @contextmanager
-def _bound(host: str, port: int) -> Iterator[socket.socket]:
+def _bound(host: str, port: int) -> Iterator[connections.Listener]:
     from reatt_store.errors import UsageError
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
+    with connections.Listener(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
@@ -78,8 +87,8 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-def _app(settings: Settings) -> Starlette:
-    """Make the application; with the extra `mcp` it speaks that protocol, too."""
+def _app(settings: Settings, threads: int) -> Starlette:
+    """Make the application, which works in so many threads; with the extra `mcp` it speaks that protocol, too."""
     routes = [
         *(Route("/" if name == "page.html" else f"/{name}", partial(_file, name)) for name in TYPES),
         Route("/document", partial(_document, settings)),
@@ -87,13 +96,21 @@ def _app(settings: Settings) -> Starlette:
         Route("/v1/search", partial(_answered, settings, "search"), methods=["POST"]),
     ]
     if find_spec("mcp") is None:
-        return Starlette(routes=routes)
+        return Starlette(routes=routes, lifespan=lambda _: _working(threads, nullcontext))
     from reatt_cli.agents.server import over_http
     from reatt_cli.agents.stores import named
     from reatt_cli.agents.tools import Tools
 
     tools, running = over_http(Tools(named(settings, [])))
-    return Starlette(routes=[*routes, *tools], lifespan=lambda _: running())
+    return Starlette(routes=[*routes, *tools], lifespan=lambda _: _working(threads, running))
+
+
+@asynccontextmanager
+async def _working(threads: int, running: Callable[[], AbstractAsyncContextManager[None]]) -> AsyncIterator[None]:
+    """Work in so many threads while something else runs."""
+    current_default_thread_limiter().total_tokens = threads
+    async with running():
+        yield
 
 
 async def _file(name: str, request: Request) -> Response:
@@ -130,6 +147,8 @@ async def _answered(settings: Settings, command: warm.Command, request: Request)
         if told.stream:
             return StreamingResponse(_lines(settings, command, told), media_type="application/x-ndjson")
         return _json(await run_sync(asking.answer, settings, command, told))
+    except ClientDisconnect:
+        return Response(status_code=408)  # to nobody
     except Exception as error:
         return _failed(error)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from reatt_cli import failures
 from reatt_cli.app import run
 from reatt_store import errors
 
@@ -93,6 +94,16 @@ def test_a_bug_is_one_line_and_its_traceback_is_in_the_log(reatt, home, monkeypa
     assert done.err == f"reatt: internal error: ValueError: a \\x1b[31mbug; traceback in {log}   try: --debug\n"
     assert "Traceback" in log.read_text()
     assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_log_does_not_grow_without_end(reatt, home, monkeypatch):
+    log = home / "home" / "state" / "reatt" / "reatt.log"
+    log.parent.mkdir(parents=True)
+    log.write_bytes(b"x" * failures.LARGEST_LOG)
+    failing(monkeypatch, ValueError("a bug"))
+    reatt("list")
+    assert 0 < log.stat().st_size < failures.LARGEST_LOG
+    assert "Traceback" in log.read_text()
 
 
 def test_a_bug_without_a_place_for_the_log_is_still_one_line(reatt, monkeypatch):

@@ -1,11 +1,17 @@
 """serve: its socket is for its owner alone, and nothing that comes over it ends the process."""
 
 import os
+import resource
 import socket
+from contextlib import contextmanager
+from copy import deepcopy
 
 import pytest
 
+from reatt.search.query import Query
 from reatt_cli.serving import server, warm
+from reatt_cli.settings import Settings
+from reatt_store.errors import StoreDamaged, SystemRefused
 from tests.served import asked, served
 
 NOBODY = 65534
@@ -103,3 +109,41 @@ def test_a_socket_path_that_is_too_long_is_one_clear_line(reatt, library, home, 
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / ("x" * 120)))
     done = reatt("serve")
     assert (done.code, "set XDG_RUNTIME_DIR to a folder with a shorter path" in done.err) == (2, True)
+
+
+@contextmanager
+def few_files(more):
+    """Let this process open so many files more, for a block."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(name) for name in os.listdir("/dev/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1 + more, before[1]))
+    held = []
+    try:
+        while len(held) < 1000:
+            held.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        for number in held[len(held) - more :]:
+            os.close(number)
+        held = held[: len(held) - more]
+    try:
+        yield
+    finally:
+        for number in held:
+            os.close(number)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize("more", [0, 1, 2, 3])
+def test_one_that_can_open_no_more_files_says_so_and_answers_later(more, library, runtime):
+    model = os.environ["REATT_MODEL"]
+    asking = warm.request(library, model, "auto", "ask", Query("When is tea?"))
+    answering = server.Warm(Settings(store=str(library), model=model, device="cpu"))
+    with few_files(more):
+        told = answering.reply(deepcopy(asking))
+    assert "result" in told or told["error"]["id"] in rows()
+    assert "result" in answering.reply(deepcopy(asking))
+
+
+def rows():
+    """Return the ids of the errors that a lack of open files may be told as."""
+    return {SystemRefused.id, StoreDamaged.id}
