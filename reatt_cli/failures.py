@@ -46,6 +46,8 @@ def known(error: Exception) -> ReattError | None:
         return errors.StoreDamaged(f"the store is damaged: {error}", "reatt check --repair")
     if _no_memory(error):
         return errors.OutOfMemory("not enough memory", "close other programs; ask needs less with a smaller --top")
+    if isinstance(error, RuntimeError) and os.strerror(errno.EMFILE) in str(error):  # as torch says it
+        return _of_system(OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
     if isinstance(error, UnicodeEncodeError):  # half a pair of surrogates, from an argument or from JSON
         return errors.UsageError(f"not UTF-8: {error.object[:80]!r}", "use UTF-8")
     if type(error).__name__ == "ValidationError" and "finite_number" in str(error):  # pydantic's

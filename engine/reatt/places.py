@@ -27,9 +27,15 @@ def store_folder(named: str | os.PathLike[str] | None = None, start: Path | None
         return place
     from reatt_store.errors import StoreUntrusted
 
+    raise StoreUntrusted(f"the store {place} is not used: {why}", _instead(place), str(place))
+
+
+def _instead(place: Path) -> str:
+    """Say what to do about a store that is not used: to trust one that cannot be read would not help."""
+    if not os.access(place, os.R_OK | os.X_OK):
+        return "let its owner make it readable for you; or name a store with --store"
     real = shlex.quote(str(Path(os.path.realpath(place)).parent))
-    fix = f"reatt config trust {real}, if you know who made it; or name a store with --store"
-    raise StoreUntrusted(f"the store {place} is not used: {why}", fix, str(place))
+    return f"reatt config trust {real}, if you know who made it; or name a store with --store"
 
 
 def usable_store(named: str | None = None) -> Path | None:

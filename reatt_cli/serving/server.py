@@ -70,7 +70,7 @@ class Warm:
             if refused := self._refusal(message):
                 return {"refused": refused}
             found = self._found(message["command"], _query(message["query"]))
-        except (ReattError, OSError) as error:  # the system refuses, say, to open one more file
+        except (ReattError, OSError, RuntimeError) as error:  # the system refuses, say, to open one more file
             known = failures.known(error)
             if known is None:
                 raise

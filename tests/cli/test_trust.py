@@ -165,3 +165,21 @@ def test_two_real_users_cannot_read_what_the_other_ingests(found):
     Path("s.md").write_text("My password for the bank is hunter2.\n")
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, b"hunter2" in (found / "reatt.db").read_bytes()) == (12, False)
+
+
+@AS_ROOT
+def test_one_that_cannot_be_read_is_not_to_be_trusted_but_made_readable(found):
+    found.chmod(0o700)
+    script = """
+import os
+from reatt.places import store_folder, trusted
+from reatt_store.errors import StoreUntrusted
+trusted()  # what is imported on the way may lie where another user cannot read
+os.setuid(65534)
+try:
+    store_folder()
+except StoreUntrusted as error:
+    print(error.fix)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "let its owner make it readable for you; or name a store with --store\n"

@@ -210,7 +210,15 @@ def test_prose_is_cut_at_a_megabyte_a_second_even_on_a_busy_machine() -> None:
     assert took < 2_000_000 / 1e6
 
 
-LINES = {"one line": "word ", "no space": "x", "only marks": ". ", "quotes": "“", "line ends": "\n", "initials": "A. "}
+LINES = {
+    "one line": "word ",
+    "no space": "x",
+    "only marks": ". ",
+    "quotes": "“",
+    "ticks": "`",
+    "line ends": "\n",
+    "initials": "A. ",
+}
 
 
 @pytest.mark.parametrize("unit", LINES.values(), ids=LINES)
@@ -225,6 +233,27 @@ def test_headings_of_every_line_cost_no_more_than_their_number() -> None:
     chunks = split(make_text(text, "markdown", headings=markdown(text).headings), count_words, 512)
     assert time.process_time() - started < 2
     assert sum(map(len, (chunk.text for chunk in chunks))) == len(text)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_headings_above_one_another_are_told_by_the_last_whatever_ends_their_lines(end: str) -> None:
+    text = end.join(["# One", "## Two", "Words.", ""])
+    headings = ((0, "One"), (text.index("##"), "Two"))
+    [chunk] = split(make_text(text, "markdown", headings=headings), count_words, 512)
+    assert chunk.title == "Two"
+
+
+def test_headings_before_line_ends_of_another_kind_are_not_searched_to_the_end_of_the_text() -> None:
+    section = "# heading\r" + "word " * 120 + "\r# other\r" + "word " * 120 + "\r"
+    small, large = (seconds_of_headings(section * (size // len(section)) + "\nend") for size in (1_000_000, 8_000_000))
+    assert large < 20 * small + 0.1
+
+
+def seconds_of_headings(text: str) -> float:
+    headings = tuple((at, "heading") for at in range(len(text)) if text[at] == "#")
+    started = time.process_time()
+    assert split(make_text(text, "markdown", headings=headings), lambda _: 1, 512)
+    return time.process_time() - started
 
 
 def test_neighbours_meet() -> None:

@@ -173,6 +173,26 @@ def test_what_stands_in_an_archive_and_cannot_be_read_now_stays_in_the_store(fil
     assert counts(ingest(folder)) == {"seen": 2, "unchanged": 2, "removed": 2}
 
 
+def test_a_message_that_cannot_be_read_now_keeps_its_document_and_those_of_the_others(files, ingest, texts):
+    folder = files(a__md=LEAVE)
+
+    def letters(**bodies):
+        head = "From a@b.example Thu Jan  1 00:00:00 1970\nFrom: a@b.example\nSubject: On {0}\nMessage-ID: <{0}@b>\n"
+        text = "".join(f"{head.format(name)}{body}\n\n" for name, body in bodies.items())
+        (folder / "all.mbox").write_text(text)
+
+    letters(one="\nWe vote in May.", two="\nWe meet in June.", three="\nWe rest in July.")
+    ingest(folder)
+    before = texts()
+    letters(one="\nWe vote in May.", two="Content-Type: message/rfc822\n\n" * 3000, three="\nWe rest in July.")
+    report = ingest(folder, prune=True)
+    assert counts(report) == {"seen": 2, "unchanged": 3, "skipped": 1}
+    assert any("message 2 cannot be read" in warning for warning in report.warnings)
+    assert texts() == before
+    letters(one="\nWe vote in May.", three="\nWe rest in July.")
+    assert counts(ingest(folder)) == {"seen": 2, "unchanged": 3, "removed": 1}
+
+
 def test_standard_input_is_read_within_the_limits_that_are_set(ingest, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(LEAVE.encode() * 9)))
     report = ingest("-", limits=ReadLimits(max_bytes=100))

@@ -24,6 +24,7 @@ _WINDOW = 1 << 16  # characters whose borders are chosen together; limits time a
 _LINED = frozenset({"code", "csv", "xlsx"})  # kinds whose lines matter more than their sentences
 _CROSSING = 0.95  # cost of a heading inside a chunk; only sections of about a dozen words are joined
 _TITLE_LENGTH = 120  # characters
+_LINE_END = re.compile(r"[\r\n]")
 _FIRST = re.compile(r"\S")
 _MIDDLES = tuple(map(re.compile, (r"[.!?。！？][\"'”’)\]]*+\s*+", r"(?:\r\n?+|\n)\s*+", r"\s++")))
 
@@ -147,8 +148,8 @@ def _title(text: Text, heading_at: Sequence[int], first: int, end: int) -> str:
     if index < 0:
         return _short(text.title)
     while heading_at[index] >= first and index + 1 < len(heading_at) and heading_at[index + 1] < end:
-        line_end = text.text.find("\n", heading_at[index])
-        if line_end < 0 or text.text[line_end : heading_at[index + 1]].strip():
+        line_end = _LINE_END.search(text.text, heading_at[index], heading_at[index + 1])
+        if line_end is None or text.text[line_end.end() : heading_at[index + 1]].strip():
             break
         index += 1
     return _short(text.headings[index][1])

@@ -50,6 +50,7 @@ _SENTENCES = re.compile(r"(?:[.!?…][\"'”’)\]]*+\s++|[。！？]\s*+)")
 UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff"
 _UNSPACED = re.compile(f"[{UNSPACED}]")  # two of them count as a word
 _QUOTES = re.compile(r"[“„‟‘‚‛«»‹›「『〝《〈]")
+_MANY_TICKS = 4000  # characters of a block
 _ODD_SPACE = re.compile(r"[^\S \n\t\r]")
 
 
@@ -140,7 +141,7 @@ def _sentences(block: str) -> list[int]:
     from sentencex import segment  # type: ignore[import-untyped]
 
     lengths: list[int] = []
-    if block.isascii() or len(_QUOTES.findall(block)) < 8 + len(block) // 16:  # otherwise its time is quadratic
+    if not _quadratic(block):
         try:
             # sentencex 1.0 panics on some white space next to initials, so it gets plain spaces instead.
             lengths = [len(sentence) for sentence in segment("en", _ODD_SPACE.sub(" ", block))]
@@ -150,6 +151,13 @@ def _sentences(block: str) -> list[int]:
         return lengths
     ends = [0, *(match.end() for match in _SENTENCES.finditer(block)), len(block)]
     return [following - at for at, following in pairwise(ends)]
+
+
+def _quadratic(block: str) -> bool:
+    """Return whether a block has so many quotation marks that sentencex would take long to pair them."""
+    ticks = block.count("`") if len(block) > _MANY_TICKS else 0  # short ones are code in a sentence
+    quotes = 0 if block.isascii() else len(_QUOTES.findall(block))
+    return ticks + quotes >= 8 + len(block) // 16
 
 
 def _pieces(text: str, start: int, end: int, longest: int) -> Iterator[tuple[int, float]]:

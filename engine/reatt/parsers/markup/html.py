@@ -75,7 +75,10 @@ def html(source: str, xml: bool = False) -> Content:
 
 def _write_signs(tree: LexborHTMLParser) -> None:
     """Write superscripts, the parts of formulas, and how signs are read aloud as a line of text can."""
+    within = {node.mem_id for node in tree.css("sup sup")}
     for node in tree.css("sup"):
+        if node.mem_id in within:
+            continue  # a part of the outer one's text
         links = node.css("a")
         around = f"{node.attributes.get('class')} {node.attributes.get('id')} {node.attributes.get('role')}"
         linked = bool(links) or (node.parent is not None and node.parent.tag == "a") or bool(_NOTE.search(around))
