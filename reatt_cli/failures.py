@@ -73,11 +73,11 @@ def known(error: Exception) -> ReattError | None:
 def internal(error: Exception, log: Path, debug: bool) -> ReattError:
     """Log the traceback of a bug and return an error that says where."""
     from reatt_store.errors import InternalError
-    from reatt_store.opening import private
+    from reatt_store.opening import private, private_folder
 
     named = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     try:
-        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(log.parent)
         mode = "a" if not log.exists() or log.stat().st_size < LARGEST_LOG else "w"  # older ones then go
         with open(log, mode, opener=private, errors="backslashreplace") as file:
             file.write(f"reatt {__version__}, Python {sys.version}\n{''.join(traceback.format_exception(error))}\n")

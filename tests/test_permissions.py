@@ -75,3 +75,13 @@ def test_whatever_the_umask_what_is_made_is_for_its_owner_alone(careless, reatt,
     made = [path for path in home.rglob("*") if path.is_file() and path not in given]
     assert {"page.html", "reatt.db", "reatt.log", "lock"} <= {path.name for path in made}
     assert [path for path in made if not closed(path, home)] == []
+
+
+def test_whatever_the_umask_nobody_else_can_replace_a_folder_that_was_made(careless, reatt, home, library):
+    given = set(home.rglob("*"))
+    assert reatt("ingest", "leave.md", "--store", "a/b/c").code == 0
+    assert reatt("ask", "leave", "--store", "a/b/c", "--abstain", "never").code == 0
+    assert reatt("models", "add", os.environ["REATT_MODEL"], "--name", "mine").code == 0
+    made = [path for path in home.rglob("*") if path.is_dir() and path not in given]
+    assert {"a", "b", "c", "models"} <= {path.name for path in made}
+    assert [path for path in made if path.stat().st_mode & 0o077] == []

@@ -120,7 +120,14 @@ def cache_folder() -> Path:
 
 
 def registry() -> Path:
-    """Return the folder of models that can be named."""
+    """Return the folder of models that can be named; one that cannot exist for a user without a home."""
+    if not has_home() and not os.environ.get("XDG_DATA_HOME"):
+        return NOWHERE
+    return own_registry()
+
+
+def own_registry() -> Path:
+    """Return the folder to add models to; raises UsageError for a user without a home."""
     return data_folder() / "models"
 
 

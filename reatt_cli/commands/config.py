@@ -94,14 +94,14 @@ def config(
 def _trust(folder: str) -> str:
     """Add a `.reatt/` to those that are used whoever owns them; return its path."""
     from reatt_store.errors import NoSuchPath
-    from reatt_store.opening import replace_bytes
+    from reatt_store.opening import private_folder, replace_bytes
 
     place = os.path.realpath(os.path.expanduser(folder))
     store = place if os.path.basename(place) == ".reatt" else os.path.join(place, ".reatt")
     if not os.path.isdir(store) or "\n" in store:
         raise NoSuchPath(f"there is no .reatt in {folder}", "name the folder that holds it", folder)
     if store not in trusted():
-        trust_list().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(trust_list().parent)
         lines = os.fsencode("".join(f"{each}\n" for each in (*trusted(), store)))
         replace_bytes(trust_list(), lines)
     return store

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from reatt.places import registry
+from reatt.places import own_registry, registry
 from reatt_cli.command import command
 from reatt_cli.rendering import counted, human_bytes
 from reatt_cli.session import Session, short_path
@@ -67,7 +67,7 @@ def add(session: Session, source: Added, name: Name = None) -> None:
 
     source = str(expanded(source)) if source.startswith("~") else source
     with session.out.progress() as on_progress:
-        added = adding.add(source, registry(), on_progress, name)
+        added = adding.add(source, own_registry(), on_progress, name)
     if added.left_out:
         session.warn(f"left out {counted(len(added.left_out), 'weight')} that a T5 does not use")
     result = schemas.Models(models=[_described(added.folder)], warnings=session.warnings)

@@ -153,9 +153,10 @@ def make_private(where: warm.Endpoint) -> None:
     """Create the folder of the sockets; refuse one that others can open."""
     from reatt_store.connection import translated
     from reatt_store.errors import UsageError
+    from reatt_store.opening import private_folder
 
     with translated(where.folder):
-        where.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(where.folder)
     if not warm.private(where.folder):
         raise UsageError(f"{where.folder} is open to other users", f"chmod 700 {where.folder}", str(where.folder))
 

@@ -17,7 +17,7 @@ from reatt_store import gate
 from reatt_store.errors import DiskFull, NoLocks, NoStore, ReadOnly, StoreDamaged, StoreError, StoreLocked, UsageError
 from reatt_store.gate import DATABASE
 from reatt_store.migrations import foreign, migrate
-from reatt_store.opening import fresh, replace_bytes
+from reatt_store.opening import fresh, private_folder, replace_bytes
 
 FOLDERS = ("segments", "tmp", "cache", "models")
 PATIENCE = 60.0  # seconds that readers wait for a commit, and a commit for readers
@@ -215,7 +215,7 @@ def sync_folder(folder: Path) -> None:
 def _make(folder: Path) -> None:
     try:
         for each in (folder, *(folder / name for name in FOLDERS)):
-            each.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(each)
     except (FileNotFoundError, FileExistsError, NotADirectoryError) as error:  # below a file, or in /proc
         message = f"cannot create a store in {folder}: {error.strerror}"
         raise ReadOnly(message, "name another folder with --store", str(folder)) from error

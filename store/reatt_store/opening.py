@@ -14,6 +14,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,6 +28,13 @@ LONGEST_NUMBER = 20  # digits of a whole number
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[][{}]', re.DOTALL)
 LARGE = 1 << 28  # bytes: to read a smaller file takes no time, whatever it holds
 HOLLOW = 8  # a file is hollow if less than one in so many of its bytes is on the disk
+
+
+def private_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for their owner alone, whatever the umask."""
+    for above in reversed(list(takewhile(lambda each: not each.exists(), folder.parents))):
+        above.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def open_regular(path: Path) -> BinaryIO:

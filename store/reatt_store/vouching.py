@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from reatt_store.opening import fresh, open_regular, replace_bytes
+from reatt_store.opening import fresh, open_regular, private_folder, replace_bytes
 
 BYTES = 32
 SOURCES = "sources"  # a file of a store: a line for each file that its user read into it
@@ -73,7 +73,7 @@ def _line(path: str, key: bytes) -> bytes:
 
 def _make(file: Path) -> None:
     """Write a key atomically; if another process has just written one, keep that."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(file.parent)
     with fresh(file.parent) as (path, out):
         out.write(secrets.token_bytes(BYTES))
         out.flush()

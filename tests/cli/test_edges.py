@@ -145,6 +145,15 @@ def test_a_user_without_a_home_gets_one_line_and_can_name_a_store(home, store):
     assert (done.returncode, done.stderr.count("\n"), "HOME" in done.stderr) == (2, 1, True)
     done = homeless("list", "--store", str(store))
     assert (done.returncode, "hr/leave.md" in done.stdout) == (0, True)
+    (home / "tea.md").write_text("Tea is at four.\n")
+    for call in (
+        f"ingest {home}/tea.md --store {home}/new",
+        f"search tea --store {home}/new",
+        f"models --store {home}/new",
+    ):
+        assert homeless(*call.split()).returncode == 0, call
+    done = homeless("models", "add", str(home))
+    assert (done.returncode, done.stderr.count("\n"), "HOME" in done.stderr) == (2, 1, True)
 
 
 PRUNE = """

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reatt_store.connection import replace_text
 from reatt_store.errors import StoreDamaged, UsageError
-from reatt_store.opening import open_regular, small_json
+from reatt_store.opening import open_regular, private_folder, small_json
 
 FORMAT = "reatt-shards/1"
 NAME = "shards.json"
@@ -34,7 +34,7 @@ def begin(folder: Path, count: int) -> list[Path]:
         raise UsageError(message, f"--shards {there[0]}, or another --out", str(folder))
     if there is None and (folder / "reatt.db").exists():
         raise UsageError(f"{folder} is a store; shards need a folder of their own", "--out DIR", str(folder))
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(folder)
     _write(folder, count, whole=False)
     return shards(folder, count)
 

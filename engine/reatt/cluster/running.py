@@ -20,6 +20,7 @@ from pathlib import Path
 
 from reatt.places import data_folder
 from reatt_store.errors import NoCluster, UsageError
+from reatt_store.opening import private_folder
 
 NAMESPACE = "reatt"  # in which shards have their names
 _OBJECTS = 128 << 20  # bytes of Ray's shared memory: what is passed on is small
@@ -113,7 +114,7 @@ def _set_up(local: bool) -> None:
 def _token() -> Path:
     """Return the file of this user's token; make it if there is none."""
     file = data_folder() / "cluster" / "token"
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(file.parent)
     with suppress(FileExistsError):
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "w") as opened:

@@ -20,6 +20,7 @@ from reatt.model.tokens import MASK
 from reatt.training.plans import Row, TrainingLog
 from reatt_store.connection import replace_text, translated
 from reatt_store.errors import ReattError
+from reatt_store.opening import private_folder
 from reatt_store.vouching import voucher
 
 EXAMPLES = 10  # examples shown that got better, and as many that got worse
@@ -131,7 +132,7 @@ def html(report: Report) -> str:
 def save(report: Report, file: Path) -> None:
     """Write the page so that a kill leaves the old one or the new one, for the owner alone to read."""
     with translated(file):
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(file.parent)
     page = html(report)
     replace_text(file, f"{page}<!-- {voucher(page.encode()) or ''} -->\n")
 

@@ -22,7 +22,7 @@ from reatt.weights import headers
 from reatt.weights.verify import require_finite
 from reatt_store.connection import sync_folder, translated
 from reatt_store.errors import DiskFull, ModelError, UsageError
-from reatt_store.opening import LARGE, open_regular, small_json
+from reatt_store.opening import LARGE, open_regular, private_folder, small_json
 
 Shapes = Mapping[str, tuple[int, ...]]  # by the names of tensors
 WEIGHTS, STATE = "training.safetensors", "training.json"
@@ -40,7 +40,7 @@ class Checkpoint:
 def save(folder: Path, step: int, checkpoint: Checkpoint) -> None:
     """Replace the earlier checkpoints by a new one; if that raises DiskFull, the earlier ones stay."""
     with translated(folder):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(folder)
     part, final = folder / PART, folder / f"step-{step:08d}"
     shutil.rmtree(part, ignore_errors=True)
     try:

@@ -23,7 +23,7 @@ from typing import Any, BinaryIO, cast
 
 from reatt.places import cache_folder
 from reatt_store.errors import ModelError
-from reatt_store.opening import open_regular, private, replace_bytes, small_json
+from reatt_store.opening import open_regular, private, private_folder, replace_bytes, small_json
 
 AGAIN = "copy the model again"  # what to do about a damaged file
 LARGEST_JSON = 4 << 20  # bytes of a config, or of an index of shards
@@ -157,5 +157,5 @@ def _keep(memory: Memory) -> None:
     files = dict(list(memory.files.items())[-REMEMBERED:])
     said = {"format": FORMAT, "files": files, "sound": memory.sound[-REMEMBERED:]}
     with suppress(OSError):
-        cache_folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(cache_folder())
         replace_bytes(cache_folder() / MEMORY, json.dumps(said).encode(), sync=False)

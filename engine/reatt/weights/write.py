@@ -21,6 +21,7 @@ from reatt.weights.files import place
 from reatt.weights.folder import FUSION_WEIGHT, INDEX, SUFFIX, WEIGHTS, ModelFolder, weight_files
 from reatt_store.connection import translated
 from reatt_store.errors import DiskFull
+from reatt_store.opening import private_folder
 
 FUSION = 0.55  # the least weight of attention in hybrid search if retrieval was learnt separately from reading
 
@@ -66,7 +67,8 @@ def write_folder(
         whole = {**{key: value for key, value in whole.items() if key != "torch_dtype"}, "dtype": "float32"}
     shutil.rmtree(folder, ignore_errors=True)
     with translated(folder):
-        folder.mkdir(parents=True, mode=0o700)
+        private_folder(folder.parent)
+        folder.mkdir(mode=0o700)
         (folder / "config.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
         kept = [parent.path / "tokenizer.json", *parent.apart]
         for file in kept if WEIGHTS in files else [*kept, *_weights(parent)]:

@@ -26,6 +26,7 @@ from reatt.weights.models import BUNDLED
 from reatt.weights.needs import needs
 from reatt_store.connection import sync_folder, translated
 from reatt_store.errors import DiskFull, ModelError, ModelUnsafe, NoSuchPath, ParseLimit, UsageError, rebuilt
+from reatt_store.opening import private_folder
 
 SCRIPT = Path(__file__).with_name("convert.py")
 MEMORY, TIMES = 4 << 30, 4  # bytes of the child's address space, and more for each byte of the model
@@ -55,9 +56,9 @@ def add(source: str, registry: Path, on_progress: OnProgress, name: str | None =
         raise NoSuchPath(f"{source} is neither a folder nor a hub name such as neulab/reatt-large-nq", "", source)
     called = _name(name or source.partition("@")[0].rpartition("/")[2])
     with translated(registry):
-        registry.mkdir(parents=True, exist_ok=True)
+        private_folder(registry)
         fetched = registry / f".hub-{re.sub(r'[/@]', '--', source)}"  # kept if killed: the next run goes on
-        fetched.mkdir(exist_ok=True)
+        fetched.mkdir(mode=0o700, exist_ok=True)
     download(source, fetched, on_progress)
     added = _register(fetched, registry, called, on_progress)
     shutil.rmtree(fetched, ignore_errors=True)
@@ -154,7 +155,7 @@ def _needed(source: Path) -> int:
 @contextmanager
 def _beside(registry: Path, source: Path) -> Iterator[Path]:
     """Make a hidden folder to assemble a model in; it is removed afterwards unless it was moved."""
-    registry.mkdir(parents=True, exist_ok=True)
+    private_folder(registry)
     needed = _bytes(source)
     if shutil.disk_usage(registry).free < needed:
         raise DiskFull(
