@@ -13,7 +13,7 @@ import pytest
 from reatt_store import answers, connection, generations, locking, vouching
 from reatt_store.errors import DiskFull, NoLocks, ReattError, StoreDamaged, StoreLocked
 from reatt_store.library import Chunk, Document, Library
-from reatt_store.opening import fresh, replace_bytes, small_json
+from reatt_store.opening import fresh, private_folder, replace_bytes, small_json
 from reatt_store.records import MOST, sound
 from reatt_store.selection import Selection
 from reatt_store.vectors.segments import draft
@@ -286,3 +286,13 @@ def test_a_locked_file_that_was_replaced_is_no_lock(library, monkeypatch):
 
 def test_a_name_of_a_segment_is_the_only_one(tmp_path):
     assert generations.segment_file(tmp_path, "0001-00000001.safetensors").parent == tmp_path / "segments"
+
+
+def test_a_folder_is_made_with_those_above_it_for_its_owner_alone(tmp_path):
+    before = os.umask(0)
+    try:
+        private_folder(tmp_path / "a" / "b")
+        private_folder(tmp_path / "a" / "b")
+    finally:
+        os.umask(before)
+    assert [path.stat().st_mode & 0o777 for path in sorted(tmp_path.rglob("*"))] == [0o700, 0o700]
