@@ -40,6 +40,25 @@ def test_the_encoding_is_found(text: str, encoding: str) -> None:
 @pytest.mark.parametrize(
     ("text", "encodings"),
     [
+        (
+            "Η βιβλιοθήκη της Αθήνας είναι ανοιχτή από τις εννέα.\nΚάθε Δευτέρα μένει κλειστή.\n",
+            "iso8859-7 cp1253 cp737",
+        ),
+        ("הספריה פתוחה כל יום מתשע בבוקר עד שש בערב.\nבימי שישי היא סגורה לציבור.\n", "cp1255 iso8859-8 cp862"),
+        ("المكتبة مفتوحة كل يوم من التاسعة صباحا حتى السادسة.\nوهي مغلقة يوم الجمعة.\n", "cp1256 iso8859-6 cp720"),
+        ("ห้องสมุดเปิดทุกวันตั้งแต่เก้าโมงเช้าถึงหกโมงเย็น\nปิดวันจันทร์เพื่อทำความสะอาด\n", "cp874 tis_620"),
+        ("圖書館的開放時間是上午九點到下午六點。\n星期一閉館。借書證每年更換一次。\n", "big5 gb18030"),
+        ("도서관은 오전 아홉 시부터 오후 여섯 시까지 엽니다.\n월요일에는 쉽니다.\n", "cp949 euc_kr johab"),
+    ],
+)
+def test_other_scripts_are_found_from_a_few_lines_on(text: str, encodings: str) -> None:
+    for name in encodings.split():
+        assert decode(text.encode(name)).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "encodings"),
+    [
         ("Zażółć gęślą jaźń. Pan Łukasz mieszka w Łodzi, a jego żona w szkole.", "cp1250 iso8859-2 cp852"),
         ("SPÓŁKA ŻÓŁĆ, ŁÓDŹ, UL. ŚWIĘTA 5. Biuro jest w Łodzi.", "cp1250 iso8859-2"),
         ("Příliš žluťoučký kůň. Klíč od sklepa má paní Nováková.", "cp1250 iso8859-2 cp852"),

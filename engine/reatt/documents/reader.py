@@ -243,8 +243,10 @@ def of_content(content: Content, path: str, kind: str, digest: str, size: int, l
 
 
 def of_record(record: registry.Record, path: str) -> Text:
-    """Make a document of one of the documents that a file holds."""
+    """Make a document of one of the documents that a file holds; raises EmptyDocument if it is the only one."""
     found = Content(record.title, record.text, record.pages, record.headings, record.warnings)
+    if not record.external_id:
+        return of_content(found, path, record.kind, record.digest, record.size, ReadLimits())
     words = without_data(found)
     return Text(
         path=path,

@@ -62,6 +62,8 @@ _TOLD = {
 _CODE_NAMES = frozenset({"makefile", "dockerfile", "cmakelists.txt", "jenkinsfile", "rakefile", "gemfile"})
 
 _TEXTS = (".txt", ".text", ".log")
+_JSON = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?[\0 \t\r\n]*+[\[{]")
+_ASSIGNED = re.compile(rb"\s*+window\.YTD\.[\w.]+\s*=\s*\[")  # JSON in a script, as in an archive of posts
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _COMPRESSED = (b"\x1f\x8b", b"\xfd7zXZ\0", *(b"BZh%d1AY&SY" % level for level in range(1, 10)))
 _PDF = re.compile(rb"%PDF-\d\.\d(?P<words>[ \t]*[A-Za-z,.;:]{2})?")
@@ -107,16 +109,12 @@ HEAD = 8192  # bytes that `kind_of` needs
 
 def kind_of(name: str, head: bytes) -> str:
     """Return the format of a file, or "binary"; the content takes precedence over the name."""
-    if _is_pdf(head) or (name.lower().endswith(".pdf") and _PDF.search(head[:1024])):
-        return "pdf"
-    if _RTF.match(head):
-        return "rtf"
-    if head.startswith(_PICTURES):
-        return "picture"
+    if begun := _begins_as(name, head):
+        return begun
     lower = PurePath(name).name.lower()
     named = _KINDS.get(".".join(lower.split(".")[-2:])) or _KINDS.get(lower.rpartition(".")[2])
     if named == "records":
-        return named  # may be compressed
+        return "json" if head.lstrip().startswith(b"[") else named  # may be compressed
     if _is_table(lower, head):
         return "arrow"
     if head.startswith(_ZIP) and (zipped := _zipped(named, lower, head)):
@@ -141,9 +139,25 @@ def kind_of(name: str, head: bytes) -> str:
         return "mail"
     if named == "mbox":
         return "text"
+    if _is_json(lower, head):
+        return "json"
     if lower in _CODE_NAMES or (named is None and head.startswith(b"#!")):
         return "code"
     return named or "text"
+
+
+def _begins_as(name: str, head: bytes) -> str | None:
+    """Return the format that the first bytes tell, whatever the name is."""
+    if _is_pdf(head) or (name.lower().endswith(".pdf") and _PDF.search(head[:1024])):
+        return "pdf"
+    if _RTF.match(head):
+        return "rtf"
+    return "picture" if head.startswith(_PICTURES) else None
+
+
+def _is_json(lower: str, head: bytes) -> bool:
+    """Return whether a file is JSON, or a script that only holds some."""
+    return bool(lower.endswith(".json") and _JSON.match(head)) or bool(lower.endswith(".js") and _ASSIGNED.match(head))
 
 
 def _told(head: bytes) -> str | None:

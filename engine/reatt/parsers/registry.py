@@ -35,6 +35,7 @@ from reatt.parsers.packed import read_packed
 from reatt.parsers.pdf.reading import read_pdf
 from reatt.parsers.pool import POOL, Allowance, Request
 from reatt.parsers.records.arrow import read_arrow
+from reatt.parsers.records.json_files import read_json
 from reatt.parsers.records.jsonl import read_jsonl
 from reatt.parsers.sandbox import Crashed, Message, ReadLimits
 from reatt.parsers.text import terminal
@@ -122,10 +123,11 @@ PARSERS = {
 _UNPARSED = ("code", "text")  # nothing is to be found in them
 STREAMED: dict[str, Callable[..., Iterator[Message]]] = {  # a file, its name, the longest line or message
     "records": read_jsonl,
+    "json": read_json,
     "arrow": read_arrow,
     "mbox": read_mailbox,
 }  # of files that hold many documents, each a record
-OF_FIELDS = ("records", "arrow")  # whose records have fields, which may be named
+OF_FIELDS = ("records", "json", "arrow")  # whose records have fields, which may be named
 PACKED = "packed"  # holds other files, which are sent back and read one by one
 STREAMS = {**STREAMED, PACKED: read_packed}
 PAGED = {"pdf": read_pdf, "picture": read_picture}  # read page by page, by child processes of their own
@@ -136,7 +138,7 @@ KINDS = (*PAGED, *PARSERS)
 class Record:
     """One of the documents that a file holds: a line of JSON Lines, a row of a table, a message of a mailbox."""
 
-    external_id: str  # of the line or row its "_id" or "id", or else its number
+    external_id: str  # of the line or row its "_id" or "id", or else its number; "": the file is one document
     title: str
     text: str
     digest: str  # hex BLAKE2b of its bytes
@@ -227,7 +229,8 @@ def records_request(kind: str, file: BinaryIO, name: str, limits: ReadLimits) ->
     """Return what is to be asked of a child about a file of many documents."""
     size, output = os.fstat(file.fileno()).st_size, max(limits.output, 2 * limits.max_bytes)
     allowed = Allowance(limits.seconds, _memory(limits, size), output, renews=True)
-    more = {"texts": limits.fields, "id_field": limits.id_field} if kind in OF_FIELDS else {}
+    more: dict[str, Any] = {"texts": limits.fields, "id_field": limits.id_field} if kind in OF_FIELDS else {}
+    more |= {"encoding": limits.encoding} if kind == "json" else {}
     body = {"kind": kind, "name": name, "longest": limits.max_bytes, "more": more}
     return Request(body, file.fileno(), allowed, limits.on_wait)
 

@@ -9,21 +9,32 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from reatt.parsers.records.marked import is_marked, unmarked
+from reatt.parsers.records.nested import listed
+
 _WORDS = re.compile(r"[^\W\d_]{2,}[^\S\n]+[^\W\d_]|[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{4}")
 _LETTERS = re.compile(r"[^\W\d_]{2}")
-_SAYING = frozenset("message msg content body text value prompt completion question answer comment".split())
-WHO = ("role", "from", "sender", "speaker", "author", "user", "username", "user_name", "nick", "who", "name")
-_NAMES = (*WHO, "display_name")
+SAYING = frozenset("message msg content body text value prompt completion question answer comment full_text".split())
+_PIECES = ("parts",)  # of what is said
+WHO = (
+    "role", "from", "sender", "sender_name", "speaker", "author", "user_profile", "user", "username", "user_name",
+    "creator", "by", "nick", "who", "name",
+)  # fmt: skip
+_NAMES = ("real_name", "display_name", "displayName", "nickname", "login", "screen_name", *WHO)
 TITLES = ("title", "subject")
-_ID = re.compile(r"(?:.*[_.-])?(?:u?u?id|ids|hash|sha\d*|md5|etag|token|nonce|signature)", re.IGNORECASE)
+_TITLED = (*TITLES, *(f"{name}.rendered" for name in TITLES))
+_ID = re.compile(r"(?:.*[_.-])?(?:[gu]?u?id|ids|id_str|hash|sha\d*|md5|etag|token|nonce|signature)", re.IGNORECASE)
 _CODED = re.compile(r"[0-9a-f]{12,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_TIME = re.compile(r"(?:.*[_.-])?(?:ts|time|timestamp|date|created|updated|at)", re.IGNORECASE)
-_SECONDS = re.compile(r"1\d{9}(?:\.\d{1,9})?|1\d{12}")  # since 1970, with fractions or in thousandths
+_TIME = re.compile(
+    r"(?i:(?:.*[_.-])?(?:ts|time|timestamp|date|created|updated|at)(?:_?(?:[mu]s(?:ec)?|utc))?)"
+    r"|.*(?:At|Time|Date|Timestamp|Usec)|date[A-Z]\w*|lastModified"
+)
+_SECONDS = re.compile(r"1\d{9}(?:\.\d{1,9})?|1\d{12}|1\d{15}")  # since 1970, with fractions or in smaller parts
 _MOST_PATHS = 500  # of a file; further ones stand beside the text
 _SHOWN = 6  # fields that are named
 
@@ -50,6 +61,12 @@ class Fields:
     texts: frozenset[str]  # paths
     chosen: bool = False  # by the user; then nothing stands beside them
     own_ids: bool = True  # whether "_id" or "id" tells the records apart
+    marked: frozenset[str] = frozenset()  # of the texts, the ones that are HTML
+
+    def read(self, path: str, value: Leaf) -> str:
+        """Return a value of one of the texts as a reader sees it."""
+        written = str(value)
+        return unmarked(written) if path in self.marked else written
 
 
 @dataclass
@@ -59,6 +76,7 @@ class Seen:
     filled: Counter[str] = field(default_factory=Counter)  # lines' strings that are not empty, by path
     worded: Counter[str] = field(default_factory=Counter)  # of these, the ones that are words
     lettered: Counter[str] = field(default_factory=Counter)  # and the ones that hold letters
+    marked: Counter[str] = field(default_factory=Counter)  # and the ones that seem to be HTML
     paths: dict[str, None] = field(default_factory=dict)  # in order
 
     def take(self, record: dict[str, Any]) -> None:
@@ -73,18 +91,29 @@ class Seen:
                     self.filled[path] += 1
                     self.worded[path] += _WORDS.search(value) is not None
                     self.lettered[path] += _LETTERS.search(value) is not None
+                    self.marked[path] += is_marked(value)
 
     def guessed(self) -> Fields | None:
         """Return the fields that hold words, or are named for it; None if none of the lines has any letters."""
         if not any(count for path, count in self.lettered.items() if not _is_id(path)):
             return None
         texts = {path for path, count in self.worded.items() if 2 * count >= self.filled[path] and _may_be_text(path)}
-        return Fields(frozenset(texts or {path for path in self.paths if _last(path) in _SAYING}))
+        return self._reading(texts or {path for path in self.paths if _last(path) in SAYING})
+
+    def spoken(self) -> Fields:
+        """Return the fields of messages that are read: those that hold words, and those named for what is said."""
+        found = self.guessed()
+        texts = found.texts if found else frozenset()
+        return self._reading(texts | {path for path in self.paths if _last(path) in (*SAYING, *_PIECES)})
 
     def chosen(self, names: Sequence[str]) -> Fields | None:
         """Return the fields with these paths or names; None if no line has one."""
         found = frozenset(path for path in self.paths if path in names or _last(path) in names)
-        return Fields(found, chosen=True) if found else None
+        return replace(self._reading(found), chosen=True) if found else None
+
+    def _reading(self, texts: Iterable[str]) -> Fields:
+        marked = (path for path in texts if self.marked[path] and 2 * self.marked[path] >= self.worded[path])
+        return Fields(frozenset(texts), marked=frozenset(marked))
 
     def said(self, fields: Fields) -> str:
         """Say which fields are read."""
@@ -95,7 +124,12 @@ class Seen:
         beside = [path for path in rest if not _is_id(path)]
         left = [path for path in rest if _is_id(path)]
         kinds = (("read as text: ", read), ("beside it: ", beside), ("left out: ", left))
-        return 'no "text"; ' + "; ".join(f"{what}{_listed(paths)}" for what, paths in kinds if paths)
+        return "; ".join(f"{what}{_listed(paths)}" for what, paths in kinds if paths)
+
+
+def named(seen: Seen, fields: Fields) -> str:
+    """Name the fields that are read."""
+    return _listed([path for path in seen.paths if path in fields.texts])
 
 
 def parts(record: dict[str, Any]) -> Iterator[Part]:
@@ -109,10 +143,11 @@ def parts(record: dict[str, Any]) -> Iterator[Part]:
         part = Part(path, who=_speaker(value) or who)
         within: list[tuple[str, Any, str]] = []
         for name, held in value.items():
-            items = held if isinstance(held, list) else [held]
-            part.leaves += [(name, item) for item in items if _is_leaf(item)]
+            items = listed(name, held)
+            part.leaves += [(name, item) for item in ([held] if items is None else items) if _is_leaf(item)]
             if isinstance(held, dict | list):
-                within.append((part.named(name), held, part.who if _speaker(value) else ""))
+                inner = held if items is None else items
+                within.append((part.named(name), inner, part.who if _speaker(value) else ""))
         yield part
         within.reverse()
         pending += sorted(within, key=lambda each: _last(each[0]) not in WHO)  # who says it is taken last
@@ -122,8 +157,9 @@ def text_of(record: dict[str, Any], fields: Fields) -> str:
     """Write a line as a text: what is said, by whom, and what stands beside it."""
     paragraphs, told = list[str](), set[str]()
     for part in parts(record):
-        said = [value for name, value in part.leaves if part.named(name) in fields.texts]
-        spoken = "\n\n".join(str(value).strip("\n") for value in said)
+        paths = ((part.named(name), value) for name, value in part.leaves)
+        said = [fields.read(path, value) for path, value in paths if path in fields.texts]
+        spoken = "\n\n".join(value.strip("\n") for value in said)
         if spoken:
             paragraphs.append(f"{part.who}: {spoken}" if part.who else spoken)
             told.add(part.who)
@@ -133,9 +169,11 @@ def text_of(record: dict[str, Any], fields: Fields) -> str:
 
 
 def title_of(record: dict[str, Any], fields: Fields) -> str:
-    """Return the title of a line, if it has one."""
-    titles = (record.get(name) for name in TITLES if name not in fields.texts)
-    return next((title for title in titles if isinstance(title, str) and title.strip()), "")
+    """Return the title of a line, if it has one; some web sites keep it within an object."""
+    held = (record.get(name) for name in TITLES if name not in fields.texts)
+    titles = (title.get("rendered") if isinstance(title, dict) else title for title in held)
+    found = next((title for title in titles if isinstance(title, str) and title.strip()), "")
+    return unmarked(found) if is_marked(found) else found
 
 
 def held(record: dict[str, Any], path: str) -> Any:
@@ -158,9 +196,9 @@ def _beside(part: Part, fields: Fields, told: set[str]) -> Iterator[str]:
         path = part.named(name)
         if path in fields.texts or _is_id(path) or (isinstance(value, str) and _CODED.fullmatch(value)):
             continue
-        if (name in _NAMES and value in told) or (not part.path and name in TITLES):
+        if (name in _NAMES and value in told) or path in _TITLED:
             continue
-        yield f"{name}: {_shown(name, value)}"
+        yield f"{name}: {shown(name, value)}"
 
 
 def _speaker(record: dict[str, Any]) -> str:
@@ -174,12 +212,17 @@ def _speaker(record: dict[str, Any]) -> str:
     return ""
 
 
-def _shown(name: str, value: Leaf) -> str:
+def is_time(name: str) -> bool:
+    """Return whether a field of this name holds a time."""
+    return _TIME.fullmatch(name) is not None
+
+
+def shown(name: str, value: Leaf) -> str:
     """Return a value as a reader sees it, a time since 1970 as a date."""
     written = "true" if value is True else "false" if value is False else str(value)
     if _TIME.fullmatch(name) and _SECONDS.fullmatch(written):
-        seconds = int(written.partition(".")[0])
-        moment = datetime.fromtimestamp(seconds if seconds < 10**10 else seconds / 1000, UTC)
+        seconds = float(written)
+        moment = datetime.fromtimestamp(seconds / (1 if seconds < 1e10 else 1e3 if seconds < 1e13 else 1e6), UTC)
         return moment.strftime("%Y-%m-%d %H:%M:%S")
     return " ".join(written.split()) if isinstance(value, str) else written
 
@@ -189,8 +232,10 @@ def _is_leaf(value: Any) -> bool:
 
 
 def _may_be_text(path: str) -> bool:
-    last = _last(path)
-    return not _is_id(path) and last not in (*TITLES, *WHO) and not _TIME.fullmatch(last)
+    above, _, last = path.rpartition(".")
+    if _last(above) in WHO and last not in SAYING:
+        return False  # a name
+    return not _is_id(path) and path not in TITLES and last not in WHO and not _TIME.fullmatch(last)
 
 
 def _is_id(path: str) -> bool:

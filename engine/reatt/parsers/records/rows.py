@@ -41,6 +41,7 @@ class Rows:
     one: str  # what a row is called: "line", "row"
     example: str  # what to do about rows that cannot be read
     beside: str = ""  # what of the file is not in the rows, to be said with the fields that are read
+    beir: bool = True  # whether a "text" in the first row means BEIR's format
 
     def wrong(self, number: int, what: str) -> RecordFormat:
         """Return the error about a row."""
@@ -86,7 +87,8 @@ def _as_written(rows: Rows, later: dict[int, int], id_field: str) -> Iterator[Me
 def _by_fields(rows: Rows, fields: Fields, said: str, later: dict[int, int], id_field: str) -> Iterator[Message]:
     """Yield the records of rows that have other fields than BEIR's."""
     beside = f"; {rows.beside}" if rows.beside else ""
-    notices: list[Any] = [["FIELDS", f"{said}{beside}; --text-field NAME chooses"]]
+    why = 'no "text"; ' if rows.beir and not fields.chosen else ""
+    notices: list[Any] = [["FIELDS", f"{why}{said}{beside}; --text-field NAME chooses"]]
     read = "\0".join(sorted(fields.texts)).encode()
     earlier = {last: first for first, last in later.items()} if id_field else {}
     for row in rows.each():
@@ -105,7 +107,7 @@ def _by_fields(rows: Rows, fields: Fields, said: str, later: dict[int, int], id_
 def _has_text(rows: Rows) -> bool:
     """Return whether the first row is in BEIR's format."""
     first = next(rows.each(), None)
-    return first is None or "text" in first.fields
+    return first is None or (rows.beir and "text" in first.fields)
 
 
 def _fields(rows: Rows, seen: Seen, texts: Sequence[str]) -> Fields | None:
