@@ -7,7 +7,7 @@ OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 W, R = 'xmlns:w="w"', f'xmlns:r="{OFFICE}"'
 
 
-def zipped(parts: dict[str, str]) -> bytes:
+def zipped(parts: dict[str, str | bytes]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name, part in parts.items():

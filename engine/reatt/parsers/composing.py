@@ -19,11 +19,36 @@ class Composer:
         self._cells = 0  # ends of cells since the last piece or the last stronger border; empty ones keep their columns
         self._pages: list[int] = []
         self._headings: list[tuple[int, str]] = []
+        self._rows: list[int] = []  # the open rows, of tables in tables: how many columns of each are written
 
     def separate(self, border: int) -> None:
         """Request a separator before the next piece."""
         self._border = max(self._border, border)
         self._cells = 0 if border > CELL else self._cells + (border == CELL)
+
+    def open_row(self) -> None:
+        """Begin a row of a table, which may stand in a cell of another one."""
+        self._rows.append(0)
+
+    def end_cell(self, columns: int = 1) -> None:
+        """End a cell that takes some columns."""
+        if self._rows:
+            self._rows[-1] += columns
+        for _ in range(columns):
+            self.separate(CELL)
+
+    def end_row(self) -> None:
+        """End a row; of a table in a cell the next one begins in the column of that cell."""
+        if self._rows:
+            self._rows.pop()
+        self.separate(LINE)
+        for _ in range(sum(self._rows)):
+            self.separate(CELL)
+
+    def end_table(self) -> None:
+        """End a table."""
+        if not self._rows:
+            self.separate(PARAGRAPH)
 
     def page(self) -> None:
         """Start a new page; the next pieces are on it."""

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from reatt.parsers.archives import Archive, Event, first_text, inside
-from reatt.parsers.composing import CELL, LINE, PARAGRAPH, SPACE, Composer
+from reatt.parsers.composing import LINE, PARAGRAPH, SPACE, Composer
 from reatt.parsers.content import Content
 from reatt.parsers.list_numbers import numbered
 from reatt.parsers.office.opendocument_flat import Flat
 from reatt.parsers.office.opendocument_sheets import count, sheets
+from reatt.parsers.office.page_numbers import only_counts
 from reatt.parsers.office.sheets import without_value, write_sheet
 from reatt.parsers.superscripts import raised
 
@@ -22,6 +23,7 @@ _BODY, _STYLES, _META = "content.xml", "styles.xml", "meta.xml"
 _BLANKS = 1000
 _TEXTS = frozenset({"p", "h"})
 _LEFT_OUT = frozenset("page-number page-count tracked-changes desc title creator sender-initials binary-data".split())
+_OF_BODY = _LEFT_OUT - {"page-count"}
 _DATES = frozenset({"date", "time"})  # of a comment, a field in the text
 _EDGES = ("header", "header-first", "header-left", "footer", "footer-first", "footer-left")
 
@@ -112,7 +114,7 @@ def _edges(archive: Archive | Flat) -> Iterator[tuple[str, str]]:
         elif name in _TEXTS and kind == "end":
             words = " ".join("".join(parts).split())
             parts.clear()
-            if any(each.isalpha() for each in words) and words not in seen:
+            if not only_counts(words) and words not in seen:
                 seen.add(words)
                 yield edge, words
 
@@ -150,7 +152,7 @@ class _Reader:
         """Read the body; the notes of a text follow it."""
         self.kept = _kept(self.archive)
         for kind, name, has in events:
-            if kind != "text" and (name in _LEFT_OUT or (name in _DATES and self._comments)):
+            if kind != "text" and (name in _OF_BODY or (name in _DATES and self._comments)):
                 self._skipping += 1 if kind == "start" else -1
             elif self._skipping:
                 continue
@@ -193,6 +195,8 @@ class _Reader:
                 self._lists.append(_Open(has.get("style-name", outer)))
             case "list-item" if self._lists:
                 self._number = self._counted(has)
+            case "table-row":
+                self.composer.open_row()
             case "table-cell" | "covered-table-cell":
                 self._cells += 1
             case "ruby-text":
@@ -247,10 +251,12 @@ class _Reader:
                     self._paragraphs[-1][0].append(f"({reading})")
             case "table-cell" | "covered-table-cell":
                 self._cells -= 1
-                self.composer.separate(CELL)
+                self.composer.end_cell()
             case "table-row":
-                self.composer.separate(LINE)
-            case "table" | "frame":
+                self.composer.end_row()
+            case "table":
+                self.composer.end_table()
+            case "frame":
                 self.composer.separate(PARAGRAPH)
 
     def _end_paragraph(self) -> None:

@@ -11,21 +11,26 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from reatt.parsers.archives import Archive, Event
-from reatt.parsers.composing import CELL, LINE, PARAGRAPH, SPACE, Composer
+from reatt.parsers.composing import LINE, PARAGRAPH, SPACE, Composer
+from reatt.parsers.content import Content
 from reatt.parsers.office.drawings import chart, paragraphs
 from reatt.parsers.office.form_fields import FIELDS, PARTS, FormField
+from reatt.parsers.office.page_numbers import only_counts
 from reatt.parsers.office.symbols import sign
 from reatt.parsers.superscripts import raised
 
-# Copies for older programs, the old place of moved text, and a slide's number and date.
-_SKIPPED = frozenset({"Fallback", "moveFrom", "fld"})
-_SIGNS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
+# Copies for older programs, the old place of moved text, deleted text, and a slide's number and date.
+# What was before a change of the form is left out, too.
+_SKIPPED = frozenset(
+    "Fallback moveFrom del fld pPrChange rPrChange tblPrChange trPrChange tcPrChange sectPrChange".split()
+)
+_SIGNS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
+_NO = ("0", "false", "off")
 _FORMULAS = {"sup": "^", "den": "/"}  # signs before the parts of a formula
 _TITLES = frozenset({"title", "ctrTitle"})
 _EDGES = frozenset({"hdr", "ftr", "dt", "sldNum"})  # of a slide
 _PAGE_FIELD = re.compile(r"\b(?:PAGE|NUMPAGES|SECTIONPAGES)\b")
 _WIDEST = 64  # columns that a cell takes
-_FEW_WORDS = 3  # beside the number of a page: "Page 3 of 9"
 
 
 @dataclass
@@ -38,6 +43,7 @@ class Paragraph:
     list_id: str | None = None  # the list that it is an item of; "0" for none
     level: int = 0
     pages: bool = False  # it holds the number of a page
+    joined: bool = False  # its end was deleted: the next one goes on
     drawn: list[str] = field(default_factory=list)  # lines of the charts in it
 
 
@@ -50,6 +56,7 @@ class Reader:
     headings: frozenset[str] = frozenset()  # styles that make a paragraph a heading
     number: Callable[[Paragraph], str] = lambda _: ""  # of an item of a list
     mark: Callable[[str, str], str] = lambda _name, _id: ""  # of a note, by the kind of its reference and its id
+    inserted: Callable[[str], Content] = lambda _: Content("", "")  # what a part holds that is a file of its own
     composer: Composer = field(default_factory=Composer)
     _edges: set[str] = field(default_factory=set)  # texts at the edges of slides and pages that are written
 
@@ -68,16 +75,21 @@ class Reader:
         self._reading: list[str] = []  # how the signs that follow are read aloud
         self._in_reading = False
         self._in_text = self._in_title = self._in_code = self._raising = self._in_number = False
+        self._in_run = self._hidden = self._in_properties = False
+        self._before_next: list[str] = []  # runs of a paragraph whose end was deleted
         self._notes, self._once, self._edge = notes, once, False
         self._raised: list[str] = []
         self._before = ""
         for event in self.archive.events(part):
             self._take(event, before)
+        self._end_joined()
         self.composer.separate(PARAGRAPH)
 
     def _take(self, event: Event, before: Callable[[Event], str] | None) -> None:
         kind, name, attributes = event
         if name in _SKIPPED and kind != "text":
+            if name == "del" and self._in_properties and self._open:
+                self._open[-1].joined = True
             self._skipping += 1 if kind == "start" else -1
         elif self._skipping:
             return
@@ -92,21 +104,24 @@ class Reader:
     def _text(self, text: str) -> None:
         if not self._open:
             return
-        if self._in_code and _PAGE_FIELD.search(text):
+        if self._in_code and self._once and _PAGE_FIELD.search(text):
             self._open[-1].pages = self._in_number = True
         elif self._in_text and self._in_reading:
             self._reading.append(text)
-        elif self._in_text and not self._in_number:
+        elif self._in_text and not self._in_number and not self._hidden:
             (self._raised if self._raising else self._open[-1].runs).append(text)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         paragraph = self._open[-1] if self._open else None
         if name == "p":
-            self._open.append(Paragraph(heading=self._in_title and not self._notes))
+            self._open.append(Paragraph(self._before_next, heading=self._in_title and not self._notes))
+            self._before_next = []
         elif name == "r":
-            self._raising = False
+            self._raising, self._in_run = False, True
         elif name == "t":
             self._in_text = True
+        elif name == "tr":
+            self.composer.open_row()
         elif name == "tc":
             self._cells.append(1)
         elif name in ("gridSpan", "gridBefore"):
@@ -117,11 +132,13 @@ class Reader:
         elif name == "instrText":
             self._in_code = True
         elif name == "fldSimple":
-            self._in_number = bool(_PAGE_FIELD.search(attributes.get("instr", "")))
+            self._in_number = self._once and bool(_PAGE_FIELD.search(attributes.get("instr", "")))
             if paragraph is not None:
                 paragraph.pages = paragraph.pages or self._in_number
         elif name in ("chart", "relIds"):
             self._draw(name, attributes, paragraph)
+        elif name == "altChunk":
+            self._insert(self._targets.get(attributes.get("r:id", ""), ""))
         elif paragraph is not None:
             self._in_paragraph(name, attributes, paragraph)
 
@@ -132,6 +149,10 @@ class Reader:
             paragraph.runs.append(_FORMULAS[name])
         elif name == "sym":
             paragraph.runs.append(sign(has.get("font", ""), has.get("char", "")))
+        elif name == "textpath":  # letters behind the page
+            paragraph.runs.append(has.get("string", ""))
+        elif name == "vanish":
+            self._hidden = self._in_run and has.get("val") not in _NO
         elif name == "rt":
             self._in_reading = True
         elif name in FIELDS:
@@ -153,8 +174,9 @@ class Reader:
             paragraph.level = _whole(has)
         elif name == "numId":
             paragraph.list_id = has.get("val", "")
-        elif name == "pPr" and has.get("lvl", "").isdecimal():
-            paragraph.level = int(has["lvl"])
+        elif name == "pPr":
+            self._in_properties = True
+            paragraph.level = int(has["lvl"]) if has.get("lvl", "").isdecimal() else paragraph.level
         elif name == "buAutoNum":
             paragraph.list_id = f"{has.get('type', '')} {has.get('startAt', '1')}"
         elif name == "fldChar" and has.get("fldCharType") == "end":
@@ -165,11 +187,7 @@ class Reader:
         if name == "gridSpan" and self._cells:
             self._cells[-1] = min(columns, _WIDEST)
         elif name == "gridBefore":
-            self._end_cell(columns)
-
-    def _end_cell(self, columns: int) -> None:
-        for _ in range(min(columns, _WIDEST)):
-            self.composer.separate(CELL)
+            self.composer.end_cell(min(columns, _WIDEST))
 
     def _draw(self, name: str, has: dict[str, str], paragraph: Paragraph | None) -> None:
         """Write a chart or a diagram, after the paragraph that it stands in."""
@@ -182,6 +200,12 @@ class Reader:
         else:
             self._write_lines(lines)
 
+    def _insert(self, part: str) -> None:
+        """Write a file that was put into this one as a whole."""
+        if part in self.archive:
+            content = self.inserted(part)
+            self.composer.add_content(content.text, content.headings)
+
     def _write_lines(self, lines: Iterator[str] | list[str]) -> None:
         for line in lines:
             self.composer.add(line, LINE)
@@ -192,26 +216,39 @@ class Reader:
             self._end_paragraph(self._open.pop())
         elif name == "t":
             self._in_text = False
+        elif name == "pPr":
+            self._in_properties = False
         elif name == "instrText":
             self._in_code = False
         elif name == "fldSimple":
             self._in_number = False
         elif name in ("rt", "rubyBase", *FIELDS) and self._open:
             self._end_beside(name, self._open[-1])
-        elif name == "r" and self._raising:
-            if self._open:
-                runs = self._open[-1].runs
-                runs.append(raised("".join(runs[-3:]), "".join(self._raised)))
-            self._raised, self._raising = [], False
+        elif name == "r":
+            self._end_run()
         elif name == "tc" and self._cells:
-            self._end_cell(self._cells.pop())
+            self._end_joined()
+            self.composer.end_cell(min(self._cells.pop(), _WIDEST))
         elif name == "tr":
-            self.composer.separate(LINE)
+            self.composer.end_row()
         elif name == "tbl":
-            self.composer.separate(PARAGRAPH)
+            self.composer.end_table()
         elif name in ("sp", "graphicFrame"):
             self._in_title = self._edge = False
             self.composer.separate(PARAGRAPH)
+
+    def _end_run(self) -> None:
+        if self._raising and self._open:
+            runs = self._open[-1].runs
+            runs.append(raised("".join(runs[-3:]), "".join(self._raised)))
+            self._raised = []
+        self._raising = self._in_run = self._hidden = False
+
+    def _end_joined(self) -> None:
+        """Write what waits for a paragraph that does not come."""
+        waiting, self._before_next = self._before_next, []
+        if waiting:
+            self._end_paragraph(Paragraph(waiting))
 
     def _end_beside(self, name: str, paragraph: Paragraph) -> None:
         """Write a field of a form, or how the signs are read aloud that have been written."""
@@ -225,6 +262,9 @@ class Reader:
             self._form = None
 
     def _end_paragraph(self, paragraph: Paragraph) -> None:
+        if paragraph.joined:
+            self._before_next = paragraph.runs
+            return
         text = "".join(paragraph.runs).strip("\n")
         if not self._is_left_out(text, paragraph):
             if text.strip():
@@ -237,7 +277,7 @@ class Reader:
 
     def _is_left_out(self, text: str, paragraph: Paragraph) -> bool:
         """Return whether a text at the edge of a page has been written, or is a page's number."""
-        if paragraph.pages and len(re.findall(r"[^\W\d]+", text)) <= _FEW_WORDS:
+        if paragraph.pages and only_counts(text):
             return True
         if not (self._once or self._edge):
             return False

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from reatt.parsers.composing import CELL, LINE, PARAGRAPH, Composer
 from reatt.parsers.content import Content
+from reatt.parsers.office.page_numbers import only_counts
 from reatt.parsers.superscripts import raised
 
 # \'hh is a byte, \word and \word-12 with the one space that ends them, \~ and its like, a brace, else bytes of text.
@@ -50,7 +51,6 @@ _CHARSETS = {
 }  # fmt: skip
 _PAGES = {"mac": "mac_roman", "pc": "cp437", "pca": "cp850"}
 _PAGE = re.compile(r"\s*(?:PAGE|NUMPAGES|SECTIONPAGES)\b")
-_FEW_WORDS = 3  # beside the number of a page
 _TEXTS = (TEXT, NOTES, ABOVE, BELOW)
 _BODY = 9  # the outline level of body text; lower levels are headings
 _HEADING_NAME = re.compile(r"(?:heading \d|title);", re.IGNORECASE)
@@ -241,8 +241,7 @@ class _RtfReader:
         text, numbered = " ".join("".join(self._edge).split()), self._has_page
         self._edge.clear()
         self._has_page = False
-        words = re.findall(r"[^\W\d]+", text)
-        if not words or text in self._edges or (numbered and len(words) <= _FEW_WORDS):
+        if not any(map(str.isalpha, text)) or text in self._edges or (numbered and only_counts(text)):
             return
         self._edges[text] = place
         if place == ABOVE:

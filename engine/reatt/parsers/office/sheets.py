@@ -19,6 +19,7 @@ from reatt.parsers.composing import LINE, PARAGRAPH, Composer
 from reatt.parsers.content import Content
 from reatt.parsers.office.drawings import chart_title, commented, paragraphs
 from reatt.parsers.office.number_formats import BUILT_IN, DAY_ONE, DAY_ONE_1904, GENERAL, is_no_date, shown
+from reatt.parsers.office.page_numbers import only_counts
 from reatt.parsers.superscripts import raised
 
 _COLUMN = re.compile(r"([A-Z]{1,3})\d")
@@ -28,6 +29,7 @@ _SAMPLE = 20  # rows of a table that are looked at first
 _PRINTED = re.compile(r'&(?:"[^"]*"|\d+|K[0-9A-F]{6}|[A-Za-z+\-])')  # codes in what is printed above and below
 _TRUE = ("1", "true")
 _NUMBERS_OF_PAGES = re.compile(r"&[PN]")
+_EDGES = frozenset(f"{which}{edge}" for which in ("odd", "even", "first") for edge in ("Header", "Footer"))
 
 
 @dataclass
@@ -249,22 +251,30 @@ def _write_drawing(composer: Composer, archive: Archive, drawing: Relation) -> N
     for line in paragraphs(archive.events(drawing.target)):
         composer.add(line, LINE)
     for relation in archive.relations(drawing.target):
-        if relation.type == "chart" and relation.target in archive:
+        if relation.target not in archive:
+            continue
+        if relation.type == "chart":
             composer.add(chart_title(archive.events(relation.target)), LINE)
+        elif relation.type == "diagramData":
+            for line in paragraphs(archive.events(relation.target)):
+                composer.add(line, LINE)
 
 
 def _printed(events: Iterator[Event]) -> Iterator[str]:
-    """Yield what is printed above and below a sheet, without its codes and numbers of pages."""
+    """Yield what is printed above and below a sheet, each once, without its codes and numbers of pages."""
     parts: list[str] | None = None
+    seen = set()
     for kind, name, _ in events:
         if kind == "text":
             if parts is not None:
                 parts.append(name)
-        elif name in ("oddHeader", "oddFooter"):
+        elif name in _EDGES:
             if kind == "start":
                 parts = []
             elif parts is not None:
-                words = "".join(parts)
-                if not _NUMBERS_OF_PAGES.search(words):
-                    yield " ".join(_PRINTED.sub(" ", words.replace("&&", "＆")).replace("＆", "&").split())
+                coded = "".join(parts).replace("&&", "＆")
+                words = " ".join(_PRINTED.sub(" ", coded).replace("＆", "&").split())
+                if words not in seen and not (_NUMBERS_OF_PAGES.search(coded) and only_counts(words)):
+                    yield words
+                seen.add(words)
                 parts = None

@@ -9,12 +9,13 @@ import re
 from collections.abc import Iterator
 
 from reatt.parsers.archives import Archive, Event
-from reatt.parsers.composing import PARAGRAPH
+from reatt.parsers.composing import PARAGRAPH, whole
 from reatt.parsers.content import Content
 from reatt.parsers.office.numbering import Numbering, read_numbering
 from reatt.parsers.office.paragraphs import Reader, is_level
 
 _HEADING_STYLE = re.compile(r"(?:heading \d|title)$", re.IGNORECASE)  # the names of styles are English in every file
+_DEEPEST = 3  # documents in documents
 _NOTES = ("footnotes", "endnotes", "comments")
 
 
@@ -38,8 +39,8 @@ class _Marks:
         return f"[{number}] " if number else ""
 
 
-def docx(data: bytes) -> Content:
-    """Read a Word document."""
+def docx(data: bytes, deeper: int = _DEEPEST) -> Content:
+    """Read a Word document; those that were put into it as a whole may be nested a few times."""
     archive = Archive(data)
     main = archive.main_part()
     related = [relation for relation in archive.relations(main) if relation.target in archive]
@@ -48,7 +49,9 @@ def docx(data: bytes) -> Content:
     numbering = read_numbering(archive.events(parts["numbering"])) if "numbering" in parts else Numbering()
     numbering.styles = styled
     marks = _Marks()
-    reader = Reader(archive, PARAGRAPH, headings, numbering.number, marks.of)
+    reader = Reader(
+        archive, PARAGRAPH, headings, numbering.number, marks.of, lambda part: _inserted(archive, part, deeper)
+    )
     for relation in related:
         if relation.type == "header":
             reader.read(relation.target, once=True)
@@ -60,6 +63,23 @@ def docx(data: bytes) -> Content:
         if relation.type == "footer":
             reader.read(relation.target, once=True)
     return reader.composer.content(archive.title())
+
+
+def _inserted(archive: Archive, part: str, deeper: int) -> Content:
+    """Read a part that is a file of another format."""
+    from reatt.parsers import encodings, formats
+    from reatt.parsers.mail.message import mail
+    from reatt.parsers.markup.html import declared_encoding, html
+    from reatt.parsers.office.rtf import rtf
+
+    data = archive.read(part)
+    kind = formats.kind_of(part, data[: formats.HEAD])
+    if kind == "docx":
+        return docx(data, deeper - 1) if deeper else Content("", "")
+    if kind in ("rtf", "mail"):
+        return rtf(data) if kind == "rtf" else mail(data)
+    text = encodings.decode(data, None, declared_encoding(data)).text
+    return html(text) if kind == "html" else Content("", whole(text))
 
 
 def _styles(events: Iterator[Event]) -> tuple[frozenset[str], dict[str, tuple[str, int]]]:
