@@ -190,7 +190,10 @@ def test_bookmarks_are_headings_where_their_words_stand(tmp_path: Path) -> None:
     assert where == {"Parental Leave": "Parental", "Rules": "Travel a"}
 
 
-@pytest.mark.parametrize(("title", "shown"), [("Staff handbook", "Staff handbook"), ("Microsoft Word - a.doc", "file")])
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [("Staff handbook", "Staff handbook"), ("Microsoft Word - a.doc", "file"), ("(anonymous)", "file")],
+)
 def test_a_title_that_a_program_wrote_is_none(tmp_path: Path, title: str, shown: str) -> None:
     writer = with_writer(make_pdf(LEAVE))
     writer.add_metadata({"/Title": title})

@@ -142,14 +142,14 @@ def test_a_date_that_is_none_is_none(made: str) -> None:
 @pytest.mark.parametrize(
     ("pages", "joined"),
     [
-        (["a well-\nknown thing"], "a well-known\n thing"),
-        (["manip-\nulation of it"], "manipulation\n of it"),
+        (["a well-\nknown thing"], "a well-known\nthing"),
+        (["manip-\nulation of it"], "manipulation\nof it"),
         (["long-term plans are long-\nterm"], "long-term plans are long-term\n"),
         (["the self-\nemployed"], "the self-employed\n"),
-        (["Jean-\nPaul came"], "Jean-Paul\n came"),
+        (["Jean-\nPaul came"], "Jean-Paul\ncame"),
         (["infor\u00ad\nmation"], "information\n"),
         (["a rebuilt mole, re-\nbuilt"], "a rebuilt mole, rebuilt\n"),
-        (["twenty-\nfive crowns"], "twenty-five\n crowns"),
+        (["twenty-\nfive crowns"], "twenty-five\ncrowns"),
         (["pages 10-\n12"], "pages 10-\n12"),
     ],
 )

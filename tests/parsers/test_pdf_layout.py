@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from reatt.parsers.pdf.layout import Word, text_of
+from reatt.parsers.pdf.layout import text_of
+from reatt.parsers.pdf.spaced import Word
 
 SIZE, LEADING, GUTTER = 10.0, 12.0, 18.0
 LEFT = (

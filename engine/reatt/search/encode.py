@@ -14,6 +14,7 @@ from reatt_store.vectors.segments import Draft, Quantised, draft, quantise
 
 _LEAST, _SECONDS = 16, 20.0  # chunks of a batch; what its encoding should take
 ENCODE_CHUNKS = 16  # chunks encoded together; more do not fit into a CPU's caches
+_GIVEN_BACK = 4  # groups after which freed memory is given back
 Groups = Sequence[Sequence[ChunkText]]
 EncodeGroups = Callable[[Groups], Iterable[tuple[int, list[ChunkCode]]]]  # the numbers of groups, and their codes
 
@@ -39,6 +40,8 @@ def encode(each: EncodeGroups, passages: dict[bytes, ChunkText], on_chunks: Call
             if code.memory is not None:
                 states[known] = quantise(code.memory.cpu().numpy())
         on_chunks(len(group))
+        if number % _GIVEN_BACK == _GIVEN_BACK - 1:
+            give_back()
     remembered = [states[digest] for digest in passages] if states else []
     drafted = draft(list(passages), [keys[digest] for digest in passages], remembered)
     keys.clear()

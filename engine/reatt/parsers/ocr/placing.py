@@ -10,7 +10,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from reatt.parsers.pdf.layout import PARAGRAPH, Word, text_of
+from reatt.parsers.pdf.layout import PARAGRAPH, text_of
+from reatt.parsers.pdf.spaced import Word
 
 Point = tuple[float, float]  # pixels from the left, and from above
 Corners = tuple[Point, ...]  # four, clockwise from the upper left of the line as it lies on the image

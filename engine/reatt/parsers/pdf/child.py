@@ -176,12 +176,13 @@ def _pdfium_open(pdfium: Any, file: BinaryIO, passwords: Sequence[str]) -> Any:
 
 
 def _pdfium_text(document: Any, index: int) -> str:
-    """Put a page's words in order; turned text and remarks come last."""
+    """Put a page's words in order; what stands at its sides or across it, and remarks, come last."""
     from reatt.parsers.pdf.glyphs import page_of
     from reatt.parsers.pdf.layout import PARAGRAPH, text_of
 
     page = page_of(document, index)
-    return PARAGRAPH.join(filter(None, [text_of(page.words), " ".join(page.turned), *page.remarks]))
+    upright = map(text_of, (page.words, *page.sideways))
+    return PARAGRAPH.join(filter(None, [*upright, " ".join(page.turned), *page.remarks]))
 
 
 def _pdfium_has_image(document: Any, index: int) -> bool:

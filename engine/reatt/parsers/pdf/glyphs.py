@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pypdfium2.raw as pdfium  # type: ignore[import-untyped]
 
-from reatt.parsers.pdf.layout import Word
+from reatt.parsers.pdf.spaced import Word
 from reatt.parsers.superscripts import raised
 
 HYPHENS = (0x02, 0xFFFE)  # pdfium's marks for a hyphen at the end of a line
@@ -40,18 +40,19 @@ class _Glyph(NamedTuple):
 
 @dataclass
 class Page:
-    """What stands on a page: the words on its lines, text that is turned, and remarks beside it."""
+    """What stands on a page: the words on its lines, text at its sides and across it, and remarks beside it."""
 
     words: list[Word]
-    turned: list[str]
+    sideways: list[list[Word]]  # by quarters of a turn; each as if the page were turned
+    turned: list[str]  # at other angles
     remarks: list[str]
 
 
 class Turn:
     """Turns places on a page as the page is turned when it is shown."""
 
-    def __init__(self, rotation: int) -> None:
-        self.quarters = rotation // 90 % 4
+    def __init__(self, quarters: int) -> None:
+        self.quarters = quarters % 4
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         """Turn a point."""
@@ -67,8 +68,8 @@ def page_of(document: Any, index: int) -> Page:
     """Read a page of an open pdfium document."""
     page = document[index]
     try:
-        turn = Turn(page.get_rotation())
-        found = Page([], [], [])
+        turn = Turn(page.get_rotation() // 90)
+        found = Page([], [[], [], []], [], [])
         text = page.get_textpage()  # it closes itself when nothing refers to it
         _read_glyphs(text.raw, turn, found)
         _read_annotations(document, page.raw, turn, found)
@@ -78,22 +79,30 @@ def page_of(document: Any, index: int) -> Page:
 
 
 def _read_glyphs(text: Any, turn: Turn, found: Page) -> None:
-    line = _Line(found.words)
+    turns = [Turn(turn.quarters + quarter) for quarter in range(4)]
+    lines = [_Line(words) for words in (found.words, *found.sideways)]
+    rulers = [_Ruler(text, each) for each in turns]
     turned: list[str] = []
-    ruler = _Ruler(text, turn)
+    at_side = 0  # how the word that is being read is turned
     for at in range(pdfium.FPDFText_CountChars(text)):
         code = pdfium.FPDFText_GetUnicode(text, at)
         character = "-" if code in HYPHENS else chr(code) if 0 < code < 0x110000 else ""
         if not character or character.isspace():
-            line.end_word()
+            lines[at_side].end_word()
             turned += " " if turned else ""
-        elif not line.glyphs and not turn.level(pdfium.FPDFText_GetCharAngle(text, at)):
-            turned.append(character)
-        else:
-            line.add(ruler.glyph(at, character))
-            if code in HYPHENS:
-                line.end_word()
-    line.end_word()
+            continue
+        if not lines[at_side].glyphs:
+            angle = pdfium.FPDFText_GetCharAngle(text, at)
+            side = next((quarter for quarter, each in enumerate(turns) if each.level(angle)), None)
+            if side is None:
+                turned.append(character)
+                continue
+            at_side = side
+        lines[at_side].add(rulers[at_side].glyph(at, character))
+        if code in HYPHENS:
+            lines[at_side].end_word()
+    for line in lines:
+        line.end_word()
     found.turned += "".join(turned).split()
 
 

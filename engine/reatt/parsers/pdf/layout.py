@@ -1,4 +1,4 @@
-"""The words of a page, by their places -> text in reading order. Imports nothing of ours: a child process uses it.
+"""The words of a page, by their places -> text in reading order. Imports nothing heavy: a child process uses it.
 
 Columns are read one after the other, tables row by row. Both have empty strips from top to bottom. Columns have lines
 of several words on both sides of a strip, or lines that are not level; tables have short cells, or empty strips between
@@ -16,16 +16,19 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
 from statistics import median
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
+
+from reatt.parsers.pdf.spaced import Word, unspaced
+from reatt.parsers.pdf.tables import Cells, Run, rows_of
 
 CELL, LINE, PARAGRAPH = "\t", "\n", "\n\n"
+CUT = "\x02"  # a hyphen that a line ended with; `lines.py` knows it
 
 _LEVEL = 0.35  # of the size of the letters: words on one line may differ by this
 _RAISED, _SMALLER = 0.45, 0.88  # and smaller ones, which may be raised or lowered, by this
 _SPACE = 0.12  # of the size of the letters: a raised or lowered word that is so near belongs to its neighbour
 _STRIP = 0.7  # a wider gap may be the strip between two columns
 _WIDE = 1.6  # gaps so wide, at the same place in several lines, make a table
-_CELL = 0.9  # a wider gap separates cells of a table
 _LEADING = 1.45  # times the usual distance of lines: a paragraph ends
 _ROW = 1.35  # times the usual distance of lines: a row of a table ends
 _FEWEST_LINES = 3  # of a column
@@ -39,28 +42,7 @@ _MOST_RUNS = 5000  # of a page; a drawing may have any number of labels
 _DEEPEST = 4  # columns within columns
 
 
-class Word(NamedTuple):
-    """A word: its text, its left and right edge, the line that it stands on, and the size of its letters."""
-
-    text: str
-    left: float
-    right: float
-    base: float
-    size: float
-
-
-@dataclass(frozen=True)
-class _Run:
-    """Neighbouring words on one line without a wide gap between them."""
-
-    words: tuple[Word, ...]
-    left: float
-    right: float
-    base: float
-    size: float
-
-
-_Item = TypeVar("_Item", Word, _Run)
+_Item = TypeVar("_Item", Word, Run)
 
 
 def text_of(words: Iterable[Word]) -> str:
@@ -69,17 +51,17 @@ def text_of(words: Iterable[Word]) -> str:
     return _joined(list(_blocks(runs, _DEEPEST)))
 
 
-def _runs(words: Sequence[Word]) -> list[_Run]:
+def _runs(words: Sequence[Word]) -> list[Run]:
     """Cut the lines of a page where a strip may be."""
     found = []
-    for line in _lines(words):
+    for line in map(unspaced, _lines(words)):
         start = 0
         for at in range(1, len(line) + 1):
             if at == len(line) or _gap(line[at - 1], line[at]) > _STRIP * max(line[at - 1].size, line[at].size):
                 part = line[start:at]
                 right = max(word.right for word in part)
                 size = max(word.size for word in part)
-                found.append(_Run(tuple(part), part[0].left, right, part[0].base, size))
+                found.append(Run(tuple(part), part[0].left, right, part[0].base, size))
                 start = at
     return found
 
@@ -116,11 +98,11 @@ def _gap(before: Word, after: Word) -> float:
 class _Block:
     """Lines that are read one after the other, each as runs; a table's runs are cells."""
 
-    rows: tuple[tuple[_Run, ...], ...]
+    rows: tuple[tuple[Run, ...], ...]
     table: bool = False
 
 
-def _blocks(runs: Sequence[_Run], deeper: int) -> Iterator[_Block]:
+def _blocks(runs: Sequence[Run], deeper: int) -> Iterator[_Block]:
     """Yield what a part of a page consists of, in reading order."""
     strip = _best_strip(runs) if deeper and len(runs) <= _MOST_RUNS else None
     if strip is None:
@@ -136,7 +118,7 @@ def _blocks(runs: Sequence[_Run], deeper: int) -> Iterator[_Block]:
             yield _Block(_rows(band), _is_table(band))
 
 
-def _best_strip(runs: Sequence[_Run]) -> float | None:
+def _best_strip(runs: Sequence[Run]) -> float | None:
     """Find the strip between two columns that has most words at its sides; None if there are no columns."""
     best, most = None, 0
     for strip in _starts(runs):
@@ -146,7 +128,7 @@ def _best_strip(runs: Sequence[_Run]) -> float | None:
     return best
 
 
-def _parts(band: Sequence[_Run], strip: float) -> list[list[_Run]]:
+def _parts(band: Sequence[Run], strip: float) -> list[list[Run]]:
     """Return what is read one after the other at the sides of a strip: columns, or the cells of rows; or nothing."""
     if any(_crosses(run, strip) for run in band):
         return []
@@ -164,7 +146,7 @@ def _parts(band: Sequence[_Run], strip: float) -> list[list[_Run]]:
     return list(_cells(left, right, borders)) if borders else [left, right]
 
 
-def _starts(runs: Sequence[_Run]) -> list[float]:
+def _starts(runs: Sequence[Run]) -> list[float]:
     """Return where several lines begin at the same distance from the left, the most frequent first."""
     counts: dict[int, list[float]] = {}
     for run in runs:
@@ -174,15 +156,15 @@ def _starts(runs: Sequence[_Run]) -> list[float]:
     return [min(lefts) - 0.5 for lefts in several[:_MOST_STARTS]]
 
 
-def _crosses(run: _Run, strip: float) -> bool:
+def _crosses(run: Run, strip: float) -> bool:
     return run.left < strip < run.right
 
 
-def _bands(runs: Sequence[_Run], strip: float) -> Iterator[list[_Run]]:
+def _bands(runs: Sequence[Run], strip: float) -> Iterator[list[Run]]:
     """Cut a part of a page into bands that no run crosses the strip in, and the runs between that do."""
     crossing = sorted((run for run in runs if _crosses(run, strip)), key=lambda run: -run.base)
     others = sorted((run for run in runs if not _crosses(run, strip)), key=lambda run: -run.base)
-    at, across = 0, list[_Run]()
+    at, across = 0, list[Run]()
     for run in crossing:
         level = run.base + 0.2 * run.size
         band = []
@@ -204,14 +186,14 @@ def _bands(runs: Sequence[_Run], strip: float) -> Iterator[list[_Run]]:
         yield others[at:]
 
 
-def _side_by_side(left: Sequence[Sequence[_Run]], right: Sequence[Sequence[_Run]]) -> bool:
+def _side_by_side(left: Sequence[Sequence[Run]], right: Sequence[Sequence[Run]]) -> bool:
     """Return whether two parts stand at the same height."""
     (top, bottom), (other_top, other_bottom) = _extent(left), _extent(right)
     shared = min(top, other_top) - max(bottom, other_bottom)
     return shared >= _SHARED * min(top - bottom, other_top - other_bottom)
 
 
-def _is_prose(rows: Sequence[Sequence[_Run]]) -> bool:
+def _is_prose(rows: Sequence[Sequence[Run]]) -> bool:
     """Return whether lines are mostly sentences: several words, which are no numbers, without wide gaps."""
     whole = sum(len(row) == 1 or all(_length(run) >= _PROSE for run in row) for row in rows)
     text = "".join(word.text for row in rows for run in row for word in run.words)
@@ -220,12 +202,12 @@ def _is_prose(rows: Sequence[Sequence[_Run]]) -> bool:
     return several and whole >= _MOSTLY * len(rows) and letters >= _LETTERS * len(text)
 
 
-def _length(run: _Run) -> int:
+def _length(run: Run) -> int:
     """Count words; a script without spaces has none between them."""
     return sum(1 + len(_UNSPACED.findall(word.text)) // 3 for word in run.words)
 
 
-def _aligned(left: Sequence[Sequence[_Run]], right: Sequence[Sequence[_Run]]) -> float:
+def _aligned(left: Sequence[Sequence[Run]], right: Sequence[Sequence[Run]]) -> float:
     """Return which share of the shorter side's lines has a line beside it, as the rows of a table have."""
     fewer, more = sorted((left, right), key=len)
     bases = sorted(row[0].base for row in more)
@@ -237,11 +219,11 @@ def _aligned(left: Sequence[Sequence[_Run]], right: Sequence[Sequence[_Run]]) ->
     return beside / len(fewer)
 
 
-def _extent(rows: Sequence[Sequence[_Run]]) -> tuple[float, float]:
+def _extent(rows: Sequence[Sequence[Run]]) -> tuple[float, float]:
     return rows[0][0].base, rows[-1][0].base
 
 
-def _common_gaps(left: Sequence[Sequence[_Run]], right: Sequence[Sequence[_Run]]) -> list[float]:
+def _common_gaps(left: Sequence[Sequence[Run]], right: Sequence[Sequence[Run]]) -> list[float]:
     """Return the heights of empty strips across both parts, if they separate the rows of a table."""
     gaps = [_wide_gaps(rows) for rows in (left, right)]
     shared = [
@@ -253,14 +235,14 @@ def _common_gaps(left: Sequence[Sequence[_Run]], right: Sequence[Sequence[_Run]]
     return shared if len(shared) >= 2 and len(shared) >= _MOSTLY * max(map(len, gaps)) else []
 
 
-def _cells(left: Sequence[_Run], right: Sequence[_Run], borders: Sequence[float]) -> Iterator[list[_Run]]:
+def _cells(left: Sequence[Run], right: Sequence[Run], borders: Sequence[float]) -> Iterator[list[Run]]:
     """Yield the cells of a table of two columns, row by row."""
     for above, below in pairwise([inf, *sorted(borders, reverse=True), -inf]):
         for side in (left, right):
             yield [run for run in side if below < run.base <= above]
 
 
-def _wide_gaps(rows: Sequence[Sequence[_Run]]) -> list[tuple[float, float]]:
+def _wide_gaps(rows: Sequence[Sequence[Run]]) -> list[tuple[float, float]]:
     bases = [row[0].base for row in rows]
     if len(bases) < 2:
         return []
@@ -268,52 +250,68 @@ def _wide_gaps(rows: Sequence[Sequence[_Run]]) -> list[tuple[float, float]]:
     return [(above, below) for above, below in pairwise(bases) if above - below > _ROW * usual]
 
 
-def _usual_distance(rows: Sequence[Sequence[_Run]]) -> float:
+def _usual_distance(rows: Sequence[Sequence[Run]]) -> float:
     """Return the distance of lines inside a paragraph: small among those that there are."""
     distances = sorted(above[0].base - below[0].base for above, below in pairwise(rows))
     return max(distances[len(distances) // 4], 0.8 * median(row[0].size for row in rows)) if distances else 0.0
 
 
-def _rows(runs: Sequence[_Run]) -> tuple[tuple[_Run, ...], ...]:
+def _rows(runs: Sequence[Run]) -> tuple[tuple[Run, ...], ...]:
     """Put the runs of a part of a page into lines, from top to bottom and left to right."""
     return tuple(map(tuple, _lines(runs)))
 
 
-def _is_table(runs: Sequence[_Run]) -> bool:
+def _is_table(runs: Sequence[Run]) -> bool:
     """Return whether several lines have cells that begin at the same places."""
     cells = [run.left for row in _rows(runs) for before, run in pairwise(row) if _wide(before, run)]
     places = [round(left / 6) for left in cells]
     return any(places.count(place) + places.count(place + 1) >= _FEWEST_LINES for place in set(places))
 
 
-def _wide(before: _Run, after: _Run) -> bool:
+def _wide(before: Run, after: Run) -> bool:
     return after.left - before.right > _WIDE * min(before.size, after.size)
 
 
 def _joined(blocks: Sequence[_Block]) -> str:
     pieces: list[str] = []
     for block in blocks:
-        usual = _usual_distance(block.rows)
-        lines = [_line(row, block.table) for row in block.rows]
+        lines = [LINE.join(map(_row, rows_of(block.rows)))] if block.table else list(_paragraphs(block.rows))
         if pieces:
-            pieces.append(PARAGRAPH)
-        for number, line in enumerate(lines):
-            if number:
-                distance = block.rows[number - 1][0].base - block.rows[number][0].base
-                pieces.append(PARAGRAPH if distance > _LEADING * usual and not block.table else LINE)
-            pieces.append(line)
+            pieces.append(LINE if _goes_on(pieces[-1], lines[0]) else PARAGRAPH)
+        pieces += lines
     return "".join(pieces)
 
 
-def _line(row: Sequence[_Run], table: bool) -> str:
-    parts = [_run_text(row[0])]
-    for before, after in pairwise(row):
-        apart = after.left - before.right > _CELL * min(before.size, after.size)
-        parts += [CELL if table and apart else " ", _run_text(after)]
-    return "".join(parts)
+def _goes_on(before: str, after: str) -> bool:
+    """Return whether a sentence goes on, as from one column to the next."""
+    return after[:1].islower() and before[-1:].isalpha() and "\t" not in before and "\t" not in after
 
 
-def _run_text(run: _Run) -> str:
+def _paragraphs(rows: Sequence[Sequence[Run]]) -> Iterator[str]:
+    """Yield lines, and what stands between them."""
+    usual = _usual_distance(rows)
+    for number, row in enumerate(rows):
+        if number:
+            distance = rows[number - 1][0].base - row[0].base
+            yield PARAGRAPH if distance > _LEADING * usual else LINE
+        yield " ".join(map(_run_text, row))
+
+
+def _row(cells: Cells) -> str:
+    """Write a row of a table."""
+    return CELL.join(_cell([_run_text(run) for run in cell]) for cell in cells)
+
+
+def _cell(lines: Sequence[str]) -> str:
+    """Join the lines of a cell."""
+    text = lines[0]
+    for line in lines[1:]:
+        cut = len(text) > 1 and text[-1] == "-" and text[-2].isalpha() and line[:1].islower()
+        text = f"{text[:-1]}{CUT}{line}" if cut else f"{text} {line}"
+    return text
+
+
+def _run_text(run: Run) -> str:
     parts = [run.words[0].text]
     for before, after in pairwise(run.words):
         near = abs(_gap(before, after)) < _SPACE * min(before.size, after.size)

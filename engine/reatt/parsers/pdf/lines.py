@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 # A hyphenated word at the end of a line; some PDFs have U+FFFE or U+0002 for the hyphen, and no line end.
-_CUT_WORD = re.compile(r"([^\W\d_]+)(?:[-\u00ad\u2010](?P<line>\n)|[\ufffe\x02])([^\W\d_]+)")
+_CUT_WORD = re.compile(
+    r"([^\W\d_]+)(?:[-\u00ad\u2010](?P<line>\n)|[\ufffe\x02])([^\W\d_]+)(?P<rest>[^\s-]*(?!\S)(?: (?=\S))?)?"
+)
 _HYPHENATED = re.compile(r"[^\W\d_]+-[^\W\d_]+")
 # What hyphenated words begin with.
 _BEGINNINGS = frozenset(
@@ -17,6 +19,11 @@ _BEGINNINGS = frozenset(
     seven eight nine ten twenty thirty forty fifty sixty seventy eighty ninety state old new good better best ill real
     right left large small great open close hard soft light heavy free non-english user year day week month hand
     """.split()
+)
+# What a word ends with and none begins with: "low-ered" is one word.
+_ENDINGS = re.compile(
+    r"(?:ly|e?r|e?rs|est|e?red|e?ring|e?ned|e?ning|ing|ings|ed|en|ness|nesses|ments?|doms?|ish|ful|fully|less|able|ably"
+    r"|wards?|hoods?|ships?|some|ners?|ciety|cieties|cial|cially|ally|e?ous|ously|ity|ities|tions?|nal|eous|ality|ized?)"
 )
 _EDGE = 2  # lines at the top and at the bottom of a page, among which running heads are
 _LEAST = 3  # pages that a running head stands on
@@ -58,9 +65,12 @@ def join_cut_words(pages: Sequence[str]) -> list[str]:
         low, end, together = left.lower(), right.lower(), (left + right).lower()
         apart = low in words and end in words
         keeps = f"{low}-{end}" in compounds or (
-            together not in words and (apart or low in _BEGINNINGS or len(left) == 1)
+            together not in words
+            and (apart or ((low in _BEGINNINGS or len(left) == 1) and not _ENDINGS.fullmatch(end)))
         )
-        return f"{left}-{right}{line}" if keeps or not right[0].islower() else left + right + line
+        word = f"{left}-{right}" if keeps or not right[0].islower() else left + right
+        rest = match["rest"] or ""
+        return word + (rest.rstrip(" ") + line if line else rest)
 
     return [_CUT_WORD.sub(joined, page) for page in pages]
 

@@ -27,7 +27,9 @@ WITHOUT_OCR = f"{ocr.INSTALL}, or {OCR}"
 
 _NO_AUTHOR = re.compile(r"^\(?(?:anonymous|unknown|root|user|admin\w*|owner)\)?$", re.I)
 _NO_TITLE = re.compile(
-    r"^(?:\(?untitled.*|microsoft (?:word|powerpoint).*|.*\.(?:docx?|pptx?|xlsx?|tex|dvi|indd|pdf))$", re.I
+    r"^(?:\(?untitled.*|\(?anonymous\)?|unspecified|unknown|none|microsoft (?:word|powerpoint).*"
+    r"|.*\.(?:docx?|pptx?|xlsx?|tex|dvi|indd|pdf))$",
+    re.I,
 )
 
 
