@@ -1,10 +1,14 @@
 """Laws of the search by words."""
 
+from contextlib import contextmanager
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reatt_store.lexical.terms import TERM_LIMIT, terms
+from reatt_store.lexical.irregular import FORMS as FORM_GROUPS
+from reatt_store.lexical.irregular import other_forms
+from reatt_store.lexical.terms import TERM_LIMIT, marked, terms
 from reatt_store.library import Chunk, Document, Library
 
 TEXTS = ("the cat sat", "a dog running in the park", "café society", "cats and dogs", "how is it done")
@@ -27,9 +31,16 @@ HOSTILE = [
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
-    with Library.create(tmp_path_factory.mktemp("store")) as library:
+    with stored(tmp_path_factory.mktemp("store"), *TEXTS) as library:
+        yield library
+
+
+@contextmanager
+def stored(folder, *texts):
+    """Make a store of texts."""
+    with Library.create(folder) as library:
         with library.writing() as writer:
-            for number, text in enumerate(TEXTS):
+            for number, text in enumerate(texts):
                 title = "Rome" if number == 1 else "x"
                 chunk = Chunk(0, 0, len(text), 1, None, title, text)
                 writer.publish([(Document(f"/{number}.md", None, "", "text", "", 1, 0), [chunk])], None, 0)
@@ -50,6 +61,35 @@ def test_scores_fall_and_ties_go_to_the_older_chunk(library):
 def test_stems_and_accents_do_not_matter(library):
     assert found(library, "Who RUNS?") == ["a dog running in the park"]
     assert found(library, "cafe") == found(library, "cafe\u0301") == ["café society"]
+
+
+FORMS = [
+    ("knife", "The knives hang over the sink"),
+    ("mice", "A mouse sat under the stairs"),
+    ("child", "The children came too late"),
+    ("wrote", "They write on the wall"),
+    ("went", "We go by boat"),
+    ("crisis", "Two crises of the harbour"),
+]
+
+
+@pytest.mark.parametrize(("asked", "text"), FORMS)
+def test_an_irregular_word_that_stands_nowhere_finds_its_other_forms(tmp_path, asked, text):
+    with stored(tmp_path, text, "Nothing of the kind") as library:
+        assert [id for id, _ in library.words(asked, 10)] == [1]
+        start, end = marked(asked, text)[0]
+        assert text[start:end] in other_forms(asked)
+
+
+@pytest.mark.parametrize(("asked", "text"), FORMS)
+def test_an_irregular_word_that_stands_somewhere_is_looked_for_as_it_is(tmp_path, asked, text):
+    with stored(tmp_path, text, f"Here is {asked}") as library:
+        assert [id for id, _ in library.words(asked, 10)] == [2]
+
+
+def test_no_irregular_word_has_two_sets_of_forms():
+    assert all(form in FORM_GROUPS for forms in FORM_GROUPS.values() for form in forms)
+    assert all(word in other_forms(form) for word, forms in FORM_GROUPS.items() for form in forms)
 
 
 def test_the_title_is_searched(library):

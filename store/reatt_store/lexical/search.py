@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from reatt_store.lexical.index import spelt_out
+from reatt_store.lexical.irregular import other_forms
 from reatt_store.lexical.terms import terms
 from reatt_store.selection import EVERYTHING, Selection
 
@@ -14,7 +15,7 @@ from reatt_store.selection import EVERYTHING, Selection
 PLACE, DOCUMENT, HEADING, TEXT = 1.0, 0.25, 1.5, 1.0
 WEIGHTS = (PLACE, DOCUMENT, HEADING, TEXT)
 COMMON = 5  # documents that are named as well as this are not meant
-ALL_COLUMNS = ""
+ALL_COLUMNS, _WORDS = "", "heading text"
 
 Part = tuple[str, Sequence[str]]  # columns, with blanks between them, and the terms that are looked for there
 
@@ -46,7 +47,7 @@ def search(index: Index, question: str, limit: int, among: Selection = EVERYTHIN
     asked = terms(question)
     if index.old:
         return index.best([(ALL_COLUMNS, asked)], (HEADING, TEXT), limit, among)
-    parts = [("heading text", asked), ("place document", _telling(index, asked))]
+    parts = [(_WORDS, _with_forms(index, asked)), ("place document", _telling(index, asked))]
     return index.best(parts, WEIGHTS, limit, among)
 
 
@@ -65,6 +66,15 @@ def names(index: Index, question: str, limit: int, among: Selection = EVERYTHING
         best[document] = max(found[chunk], best.get(document, 0.0))
     common = sum(sorted(best.values(), reverse=True)[COMMON - 1 : COMMON])
     return [(chunk, score - common) for chunk, score in found.items() if score > common]
+
+
+def _with_forms(index: Index, asked: Sequence[str]) -> list[str]:
+    """Put the other forms of an irregular word in its place if it stands nowhere; else it would find nothing."""
+    found: list[str] = []
+    for term in asked:
+        forms = other_forms(term)
+        found += forms if forms and not index.best([(_WORDS, [term])], WEIGHTS, 1, EVERYTHING) else [term]
+    return list(dict.fromkeys(found))
 
 
 def _telling(index: Index, asked: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from reatt_store.lexical.characters import UNSPACED, folded, folded_character
+from reatt_store.lexical.irregular import other_forms
 from reatt_store.lexical.stopwords import STOP_WORDS
 
 TERM_LIMIT = 128  # words; a pasted page is not a question
@@ -54,7 +55,7 @@ def marked(question: str, text: str) -> list[tuple[int, int]]:
     >>> marked("finance officer", "Chief finance o\\ufb03cers")
     [(6, 13), (14, 20)]
     """
-    asked = terms(question)
+    asked = [form for term in terms(question) for form in (term, *other_forms(term))]
     pieces = [(piece, at) for at, character in enumerate(text) for piece in folded_character(character)]
     comparable = "".join(piece for piece, _ in pieces)
     places = [*(at for _, at in pieces), len(text)]
