@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reatt.documents.reader import FoundFile, ReadLimits, Text, read
+from reatt.parsers.formats import kind_of
 from reatt.parsers.markup.html import html
 from reatt_store.errors import DocumentError
 
@@ -90,3 +91,25 @@ def test_superscripts_in_superscripts_are_written_once_in_time_that_grows_as_the
     started = time.process_time()
     assert html("<sup>a" * 20_000).text.count("a") == 20_000
     assert time.process_time() - started < 10  # 0.3 s; a read of each one's text took minutes
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ('<input value="Ada Pell">', "Name: Ada Pell ."),
+        ('<input type="submit" value="Book a berth">', "Name: Book a berth ."),
+        ('<input type="hidden" value="x7f">', "Name: ."),
+        ("<select><option>Small<option selected>Large</select>", "Name: Large ."),
+        ("<textarea>Two words</textarea>", "Name: Two words."),
+    ],
+)
+def test_the_fields_of_a_form_say_what_they_hold(field, text):
+    assert html(f"<p>Name: {field}.</p>").text == text
+
+
+def test_the_words_of_a_drawing_are_read():
+    drawing = (
+        '<svg xmlns="http://www.w3.org/2000/svg"><title>Plan</title><path d="M1,1 L2,2"/><text>The mole</text></svg>'
+    )
+    assert kind_of("plan.svg", drawing.encode()) == "html"
+    assert (html(drawing).title, html(drawing).text) == ("Plan", "The mole")

@@ -180,3 +180,26 @@ def test_a_sentence_goes_on_from_column_to_column() -> None:
     words = [word for n, line in enumerate(left) for word in row(line, 50, 700 - 12 * n)]
     words += [word for n, line in enumerate(right) for word in row(line, 260, 700 - 12 * n)]
     assert text_of(shuffled(words)) == "\n".join(left + right)
+
+
+@pytest.mark.parametrize(
+    ("base", "raised", "shown"), [("5 km", "2", "5 km^2; then"), ("income", "3", "income [3]; then")]
+)
+def test_a_raised_sign_for_which_the_reader_begins_a_line_stays_on_its_line(
+    tmp_path: Path, base: str, raised: str, shown: str
+) -> None:
+    parts = f"BT /F1 12 Tf 50 700 Td ({base}) Tj /F1 9.5 Tf 5 Ts ({raised}) Tj /F1 12 Tf 0 Ts (; then) Tj ET"
+    assert parse(tmp_path, make_pdf(parts.encode())).text == shown
+
+
+def test_a_small_table_whose_lines_have_cells_is_a_table() -> None:
+    words = row("Boat", 50, 700) + row("Rule of the harbour", 190, 700) + row("Fee", 404, 700)
+    words += row("Small ones pay once here", 150, 676) + row("and need no pilot by day", 150, 664)
+    words += row("Small", 50, 670) + row("30", 400, 670)
+    words += row("Large ones pay twice here", 150, 640) + row("and need a pilot at night", 150, 628)
+    words += row("Large", 50, 634) + row("90", 400, 634)
+    assert text_of(shuffled(words)).split("\n") == [
+        "Boat\tRule of the harbour\tFee",
+        "Small\tSmall ones pay once here and need no pilot by day\t30",
+        "Large\tLarge ones pay twice here and need a pilot at night\t90",
+    ]

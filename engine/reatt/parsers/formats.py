@@ -17,7 +17,7 @@ _EXTENSIONS = {
     "markdown": "md markdown mdown mkd mdx",
     "rst": "rst rest",
     "org": "org",
-    "html": "html htm xhtml",
+    "html": "html htm xhtml svg",
     "csv": "csv tsv",
     "notebook": "ipynb",
     "mail": "eml emlx mht mhtml",

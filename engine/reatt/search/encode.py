@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import resource
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,7 @@ from reatt_store.vectors.segments import Draft, Quantised, draft, quantise
 
 _LEAST, _SECONDS = 16, 20.0  # chunks of a batch; what its encoding should take
 ENCODE_CHUNKS = 16  # chunks encoded together; more do not fit into a CPU's caches
-_GIVEN_BACK = 4  # groups after which freed memory is given back
+_GROWN = 100 << 20  # bytes by which this process grows before it gives freed memory back
 Groups = Sequence[Sequence[ChunkText]]
 EncodeGroups = Callable[[Groups], Iterable[tuple[int, list[ChunkCode]]]]  # the numbers of groups, and their codes
 
@@ -33,6 +35,7 @@ def encode(each: EncodeGroups, passages: dict[bytes, ChunkText], on_chunks: Call
     keys: dict[bytes, NDArray[np.float32]] = {}
     states: dict[bytes, Quantised] = {}
     groups = [order[at : at + ENCODE_CHUNKS] for at in range(0, len(order), ENCODE_CHUNKS)]
+    least = _resident()
     for number, encoded in each([[passages[digest] for digest in group] for group in groups]):
         group = groups[number]
         for known, code in zip(group, encoded, strict=True):
@@ -40,13 +43,21 @@ def encode(each: EncodeGroups, passages: dict[bytes, ChunkText], on_chunks: Call
             if code.memory is not None:
                 states[known] = quantise(code.memory.cpu().numpy())
         on_chunks(len(group))
-        if number % _GIVEN_BACK == _GIVEN_BACK - 1:
+        if _resident() > least + _GROWN:
             give_back()
+            least = _resident()
     remembered = [states[digest] for digest in passages] if states else []
     drafted = draft(list(passages), [keys[digest] for digest in passages], remembered)
     keys.clear()
     give_back()
     return drafted
+
+
+def _resident() -> int:
+    """Return the bytes of memory that this process takes; 0 where the system does not tell."""
+    with suppress(OSError, ValueError, IndexError):
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    return 0
 
 
 def give_back() -> None:

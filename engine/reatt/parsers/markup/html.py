@@ -36,6 +36,7 @@ _PARAGRAPH = frozenset(
 _LINE = frozenset("br caption dd dt li option text tr".split())
 _CELL = frozenset({"td", "th", "button"})
 _ROLES = {"row": "tr", "cell": "td", "gridcell": "td", "columnheader": "td", "rowheader": "td"}  # of other elements
+_TYPED = frozenset("text email number date time datetime-local month tel url search submit button".split())
 _BOXES = frozenset({"div", "span"})
 _DEEPEST_TABLE = 8
 _OF_TABLES = frozenset({"table", "tr", "td", "th"})
@@ -60,6 +61,7 @@ def html(source: str, xml: bool = False) -> Content:
     tree = LexborHTMLParser(as_html(source) if xml or is_xhtml(source) else source)
     title_node = tree.css_first("title")
     title = " ".join(title_node.text().split()) if title_node else ""
+    _write_forms(tree)
     for node in tree.css(_NEVER):
         node.decompose()
     _write_signs(tree)
@@ -71,6 +73,16 @@ def html(source: str, xml: bool = False) -> Content:
         text=content.text,
         headings=content.headings,
     )
+
+
+def _write_forms(tree: LexborHTMLParser) -> None:
+    """Write what the fields of a form hold: what was typed, and what is chosen of a list."""
+    for node in tree.css("input[value]"):
+        if (node.attributes.get("type") or "text").lower() in _TYPED:
+            node.replace_with(f" {node.attributes.get('value')} ")
+    for node in tree.css("select"):
+        chosen = " ".join(option.text(strip=True) for option in node.css("option[selected]"))
+        node.replace_with(f" {chosen} ")
 
 
 def _write_signs(tree: LexborHTMLParser) -> None:

@@ -17,6 +17,8 @@ from reatt.parsers.superscripts import raised
 HYPHENS = (0x02, 0xFFFE)  # pdfium's marks for a hyphen at the end of a line
 _RAISED, _SMALLER = 0.18, 0.88  # of the size before: a raised number
 _JUMP = 0.17  # of the size: a wider gap is a space; inside words gaps stay below 0.05, between them above 0.2
+_BREAKS = "\r\n"  # pdfium puts them before raised letters, too
+_SIDEWAYS = 0.2  # the same for turned text, whose boxes are as wide as the ink
 _LEVEL = 0.1  # radians: text that is turned more is not part of the lines
 _LONGEST = 10_000  # characters of a field or a remark
 
@@ -80,20 +82,25 @@ def page_of(document: Any, index: int) -> Page:
 
 def _read_glyphs(text: Any, turn: Turn, found: Page) -> None:
     turns = [Turn(turn.quarters + quarter) for quarter in range(4)]
-    lines = [_Line(words) for words in (found.words, *found.sideways)]
+    lines = [_Line(found.words), *(_Line(words, _SIDEWAYS) for words in found.sideways)]
     rulers = [_Ruler(text, each) for each in turns]
     turned: list[str] = []
-    at_side = 0  # how the word that is being read is turned
+    at_side, begins = 0, True  # how the word that is being read is turned, and whether another line may begin
     for at in range(pdfium.FPDFText_CountChars(text)):
         code = pdfium.FPDFText_GetUnicode(text, at)
         character = "-" if code in HYPHENS else chr(code) if 0 < code < 0x110000 else ""
         if not character or character.isspace():
-            lines[at_side].end_word()
+            begins = True
             turned += " " if turned else ""
+            if not (character in _BREAKS or (at_side and pdfium.FPDFText_IsGenerated(text, at))):  # places tell these
+                lines[at_side].end_word()
             continue
-        if not lines[at_side].glyphs:
+        if begins or not lines[at_side].glyphs:
             angle = pdfium.FPDFText_GetCharAngle(text, at)
             side = next((quarter for quarter, each in enumerate(turns) if each.level(angle)), None)
+            if side != at_side:
+                lines[at_side].end_word()
+            begins = side is None
             if side is None:
                 turned.append(character)
                 continue
@@ -109,8 +116,9 @@ def _read_glyphs(text: Any, turn: Turn, found: Page) -> None:
 class _Line:
     """Puts glyphs together to words; numbers that are raised become powers or the marks of notes."""
 
-    def __init__(self, words: list[Word]) -> None:
+    def __init__(self, words: list[Word], jump: float = _JUMP) -> None:
         self.glyphs: list[_Glyph] = []
+        self._jump = jump
         self._raised: list[_Glyph] = []
         self._words = words
 
@@ -119,7 +127,7 @@ class _Line:
         if self._raised and not _is_level(self._raised[-1], glyph):
             self._lower()
         before = (self._raised or self.glyphs)[-1:]
-        if before and _apart(before[0], glyph):
+        if before and _apart(before[0], glyph, self._jump):
             self.end_word()
         elif self._raised or (self.glyphs and _is_raised(self.glyphs[-1], glyph)):
             self._raised.append(glyph)
@@ -170,11 +178,11 @@ class _Ruler:
         return _Glyph(character, min(left, right), max(left, right), base, abs(above - below))
 
 
-def _apart(before: _Glyph, after: _Glyph) -> bool:
+def _apart(before: _Glyph, after: _Glyph, jump: float) -> bool:
     """Return whether a glyph does not continue the word: it is on another line, or far away."""
     size = max(before.size, after.size)
     gap = after.left - before.right
-    return abs(after.base - before.base) > 0.6 * size or gap > _JUMP * size or gap < -2 * size
+    return abs(after.base - before.base) > 0.6 * size or gap > jump * size or gap < -2 * size
 
 
 def _is_raised(before: _Glyph, after: _Glyph) -> bool:

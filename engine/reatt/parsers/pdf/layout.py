@@ -29,6 +29,7 @@ _RAISED, _SMALLER = 0.45, 0.88  # and smaller ones, which may be raised or lower
 _SPACE = 0.12  # of the size of the letters: a raised or lowered word that is so near belongs to its neighbour
 _STRIP = 0.7  # a wider gap may be the strip between two columns
 _WIDE = 1.6  # gaps so wide, at the same place in several lines, make a table
+_OFTEN = 0.2  # of the lines of a small table have cells beside each other
 _LEADING = 1.45  # times the usual distance of lines: a paragraph ends
 _ROW = 1.35  # times the usual distance of lines: a row of a table ends
 _FEWEST_LINES = 3  # of a column
@@ -109,13 +110,19 @@ def _blocks(runs: Sequence[Run], deeper: int) -> Iterator[_Block]:
         if runs:
             yield _Block(_rows(runs), _is_table(runs))
         return
+    across: list[Run] = []
     for band in _bands(runs, strip):
         parts = _parts(band, strip)
-        if parts:
-            for part in parts:
-                yield from _blocks(part, deeper - 1)
-        elif band:
-            yield _Block(_rows(band), _is_table(band))
+        if not parts:
+            across += band
+            continue
+        if across:
+            yield _Block(_rows(across), _is_table(across))
+            across = []
+        for part in parts:
+            yield from _blocks(part, deeper - 1)
+    if across:
+        yield _Block(_rows(across), _is_table(across))
 
 
 def _best_strip(runs: Sequence[Run]) -> float | None:
@@ -262,10 +269,13 @@ def _rows(runs: Sequence[Run]) -> tuple[tuple[Run, ...], ...]:
 
 
 def _is_table(runs: Sequence[Run]) -> bool:
-    """Return whether several lines have cells that begin at the same places."""
-    cells = [run.left for row in _rows(runs) for before, run in pairwise(row) if _wide(before, run)]
+    """Return whether several lines have cells that begin at the same places; two, if many lines have cells."""
+    rows = _rows(runs)
+    cells = [run.left for row in rows for before, run in pairwise(row) if _wide(before, run)]
     places = [round(left / 6) for left in cells]
-    return any(places.count(place) + places.count(place + 1) >= _FEWEST_LINES for place in set(places))
+    most = max((places.count(place) + places.count(place + 1) for place in set(places)), default=0)
+    several = sum(any(_wide(*pair) for pair in pairwise(row)) for row in rows)
+    return most >= _FEWEST_LINES or (most > 1 and several >= max(_FEWEST_LINES, _OFTEN * len(rows)))
 
 
 def _wide(before: Run, after: Run) -> bool:
