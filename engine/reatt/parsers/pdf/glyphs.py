@@ -19,6 +19,7 @@ _RAISED, _SMALLER = 0.18, 0.88  # of the size before: a raised number
 _JUMP = 0.17  # of the size: a wider gap is a space; inside words gaps stay below 0.05, between them above 0.2
 _BREAKS = "\r\n"  # pdfium puts them before raised letters, too
 _SIDEWAYS = 0.2  # the same for turned text, whose boxes are as wide as the ink
+_BEFORE_MARKS = ")]}.,;:!?%*\"'’”»"
 _LEVEL = 0.1  # radians: text that is turned more is not part of the lines
 _LONGEST = 10_000  # characters of a field or a remark
 
@@ -130,8 +131,10 @@ class _Line:
         if before and _apart(before[0], glyph, self._jump):
             self.end_word()
         elif self._raised or (self.glyphs and _is_raised(self.glyphs[-1], glyph)):
-            self._raised.append(glyph)
-            return
+            if self._raised or _carries(self.glyphs[-1].text):
+                self._raised.append(glyph)
+                return
+            self.end_word()  # the upper half of a fraction
         self.glyphs.append(glyph)
 
     def end_word(self) -> None:
@@ -187,6 +190,11 @@ def _apart(before: _Glyph, after: _Glyph, jump: float) -> bool:
 
 def _is_raised(before: _Glyph, after: _Glyph) -> bool:
     return after.base - before.base > _RAISED * before.size and after.size < _SMALLER * before.size
+
+
+def _carries(text: str) -> bool:
+    """Return whether a power or the mark of a note can stand behind a sign."""
+    return text[-1:].isalnum() or text[-1:] in _BEFORE_MARKS
 
 
 def _is_level(before: _Glyph, after: _Glyph) -> bool:

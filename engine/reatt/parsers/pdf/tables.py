@@ -10,8 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
+from typing import TYPE_CHECKING
 
-from reatt.parsers.pdf.spaced import Word
+if TYPE_CHECKING:
+    from reatt.parsers.pdf.spaced import Word
 
 _NEAR = 1.35  # of the size of the letters: lines of one cell are no further apart
 _WIDER = 1.3  # times the widest distance within rows: the distance between two
