@@ -260,3 +260,9 @@ def test_an_array_of_any_length_is_read_item_by_item(tmp_path: Path) -> None:
     with (tmp_path / "a.json").open("rb") as file:
         each: Iterator[tuple[Any, str]] = values(file, 1000)
         assert [value["n"] for value, _ in each] == list(range(20_000))
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_the_name_of_a_field_may_be_no_text(tmp_path: Path, name: str) -> None:
+    lines = '{"\\ud800": "first words"}\n{"\\ud800": "other words"}\n'
+    assert [text.text for text in read_json(tmp_path, lines, name)] == ["first words", "other words"]

@@ -89,7 +89,7 @@ def _by_fields(rows: Rows, fields: Fields, said: str, later: dict[int, int], id_
     beside = f"; {rows.beside}" if rows.beside else ""
     why = 'no "text"; ' if rows.beir and not fields.chosen else ""
     notices: list[Any] = [["FIELDS", f"{why}{said}{beside}; --text-field NAME chooses"]]
-    read = "\0".join(sorted(fields.texts)).encode()
+    read = "\0".join(sorted(fields.texts)).encode("utf-8", "replace")
     earlier = {last: first for first, last in later.items()} if id_field else {}
     for row in rows.each():
         if not row.number % _OFTEN:
