@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from reatt_store.joined.library import JoinedLibrary
 
 TOKEN_CANDIDATES = 2048  # K' of section 2.4: nearest tokens per question token
-NAMED = 0.8  # weight of names in hybrid search
+NAMED = 1.0  # weight of names in hybrid search
 _DEEPER = 4  # times as many chunks are looked at where copies left ranks empty
 CANDIDATES = 100  # candidates that hybrid search takes from attention and from words
 
