@@ -185,16 +185,14 @@ def test_a_file_in_a_folder_that_cannot_be_read_is_not_gone(mode, powerless, hom
     assert ("more/tea.txt" in reatt("list").out) is (mode != 0o100)
 
 
-@pytest.mark.parametrize(
-    "named", ["{}/secret.txt", "{}/work/../secret.txt", "{}/work/elsewhere.txt", "/proc/self/environ"]
-)
+@pytest.mark.parametrize("named", ["secret.txt", "work/../secret.txt", "work/elsewhere.txt", "/proc/self/environ"])
 def test_only_a_file_that_this_user_ingested_is_read_again_by_a_repair(named, reatt, library, home):
     """Who made the store names a file of ours in a damaged row, to have it read into the store."""
     for file in ("secret.txt", "work/elsewhere.txt"):
         (home / file).write_text("My password for the bank is hunter2.\n")
     assert reatt("ingest", "elsewhere.txt", "--store", "another").code == 0  # read by this user, but not into this one
     with closing(sqlite3.connect(library / "reatt.db")) as database, database:
-        database.execute("UPDATE documents SET path = ?, title = 'damaged' WHERE id = 2", [named.format(home)])
+        database.execute("UPDATE documents SET path = ?, title = 'damaged' WHERE id = 2", [str(home / named)])
     told = json.loads(reatt("check", "--repair", "--json").out)
     assert [part["id"] for part in told["damaged"]] == ["D-2"]
     assert b"hunter2" not in (library / "reatt.db").read_bytes()
