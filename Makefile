@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types smoke bench intra-cost first eval-mini intra-pool answers learning teacher adapting papers gpu reatt-mini twin completions man transcripts kills crashes flips moves asks figures ocr coverage mutation-score mutate fuzz-stores fuzz-edges fuzz-models fuzz-parsers together large clean
+.PHONY: help setup demo test lint types smoke bench intra-cost first eval-mini intra-pool answers learning teacher adapting papers gpu reatt-mini twin completions man transcripts kills crashes flips moves asks figures ocr coverage mutation-score mutate fuzz-stores fuzz-edges fuzz-models fuzz-parsers together published large clean
 
 JOBS ?= 2
 COUNT ?= 20000
@@ -138,6 +138,9 @@ answers: $(VENV)/installed-dev ## what is shown as the answer to 900 questions o
 ocr: $(VENV)/installed-dev ## how well scanned pages are read, and questions on them answered, into ocr.md (needs the extra ocr)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[ocr]'
 	$(BIN)/python -m bench.ocr $(ARGS)
+
+published: $(VENV)/installed-dev ## search beside Stanford's PLAID over the same keys (ARGS="--plaid PYTHON"), into published.md
+	$(BIN)/python -m bench.published --data $(DATA) $(ARGS)
 
 large: $(VENV)/installed-dev ## large files: memory, seconds, Ctrl-C and kills, into large.md
 	$(BIN)/python -m bench.large $(ARGS)

@@ -72,7 +72,7 @@ def _ours(retriever: Retriever, library: Library, asked: Sequence[str]) -> dict[
         way: lambda question, way=way: retriever.search(question, TOP, "attention", way)  # type: ignore[misc]
         for way in ("exact", *APPROXIMATE)
     }
-    also = {"clusters": _training(library), "two-stage": _first_search(library, ways["two-stage"], asked[0])}
+    also = {"clusters": trained(library), "two-stage": _first_search(library, ways["two-stage"], asked[0])}
     for count in (TOP, DEEP):
         deep = {way: partial(retriever.search, k=count, retriever="attention", search=way) for way in ways}
         best = {question: deep["exact"](question) for question in asked}
@@ -93,7 +93,7 @@ def _ours(retriever: Retriever, library: Library, asked: Sequence[str]) -> dict[
     return engines
 
 
-def _training(library: Library) -> Also:
+def trained(library: Library) -> Also:
     """Let a writer make the clusters anew, and time it; a small store has none."""
     made = library.generation()
     if made is None or library.clusters(made.id) is None:
