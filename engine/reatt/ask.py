@@ -14,6 +14,7 @@ from reatt.answering.comparison_words import comparison, offered
 from reatt.answering.comparisons import Comparison
 from reatt.answering.kinds import Asked, asked
 from reatt.answering.quoting import Quote, Read, Shown, shown
+from reatt.answering.rows import weighed
 from reatt.compared import Compared, compare, find
 from reatt.documents.languages import foreign, known_to
 from reatt.model.backbone import Answer, Limits
@@ -144,7 +145,8 @@ def _read(reading: Reading, asks: Asked, hits: Sequence[Hit]) -> Reply:
     shares = enumerate(zip(hits, told.shares, strict=True))
     evidence = [replace(hit, share=share, read=number < told.read) for number, (hit, share) in shares]
     texts, documents = zip(*((hit.text, hit.chunk.document_id) for hit in evidence), strict=True)
-    given = shown(asks, Read(told, texts, documents), always=query.abstain == 0)
+    weighted = replace(told, stretches=weighed(query.question, told.stretches, texts, documents))
+    given = shown(asks, Read(weighted, texts, documents), always=query.abstain == 0)
     return _reply(reading, asks, given, told, evidence)
 
 

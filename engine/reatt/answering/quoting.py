@@ -145,7 +145,8 @@ def _several(read: Read, found: Sequence[Answering], *, told: bool = False) -> S
     """Show answers, the first of which is the best; of several, or if that is `told`, each in its sentence."""
     first = found[0].stretch
     sure = read.told.confidence
-    if len(found) > 1 or (first.source, first.span) != (read.told.source, read.told.span):
+    own = (read.told.source, read.told.span, read.told.log_probability)
+    if len(found) > 1 or (first.source, first.span, first.log_probability) != own:
         sure = _confidence(read.told, first.source, math.fsum(each.probability for each in found))
     quotes = [
         Quote(each.stretch.source, whole(read.texts[each.stretch.source], each.stretch.span), each.probability)
