@@ -25,13 +25,14 @@ TIERS = (
     ("documents", "weights"),
     ("search", "answering", "opened"),
     ("lessons",),
-    ("training",),
-    ("judging",),
+    ("training", "judging"),
     ("verbs",),
     ("api",),
     ("cluster",),
 )
 ALONE = ("progress", "places", "opened", "api")  # modules beside the rooms that are no verbs
+MOST = 8  # tiers
+LONGEST = 12  # modules of the engine in a chain of imports
 LARGEST = 20  # modules in one folder
 
 
@@ -123,6 +124,11 @@ def chain(graph: Graph) -> list[str]:
     return list(found)
 
 
+def engine_of(graph: Graph) -> Graph:
+    """Leave out all but the engine."""
+    return Graph({name: file for name, file in graph.files.items() if name.startswith("reatt.")})
+
+
 def folders(graph: Graph) -> Counter[Path]:
     """Count the modules of every folder."""
     return Counter(file.parent for file in graph.files.values())
@@ -137,7 +143,7 @@ def report(root: Path) -> str:
     rooms = Counter(filter(None, map(room, graph.files)))
     rows = [f"tier {number}      {', '.join(f'{name} ({rooms[name]})' for name in names if name in rooms)}"
             for number, names in enumerate(TIERS) if any(name in rooms for name in names)]  # fmt: skip
-    longest = chain(Graph({name: product.files[name] for name in engine}))
+    longest = chain(engine_of(graph))
     rows += [f"longest     {len(longest)} modules: {' -> '.join(name.partition('.')[2] for name in longest)}"]
     rows += [f"upward      {len(upward(graph))}{''.join(f'; {a} -> {b}' for a, b in upward(graph))}"]
     rows += [f"circles     {' -> '.join(circle(graph.every)) or 'none'}"]

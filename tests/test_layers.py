@@ -102,6 +102,11 @@ def test_a_room_imports_only_rooms_of_the_tiers_before_its_own():
     assert house.upward(GRAPH) == []
 
 
+def test_the_engine_has_few_tiers_and_no_long_chain_of_imports():
+    assert len(house.TIERS) <= house.MOST
+    assert len(house.chain(house.engine_of(GRAPH))) <= house.LONGEST
+
+
 def test_no_room_imports_a_verb():
     rooms = [name for name in GRAPH.files if house.room(name) not in (None, "verbs", "api", "cluster")]
     assert {name: GRAPH.every[name] & VERBS for name in rooms if GRAPH.every[name] & VERBS} == {}

@@ -17,9 +17,10 @@ from reatt.lessons.close_chunks import AttentionSearch, CorpusSearch, WordSearch
 from reatt.lessons.corpus import Corpus
 from reatt.lessons.examples import Example
 from reatt.model.reatt import ReAtt
+from reatt.progress import TrainingRow
 from reatt.training.freezing import FREEZES
 from reatt.training.objective import Objective
-from reatt.training.plans import Row, Steps
+from reatt.training.plans import Steps
 from reatt.training.trainer import Trainer, TrainingData, train
 
 CHUNK_TOKENS, QUESTION_TOKENS = 160, 48  # longer ones are cut
@@ -93,5 +94,5 @@ def _mine(
     return [with_gold(each, example, corpus) for each, example in zip(close, examples, strict=True)]
 
 
-def _nothing(row: Row, share: float) -> None:
+def _nothing(row: TrainingRow, share: float) -> None:
     """Log nothing: a checkpoint holds the rows."""

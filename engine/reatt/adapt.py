@@ -18,8 +18,8 @@ import torch
 
 from reatt.judging.comparison import Asked, Verdict, compare
 from reatt.judging.report import Named, Report, saved
+from reatt.progress import TrainingLog
 from reatt.training import checkpoints
-from reatt.training.plans import TrainingLog
 from reatt.weights import models
 from reatt.weights.folder import ModelFolder
 from reatt_store.library import Generation, Library, Writer

@@ -20,11 +20,11 @@ from reatt.lessons.evidence import KIND, evidence_examples
 from reatt.lessons.examples import Example, Split, hold_out
 from reatt.model.backbone import Limits
 from reatt.model.intra import Intra
-from reatt.progress import OnProgress, Progress
+from reatt.progress import OnProgress, Progress, TrainingLog, TrainingRow
 from reatt.search.index import AttentionIndex
 from reatt.search.retriever import TOKEN_CANDIDATES, Retriever
 from reatt.training.decoder import EvidenceMaterial, Learner, first_round, learn
-from reatt.training.plans import Budget, Plan, Row, Seconds, Steps, TrainingLog
+from reatt.training.plans import Budget, Plan, Seconds, Steps
 from reatt.training.warm_start import ANSWER_PLAN, AnswerLearner, Warmed
 from reatt.weights import models
 from reatt.weights.folder import ModelFolder
@@ -63,7 +63,7 @@ class DecoderCourse:
     files: EvidenceFiles
     options: DecoderOptions
     tell: OnProgress = lambda _: None
-    on_row: Callable[[Row, float], None] = lambda row, share: None
+    on_row: Callable[[TrainingRow, float], None] = lambda row, share: None
     stop: Callable[[], bool] = lambda: False
     began: float = field(default_factory=time.monotonic)
     mode: ClassVar[str] = KIND

@@ -33,11 +33,11 @@ from reatt.lessons.close_chunks import (
 from reatt.lessons.examples import Example
 from reatt.lessons.material import Material, Sources, gather
 from reatt.model.reatt import ReAtt
-from reatt.progress import OnProgress, Progress
+from reatt.progress import OnProgress, Progress, TrainingLog, TrainingRow
 from reatt.training import checkpoints, exams, feasible, resources
 from reatt.training.freezing import FREEZES
 from reatt.training.objective import Objective
-from reatt.training.plans import LEAD, Budget, Plan, Row, Seconds, Steps, TrainingLog
+from reatt.training.plans import LEAD, Budget, Plan, Seconds, Steps
 from reatt.training.ranks import ALONE, Ranks
 from reatt.training.spread import PROBES, keep_part, keep_spread
 from reatt.training.teachers import TEACHERS, Teacher
@@ -88,7 +88,7 @@ class EncoderCourse:
     material: Material
     options: EncoderOptions
     tell: OnProgress = lambda _: None
-    on_row: Callable[[Row, float], None] = lambda row, share: None
+    on_row: Callable[[TrainingRow, float], None] = lambda row, share: None
     stop: Callable[[], bool] = lambda: False
     began: float = field(default_factory=time.monotonic)
     ranks: Ranks = ALONE  # of several processes the first does everything except training alone

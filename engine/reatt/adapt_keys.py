@@ -23,11 +23,11 @@ from reatt.lessons.choices import Choice, Chooser
 from reatt.lessons.examples import Example
 from reatt.lessons.material import Material
 from reatt.model.reatt import ReAtt
-from reatt.progress import OnProgress, Progress
+from reatt.progress import OnProgress, Progress, TrainingLog, TrainingRow
 from reatt.search.index import AttentionIndex
 from reatt.search.retriever import TOKEN_CANDIDATES
 from reatt.training import feasible, resources
-from reatt.training.plans import Budget, Plan, Row, Seconds, Shorter, Steps, TrainingLog
+from reatt.training.plans import Budget, Plan, Seconds, Shorter, Steps
 from reatt.training.query_projection import EPOCHS, PLAN, QueryProjection, learn, projecting, started_with
 from reatt.training.ranks import ALONE, Ranks
 from reatt.weights import models
@@ -94,7 +94,7 @@ class KeysCourse:
     material: Material
     options: KeysOptions
     tell: OnProgress = lambda _: None
-    on_row: Callable[[Row, float], None] = lambda row, share: None
+    on_row: Callable[[TrainingRow, float], None] = lambda row, share: None
     stop: Callable[[], bool] = lambda: False
     began: float = field(default_factory=time.monotonic)
     ranks: Ranks = ALONE  # of several processes the first one does everything: there is little to do

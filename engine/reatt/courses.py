@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from reatt.adapt_decoder import DecoderCourse
     from reatt.adapt_encoder import EncoderCourse
     from reatt.adapt_keys import KeysCourse
-    from reatt.training.plans import Plan, Row
+    from reatt.progress import TrainingRow
+    from reatt.training.plans import Plan
     from reatt.training.ranks import Ranks
     from reatt.weights.folder import ModelFolder
     from reatt_store.library import Library
@@ -66,7 +67,7 @@ class Hooks:
     """Functions that are called during a run, and one that can stop it."""
 
     tell: OnProgress = lambda _: None
-    on_row: Callable[[Row, float], None] = lambda row, share: None
+    on_row: Callable[[TrainingRow, float], None] = lambda row, share: None
     stop: Callable[[], bool] = lambda: False  # whether to end the training and judge what was learnt
     began: float = field(default_factory=time.monotonic)
     ranks: Ranks | None = None  # of several processes; None: this one alone

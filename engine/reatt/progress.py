@@ -1,4 +1,4 @@
-"""The progress of a long run, which every long function reports to its caller."""
+"""The progress of a long run, which every long function reports to its caller, and the log of a training run."""
 
 from __future__ import annotations
 
@@ -68,3 +68,29 @@ class Pace:
     def _say(self, step: Progress) -> None:
         self._told = time.monotonic()
         self._tell(step)
+
+
+@dataclass(frozen=True)
+class TrainingRow:
+    """One step of a training run."""
+
+    step: int
+    seconds: float  # since the run began, without pauses
+    rate: float
+    tokens: int  # of the question-chunk pairs that were read
+    tokens_per_second: float
+    answer: float | None  # loss; None if only retrieval learns
+    cross_document: float | None  # loss; None while the teacher may not teach
+    agreement: float | None  # share of questions for which retrieval's best chunk is that of the teacher or evidence
+    teacher_hit: float | None  # at the last exam: how often the teacher prefers the gold chunk
+    cloze: float | None = None  # loss of the cloze questions; None without such questions
+
+
+@dataclass(frozen=True)
+class TrainingLog:
+    """The log of a training run."""
+
+    rows: tuple[TrainingRow, ...]
+    words_hit: float | None  # the hit rate of word search, which the teacher must beat
+    stopped: bool  # whether a person stopped it early
+    teacher: str | None = None  # the teacher's name, if one was used

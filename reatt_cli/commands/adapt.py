@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from reatt.adapt_keys import KeysCourse
     from reatt.courses import AdaptOptions
     from reatt.judging.report import Report
-    from reatt.progress import Progress
-    from reatt.training.plans import Row
+    from reatt.progress import Progress, TrainingRow
     from reatt_cli.schemas import adapt as schemas_adapt
 
 KEPT = 5  # the exit code where the old model stays
@@ -155,11 +154,11 @@ def _stoppable(session: Session, resumes: bool = True) -> AbstractContextManager
     return patient(session, waiting, f"stopped; the store is as it was.{on}")
 
 
-def _rows(show: Callable[[Progress], None]) -> Callable[[Row, float], None]:
+def _rows(show: Callable[[Progress], None]) -> Callable[[TrainingRow, float], None]:
     """Show a step of training as progress."""
     from reatt.progress import Progress
 
-    def tell(row: Row, share: float) -> None:
+    def tell(row: TrainingRow, share: float) -> None:
         teacher = "" if row.teacher_hit is None else f"  teacher {row.teacher_hit:.2f}"
         finding = row.cloze if row.cross_document is None else row.cross_document  # what teaches retrieval
         retrieval = "" if finding is None else f"  retrieval {finding:.3f}"

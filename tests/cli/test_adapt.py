@@ -18,9 +18,9 @@ from reatt.courses import AdaptOptions
 from reatt.judging.report import to_json
 from reatt.lessons.examples import Example
 from reatt.model.reatt import ReAtt
+from reatt.progress import TrainingLog, TrainingRow
 from reatt.search.retriever import Retriever
 from reatt.training import feasible, freezing
-from reatt.training.plans import Row, TrainingLog
 from reatt.weights import models
 from reatt.weights.write import FUSION
 from reatt_store.errors import UsageError
@@ -161,7 +161,7 @@ def test_where_no_passage_is_known_all_may_learn_and_a_warning_says_that_nothing
     known = Example(("a ", " b"), ("c",), "g", 1, "name")
     hidden = replace(known, chunk=None)
     assert (freezing.usual([known, known]), freezing.usual([known, hidden])) == ("reader", "none")
-    row = Row(1, 0.1, 1e-4, 10, 100.0, 2.0, None, None, None)
+    row = TrainingRow(1, 0.1, 1e-4, 10, 100.0, 2.0, None, None, None)
     assert feasible.untaught("none", TrainingLog((row,), None, False)) == [feasible.UNTAUGHT]
     for freeze, told in (
         ("none", replace(row, cross_document=0.1)),

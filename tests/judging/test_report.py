@@ -9,7 +9,7 @@ import pytest
 from reatt.judging import charts
 from reatt.judging.comparison import Asked, compare
 from reatt.judging.report import Named, Report, html, save, to_json
-from reatt.training.plans import Row, TrainingLog
+from reatt.progress import TrainingLog, TrainingRow
 from reatt_cli.schemas import published as schemas
 
 HOSTILE = [
@@ -59,7 +59,9 @@ def asked(number, rank, text="Is it?", answer="no"):
 
 def row(step, **changes):
     usual = {"rate": 5e-5, "tokens": 200, "tokens_per_second": 100.0, "answer": 3.0 - step / 10, "cross_document": None}
-    return Row(**{"step": step, "seconds": 2.0 * step, **usual, "agreement": 0.5, "teacher_hit": None, **changes})
+    return TrainingRow(
+        **{"step": step, "seconds": 2.0 * step, **usual, "agreement": 0.5, "teacher_hit": None, **changes}
+    )
 
 
 def report(text="Is it?", rows=None, **changes):

@@ -9,9 +9,10 @@ from reatt import ingest
 from reatt.lessons.corpus import Corpus
 from reatt.lessons.evidence import evidence_examples
 from reatt.model.backbone import ChunkText
+from reatt.progress import TrainingLog, TrainingRow
 from reatt.search.index import AttentionIndex
 from reatt.training.decoder import EvidenceMaterial, first_round, learn
-from reatt.training.plans import Row, Steps, TrainingLog
+from reatt.training.plans import Steps
 from reatt.training.warm_start import ANSWER_PLAN, AnswerLearner, Warmed, answer_loss, answered
 from reatt.weights import models
 from reatt.weights.write import write_intra
@@ -114,7 +115,7 @@ def test_questions_without_answers_are_not_learnt_from(material):
 
 def test_steps_go_on_behind_those_of_the_warm_start(intra):
     def log(*seconds, stopped=False):
-        rows = (Row(n, at, 0.1, 1, 1.0, None, None, None, None) for n, at in enumerate(seconds, 1))
+        rows = (TrainingRow(n, at, 0.1, 1, 1.0, None, None, None, None) for n, at in enumerate(seconds, 1))
         return TrainingLog(tuple(rows), None, stopped)
 
     whole = Warmed(intra, log(2.0, 4.0, stopped=True)).then(log(1.0))

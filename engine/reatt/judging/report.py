@@ -17,7 +17,7 @@ from reatt.judging import charts
 from reatt.judging.comparison import NAMES, Asked, Change, Verdict, moved
 from reatt.judging.page import page
 from reatt.model.tokens import MASK
-from reatt.training.plans import Row, TrainingLog
+from reatt.progress import TrainingLog, TrainingRow
 from reatt_store.connection import replace_text, translated
 from reatt_store.errors import ReattError
 from reatt_store.opening import private_folder
@@ -29,7 +29,7 @@ GAP = "\u2581\u2581\u2581"  # how a mask is shown
 
 # Controls, bidirectional overrides, and halves of surrogate pairs, which no file can hold.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_CURVES: tuple[tuple[str, Callable[[Row], float | None]], ...] = (
+_CURVES: tuple[tuple[str, Callable[[TrainingRow], float | None]], ...] = (
     ("Loss of the answer", attrgetter("answer")),
     ("Loss across documents", attrgetter("cross_document")),
     ("Teacher prefers the right chunk (teacher_hit@1)", attrgetter("teacher_hit")),

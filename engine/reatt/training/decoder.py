@@ -24,9 +24,10 @@ from reatt.lessons.examples import Example
 from reatt.model.backbone import ChunkText
 from reatt.model.intra import FEED, Intra
 from reatt.model.retrieval_tokens import RetrievalTokens
+from reatt.progress import TrainingLog, TrainingRow
 from reatt.search.index import AttentionIndex
 from reatt.search.score import maxsim
-from reatt.training.plans import SEEDS, Budget, Plan, Row, TrainingLog, rate
+from reatt.training.plans import SEEDS, Budget, Plan, rate
 
 STRANGERS = 256  # random chunks in a step
 CLIP = 1.0  # norm of the gradient
@@ -51,7 +52,7 @@ def evidence_loss(scores: Tensor, evidence: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Taken:
-    """The figures of a step, as in `Row`."""
+    """The figures of a step, as in `TrainingRow`."""
 
     answer: float | None = None
     cross_document: float | None = None
@@ -205,16 +206,16 @@ class Learner:
 
 
 def learn(
-    learner: Learns, plan: Plan, budget: Budget, on_row: Callable[[Row, float], None], stop: Callable[[], bool]
+    learner: Learns, plan: Plan, budget: Budget, on_row: Callable[[TrainingRow, float], None], stop: Callable[[], bool]
 ) -> TrainingLog:
     """Take steps until the budget is spent or a person stops the run."""
-    rows: list[Row] = []
+    rows: list[TrainingRow] = []
     started, stopped = time.monotonic(), False
     while (share := budget.share(len(rows), time.monotonic() - started)) < 1:
         read, now = learner.read, time.monotonic()
         taken = learner.step(len(rows), pace := rate(plan, share))
         tokens, end = learner.read - read, time.monotonic()
-        row = Row(
+        row = TrainingRow(
             len(rows) + 1, end - started, pace, tokens, tokens / (end - now), taken.answer, taken.cross_document,
             taken.agreement, teacher_hit=None,
         )  # fmt: skip

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from reatt.lessons.material import Material
 from reatt.model.reatt import ReAtt
+from reatt.progress import TrainingLog
 from reatt.training.freezing import FREEZES
-from reatt.training.plans import TrainingLog
 from reatt_store.errors import ModelMismatch, UsageError
 from reatt_store.library import Generation, Library
 

@@ -1,4 +1,4 @@
-"""The settings, the budget and the log of a training run: plain values, which need no torch."""
+"""The settings and the budget of a training run: plain values, which need no torch."""
 
 from __future__ import annotations
 
@@ -83,29 +83,3 @@ class Shorter:
     def share(self, steps: int, seconds: float) -> float:
         """Return the share of the budget that ends first."""
         return max(budget.share(steps, seconds) for budget in self.budgets)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One step in the log."""
-
-    step: int
-    seconds: float  # since the run began, without pauses
-    rate: float
-    tokens: int  # of the question-chunk pairs that were read
-    tokens_per_second: float
-    answer: float | None  # loss; None if only retrieval learns
-    cross_document: float | None  # loss; None while the teacher may not teach
-    agreement: float | None  # share of questions for which retrieval's best chunk is that of the teacher or evidence
-    teacher_hit: float | None  # at the last exam: how often the teacher prefers the gold chunk
-    cloze: float | None = None  # loss of the cloze questions; None without such questions
-
-
-@dataclass(frozen=True)
-class TrainingLog:
-    """The log of a run."""
-
-    rows: tuple[Row, ...]
-    words_hit: float | None  # the hit rate of word search, which the teacher must beat
-    stopped: bool  # whether a person stopped it early
-    teacher: str | None = None  # the teacher's name, if one was used

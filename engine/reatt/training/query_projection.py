@@ -22,10 +22,11 @@ from torch.nn.utils.rnn import pad_sequence
 from reatt.lessons.choices import Choice
 from reatt.model.reatt import ReAtt
 from reatt.model.stacks.halves import formed, learn_apart, projection
+from reatt.progress import TrainingLog, TrainingRow
 from reatt.search.score import maxsim
 from reatt.training import checkpoints
 from reatt.training.decoder import drawn
-from reatt.training.plans import Budget, Plan, Row, TrainingLog, rate
+from reatt.training.plans import Budget, Plan, rate
 from reatt.training.spread import PROBES, SHARE
 from reatt.training.trainer import SAVE_EVERY, is_row
 
@@ -44,7 +45,7 @@ class QueryProjection:
         self._start = projection(model.t5, model.head, "q").detach().float().clone()
         self._unit = float(self._start.square().mean().sqrt())  # steps are relative to it
         self.weight = self._start.clone().requires_grad_()  # (d, D)
-        self.rows: list[Row] = []
+        self.rows: list[TrainingRow] = []
         self._model, self._choices, self._keys, self._plan, self._identity = model, choices, keys, plan, identity
         self._moments = torch.zeros(2, *self.weight.shape, device=model.device)  # Adam's: mean, mean square
         self._spread = self.spread(self._start)
@@ -54,7 +55,7 @@ class QueryProjection:
         """The seconds that all steps took so far, also those before an interruption."""
         return self.rows[-1].seconds if self.rows else 0.0
 
-    def step(self, pace: float, began: float) -> Row:
+    def step(self, pace: float, began: float) -> TrainingRow:
         """Take one step with a learning rate, and add it to the log of a run that began at `began`."""
         started, number = time.monotonic(), len(self.rows)
         loss, right, tokens = self.gradient(drawn(len(self._choices), self._plan, number))
@@ -62,7 +63,7 @@ class QueryProjection:
         self.move(pace, number + 1)
         now = time.monotonic()
         speed = tokens / max(now - started, 1e-9)
-        row = Row(number + 1, now - began, pace, tokens, speed, None, None, right, teacher_hit=None, cloze=loss)
+        row = TrainingRow(number + 1, now - began, pace, tokens, speed, None, None, right, teacher_hit=None, cloze=loss)
         self.rows.append(row)
         return row
 
@@ -132,7 +133,7 @@ class QueryProjection:
         with torch.no_grad():
             self.weight.copy_(found.tensors["weight"])
             self._moments.copy_(found.tensors["moments"])
-        self.rows = [Row(**row) for row in rows]
+        self.rows = [TrainingRow(**row) for row in rows]
         return True
 
 
@@ -152,7 +153,7 @@ def learn(
     plan: Plan,
     budget: Budget,
     folder: Path,
-    on_row: Callable[[Row, float], None],
+    on_row: Callable[[TrainingRow, float], None],
     stop: Callable[[], bool],
     save_every: float = SAVE_EVERY,
 ) -> TrainingLog:

@@ -21,12 +21,13 @@ from reatt.lessons.cloze import by_chunk
 from reatt.lessons.examples import Example
 from reatt.model.processor import multiplies_bfloat16
 from reatt.model.reatt import ReAtt
+from reatt.progress import TrainingLog, TrainingRow
 from reatt.training import checkpoints
 from reatt.training.exams import Exam
 from reatt.training.freezing import Freeze
 from reatt.training.grad_cache import accumulate
 from reatt.training.objective import HeadSelector, Learned, Objective
-from reatt.training.plans import PRESETS, SEEDS, Budget, Plan, Row, Seconds, Steps, TrainingLog, rate
+from reatt.training.plans import PRESETS, SEEDS, Budget, Plan, Seconds, Steps, rate
 from reatt.training.pools import ChunkStates
 from reatt.training.ranks import ALONE, Ranks
 from reatt.training.teachers import Teacher
@@ -80,7 +81,7 @@ class Trainer:
         self.micro = plan.micro
         self.done, self.spent, self.round = 0, 0.0, -1
         self.teaching = plan.lead is None
-        self.rows: list[Row] = []
+        self.rows: list[TrainingRow] = []
         self.close: list[list[int]] = []  # of each example, in this round
 
     def current(self) -> ReAtt:
@@ -109,7 +110,7 @@ class Trainer:
         """Let the teacher teach from now on, if it has passed its exam."""
         self.teaching |= self.plan.lead is not None and exam.passed(hit, self.plan.lead)
 
-    def record(self, row: Row, seconds: float) -> Row:
+    def record(self, row: TrainingRow, seconds: float) -> TrainingRow:
         """Add a step to the log, which took place `seconds` after the run began."""
         self.spent = seconds
         self.rows.append(replace(row, seconds=seconds))
@@ -197,7 +198,7 @@ class Trainer:
         self.close = [[chunk for chunk in row if chunk >= 0] for row in close.tolist()]
         self.done, self.spent, self.round = (found.state[name] for name in ("done", "spent", "round"))
         self.micro, self.teaching = found.state["micro"], found.state["teaching"]
-        self.rows = [Row(**row) for row in found.state["rows"]]
+        self.rows = [TrainingRow(**row) for row in found.state["rows"]]
         return True
 
     def _named(self) -> dict[str, torch.nn.Parameter]:
@@ -248,7 +249,7 @@ def train(
     data: TrainingData,
     budget: Budget,
     folder: Path,
-    on_row: Callable[[Row, float], None],
+    on_row: Callable[[TrainingRow, float], None],
     stop: Callable[[], bool],
     save_every: float = SAVE_EVERY,
 ) -> TrainingLog:
@@ -278,7 +279,7 @@ def _share(trainer: Trainer, budget: Budget, stop: Callable[[], bool]) -> float:
     return trainer.ranks.same(math.inf if stop() else budget.share(trainer.done, trainer.spent))
 
 
-def _next(trainer: Trainer, data: TrainingData, lessons: Lessons, rate: float) -> Row:
+def _next(trainer: Trainer, data: TrainingData, lessons: Lessons, rate: float) -> TrainingRow:
     """Examine the teacher if it is time to, then take a step."""
     hit = trainer.rows[-1].teacher_hit if trainer.rows else None
     teacher = data.teacher or trainer.objective.teacher
@@ -292,7 +293,7 @@ def _next(trainer: Trainer, data: TrainingData, lessons: Lessons, rate: float) -
     cross_document = learned.cross_document if trainer.teaching and trainer.objective.cross_document else None
     cloze = learned.cloze if batch.cloze and trainer.objective.cloze else None
     answer = learned.answer if trainer.objective.answers else None
-    return Row(trainer.done, 0.0, rate, tokens, speed, answer, cross_document, learned.agreement, hit, cloze)
+    return TrainingRow(trainer.done, 0.0, rate, tokens, speed, answer, cross_document, learned.agreement, hit, cloze)
 
 
 def _due(trainer: Trainer) -> bool:
@@ -315,7 +316,7 @@ def _tokens(batch: TrainingBatch, reads: bool) -> int:
 def is_row(found: object) -> bool:
     """Return whether a value read from a checkpoint is a row of the log."""
     plain = (int, float, type(None))
-    names = {each.name for each in fields(Row)}
+    names = {each.name for each in fields(TrainingRow)}
     return isinstance(found, dict) and found.keys() == names and all(type(value) in plain for value in found.values())
 
 

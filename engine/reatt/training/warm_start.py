@@ -24,8 +24,9 @@ from reatt.model.asker import Asker
 from reatt.model.backbone import ChunkText
 from reatt.model.intra import Intra
 from reatt.model.t5 import Cache
+from reatt.progress import TrainingLog
 from reatt.training.decoder import CLIP, EvidenceMaterial, Taken, drawn
-from reatt.training.plans import Plan, TrainingLog
+from reatt.training.plans import Plan
 from reatt_store.errors import QueriesFormat
 
 ANSWER_PLAN = Plan(batch=16, rate=3e-4, rounds=1, learn_head=False, half=False, recompute=False)
