@@ -6,7 +6,6 @@ import io
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from reatt_cli.schemas import published as schemas
 
     Printed = Callable[[schemas.Search | schemas.Ask], Lean]
-    Show = Callable[[Found], bool]
 
 PARTLY, NO_ANSWER = 3, 4
 
@@ -148,24 +146,16 @@ def ask(
     no_context: NoContext = False,
 ) -> int:
     """Answer a question from the documents, and show the passages."""
-    how_to_look = (top, retriever, how, selection(only, without, kind, after, before), rounds, rerank_only)
-    query = Query(question or "", *how_to_look, _threshold(abstain), free, beams, max_tokens, answer)
-    shown = _printed(session, explain, fields, compact), keep, report
-    many, talk = question in (None, "-"), _Talk(session, question is None and not no_context)
-    show = partial(_show, session, *shown, many and not sys.stdin.isatty())
-    asked = _queries(session, query, many, jsonl, report, cold)
-    with session.asking(cluster):
-        said = [_answered(session, talk, each, cold, show) for each in asked]
-    return PARTLY if any(partly for _, partly in said) else 0 if many or ok_empty else NO_ANSWER * said[0][0]
-
-
-def _answered(session: Session, talk: _Talk, query: Query, cold: bool, show: Show) -> tuple[bool, bool]:
-    """Answer and print; return whether the model abstained, and whether a shard of a cluster was missing."""
     from reatt_cli.replies import lookup
 
-    whole = talk.whole(query)
-    found = talk.heard(whole, lookup.found(session, "ask", whole, cold=cold))
-    return show(found), bool(found.result.partial)
+    how_to_look = (top, retriever, how, selection(only, without, kind, after, before), rounds, rerank_only)
+    query = Query(question or "", *how_to_look, _threshold(abstain), free, beams, max_tokens, answer)
+    many, talk, codes = question in (None, "-"), _Talk(session, question is None and not no_context), list[int]()
+    shown = _printed(session, explain, fields, compact), keep, report, many and not sys.stdin.isatty()
+    with session.asking(cluster):
+        for each in _queries(session, talk, query, many, jsonl, report, cold):
+            codes.append(_show(session, *shown, talk.heard(each, lookup.found(session, "ask", each, cold=cold))))
+    return PARTLY if PARTLY in codes else 0 if many or ok_empty else codes[0]
 
 
 class _Talk:
@@ -196,9 +186,9 @@ class _Talk:
 
 
 def _queries(
-    session: Session, query: Query, many: bool, jsonl: bool, report: str | None, cold: bool
+    session: Session, talk: _Talk, query: Query, many: bool, jsonl: bool, report: str | None, cold: bool
 ) -> Iterator[Query]:
-    """Yield the question of the command line, or several, which are answered with one loaded model."""
+    """Yield the question of the command line, or each of a talk, which are answered with one loaded model."""
     from reatt_cli.replies import lookup
     from reatt_store.errors import UsageError
 
@@ -218,11 +208,11 @@ def _queries(
         session.store.retriever()
     for line in texts:
         if text := as_text(line).strip():
-            yield replace(query, question=text)
+            yield talk.whole(replace(query, question=text))
 
 
-def _show(session: Session, printed: Printed, keep: int, report: str | None, echo: bool, found: Found) -> bool:
-    """Print and keep a reply; return whether the model abstained."""
+def _show(session: Session, printed: Printed, keep: int, report: str | None, echo: bool, found: Found) -> int:
+    """Print and keep a reply; return its exit code."""
     from reatt_cli.replies import answers
     from reatt_cli.replies import kept as kept_answers
 
@@ -236,7 +226,7 @@ def _show(session: Session, printed: Printed, keep: int, report: str | None, ech
         session.out.note(found.note)
     if report is not None:
         _write_report(reply, session.target(report))
-    return reply.abstained
+    return PARTLY if reply.partial else NO_ANSWER if reply.abstained else 0
 
 
 def _printed(session: Session, explain: bool, fields: str | None, compact: bool) -> Printed:
