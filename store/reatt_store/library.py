@@ -18,7 +18,7 @@ from reatt_store.clusters.lists import Clusters
 from reatt_store.connection import open_reader, open_writer
 from reatt_store.errors import NoSuchId, UsageError
 from reatt_store.lexical import search as words
-from reatt_store.lexical.stored import StoredWords
+from reatt_store.lexical.stored import ENDS, StoredWords
 from reatt_store.records import (
     CheckReport,
     Chunk,
@@ -142,8 +142,7 @@ class Library:
 
     def ends(self) -> list[str]:
         """Return the first and the last path of all documents; none where there are no documents."""
-        sql = "SELECT (SELECT min(path) FROM documents), (SELECT max(path) FROM documents)"
-        return [path for path in sound("documents", "TT", self._connection.rows(sql)[0]) if path]
+        return [path for path in sound("documents", "TT", self._connection.rows(ENDS)[0]) if path]
 
     @property
     def libraries(self) -> list[Library]:

@@ -37,6 +37,7 @@ def writing(folder: Path, keep: Path | None = None) -> Iterator[Writer]:
             sweep(connection, folder, keep)
             writer = Writer(folder, connection)
             yield writer
+            writer.keep_words()
             if made := generations.current(connection):
                 writer.keep_clusters(made.id)
         finally:
@@ -86,8 +87,9 @@ class Writer:
         draft = segment if segment is not None and segment.digests else None
         put = nullcontext() if draft is None else sealing.sealed(self._connection, self._folder, draft, generation)
         with put as file, self._connection.transaction():
-            for document, chunks in newest.values():
-                self._replace(document, chunks, on_rows)
+            stored = [self._replace(document, chunks, on_rows) for document, chunks in newest.values()]
+            for id in stored:  # in one go: after any other statement FTS5 would begin a new part of the index
+                words.put(self._connection, id, on_rows)
             if draft is not None and file is not None:
                 sealing.insert(self._connection, file, draft, generation)
                 self._bury(draft.digests)  # of a document that is not complete yet
@@ -212,6 +214,17 @@ class Writer:
         sweep(self._connection, self._folder)
         return freed
 
+    def keep_words(self) -> None:
+        """Put the parts of the word index together if much of it lies in small ones.
+
+        A search looks for every word in every part. It is right all the same, so no change fails because of this.
+        """
+        with suppress(StoreDamaged, DiskFull, ReadOnly):
+            merging = words.scattered(self._connection)
+            while merging:
+                with self._connection.transaction():
+                    merging = words.merge(self._connection)
+
     def keep_clusters(self, generation: int) -> None:
         """Bring the clusters of a generation up to date if too many chunks are not covered.
 
@@ -247,14 +260,15 @@ class Writer:
     def _put_in_force(self, generation: int, name: str, sha256: str) -> None:
         generations.put_in_force(self._connection, generation, name, sha256, _now())
 
-    def _replace(self, document: Document, chunks: Sequence[Chunk], on_rows: Callable[[], None] = _silent) -> None:
+    def _replace(self, document: Document, chunks: Sequence[Chunk], on_rows: Callable[[], None]) -> int:
+        """Store a document and its chunks, but for the word index; return its id."""
         identity = [document.path, document.external_id]
         known = self._connection.value("SELECT id FROM documents WHERE path = ? AND external_id IS ?", identity)
         # A changed document keeps its id, because people may have written it down.
         row = [known, *identity, document.title, document.kind, document.digest, document.size, document.pages]
         buried = self._clear(known) if known is not None else []
         sql = "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        id = self._connection.execute(sql, [*row, len(chunks), seal(document, chunks), _now()]).lastrowid
+        id = self._connection.execute(sql, [*row, len(chunks), seal(document, chunks), _now()]).lastrowid or 0
         self._connection.executemany(
             "INSERT INTO chunks VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -266,12 +280,12 @@ class Writer:
         self._connection.execute("DELETE FROM scans WHERE document_id = ?", [id])
         if any(document.scan):
             self._connection.execute("INSERT INTO scans VALUES (?, ?, ?)", [id, *document.scan])
-        words.put(self._connection, id or 0, on_rows)
         alive = ([chunk.digest] for chunk in _announced(chunks, on_rows))
         self._connection.executemany("DELETE FROM dead WHERE digest = ?", alive)
         self._remove_from_use(buried)
         if document.external_id is None:
             self._connection.execute("DELETE FROM problems WHERE path = ?", [document.path])
+        return id
 
     def _clear(self, document_id: int) -> list[bytes]:
         """Remove a document's chunks and return their digests."""

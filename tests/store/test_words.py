@@ -1,6 +1,7 @@
 """Laws of the search by words."""
 
-from contextlib import contextmanager
+import sqlite3
+from contextlib import closing, contextmanager
 
 import pytest
 from hypothesis import given, settings
@@ -125,3 +126,41 @@ def test_a_pasted_book_is_cut(library):
     question = " ".join(f"w{number}" for number in range(50_000))
     assert len(terms(question)) == TERM_LIMIT
     assert found(library, f"cat {question}") == found(library, "cat")
+
+
+def document(number: int) -> tuple[Document, list[Chunk]]:
+    text = f"the gate of yard {number} opens at {number % 7}"
+    return Document(f"/{number}.md", None, "", "text", "", 1, 0), [Chunk(0, 0, len(text), 1, None, "x", text)]
+
+
+def parts_of_index(library: Library) -> int:
+    with closing(sqlite3.connect(library.folder / "reatt.db")) as reader:
+        return int(reader.execute("SELECT count(DISTINCT segid) FROM words_idx").fetchone()[0])
+
+
+def test_documents_that_are_published_together_make_one_part_of_the_word_index(tmp_path):
+    with Library.create(tmp_path) as library, library.writing() as writer:
+        writer.publish([document(number) for number in range(50)], None, 0)
+        assert parts_of_index(library) == 1
+
+
+def test_a_writer_puts_the_parts_of_the_word_index_together_and_the_same_is_found(tmp_path):
+    with Library.create(tmp_path) as library:
+        with library.writing() as writer:
+            for number in range(30):
+                writer.publish([document(number)], None, 0)
+            before = [library.words(question, 40) for question in ("gate", "yard 5", "opens at 3")]
+            assert parts_of_index(library) > 1
+        assert parts_of_index(library) == 1
+        assert [library.words(question, 40) for question in ("gate", "yard 5", "opens at 3")] == before
+        assert library.check().ok
+
+
+def test_a_few_new_documents_leave_a_large_word_index_as_it_is(tmp_path):
+    with Library.create(tmp_path) as library:
+        with library.writing() as writer:
+            writer.publish([document(number) for number in range(3000)], None, 0)
+        with library.writing() as writer:
+            writer.publish([document(5000)], None, 0)
+        assert parts_of_index(library) == 2
+        assert library.words("yard 5000", 1)

@@ -93,6 +93,10 @@ class _Words:
         every = joint.summed(list(self._fleet.every("count_words", parts, weights).values()))
         return joint.merged(self._fleet.every("best_words", parts, weights, every, limit, among), limit)
 
+    def stands(self, columns: str, term: str) -> bool:
+        """Return whether a term stands anywhere in some columns."""
+        return any(self._fleet.every("word_stands", columns, term).values())
+
     def owners(self, chunks: Sequence[int]) -> list[tuple[int, int]]:
         """Return (chunk id, document id) of chunks."""
         found = self._fleet.some("owners", {number: (own,) for number, own in by_shard(chunks).items()})

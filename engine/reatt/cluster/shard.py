@@ -117,6 +117,10 @@ class Shard:
 
     # Words: first all shards count, then each scores its own by the sums.
 
+    def word_stands(self, columns: str, term: str) -> bool:
+        """Return whether a term stands anywhere in some columns."""
+        return self.store.library.index().stands(columns, term)
+
     def count_words(self, parts: Sequence[Part], weights: Sequence[float]) -> Frequencies:
         """Count where the store has some terms."""
         from reatt_store.lexical import joint

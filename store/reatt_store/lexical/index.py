@@ -20,6 +20,8 @@ WORDS = """CREATE VIRTUAL TABLE words USING fts5 (
 FOLDERS = 4  # nearest folders whose names are words of a document
 
 OLD = 2  # the last format whose word index has titles and texts alone, as they are
+_LARGEST = 0.9  # of the index: if its largest part is less, the parts are put together
+_MERGED = 100  # pages, of 4 KiB, that are written in one go: so little is free in the file afterwards
 _PAGE = 500
 _ROW = """SELECT chunks.id, documents.path, documents.title, author, dated, chunks.title, text
           FROM documents JOIN chunks ON chunks.document_id = documents.id
@@ -47,6 +49,19 @@ def fill(connection: Connection) -> None:
     """Enter every chunk into an empty index."""
     for rows in _pages(connection):
         _insert(connection, rows)
+
+
+def scattered(connection: Connection) -> bool:
+    """Return whether much of the index lies outside its largest part; to put it together then costs little in all."""
+    parts: list[int] = [pages for (pages,) in connection.execute("SELECT count(*) FROM words_idx GROUP BY segid")]
+    return max(parts, default=0) < _LARGEST * sum(parts)
+
+
+def merge(connection: Connection) -> bool:
+    """Put some parts of the index together, inside the caller's transaction; return whether more are left."""
+    before = connection.total_changes
+    connection.execute("INSERT INTO words (words, rank) VALUES ('merge', ?)", [-_MERGED])
+    return connection.total_changes - before > 1  # FTS5 counts one change if there was nothing to do
 
 
 def differing(connection: Connection) -> bool:

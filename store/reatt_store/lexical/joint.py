@@ -90,6 +90,10 @@ class JointWords:
         stores = zip(self._stores, counts, strict=True)
         return merged({number: best_in(*each, every, limit, among) for number, each in enumerate(stores)}, limit)
 
+    def stands(self, columns: str, term: str) -> bool:
+        """Return whether a term stands anywhere in some columns."""
+        return any(store.stands(columns, term) for store in self._stores)
+
     def owners(self, chunks: Sequence[int]) -> list[tuple[int, int]]:
         """Return (chunk id, document id) of chunks."""
         found = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 from reatt_store.lexical.index import spelt_out
@@ -31,6 +32,9 @@ class Index(Protocol):
         self, parts: Sequence[Part], weights: Sequence[float], limit: int, among: Selection
     ) -> list[tuple[int, float]]:
         """Return (chunk id, BM25) of the best chunks that have any of the terms, best first; ties go to the older."""
+
+    def stands(self, columns: str, term: str) -> bool:
+        """Return whether a term stands anywhere in some columns."""
 
     def owners(self, chunks: Sequence[int]) -> list[tuple[int, int]]:
         """Return (chunk id, document id) of chunks."""
@@ -73,20 +77,19 @@ def _with_forms(index: Index, asked: Sequence[str]) -> list[str]:
     found: list[str] = []
     for term in asked:
         forms = other_forms(term)
-        found += forms if forms and not index.best([(_WORDS, [term])], WEIGHTS, 1, EVERYTHING) else [term]
+        found += forms if forms and not index.stands(_WORDS, term) else [term]
     return list(dict.fromkeys(found))
 
 
 def _telling(index: Index, asked: Sequence[str]) -> list[str]:
     """Leave out the words of a folder that all documents lie in, which would find every document."""
-    shared = _shared(index)
+    first, last = index.ends()
+    shared = _shared(first, last) if isinstance(first, str) and isinstance(last, str) else ()
     return [term for term in asked if term not in shared]
 
 
-def _shared(index: Index) -> frozenset[str]:
-    """Return the words of the folder that all documents lie in."""
-    first, last = index.ends()
-    if not isinstance(first, str) or not isinstance(last, str):
-        return frozenset()
+@lru_cache(64)
+def _shared(first: str, last: str) -> frozenset[str]:
+    """Return the words of the folder that all documents lie in, by the first and the last of their paths."""
     folder = os.path.commonpath([os.path.dirname(first), os.path.dirname(last)]) if first[:1] == last[:1] == "/" else ""
     return frozenset(terms(spelt_out(folder)))

@@ -13,6 +13,9 @@ from reatt_store.lexical.search import Part
 from reatt_store.lexical.terms import single
 from reatt_store.selection import Selection
 
+# Each by itself is one look into the index of paths; both in one SELECT would read all of it.
+ENDS = "SELECT (SELECT min(path) FROM documents), (SELECT max(path) FROM documents)"
+
 
 class StoredWords:
     """The words of one store; FTS5 scores them."""
@@ -43,6 +46,10 @@ class StoredWords:
             raise damaged()
         return found
 
+    def stands(self, columns: str, term: str) -> bool:
+        """Return whether a term stands anywhere in some columns."""
+        return bool(self.connection.rows("SELECT 1 FROM words WHERE words MATCH ? LIMIT 1", [phrase(columns, term)]))
+
     def owners(self, chunks: Sequence[int]) -> list[tuple[int, int]]:
         """Return (chunk id, document id) of chunks."""
         marks = ", ".join("?" * len(chunks))
@@ -50,7 +57,7 @@ class StoredWords:
 
     def ends(self) -> tuple[Any, Any]:
         """Return the first and the last path of all documents."""
-        [(first, last)] = self.connection.rows("SELECT min(path), max(path) FROM documents")
+        [(first, last)] = self.connection.rows(ENDS)
         return first, last
 
     @staticmethod
