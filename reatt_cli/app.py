@@ -10,6 +10,7 @@ import signal
 import sys
 import traceback
 from contextlib import suppress
+from copy import copy
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -99,7 +100,7 @@ def run(arguments: list[str]) -> int:
         if arguments[:1] == ["values"]:  # called by a shell at every TAB, so without Typer and pydantic
             completion.values(*arguments[1:])
             return 0
-        command = typer.main.get_command(app)
+        command = typer.main.get_command(_called(arguments))
         arguments = questions.marked(arguments, getattr(command, "commands", {}))
         usual = {} if UNSET.intersection(arguments) else config.defaults(arguments)
         code = command.main(args=arguments or ["--help"], prog_name="reatt", standalone_mode=False, default_map=usual)
@@ -112,6 +113,16 @@ def run(arguments: list[str]) -> int:
         return 128 + signal.SIGINT
     except Exception as error:
         return _report(error, settings)
+
+
+def _called(arguments: list[str]) -> typer.Typer:
+    """Return the program with no command but the one that is called: to make them all takes longer than most run."""
+    chosen = [each for each in app.registered_commands if arguments[:1] == [each.name]]
+    if not chosen:
+        return app
+    program = copy(app)
+    program.registered_commands, program.registered_groups = chosen, []
+    return program
 
 
 def _end_quietly() -> None:

@@ -10,6 +10,7 @@ import inspect
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -33,7 +34,7 @@ def command(
     """
 
     def register(body: Body) -> Body:
-        shared = _parameters(_common) + (_parameters(_about_model) if model else [])
+        shared = _shared(model)
         names = [parameter.name for parameter in shared]
         own = _parameters(body)[1:]
 
@@ -109,6 +110,12 @@ def _about_model(
         ),
     ] = "auto",
 ) -> None: ...
+
+
+@cache
+def _shared(model: bool) -> list[inspect.Parameter]:
+    """Read the options that all commands have, and those of one that uses a model."""
+    return _parameters(_common) + (_parameters(_about_model) if model else [])
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:

@@ -14,6 +14,7 @@ from reatt import ask as verb
 from reatt.courses import AdaptOptions, Hooks
 from reatt.ingest import IngestOptions
 from reatt.places import store_folder
+from reatt.search.hits import FOREIGN
 from reatt.search.retriever import Retriever
 from reatt_store.errors import BadQuestion, ModelMismatch, NoStore, NoSuchPath, TooFewSpans, UsageError
 from reatt_store.library import Library
@@ -113,9 +114,9 @@ def test_a_question_in_a_language_that_the_model_has_not_learnt_is_searched_by_w
     reply = store.ask(question)
     assert [warning.id for warning in reply.warnings] == ["LANGUAGE"]
     assert timeless(replace(reply, warnings=[])) == timeless(
-        verb.ask(retriever, reatt.Query(question, retriever="words", abstain=verb.FOREIGN))
+        verb.ask(retriever, reatt.Query(question, retriever="words", abstain=FOREIGN))
     )
-    assert reply.answer is None or reply.confidence >= verb.FOREIGN
+    assert reply.answer is None or reply.confidence >= FOREIGN
     anything = reatt.Query(question, retriever="words", abstain=0.0)
     assert timeless(replace(store.ask(replace(anything, retriever="hybrid")), warnings=[])) == timeless(
         verb.ask(retriever, anything)

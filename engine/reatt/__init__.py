@@ -10,7 +10,7 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from reatt.api import Store, open
-    from reatt.ask import Hits, Reply
+    from reatt.ask import Reply
     from reatt.courses import AdaptOptions
     from reatt.evaluate import Evaluation
     from reatt.ingest import IngestOptions, IngestReport
@@ -40,7 +40,7 @@ _WHERE = {
     "AdaptOptions": "reatt.courses",
     "Evaluation": "reatt.evaluate",
     "Hit": "reatt.search.retriever",
-    "Hits": "reatt.ask",
+    "Hits": "reatt.search.hits",
     "IngestOptions": "reatt.ingest",
     "IngestReport": "reatt.ingest",
     "Progress": "reatt.progress",

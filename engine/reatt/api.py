@@ -21,12 +21,13 @@ from reatt.search.query import TOP, Query
 
 if TYPE_CHECKING:
     from reatt.adapt import Course
-    from reatt.ask import Hits, Reply
+    from reatt.ask import Reply
     from reatt.courses import AdaptOptions, Hooks
     from reatt.evaluate import Evaluation
     from reatt.ingest import IngestOptions, IngestReport
     from reatt.judging.report import Report
     from reatt.model.backbone import Backbone, Encoder, Queries
+    from reatt.search.hits import Hits
     from reatt.search.retriever import Retriever
     from reatt.weights.folder import ModelFolder
     from reatt_store.errors import Notice
@@ -131,16 +132,16 @@ class Store(Opened):
         """
         query = question if isinstance(question, Query) else Query(question, k, retriever)
         _ = self.view  # before torch is loaded, so that a missing store is reported at once
-        from reatt import ask as verb
+        from reatt.search import hits
 
         for last in (*TRIES * [False], True):
             with self._attempt(last) as attempt:
                 known, warnings = self._prepared(query)
-                hits = verb.search(self.retriever(known.retriever != "words"), known)
-                attempt.generation = hits.generation
+                found = hits.search(self.retriever(known.retriever != "words"), known)
+                attempt.generation = found.generation
             if attempt.counts:
                 break
-        return replace(hits, warnings=[*warnings, *hits.warnings])
+        return replace(found, warnings=[*warnings, *found.warnings])
 
     def queries(self, question: str) -> Queries:
         """Return the vectors (m, d) and weights (m,) that a question is first searched with, for another engine."""
@@ -227,7 +228,7 @@ class Store(Opened):
 
     def _prepared(self, query: Query) -> tuple[Query, list[str]]:
         """Return a question as the model can ask it, and what is worth knowing about that."""
-        from reatt.ask import in_known_language
+        from reatt.search.hits import in_known_language
 
         known, warnings = in_known_language(query, self.model)
         return known, [*warnings, *self.of_several_models()]

@@ -1,11 +1,9 @@
-"""Turn a question into hits or a reply: retrieve, read the best chunks jointly, and answer, or abstain."""
+"""Turn a question into a reply: retrieve, read the best chunks jointly, and answer, or abstain."""
 
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from reatt.answering import kinds
@@ -16,37 +14,14 @@ from reatt.answering.kinds import Asked, asked
 from reatt.answering.quoting import Quote, Read, Shown, shown
 from reatt.answering.rows import weighed
 from reatt.compared import Compared, compare, find
-from reatt.documents.languages import foreign, known_to
 from reatt.model.backbone import Answer, Limits
+from reatt.search.hits import explain, timed, unread
 from reatt.search.query import Query
 from reatt.search.retriever import Hit, Retriever
-from reatt.weights.folder import ModelFolder
 from reatt_store.errors import Notice, UsageError
 from reatt_store.library import Generation
 
 _CHOSEN = {"span": kinds.SPAN, "sentence": kinds.SENTENCE}
-FOREIGN = 0.9  # confidence that an answer in a language needs that the model does not know
-SHOWN_END = 30  # characters, of what was read of a question that was cut
-
-
-@dataclass(frozen=True)
-class Hits:
-    """What a search has found, best first; it can be read like a list."""
-
-    question: str
-    found: list[Hit]
-    generation: Generation | None  # whose vectors were searched; None for a search by words
-    timing_ms: dict[str, float]
-    warnings: list[str] = field(default_factory=list)
-
-    def __iter__(self) -> Iterator[Hit]:
-        return iter(self.found)
-
-    def __len__(self) -> int:
-        return len(self.found)
-
-    def __getitem__(self, rank: int) -> Hit:
-        return self.found[rank]
 
 
 @dataclass(frozen=True)
@@ -91,30 +66,6 @@ class Reply:
     withheld: str | None = None  # why there is no answer, if not because the model is unsure
 
 
-def in_known_language(query: Query, model: ModelFolder) -> tuple[Query, list[str]]:
-    """Search by words alone if the model does not know the language of the question, and say so.
-
-    Its confidence was fitted on languages that it knows: an answer has to be surer then, unless a threshold is given.
-    """
-    language = foreign(query.question, known_to(model.settings)) if query.retriever == "hybrid" else None
-    if language is None:
-        return query, []
-    told = f"{model.name} does not know {language}; searched by words (--retriever attention overrides this)"
-    abstain = FOREIGN if query.abstain is None else query.abstain
-    return replace(query, retriever="words", abstain=abstain), [Notice("LANGUAGE", told)]
-
-
-def search(retriever: Retriever, query: Query) -> Hits:
-    """Find the chunks that match a question best, and explain their attention scores; raises like `ask`."""
-    timing: dict[str, float] = {}
-    with _timed(timing, "search"):
-        hits = retriever.distinct(query)
-    scored = [hit.attention_score is not None for hit in hits]
-    hits = [_explained(retriever, query.question, hit) if by else hit for hit, by in zip(hits, scored, strict=True)]
-    used = None if query.retriever == "words" else retriever.generation
-    return Hits(query.question, hits, used, timing, _cut(query.question, hits))
-
-
 def ask(retriever: Retriever, query: Query) -> Reply:
     """Answer a question from the store.
 
@@ -130,7 +81,7 @@ def ask(retriever: Retriever, query: Query) -> Reply:
         return _reply(reading, _compares(found), compared.shown, compared, evidence)
     if found and query.abstain != 0:
         asks = _compares(found)
-    with _timed(reading.timing, "search"):
+    with timed(reading.timing, "search"):
         hits = retriever.distinct(query)
     reply = _read(reading, asks, reading.explained(query.question, hits))
     described = chain(query.question) if not query.free else None
@@ -176,7 +127,7 @@ def _described(reading: Reading, described: Chain, whole: Reply) -> Reply:
         confidence=sure,
         evidence=evidence,
         timing_ms=reading.spent,
-        warnings=[*_cut(query.question, evidence), Notice("DESCRIBED", f"read as {question!r}")],
+        warnings=[*unread(query.question, evidence), Notice("DESCRIBED", f"read as {question!r}")],
     )
 
 
@@ -202,18 +153,18 @@ class Reading:
 
     def search(self, question: str) -> list[Hit]:
         """Find the best chunks for a question, with the terms of their scores."""
-        with _timed(self.timing, "search"):
+        with timed(self.timing, "search"):
             found = self.retriever.distinct(replace(self.query, question=question))
         return self.explained(question, found)
 
     def explained(self, question: str, hits: Sequence[Hit]) -> list[Hit]:
         """Give chunks the terms of their scores for a question."""
-        with _timed(self.timing, "search"):
-            return [_explained(self.retriever, question, hit) for hit in hits]
+        with timed(self.timing, "search"):
+            return [explain(self.retriever, question, hit) for hit in hits]
 
     def read(self, question: str, hits: Sequence[Hit]) -> Answer:
         """Let the model read chunks jointly; the terms of their scores are summed to its prior."""
-        with _timed(self.timing, "read"):
+        with timed(self.timing, "read"):
             passages = self.retriever.passages([hit.chunk for hit in hits])
             scores = [sum(pair.weight for pair in hit.tokens) for hit in hits]
             limits = Limits(self.query.max_tokens, self.query.beams, self.query.free)
@@ -222,12 +173,8 @@ class Reading:
 
 def _scored(reading: Reading, hit: Hit) -> Hit:
     """Explain a chunk by the whole question, where it was found by a part of it."""
-    explained = _explained(reading.retriever, reading.query.question, hit)
+    explained = explain(reading.retriever, reading.query.question, hit)
     return replace(explained, attention_score=sum(pair.weight for pair in explained.tokens))
-
-
-def _explained(retriever: Retriever, question: str, hit: Hit) -> Hit:
-    return replace(hit, tokens=tuple(retriever.explain(question, hit)))
 
 
 def wanted(query: Query) -> Asked:
@@ -263,7 +210,7 @@ def _reply(reading: Reading, asks: Asked, given: Shown, told: Answer | Compared,
         char_end=cut.char_end if cut else None,
         generation=reading.made,
         timing_ms=reading.spent,
-        warnings=_cut(query.question, evidence),
+        warnings=unread(query.question, evidence),
         mode=asks.mode,
         why=asks.why,
         quotes=quotes,
@@ -295,23 +242,7 @@ def _nothing(question: str, asks: Asked, made: Generation, spent: dict[str, floa
     return replace(told, mode=asks.mode, why=asks.why)
 
 
-def _cut(question: str, hits: Sequence[Hit]) -> list[str]:
-    """Warn if the model read only the beginning of the question; its pairs cover all that was read."""
-    seen = max((pair.question_span[1] for hit in hits[:1] for pair in hit.tokens), default=len(question))
-    if left := question[seen:].split():
-        end = question[:seen][-SHOWN_END:]
-        return [Notice("TRUNCATED", f"the question is too long; it was cut after {end!r}, {len(left)} words")]
-    return []
-
-
 def _identity(question: str, answer: str, chunks: Sequence[int]) -> str:
     """Return the id of a reply; the same answer from the same chunks has the same id."""
     content = repr((question, answer, list(chunks))).encode("utf-8", "surrogatepass")
     return "A-" + hashlib.blake2b(content, digest_size=5).hexdigest()
-
-
-@contextmanager
-def _timed(timing: dict[str, float], phase: str) -> Iterator[None]:
-    started = time.perf_counter()
-    yield
-    timing[phase] = timing.get(phase, 0.0) + (time.perf_counter() - started) * 1000

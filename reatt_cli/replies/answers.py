@@ -15,7 +15,8 @@ from reatt_cli.session import below, labelled, labels, short_path
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from reatt.ask import Hits, Reply
+    from reatt.ask import Reply
+    from reatt.search.hits import Hits
     from reatt.search.retriever import Hit
     from reatt.search.rounds import TokenPair
     from reatt_cli.schemas import published as schemas

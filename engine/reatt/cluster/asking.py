@@ -21,8 +21,9 @@ from reatt.search.query import TOP, Query
 from reatt_store.errors import ModelMismatch, NoCluster, Notice, ShardsLost
 
 if TYPE_CHECKING:
-    from reatt.ask import Hits, Reply
+    from reatt.ask import Reply
     from reatt.evaluate import Evaluation
+    from reatt.search.hits import Hits
     from reatt.search.retriever import Hit, Retriever
     from reatt_store.selection import Selection
 
@@ -51,12 +52,12 @@ class Cluster:
 
     def search(self, query: Query) -> Told[Hits]:
         """Find the passages that match a question best, as `Store.search` does."""
-        from reatt import ask as verb
+        from reatt.search import hits
 
         def find(shards: Shards) -> tuple[Hits, bool]:
             known, warnings = _known(shards, query)
-            hits = verb.search(_retriever(shards, known.retriever != "words"), known)
-            return replace(hits, warnings=[*warnings, *hits.warnings]), not hits.found and _empty(shards, query)
+            found = hits.search(_retriever(shards, known.retriever != "words"), known)
+            return replace(found, warnings=[*warnings, *found.warnings]), not found.found and _empty(shards, query)
 
         return self._told(find)
 

@@ -93,7 +93,7 @@ class Shard:
 
     def known(self, query: Query) -> tuple[Query, list[str]]:
         """Return a question as the model can ask it, and what is worth knowing about that."""
-        from reatt.ask import in_known_language
+        from reatt.search.hits import in_known_language
 
         return in_known_language(query, self.store.model)
 

@@ -43,9 +43,10 @@ _WORDS = {
     "Vietnamese": "và của là có không được cho một các người trong những để với này khi ở như bao nhiêu gì ai nào",
     "Catalan": "el la els les i és una en per que de amb del no al com són qui quan on quin un dels pel aquest",
 }
-_LANGUAGES = {
-    word: [name for name in _WORDS if word in _WORDS[name].split()] for row in _WORDS.values() for word in row.split()
-}
+_LANGUAGES: dict[str, list[str]] = {}  # that have a word
+for _name, _words in _WORDS.items():
+    for _word in set(_words.split()):
+        _LANGUAGES.setdefault(_word, []).append(_name)
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _FEWEST = 0.12  # minimum share of common words; English prose has 0.3 and more
 _CERTAIN = 1.4  # times as many common words as of English

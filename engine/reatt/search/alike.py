@@ -9,9 +9,9 @@ old stores need no change.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from reatt_store.lexical.characters import folded
 
@@ -26,13 +26,20 @@ _NEGATIONS = frozenset(
 )
 
 
+_Forms = dict[str, tuple[str, bool]]  # of words that were met: how they are compared, and whether they must be kept
+
+
 @dataclass(frozen=True)
 class _Print:
     """What of a text is compared."""
 
     words: tuple[str, ...]  # folded
-    runs: frozenset[tuple[str, ...]]
-    kept: Counter[str]  # words that must be the same: numbers, names, negations
+    kept: tuple[str, ...]  # of these, in order, what must stand in both: numbers, names, negations
+
+    @cached_property
+    def runs(self) -> frozenset[tuple[str, ...]]:
+        """All runs of three words."""
+        return frozenset(zip(*(self.words[start:] for start in range(_RUN)), strict=False))
 
 
 def alike(texts: Sequence[str]) -> list[int]:
@@ -42,40 +49,50 @@ def alike(texts: Sequence[str]) -> list[int]:
     [0, 0, 2]
     """
     first: list[int] = []
-    leaders: dict[int, _Print] = {}
+    leaders: dict[tuple[str, ...], dict[int, _Print]] = {}  # by what they keep
     equal: dict[tuple[str, ...], int] = {}
+    forms: _Forms = {}
     for place, text in enumerate(texts):
-        made = _print(text)
+        made = _print(text, forms)
+        near = leaders.setdefault(made.kept, {})
         like = equal.get(made.words) if made.words else None
         if like is None:
-            like = next((leader for leader, other in leaders.items() if _near(made, other)), place)
+            like = next((leader for leader, other in near.items() if _near(made, other)), place)
         if like == place:
-            leaders[place] = made
+            near[place] = made
         equal.setdefault(made.words, like)
         first.append(like)
     return first
 
 
-def _print(text: str) -> _Print:
-    found = list(_WORD.finditer(text))
-    words = tuple(folded(match[0]).casefold() for match in found)
-    kept = Counter(word for match, word in zip(found, words, strict=True) if _is_kept(match[0], word))
-    return _Print(words, frozenset(zip(*(words[start:] for start in range(_RUN)), strict=False)), kept)
+def _print(text: str, forms: _Forms) -> _Print:
+    words, kept = list[str](), list[str]()
+    for written in _WORD.findall(text):
+        form = forms.get(written)
+        if form is None:
+            word = folded(written).casefold()
+            form = forms[written] = word, _is_kept(written, word)
+        words.append(form[0])
+        if form[1]:
+            kept.append(form[0])
+    return _Print(tuple(words), tuple(sorted(kept)))
 
 
 def _is_kept(written: str, word: str) -> bool:
     return (
-        any(sign.isdigit() for sign in written)
-        or written[0].isupper()
+        written[0].isupper()
+        or (not written.isalpha() and any(sign.isdigit() for sign in written))
         or word in _NEGATIONS
         or word.endswith(("n't", "n’t"))
     )
 
 
 def _near(one: _Print, other: _Print) -> bool:
-    """Return whether two texts that are not equal differ in little that matters little."""
+    """Return whether two texts that are not equal, but keep the same, differ in little that matters little."""
+    if min(len(one.words), len(other.words)) < _LEAST:
+        return False
     sizes = sorted((len(one.runs), len(other.runs)))
-    if min(len(one.words), len(other.words)) < _LEAST or sizes[0] < _SHARED * sizes[1] or one.kept != other.kept:
+    if sizes[0] < _SHARED * sizes[1]:
         return False
     shared = len(one.runs & other.runs)
     return shared >= _SHARED * (sizes[0] + sizes[1] - shared)
