@@ -44,10 +44,7 @@ def test_every_line_is_a_document(tmp_path: Path, name: str, pack: type[bytes]) 
     [
         (b"{", "not JSON"),
         (b"[1]", "not a JSON object"),
-        (b'{"_id": "a"}', 'no "text"'),
-        (b'{"text": 1}', "not a string"),
         (b'{"_id": [], "text": ""}', "neither"),
-        (b'{"text": "", "title": 3}', '"title"'),
         (b"\xff", "not JSON"),
         (b"[" * 100_000, "not JSON"),
     ],
@@ -57,6 +54,14 @@ def test_a_wrong_line_is_named_before_any_record_is_given(tmp_path: Path, line: 
     texts = read(FoundFile(tmp_path / "a.jsonl", explicit=True))
     with pytest.raises(RecordFormat, match=r"a\.jsonl:2: .*" + what):
         next(texts)
+
+
+@pytest.mark.parametrize(
+    ("other", "text"), [({"_id": "a"}, ""), ({"text": 1}, "1"), ({"text": "x", "title": 3}, "x\n\ntitle: 3")]
+)
+def test_a_line_of_another_form_costs_no_other_line(tmp_path: Path, other: object, text: str) -> None:
+    texts = read_bytes(tmp_path, "a.jsonl", lines(LEAVE, other))
+    assert [(each.title, each.text) for each in texts] == [("Leave", "49 weeks."), ("", text)]
 
 
 def test_a_repeated_id_gives_its_last_line_and_a_warning(tmp_path: Path) -> None:

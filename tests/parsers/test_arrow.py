@@ -65,7 +65,14 @@ def test_every_row_is_a_document(tmp_path, name, write):
     texts = read_bytes(tmp_path, name, write(pa.table({**LEAVE, "vector": [[0.5] * 4] * 2})))
     assert plain(texts) == [("d1", "Leave", "49 weeks."), ("d2", "", "The sauna is on the roof.")]
     assert {text.kind for text in texts} == {"record"}
-    assert all(text.warnings == () for text in texts)
+    said = "read as text: text; not read: vector; --text-field NAME chooses"
+    assert [text.warnings for text in texts] == [(said,), ()]
+
+
+def test_columns_beside_the_text_are_read(tmp_path):
+    table = pa.table({"user": ["Olu", "Bea"], "text": ["I have the tickets.", None], "sent": ["at noon", "at two"]})
+    texts = read_bytes(tmp_path, "a.parquet", as_parquet(table))
+    assert [text.text for text in texts] == ["Olu: I have the tickets.\n\nat noon", "Bea: at two"]
 
 
 @pytest.mark.parametrize("name", ["a", "a.txt", "a.parquet.gz", "a.bin"])
@@ -193,8 +200,6 @@ def test_a_row_has_a_digest_of_its_own(tmp_path):
 @pytest.mark.parametrize(
     ("columns", "limits", "said"),
     [
-        ({"text": [1]}, {}, '"text" is not a string'),
-        ({"text": ["a"], "title": [3]}, {}, '"title" is not a string'),
         ({"text": ["a"], "_id": [1.5]}, {}, '"_id" is neither'),
         ({"text": ["a", "b"], "key": ["x", None]}, {"id_field": "key"}, 'a.parquet:2: no "key"'),
         ({"text": ["a"]}, {"id_field": "key"}, 'no "key"'),

@@ -94,6 +94,58 @@ def test_fields_with_words_are_read_and_it_is_said_which(
     assert (notice.id, notice) == ("FIELDS", f'no "text"; {said}; --text-field NAME chooses')  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("lines", "texts", "said"),
+    [
+        (
+            '{"text": "The ferry leaves at nine."}\n{"message": "The bakery opens at six."}\n{"body": "It is shut."}\n',
+            ["The ferry leaves at nine.", "The bakery opens at six.", "It is shut."],
+            "read as text: text, message, body",
+        ),
+        (
+            '{"user": "Olu", "text": "I have the tickets.", "ts": 1714564800}\n{"user": "Bea", "text": "Good."}\n',
+            ["Olu: I have the tickets.\n\nts: 2024-05-01 12:00:00", "Bea: Good."],
+            "read as text: text; beside it: user, ts",
+        ),
+        (
+            '{"_id": "a", "title": "Pier", "text": "It is 412 m long."}\n{"_id": "b", "title": "Lamp"}\n',
+            ["It is 412 m long.", ""],
+            "read as text: text; beside it: title; left out: _id",
+        ),
+        (
+            '{"text": "It is 412 m long.", "metadata": {"keeper": "Ada Finch"}, "lit": 1907}\n',
+            ["It is 412 m long.\n\nlit: 1907\n\nAda Finch"],
+            "read as text: text, metadata.keeper; beside it: lit",
+        ),
+        ('{"text": "412"}\n{"text": "", "n": 7}\n', ["412", "n: 7"], "read as text: text; beside it: n"),
+        ('{"text": ["Two words", "and more"]}\n', ["Two words\n\nand more"], "read as text: text"),
+        (
+            '{"text": "It is 412 m long.", "url": "https://pier.example/1", "metadata": {}}\n',
+            ["It is 412 m long."],
+            "read as text: text; not read: url",
+        ),
+    ],
+)
+def test_a_text_in_some_lines_hides_nothing_else(tmp_path: Path, lines: str, texts: list[str], said: str) -> None:
+    found = read_lines(tmp_path, lines)
+    assert [text.text for text in found] == texts
+    assert [list(text.warnings) for text in found] == [
+        [f"{said}; --text-field NAME chooses"],
+        *[[] for _ in found[1:]],
+    ]
+
+
+def test_two_titles_and_words_under_the_name_of_an_id_are_kept(tmp_path: Path) -> None:
+    lines = '{"title": "Pier", "subject": "Lamp", "msg": "It is lit.", "signature": "Ada Finch", "hash": "9f8c"}\n'
+    [found] = read_lines(tmp_path, lines)
+    assert (found.title, found.text) == ("Pier", "It is lit.\n\nsubject: Lamp; signature: Ada Finch")
+
+
+def test_a_file_with_a_text_is_read_as_usual_where_no_line_has_the_chosen_field(tmp_path: Path) -> None:
+    found = read_lines(tmp_path, '{"text": "the words"}\n{"msg": "other words"}\n', "body")
+    assert [text.text for text in found] == ["the words", "other words"]
+
+
 def test_a_title_is_the_title(tmp_path: Path) -> None:
     assert [text.title for text in read_lines(tmp_path, TALK)] == ["Tides", ""]
 
@@ -125,8 +177,6 @@ def test_a_record_that_is_read_in_another_way_is_another(tmp_path: Path) -> None
         ('{"a": 1, "b": [2, null]}\n', [], "no field with words"),
         (LOG + "[1]\n", [], "a.jsonl:3: not a JSON object"),
         (LOG + "{\n", [], "a.jsonl:3: not JSON"),
-        ('{"text": "words"}\n{"msg": "words"}\n', [], 'a.jsonl:2: no "text"'),
-        ('{"text": "words"}\n{"msg": "words"}\n', ["body"], 'a.jsonl:2: no "text"'),
     ],
 )
 def test_lines_that_cannot_be_read_are_named(tmp_path: Path, lines: str, fields: list[str], message: str) -> None:

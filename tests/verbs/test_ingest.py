@@ -133,7 +133,7 @@ def test_of_a_repeated_id_the_later_line_counts_and_a_warning_says_so(files, ing
 
 
 def test_a_bad_file_stops_nothing_and_is_listed_until_it_is_read(files, ingest, texts, tmp_path):
-    folder = files(a__md=LEAVE, b__pdf="%PDF-1.4 broken", c__jsonl='{"text": 1}\n', z__md=TRAVEL)
+    folder = files(a__md=LEAVE, b__pdf="%PDF-1.4 broken", c__jsonl='{"text":\n', z__md=TRAVEL)
     report = ingest(folder)
     assert counts(report) == {"seen": 4, "added": 2, "failed": 2}
     assert [(Path(p.path).name, p.id) for p in report.problems] == [

@@ -30,7 +30,8 @@ INSTALL = 'pip install "reatt[parquet]"'
 _EXAMPLE = 'a table has a column "text", or name the columns: --text-field NAME --id-field NAME'
 _BATCH, _ROWS = 4 << 20, 128  # bytes and rows that are taken out of a table at a time
 _BUFFER = 1 << 18  # bytes of a Parquet column that are read at a time
-_BEIR = ("text", "title", "_id", "id")
+_IDS = ("_id", "id")
+_READ = ("text", "title", *_IDS)  # whatever they hold
 _FRACTION = re.compile(r"\.0+$")
 _INDEX = re.compile(r"__index_level_\d+__")  # what pandas adds
 
@@ -133,18 +134,19 @@ def _rows(table: _Table, columns: Sequence[int], name: str, longest: int) -> Ite
 
 
 def _columns(schema: pa.Schema, texts: Sequence[str], id_field: str) -> tuple[list[int], str]:
-    """Choose the columns to read, and say which ones with words are left out."""
+    """Choose the columns to read, and say which ones are left out."""
     named = {field.name for field in schema if texts and _holds(field, texts)}
-    if texts and named:
-        wanted = {*named, *_BEIR[1:], *TITLES, *WHO}
-    elif "text" in schema.names:
-        wanted = set(_BEIR)
-    else:
-        data = [field.name for field in schema if _INDEX.fullmatch(field.name) or _is_data(field.type)]
+    if not named:
+        data = [field.name for field in schema if _is_passed_over(field)]
         said = f"not read: {', '.join(map(_shown, data[:6]))}" if data else ""
         return [at for at, name in enumerate(schema.names) if name not in data], said
     own = {name for name in schema.names if id_field == name or id_field.startswith(name + ".")}
-    return [at for at, name in enumerate(schema.names) if name in wanted | own], ""
+    wanted = {*named, *_IDS, *TITLES, *WHO, *own}
+    return [at for at, name in enumerate(schema.names) if name in wanted], ""
+
+
+def _is_passed_over(field: pa.Field) -> bool:
+    return field.name not in _READ and (_INDEX.fullmatch(field.name) is not None or _is_data(field.type))
 
 
 def _holds(field: pa.Field, texts: Sequence[str]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -34,6 +34,7 @@ _TIME = re.compile(
     r"(?i:(?:.*[_.-])?(?:ts|time|timestamp|date|created|updated|at)(?:_?(?:[mu]s(?:ec)?|utc))?)"
     r"|.*(?:At|Time|Date|Timestamp|Usec)|date[A-Z]\w*|lastModified"
 )
+_ADDRESS = re.compile(r"\w+://\S+|www\.\S+")
 _SECONDS = re.compile(r"1\d{9}(?:\.\d{1,9})?|1\d{12}|1\d{15}")  # since 1970, with fractions or in smaller parts
 _MOST_PATHS = 500  # of a file; further ones stand beside the text
 _SHOWN = 6  # fields that are named
@@ -120,16 +121,16 @@ class Seen:
         read = [path for path in self.paths if path in fields.texts]
         rest = [path for path in self.paths if path not in fields.texts]
         if fields.chosen:
-            return f"read as chosen: {_listed(read)}; not read: {_listed(rest)}"
-        beside = [path for path in rest if not _is_id(path)]
-        left = [path for path in rest if _is_id(path)]
+            return f"read as chosen: {listed_names(read)}; not read: {listed_names(rest)}"
+        left = [path for path in rest if _is_id(path) and not self.worded[path]]
+        beside = [path for path in rest if path not in left]
         kinds = (("read as text: ", read), ("beside it: ", beside), ("left out: ", left))
-        return "; ".join(f"{what}{_listed(paths)}" for what, paths in kinds if paths)
+        return "; ".join(f"{what}{listed_names(paths)}" for what, paths in kinds if paths)
 
 
 def named(seen: Seen, fields: Fields) -> str:
     """Name the fields that are read."""
-    return _listed([path for path in seen.paths if path in fields.texts])
+    return listed_names([path for path in seen.paths if path in fields.texts])
 
 
 def parts(record: dict[str, Any]) -> Iterator[Part]:
@@ -153,9 +154,23 @@ def parts(record: dict[str, Any]) -> Iterator[Part]:
         pending += sorted(within, key=lambda each: _last(each[0]) not in WHO)  # who says it is taken last
 
 
+def others(record: dict[str, Any], known: Container[str]) -> Iterator[tuple[str, Leaf]]:
+    """Yield path and value of what stands beside the `known` fields of a line, but for ids."""
+    for part in parts(record):
+        for name, value in part.leaves:
+            path = part.named(name)
+            if path not in known and not _is_left_out(path, value):
+                yield path, value
+
+
+def is_address(value: Leaf) -> bool:
+    """Return whether a value is the address of a page."""
+    return isinstance(value, str) and _ADDRESS.fullmatch(value) is not None
+
+
 def text_of(record: dict[str, Any], fields: Fields) -> str:
     """Write a line as a text: what is said, by whom, and what stands beside it."""
-    paragraphs, told = list[str](), set[str]()
+    paragraphs, told, title = list[str](), set[str](), _written_title(record, fields)
     for part in parts(record):
         paths = ((part.named(name), value) for name, value in part.leaves)
         said = [fields.read(path, value) for path, value in paths if path in fields.texts]
@@ -163,17 +178,21 @@ def text_of(record: dict[str, Any], fields: Fields) -> str:
         if spoken:
             paragraphs.append(f"{part.who}: {spoken}" if part.who else spoken)
             told.add(part.who)
-        if not fields.chosen and (beside := "; ".join(_beside(part, fields, told))):
+        if not fields.chosen and (beside := "; ".join(_beside(part, fields, told, title))):
             paragraphs.append(beside)
     return "\n\n".join(paragraphs)
 
 
 def title_of(record: dict[str, Any], fields: Fields) -> str:
     """Return the title of a line, if it has one; some web sites keep it within an object."""
+    found = _written_title(record, fields)
+    return unmarked(found) if is_marked(found) else found
+
+
+def _written_title(record: dict[str, Any], fields: Fields) -> str:
     held = (record.get(name) for name in TITLES if name not in fields.texts)
     titles = (title.get("rendered") if isinstance(title, dict) else title for title in held)
-    found = next((title for title in titles if isinstance(title, str) and title.strip()), "")
-    return unmarked(found) if is_marked(found) else found
+    return next((title for title in titles if isinstance(title, str) and title.strip()), "")
 
 
 def held(record: dict[str, Any], path: str) -> Any:
@@ -190,13 +209,13 @@ def held(record: dict[str, Any], path: str) -> Any:
     return value
 
 
-def _beside(part: Part, fields: Fields, told: set[str]) -> Iterator[str]:
-    """Yield name and value of the fields that are not the text, but for ids and whoever has been `told` already."""
+def _beside(part: Part, fields: Fields, told: set[str], title: str) -> Iterator[str]:
+    """Yield name and value of the fields that are not the text, but for ids, the title and who has been `told`."""
     for name, value in part.leaves:
         path = part.named(name)
-        if path in fields.texts or _is_id(path) or (isinstance(value, str) and _CODED.fullmatch(value)):
+        if path in fields.texts or _is_left_out(path, value) or (name in _NAMES and value in told):
             continue
-        if (name in _NAMES and value in told) or path in _TITLED:
+        if path in _TITLED and value == title:
             continue
         yield f"{name}: {shown(name, value)}"
 
@@ -238,6 +257,13 @@ def _may_be_text(path: str) -> bool:
     return not _is_id(path) and path not in TITLES and last not in WHO and not _TIME.fullmatch(last)
 
 
+def _is_left_out(path: str, value: Leaf) -> bool:
+    """Return whether only programs use a value."""
+    if isinstance(value, str) and _WORDS.search(value):
+        return False
+    return _is_id(path) or (isinstance(value, str) and _CODED.fullmatch(value) is not None)
+
+
 def _is_id(path: str) -> bool:
     return _ID.fullmatch(_last(path)) is not None
 
@@ -246,6 +272,7 @@ def _last(path: str) -> str:
     return path.rpartition(".")[2]
 
 
-def _listed(paths: list[str]) -> str:
+def listed_names(paths: list[str]) -> str:
+    """Name the first few fields, and say how many there are beside them."""
     more = f" and {len(paths) - _SHOWN:,} more" if len(paths) > _SHOWN else ""
     return (", ".join(paths[:_SHOWN]) or "nothing") + more

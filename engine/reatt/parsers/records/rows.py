@@ -4,23 +4,25 @@ The rows are read twice: first to check every row and find repeated ids, then to
 found before anything is stored, a repeated id gives one record (the later row), and memory stays at sixteen bytes per
 record for a file of any length.
 
-Rows in BEIR's format have a "text", and may have "_id" and "title". Where the first row has no "text", the rows are
-chat exports, logs or tables, and their fields are chosen or guessed (`fields.py`).
+Rows in BEIR's format all have a "text", may have "_id" and "title", and nothing else that a reader would miss. All
+others are chat exports, logs or tables, and their fields are chosen or guessed (`fields.py`).
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from reatt.parsers.records.fields import Fields, Seen, held, text_of, title_of
+from reatt.parsers.records.fields import Fields, Seen, held, is_address, listed_names, others, text_of, title_of
 from reatt.parsers.sandbox import Message
 from reatt_store.errors import RecordFormat
 
 _OFTEN = 1000  # rows after which a check says how far it is
+_BEIR = frozenset(("_id", "id", "title", "text"))
+_MOST_NAMED = 50  # fields that are noted
 _FEW = 100_000  # records whose ids are compared without numpy
 
 
@@ -53,41 +55,81 @@ def records(rows: Rows, texts: Sequence[str] = (), id_field: str = "") -> Iterat
 
     `texts` and `id_field`: names or paths of the fields that hold the text, and the id.
     """
-    seen = None if _has_text(rows) and not texts else Seen()
-    numbers, hashes = array("Q"), array("Q")
-    for row in rows.each():
-        own = _identified(rows, row, id_field) if seen else _read(rows, row, id_field)[0]
-        if seen:
-            seen.take(row.fields)
-        numbers.append(row.number)
-        hashes.append(int.from_bytes(blake2b(own.encode(), digest_size=8).digest(), "little"))
-        if not len(numbers) % _OFTEN:
-            yield {"checked": len(numbers)}
-    later = _repeated(numbers, hashes)
-    if not seen:
-        yield from _as_written(rows, later, id_field)
-    elif fields := _fields(rows, seen, texts):
+    unread: dict[str, None] = {}
+    numbers = None if texts or not rows.beir else (yield from _checked(rows, None, unread, id_field))
+    if numbers is not None:
+        yield from _as_written(rows, _repeated(*numbers), unread, id_field)
+        return
+    seen = Seen()
+    numbers = yield from _checked(rows, seen, unread, id_field)
+    later = _repeated(*numbers) if numbers else {}
+    if fields := _fields(rows, seen, texts):
         own_ids = bool(id_field) or not later
         yield from _by_fields(rows, replace(fields, own_ids=own_ids), seen.said(fields), later, id_field)
     else:
         yield from records(rows, (), id_field)
 
 
-def _as_written(rows: Rows, later: dict[int, int], id_field: str) -> Iterator[Message]:
+def _checked(
+    rows: Rows, seen: Seen | None, unread: dict[str, None], id_field: str
+) -> Generator[Message, None, tuple[array[int], array[int]] | None]:
+    """Check every row, and return their numbers and what their ids hash to.
+
+    Without `seen` the rows must be in BEIR's format: None as soon as one is not. Fields that it leaves out are noted
+    in `unread`.
+    """
+    numbers, hashes = array("Q"), array("Q")
+    for row in rows.each():
+        if seen:
+            seen.take(row.fields)
+        elif not _is_beir(row, unread, id_field):
+            return None
+        own = _identified(rows, row, id_field) if seen else _read(rows, row, id_field)[0]
+        numbers.append(row.number)
+        hashes.append(int.from_bytes(blake2b(own.encode(), digest_size=8).digest(), "little"))
+        if not len(numbers) % _OFTEN:
+            yield {"checked": len(numbers)}
+    return numbers, hashes
+
+
+def _is_beir(row: Row, unread: dict[str, None], id_field: str) -> bool:
+    """Return whether a row has a text, and nothing else that a reader would miss; note what else is not read."""
+    text, title = row.fields.get("text"), row.fields.get("title")
+    if not isinstance(text, str) or not isinstance(title, str | None):
+        return False
+    for path, value in () if row.fields.keys() <= _BEIR else others(row.fields, _BEIR):
+        if path != id_field and not is_address(value):
+            return False
+        if path != id_field and len(unread) < _MOST_NAMED:
+            unread[path] = None
+    return True
+
+
+def _as_written(rows: Rows, later: dict[int, int], unread: Iterable[str], id_field: str) -> Iterator[Message]:
     """Yield the records in BEIR's format."""
     earlier = {last: first for first, last in later.items()}
+    notices = _left_out(rows, unread)
     for row in rows.each():
         if not row.number % _OFTEN:
             yield {"checked": row.number}
         if row.number not in later:
             record = _read(rows, row, id_field)
-            yield {"record": [*record, _again(rows, row.number, record[0], earlier, id_field or "_id")]}
+            notices += _again(rows, row.number, record[0], earlier, id_field or "_id")
+            yield {"record": [*record, notices]}
+            notices = []
+
+
+def _left_out(rows: Rows, unread: Iterable[str]) -> list[Any]:
+    """Say which fields are not read beside those of BEIR's format."""
+    left = f"not read: {listed_names([*unread])}" if unread else ""
+    said = "; ".join(each for each in (left, rows.beside) if each)
+    return [["FIELDS", f"read as text: text; {said}; --text-field NAME chooses"]] if said else []
 
 
 def _by_fields(rows: Rows, fields: Fields, said: str, later: dict[int, int], id_field: str) -> Iterator[Message]:
     """Yield the records of rows that have other fields than BEIR's."""
     beside = f"; {rows.beside}" if rows.beside else ""
-    why = 'no "text"; ' if rows.beir and not fields.chosen else ""
+    why = 'no "text"; ' if rows.beir and not fields.chosen and "text" not in fields.texts else ""
     notices: list[Any] = [["FIELDS", f"{why}{said}{beside}; --text-field NAME chooses"]]
     read = "\0".join(sorted(fields.texts)).encode("utf-8", "replace")
     earlier = {last: first for first, last in later.items()} if id_field else {}
@@ -105,7 +147,7 @@ def _by_fields(rows: Rows, fields: Fields, said: str, later: dict[int, int], id_
 
 
 def _has_text(rows: Rows) -> bool:
-    """Return whether the first row is in BEIR's format."""
+    """Return whether the first row has a text, or there is none."""
     first = next(rows.each(), None)
     return first is None or (rows.beir and "text" in first.fields)
 
@@ -114,12 +156,14 @@ def _fields(rows: Rows, seen: Seen, texts: Sequence[str]) -> Fields | None:
     """Return the fields to read, None for BEIR's; raises RecordFormat if the rows have none to read."""
     if texts and (found := seen.chosen(texts)):
         return found
-    if _has_text(rows):
+    if texts and _has_text(rows):
         return None
     if texts:
         fix = f"--text-field NAME; the {rows.one}s have {', '.join(seen.paths) or 'no fields'}"
         raise RecordFormat(f"{rows.name}: no {rows.one} has the field {' or '.join(map(repr, texts))}", fix)
-    if not (found := seen.guessed()):
+    if not (found := seen.guessed()) and _has_text(rows):
+        return Fields(frozenset({"text"}))
+    if not found:
         raise RecordFormat(f'{rows.name}: no "text", and no field with words', rows.example)
     return found
 
