@@ -104,11 +104,35 @@ def test_words_are_apart_where_only_a_gap_parts_them(tmp_path: Path, gap: int) -
 
 
 @pytest.mark.parametrize(
-    ("base", "raised", "shown"), [("10", "6", "10^6"), ("5 m", "2", "5 m^2"), ("income", "3", "income [3]")]
+    ("base", "raised", "shown"),
+    [
+        ("10", "6", "10^6"),
+        ("5 m", "2", "5 m^2"),
+        ("income", "3", "income [3]"),
+        ("see", "3", "see [3]"),
+        ("E = mc", "2", "E = mc^2"),
+        ("12 in", "3", "12 in^3"),
+        ("go in", "3", "go in [3]"),
+        ("in 1990", "4", "in 1990 [4]"),
+        ("\\(as above\\)", "2", "(as above) [2]"),
+    ],
 )
 def test_raised_numbers_are_set_apart(tmp_path: Path, base: str, raised: str, shown: str) -> None:
     stream = f"BT /F1 12 Tf 50 700 Td ({base}) Tj /F1 7 Tf 4 Ts ({raised}) Tj /F1 12 Tf 0 Ts ( is said.) Tj ET"
     assert parse(tmp_path, make_pdf(stream.encode())).text.strip() == f"{shown} is said."
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (r"see\263 below", "see [3] below"),
+        (r"It rained.\271 \(The wharf\262, too\)", "It rained. [1] (The wharf [2], too)"),
+        (r"5 m\262 of deck, 12 in\263, 10\262, x\263", "5 m² of deck, 12 in³, 10², x³"),
+    ],
+)
+def test_notes_in_raised_digits_are_set_apart_and_powers_stay(tmp_path: Path, written: str, read: str) -> None:
+    stream = f"BT /F1 12 Tf 50 700 Td ({written}) Tj ET"
+    assert parse(tmp_path, make_pdf(stream.encode())).text.strip() == read
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])

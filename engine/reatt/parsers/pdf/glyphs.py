@@ -11,12 +11,15 @@ from typing import Any, NamedTuple
 
 import pypdfium2.raw as pdfium  # type: ignore[import-untyped]
 
+from reatt.parsers.pdf.drawn import lines_of
+from reatt.parsers.pdf.grids import NOTHING, Drawn, Lines, with_rows
 from reatt.parsers.pdf.spaced import Word
-from reatt.parsers.superscripts import raised
+from reatt.parsers.superscripts import marked, raised
 
 HYPHENS = (0x02, 0xFFFE)  # pdfium's marks for a hyphen at the end of a line
 _RAISED, _SMALLER = 0.18, 0.88  # of the size before: a raised number
 _JUMP = 0.17  # of the size: a wider gap is a space; inside words gaps stay below 0.05, between them above 0.2
+_CRACK = 0.06  # of the size: a gap in which a drawn line may stand
 _BREAKS = "\r\n"  # pdfium puts them before raised letters, too
 _SIDEWAYS = 0.2  # the same for turned text, whose boxes are as wide as the ink
 _BEFORE_MARKS = ")]}.,;:!?%*\"'’”»"
@@ -43,7 +46,7 @@ class _Glyph(NamedTuple):
 
 @dataclass
 class Page:
-    """What stands on a page: the words on its lines, text at its sides and across it, and remarks beside it."""
+    """What stands on a page: its words, text at its sides and across it, and remarks; each row of a grid is a word."""
 
     words: list[Word]
     sideways: list[list[Word]]  # by quarters of a turn; each as if the page were turned
@@ -61,6 +64,19 @@ class Turn:
         """Turn a point."""
         return ((x, y), (y, -x), (-x, -y), (-y, x))[self.quarters]
 
+    def lines(self, drawn: Lines) -> Lines:
+        """Turn drawn lines."""
+        if not self.quarters:
+            return drawn
+        found: tuple[list[Drawn], list[Drawn]] = ([], [])
+        for upright, lines in ((True, drawn.upright), (False, drawn.level)):
+            for at, start, end in lines:
+                ends = ((at, start), (at, end)) if upright else ((start, at), (end, at))
+                (x, y), (to_x, to_y) = (self.place(*point) for point in ends)
+                place, *edges = (x, y, to_y) if abs(x - to_x) < abs(y - to_y) else (y, x, to_x)
+                found[abs(x - to_x) > abs(y - to_y)].append(Drawn(place, min(edges), max(edges)))
+        return Lines(*found)
+
     def level(self, angle: float) -> bool:
         """Return whether text of this angle is upright on the page that is shown."""
         turned = (angle + self.quarters * math.pi / 2) % (2 * math.pi)  # pdfium counts clockwise
@@ -73,17 +89,19 @@ def page_of(document: Any, index: int) -> Page:
     try:
         turn = Turn(page.get_rotation() // 90)
         found = Page([], [[], [], []], [], [])
+        drawn = lines_of(page.raw)
         text = page.get_textpage()  # it closes itself when nothing refers to it
-        _read_glyphs(text.raw, turn, found)
+        _read_glyphs(text.raw, turn, found, drawn)
         _read_annotations(document, page.raw, turn, found)
+        found.words = with_rows(found.words, turn.lines(drawn))
         return found
     finally:
         page.close()
 
 
-def _read_glyphs(text: Any, turn: Turn, found: Page) -> None:
+def _read_glyphs(text: Any, turn: Turn, found: Page, drawn: Lines) -> None:
     turns = [Turn(turn.quarters + quarter) for quarter in range(4)]
-    lines = [_Line(found.words), *(_Line(words, _SIDEWAYS) for words in found.sideways)]
+    lines = [_Line(found.words, drawn=turn.lines(drawn)), *(_Line(words, _SIDEWAYS) for words in found.sideways)]
     rulers = [_Ruler(text, each) for each in turns]
     turned: list[str] = []
     at_side, begins = 0, True  # how the word that is being read is turned, and whether another line may begin
@@ -117,8 +135,9 @@ def _read_glyphs(text: Any, turn: Turn, found: Page) -> None:
 class _Line:
     """Puts glyphs together to words; numbers that are raised become powers or the marks of notes."""
 
-    def __init__(self, words: list[Word], jump: float = _JUMP) -> None:
+    def __init__(self, words: list[Word], jump: float = _JUMP, drawn: Lines = NOTHING) -> None:
         self.glyphs: list[_Glyph] = []
+        self._drawn = drawn
         self._jump = jump
         self._raised: list[_Glyph] = []
         self._words = words
@@ -128,7 +147,7 @@ class _Line:
         if self._raised and not _is_level(self._raised[-1], glyph):
             self._lower()
         before = (self._raised or self.glyphs)[-1:]
-        if before and _apart(before[0], glyph, self._jump):
+        if before and (_apart(before[0], glyph, self._jump) or self._parted(before[0], glyph)):
             self.end_word()
         elif self._raised or (self.glyphs and _is_raised(self.glyphs[-1], glyph)):
             if self._raised or _carries(self.glyphs[-1].text):
@@ -137,19 +156,34 @@ class _Line:
             self.end_word()  # the upper half of a fraction
         self.glyphs.append(glyph)
 
+    def _parted(self, before: _Glyph, after: _Glyph) -> bool:
+        """Return whether an upright line stands in a gap between two glyphs, as between cells."""
+        gap = after.left - before.right
+        if not self._drawn.upright or gap < _CRACK * after.size:
+            return False
+        return self._drawn.part(before.right, after.left, after.base + 0.3 * after.size)
+
     def end_word(self) -> None:
         """Add the word that has been read."""
         self._lower()
         if self.glyphs:
-            self._words.append(_word(self.glyphs))
+            word = _word(self.glyphs)
+            self._words.append(word._replace(text=marked(self._before(word), word.text)))
             self.glyphs = []
+
+    def _before(self, glyph: _Glyph | Word) -> str:
+        """Return the word before, if it stands on the same line."""
+        last = self._words[-1:]
+        return last[0].text if last and abs(last[0].base - glyph.base) < 0.5 * glyph.size else ""
 
     def _lower(self) -> None:
         """Write what is raised on the line."""
         above, self._raised = self._raised, []
         if not above:
             return
-        written = raised("".join(glyph.text for glyph in self.glyphs), "".join(glyph.text for glyph in above))
+        word = "".join(glyph.text for glyph in self.glyphs)
+        before = f"{self._before(self.glyphs[0])} {word}" if word else ""
+        written = raised(before, "".join(glyph.text for glyph in above))
         if written.startswith(" "):
             self.end_word()
         base = self.glyphs[-1].base if self.glyphs else self._words[-1].base

@@ -52,6 +52,17 @@ def text_of(words: Iterable[Word]) -> str:
     return _joined(list(_blocks(runs, _DEEPEST)))
 
 
+def lines_of(words: Iterable[Word]) -> list[list[Word]]:
+    """Put words on lines, from top to bottom and left to right."""
+    return _lines([word for word in words if word.size > 0])
+
+
+def cell_of(words: Iterable[Word]) -> str:
+    """Return the words of one cell as text."""
+    lines = map(unspaced, lines_of(words))
+    return _cell([_run_text(Run(tuple(line), 0, 0, 0, 0)) for line in lines] or [""])
+
+
 def _runs(words: Sequence[Word]) -> list[Run]:
     """Cut the lines of a page where a strip may be."""
     found = []
@@ -211,7 +222,7 @@ def _is_prose(rows: Sequence[Sequence[Run]]) -> bool:
 
 def _length(run: Run) -> int:
     """Count words; a script without spaces has none between them."""
-    return sum(1 + len(_UNSPACED.findall(word.text)) // 3 for word in run.words)
+    return sum(len(word.text.split()) + len(_UNSPACED.findall(word.text)) // 3 for word in run.words)
 
 
 def _aligned(left: Sequence[Sequence[Run]], right: Sequence[Sequence[Run]]) -> float:
@@ -303,8 +314,14 @@ def _paragraphs(rows: Sequence[Sequence[Run]]) -> Iterator[str]:
     for number, row in enumerate(rows):
         if number:
             distance = rows[number - 1][0].base - row[0].base
-            yield PARAGRAPH if distance > _LEADING * usual else LINE
+            apart = distance > _LEADING * usual and not (_in_grid(rows[number - 1]) and _in_grid(row))
+            yield PARAGRAPH if apart else LINE
         yield " ".join(map(_run_text, row))
+
+
+def _in_grid(row: Sequence[Run]) -> bool:
+    """Return whether a line is the row of a table that lines are drawn around (`grids.py`)."""
+    return any(CELL in word.text for word in row[0].words)
 
 
 def _row(cells: Cells) -> str:
