@@ -161,6 +161,11 @@ def test_questions_and_stores_that_cannot_be_read_are_refused(library, retriever
         ask(Retriever(library, None, library.generation()), NEVER)
 
 
+def test_a_store_that_lost_its_generation_is_told_so_also_where_words_found_something(library, tiny_reatt):
+    with pytest.raises(ModelMismatch, match="no vectors"):
+        ask(Retriever(library, tiny_reatt, None), replace(NEVER, retriever="words"))
+
+
 def test_a_question_longer_than_the_model_reads_is_answered(retriever):
     reply = ask(retriever, replace(NEVER, question="Who approves travel in Norway? " * 200))
     assert reply.answer

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from reatt_store.joined.library import JoinedLibrary
 
 TOKEN_CANDIDATES = 2048  # K' of section 2.4: nearest tokens per question token
+_NO_VECTORS = ("the store has no vectors to search by attention", "reatt ingest, or --retriever words")
 NAMED = 1.0  # weight of names in hybrid search
 _DEEPER = 4  # times as many chunks are looked at where copies left ranks empty
 CANDIDATES = 100  # candidates that hybrid search takes from attention and from words
@@ -143,7 +144,7 @@ class Retriever:
     def backbone(self) -> Reader:
         """The model; raises `ModelMismatch` if there is none."""
         if self._backbone is None or self.generation is None:
-            raise ModelMismatch("the store has no vectors to search by attention", "reatt ingest, or --retriever words")
+            raise ModelMismatch(*_NO_VECTORS)
         return self._backbone
 
     def find(self, query: Query) -> list[Hit]:
@@ -240,10 +241,7 @@ class Retriever:
             raise UsageError("--rerank-only needs the second round", "leave out --rounds 1")
 
     def catch_up(self) -> None:
-        """Open what a writer has added since the last search, and close what it has dropped.
-
-        The first search does this, too, because the store may have moved while the model was loaded.
-        """
+        """Open what a writer has added, and close what it has dropped, since the last search or since loading."""
         version = self.library.version()
         if version == self._version:
             return
@@ -263,7 +261,8 @@ class Retriever:
     def keys(self) -> Keys:
         """The keys; opened when they are first needed after a change."""
         if self._opened is None:
-            assert self.generation is not None
+            if self.generation is None:
+                raise ModelMismatch(*_NO_VECTORS)
             self._opened = self._open_keys(self.generation.id)
         return self._opened
 
