@@ -43,6 +43,7 @@ _SCAN = "document_id, pages, confidence"
 _SEGMENT = "id, generation, name, bytes, blake2b, chunks, tokens, width"
 _COUNTED = ("documents", "chunks", "segments", "generations", "models", "runs")
 _CHANGED = "damaged"  # the digest of no file
+_GAP = 100_000  # ids in a row without a row
 _IDS = 1 << 48  # more than any store will ever use
 
 
@@ -150,15 +151,25 @@ def _insert(new: Connection, table: str, columns: str, rows: Iterable[Sequence[A
 
 
 def _readable(old: Connection, table: str, columns: str) -> Iterator[Sequence[Any]]:
-    """Yield the rows of a table, each fetched by its id, so that an unreadable page loses only its own rows."""
+    """Yield the rows of a table, each fetched by its id, so that an unreadable page loses only its own rows.
+
+    A damaged id may be any number: a gap that no page explains is passed over.
+    """
     if table not in tables(old):  # a stranger's, which might never end
         return
     if table == "problems":  # keyed by path; unreadable rows return with the next ingest
         yield from _rows(old, f"SELECT {columns} FROM problems", [])  # noqa: S608
         return
     sql = f"SELECT {columns} FROM {table} WHERE rowid = ?"  # noqa: S608
-    for id in range(1, min(_ids(old, table), default=0) + 1):
-        yield from _rows(old, sql, [id])
+    last, id, missed = min(_ids(old, table), default=0), 0, 0
+    while id < last:
+        id, missed = id + 1, missed + 1
+        if missed > _GAP:
+            [(following,)] = _rows(old, f"SELECT min(rowid) FROM {table} WHERE rowid >= ?", [id]) or [(id,)]  # noqa: S608
+            id = following or last
+        for row in _rows(old, sql, [id]):
+            missed = 0
+            yield row
 
 
 def _by_document(old: Connection) -> dict[int, list[Sequence[Any]]]:

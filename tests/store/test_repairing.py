@@ -165,6 +165,17 @@ def test_a_store_without_its_generation_waits_for_the_next_ingest(store):
     assert list((store / "segments").iterdir()) == []
 
 
+@pytest.mark.parametrize("table", ["current_generation", "chunks"])
+def test_an_id_that_is_far_from_all_others_keeps_nobody_waiting(store, table):
+    with sqlite3.connect(store / "reatt.db") as connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute(f"UPDATE {table} SET rowid = {1 << 40} WHERE rowid = (SELECT max(rowid) FROM {table})")
+        connection.execute("UPDATE sqlite_sequence SET seq = ?", [1 << 40])
+    doubted = repair(store)
+    encode_lacking(store)
+    assert whole(store) + len(doubted) == DOCUMENTS - 1
+
+
 def test_a_new_document_never_gets_the_id_of_an_earlier_one(store):
     repair(store)
     with Library.open(store) as library:
