@@ -139,7 +139,7 @@ class Output:
             yield _progress_lines()
         elif self.progress_style == "never" or self.quiet or self.json:
             yield lambda _: None
-        elif not self._err.is_terminal:
+        elif not (self._err.is_terminal and sys.stderr.isatty()):  # --color always is about colours alone
             yield (lambda _: None) if every is None else _lines_every(every)
         else:
             with self._bar() as advance:

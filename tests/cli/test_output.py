@@ -146,6 +146,11 @@ def test_eighty_columns_show_what_a_step_of_training_tells(monkeypatch):
     assert "retrieval 0.123 teacher 0.90" in shown
 
 
+def test_progress_draws_no_bar_in_a_pipe_that_wants_colours(capsys):
+    advance(Output(color="always"))
+    assert capsys.readouterr().err == ""
+
+
 def test_progress_is_silent_in_a_pipe(capsys):
     advance(Output())
     assert capsys.readouterr() == ("", "")

@@ -47,7 +47,7 @@ def cut(pick, folder, outside):
     """Cut a file off, or put something after it."""
     file = _file(pick, folder)
     if file:
-        content = file.read_bytes()
+        content = _content(file)
         longer = content + pick.randbytes(pick.choice((1, 8, 4000)))
         file.write_bytes(pick.choice((content[: pick.randrange(len(content) + 1)], longer, b"")))
     return f"end of {file and file.name}"
@@ -91,7 +91,7 @@ def tokenizer(pick, folder, outside):
 
 def _change(pick, file, most):
     try:
-        raw = json.loads(file.read_text())
+        raw = json.loads(_content(file))
         key = _rewritten(pick, raw, most)
         file.write_text(json.dumps(raw))
     except (OSError, ValueError, AttributeError, TypeError):
@@ -103,7 +103,7 @@ def ours(pick, folder, outside):
     """Change or add one of our own entries of the config."""
     names = ["name", "question_tokens", "chunk_tokens", "fusion", "reads", "prior", "confidence", "languages", "rqwk"]
     try:
-        raw = json.loads((folder / "config.json").read_text())
+        raw = json.loads(_content(folder / "config.json"))
         name = pick.choice([*names, "parent"])
         settings = raw["reatt"] if isinstance(raw.get("reatt"), dict) else {}
         raw["reatt"] = {**settings, name: pick.choice([*ODD, 50, 4096, {"bias": 0, "weights": {}, "threshold": 2}])}
