@@ -12,7 +12,6 @@ from reatt.answering.comparison_words import comparison, offered
 from reatt.answering.comparisons import Comparison
 from reatt.answering.kinds import Asked, asked
 from reatt.answering.quoting import Quote, Read, Shown, shown
-from reatt.answering.rows import weighed
 from reatt.compared import Compared, compare, find
 from reatt.model.backbone import Answer, Limits
 from reatt.search.hits import explain, timed, unread
@@ -96,8 +95,7 @@ def _read(reading: Reading, asks: Asked, hits: Sequence[Hit]) -> Reply:
     shares = enumerate(zip(hits, told.shares, strict=True))
     evidence = [replace(hit, share=share, read=number < told.read) for number, (hit, share) in shares]
     texts, documents = zip(*((hit.text, hit.chunk.document_id) for hit in evidence), strict=True)
-    weighted = replace(told, stretches=weighed(query.question, told.stretches, texts, documents))
-    given = shown(asks, Read(weighted, texts, documents), always=query.abstain == 0)
+    given = shown(asks, Read(told, texts, documents, query.question), always=query.abstain == 0)
     return _reply(reading, asks, given, told, evidence)
 
 

@@ -383,6 +383,7 @@ SAMPLES = [
     Sample("rules.ipynb", NOTEBOOK, "notebook", heading="Leave"),
     Sample("output.ipynb", notebook(cell("1", "code", outputs=[{"text": [CITED]}, {"data": {"image/png": "AAAA"}}])),
            "notebook"),
+    Sample("error.ipynb", notebook(cell("1", "code", outputs=[{"output_type": "error", "evalue": CITED}])), "notebook"),
     Sample("three.ipynb", json.dumps({"worksheets": [{"cells": [{"cell_type": "code", "input": CITED}]}]}).encode(),
            "notebook"),
 ]  # fmt: skip

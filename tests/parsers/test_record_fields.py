@@ -118,6 +118,11 @@ def test_fields_with_words_are_read_and_it_is_said_which(
             "read as text: text, metadata.keeper; beside it: lit",
         ),
         ('{"text": "412"}\n{"text": "", "n": 7}\n', ["412", "n: 7"], "read as text: text; beside it: n"),
+        (
+            '{"from": "Ada", "text": ["See ", {"type": "link", "text": "the map"}, " of the pier."]}\n',
+            ["Ada: See the map of the pier."],
+            "read as text: text; beside it: from",
+        ),
         ('{"text": ["Two words", "and more"]}\n', ["Two words\n\nand more"], "read as text: text"),
         (
             '{"text": "It is 412 m long.", "url": "https://pier.example/1", "metadata": {}}\n',

@@ -15,7 +15,6 @@ from reatt.answering import kinds
 from reatt.answering.distinct import content
 from reatt.answering.kinds import Asked
 from reatt.answering.quoting import Quote, Read, shown
-from reatt.answering.rows import weighed
 from reatt.answering.sentences import around
 from reatt.answering.values import alike, compared
 from reatt.model.backbone import Answer, ChunkText
@@ -131,9 +130,9 @@ def value(
     numbers = range(len(passages))
     told = read(step.about(thing), numbers)
     texts = [passage.text for passage in passages]
-    stretches = weighed(step.about(thing), told.stretches, texts, numbers)
-    told = replace(told, stretches=tuple(each for each in stretches if each.source in naming))
-    given = shown(Asked(kinds.SPAN, "", step.wants), Read(told, texts, numbers)) if told.stretches else None
+    told = replace(told, stretches=tuple(each for each in told.stretches if each.source in naming))
+    made = Read(told, texts, numbers, step.about(thing))
+    given = shown(Asked(kinds.SPAN, "", step.wants), made) if told.stretches else None
     if given is None or not given.quotes:
         return None
     quote, text = given.quotes[0], texts[given.quotes[0].source]

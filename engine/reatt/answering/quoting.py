@@ -9,17 +9,20 @@ from itertools import combinations
 
 from reatt.answering import kinds
 from reatt.answering.distinct import Answering, content, distinct, near
+from reatt.answering.echoes import without_echoes
 from reatt.answering.edges import whole
 from reatt.answering.fitting import fits
 from reatt.answering.kinds import Asked
+from reatt.answering.rows import weighed
 from reatt.answering.sentences import MOST as MOST_SENTENCES
 from reatt.answering.sentences import around, best_run, held
+from reatt.answering.sureness import sure_of
 from reatt.model.backbone import Answer, Span
-from reatt.model.confidence import confidence
 
 NEAR = 0.1  # times the best's probability: less probable items, and sentences of a second passage, are not shown
 LIKE = 0.6  # times the best's probability: a less probable answer of another document does not disagree
 MOST = 8  # items of a list
+_REPEATED = "the passages only repeat the question"
 FEW = {1: MOST_SENTENCES, 2: 3}  # items of a list: the most sentences around each of so few; around more, its own
 
 
@@ -52,6 +55,7 @@ class Read:
     told: Answer
     texts: Sequence[str]
     documents: Sequence[int]
+    question: str = ""
 
 
 def shown(asked: Asked, read: Read, *, always: bool = False) -> Shown:
@@ -59,6 +63,7 @@ def shown(asked: Asked, read: Read, *, always: bool = False) -> Shown:
 
     A span that is not of the kind that is asked for is withheld, and so are yes and no without a sentence that says
     so; if an answer is to be given `always`, the span is not. What compares two things is not answered by one span.
+    What only repeats the question does not answer it (`echoes.py`); the rows and columns that it names do (`rows.py`).
     """
     if not read.told.text:
         return Shown("", (), read.told.confidence)
@@ -66,6 +71,11 @@ def shown(asked: Asked, read: Read, *, always: bool = False) -> Shown:
         return Shown(read.told.text, (), read.told.confidence)
     if asked.mode == kinds.COMPARISON:
         return Shown("", (), read.told.confidence, withheld="the passages do not give a value of both")
+    told = without_echoes(read.question, read.told, read.texts)
+    if told.stretches or not read.told.stretches or not always:
+        read = replace(read, told=told)
+    weighted = weighed(read.question, read.told.stretches, read.texts, read.documents)
+    read = replace(read, told=replace(read.told, stretches=weighted))
     if read.told.source is None:
         return _yes_no(read)
     if asked.mode in (kinds.SENTENCE, kinds.YES_NO):
@@ -84,11 +94,13 @@ def _yes_no(read: Read) -> Shown:
 def _explained(read: Read) -> Shown:
     """Show the sentences that hold most of the answer, and those of a second passage that holds nearly as much."""
     quotes = _sentences(read)
+    if not quotes and not read.told.stretches:
+        return Shown("", (), read.told.confidence, withheld=_REPEATED)
     if not quotes:
         return _several(read, distinct(read.told.stretches[:1], read.texts))
     first, *others = quotes
     second = [each for each in others[:1] if each.probability >= NEAR * first.probability]
-    sure = _confidence(read.told, first.source, first.probability)
+    sure = sure_of(read.told, first.source, first.probability)
     return Shown(_text(read, first), (first, *second), max(sure, read.told.confidence))
 
 
@@ -113,6 +125,8 @@ def _within(source: int, span: Span, quote: Quote) -> bool:
 def _spans(asked: Asked, read: Read, always: bool) -> Shown:
     """Show the best span of the kind that is asked for; all that are near it if they are, or if two disagree."""
     fitting = [each for each in read.told.stretches if _fits(read.texts[each.source][slice(*each.span)], asked)]
+    if not read.told.stretches:
+        return Shown("", (), read.told.confidence, withheld=_REPEATED)
     if not fitting and not always:
         what = "neither of the two" if asked.among else f"not {asked.wants}"
         return Shown("", (), read.told.confidence, withheld=f"the best span is {what}")
@@ -147,7 +161,7 @@ def _several(read: Read, found: Sequence[Answering], *, told: bool = False) -> S
     sure = read.told.confidence
     own = (read.told.source, read.told.span, read.told.log_probability)
     if len(found) > 1 or (first.source, first.span, first.log_probability) != own:
-        sure = _confidence(read.told, first.source, math.fsum(each.probability for each in found))
+        sure = sure_of(read.told, first.source, math.fsum(each.probability for each in found))
     quotes = [
         Quote(each.stretch.source, whole(read.texts[each.stretch.source], each.stretch.span), each.probability)
         for each in found
@@ -180,14 +194,3 @@ def _meet(one: Quote, other: Quote) -> bool:
 
 def _text(read: Read, quote: Quote) -> str:
     return read.texts[quote.source][slice(*quote.span)]
-
-
-def _confidence(told: Answer, source: int, probability: float) -> float:
-    """Say how sure the model is of what is shown: as of a span, but of so much probability.
-
-    A model without a calibration cannot say so: it is as sure as it is of its span.
-    """
-    if told.calibration is None:
-        return told.confidence
-    logarithm = math.log(min(1.0, max(probability, 1e-12)))
-    return confidence(replace(told.signs, log_probability=logarithm, share=told.shares[source]), told.calibration)

@@ -13,7 +13,10 @@ LONGEST = 600  # characters shown together, unless a single sentence has more
 _BLANK = re.compile(r"(?:\r\n?+|\n)[^\S\r\n]*+[\r\n]")
 _ENDED = re.compile(r"[.!?…。！？][\"'”’)\]]*$")
 _NUMBER = re.compile(r"\d+[.)]")
-_ROW_END = re.compile(r"\n(?=\s*(?:[-*•◦▪|]|\d+[.)]\s))|(?<=\|)\n|\n(?=[^\n]*\t)|(?<=\t)\n|\n(?=\w[\w .]{0,30}: )")
+_ROW_END = re.compile(
+    r"\n(?=\s*(?:[-*•◦▪|]|\d+[.)]\s))|(?<=\|)\n|\n(?=[^\n]*\t)|(?<=\t)\n|\n(?=\w[\w .]{0,30}: )"
+    r"|\n(?=\[[^\]\n]{3,40}\]|<[^<>\n]{1,30}>|[\d][\d./:,\s-]{3,24}[^:\n\d][^:\n]{0,30}: )"
+)
 
 
 def pieces(text: str) -> list[Span]:

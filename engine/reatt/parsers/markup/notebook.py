@@ -56,4 +56,6 @@ def _joined(value: Any) -> str:
 def _said(output: dict[str, Any]) -> str:
     """Return the plain text of an output."""
     data = output.get("data")
+    if output.get("output_type") in ("error", "pyerr"):
+        return f"{_joined(output.get('ename'))}: {_joined(output.get('evalue'))}".strip(": ")
     return _joined(output.get("text")) or (_joined(data.get("text/plain")) if isinstance(data, dict) else "")

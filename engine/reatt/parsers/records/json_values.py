@@ -122,7 +122,13 @@ def joined(found: dict[str, Any]) -> dict[str, Any]:
     for name, value in found.items():
         if isinstance(value, str):
             found[name] = _mended(value)
-        elif isinstance(value, list) and value:
+    return in_one(found)
+
+
+def in_one(found: dict[str, Any]) -> dict[str, Any]:
+    """Join the texts of an object that are in pieces, in their order."""
+    for name, value in found.items():
+        if isinstance(value, list) and value:
             found[name] = _in_one(value)
     return found
 

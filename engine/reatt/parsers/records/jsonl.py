@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 from reatt.parsers.archives import check_ratio
 from reatt.parsers.compressed import DAMAGED, is_compressed, plain
+from reatt.parsers.records.json_values import in_one
 from reatt.parsers.records.rows import Row, Rows, records
 from reatt.parsers.sandbox import Message
 from reatt_store.errors import RecordFormat, TooBig
@@ -78,7 +79,7 @@ def _too_long(name: str, number: int, longest: int) -> TooBig:
 def _object(line: bytes, number: int, name: str) -> dict[str, Any]:
     """Return the fields of a line."""
     try:
-        fields = json.loads(line)
+        fields = json.loads(line, object_hook=in_one)
     except (ValueError, RecursionError) as error:
         raise RecordFormat(f"{name}:{number}: not JSON ({error})", _EXAMPLE) from error
     if not isinstance(fields, dict):
