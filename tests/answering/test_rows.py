@@ -57,6 +57,16 @@ def test_the_row_and_the_column_that_a_question_tells_win(question, text, found,
     assert best(question, text, *found) == right
 
 
+CHAT = "Karim: Who has the dog this weekend?\nRosa: my sister takes Pepper\nBen: fine"
+FAQ = "Q: How much is the fee for guests?\nA: 20 euros\nQ: How much is the deposit?\nA: 50 euros"
+
+
+def test_a_row_that_asks_tells_nothing():
+    assert best("Who takes the dog?", CHAT, "Karim", "my sister") == "my sister"
+    told = stretches(FAQ, "20 euros", "50 euros")
+    assert [each.span for each in weighed("How much is the fee?", told, [FAQ], [1])] == [each.span for each in told]
+
+
 def test_a_value_wins_over_its_name_and_over_what_is_asked_about():
     assert best("What is the site of hive H5?", HIVES, "Site: heath", "heath", "H5") == "heath"
 

@@ -154,6 +154,9 @@ def _words(text: str) -> frozenset[str]:
 
 def _cells(line: re.Match[str], names: Names) -> Iterator[Cell]:
     at = line.start() + (line[0][:1] == "|")
+    if line[0].rstrip().endswith(("?", "？")):  # it asks, and tells nothing
+        yield Cell(at, at, frozenset(), frozenset())
+        return
     for number, text in enumerate(_cut(line[0])):
         named = _NAMED.match(text)
         column = names[number] if number < len(names) else frozenset[str]()
