@@ -20,7 +20,7 @@ from reatt.documents.chunking import stream
 from reatt.documents.files import Part, about, digest, found_in, modified, not_followed, storable, vanished
 from reatt.documents.languages import language, long_enough, notices
 from reatt.documents.problems import INTERRUPTED, PASSED_OVER
-from reatt.documents.reader import FoundFile, ReadLimits, Text, read_stdin
+from reatt.documents.reader import FoundFile, ReadLimits, Text, blank, read_stdin
 from reatt.model.backbone import KEEPING, ChunkText, Encoder
 from reatt.model.tokens import HEAD_TOKENS
 from reatt.progress import OnProgress, Pace, Progress
@@ -214,7 +214,7 @@ class _Run:
             self.pace.goes_on()
             self.report.warnings += [about(path, warning) for warning in text.warnings]
             kept |= problems.still_there(text.unread, known)
-            if not text.text.strip():
+            if blank(text.text):
                 self.report.skipped += 1
                 empty += 1
                 continue

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reatt.answering.follow_ups import Asked
     from reatt_cli.replies.lean import Lean
     from reatt_cli.replies.lookup import Found
-    from reatt_cli.schemas import published as schemas
+    from reatt_cli.schemas import answers as schemas
 
     Printed = Callable[[schemas.Search | schemas.Ask], Lean]
 

@@ -241,7 +241,7 @@ def _stops_between_batches(
 def result_of(session: Session, report: IngestReport, folder: Path) -> schemas.Ingest:
     """Say what was read into a folder."""
     from reatt_cli.schemas import published as schemas
-    from reatt_cli.schemas.store import noticed
+    from reatt_cli.schemas.parts import noticed
     from reatt_store.errors import Notice
 
     warnings = [*session.warnings, *report.warnings]

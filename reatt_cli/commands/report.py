@@ -17,7 +17,7 @@ from reatt_cli.command import command
 from reatt_cli.session import Session, page_file, short_path
 
 if TYPE_CHECKING:
-    from reatt_cli.schemas.published import Ask
+    from reatt_cli.schemas.answers import Ask
 
 Shown = Annotated[
     str,
@@ -107,7 +107,7 @@ def _printed(shown: str) -> tuple[str, str]:
 
 def _reply(printed: object) -> Ask:
     """Read an answer; raises ValueError if it is not one, or if its id could lead out of this folder."""
-    from reatt_cli.schemas.published import Ask
+    from reatt_cli.schemas.answers import Ask
 
     if not isinstance(printed, dict) or printed.get("schema") not in READABLE:
         raise ValueError("another object")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reatt.search.hits import Hits
     from reatt.search.retriever import Hit
     from reatt.search.rounds import TokenPair
-    from reatt_cli.schemas import published as schemas
+    from reatt_cli.schemas import answers as schemas
     from reatt_store.records import Generation, StoredChunk
 
 UNSURE = 0.5  # below this confidence the passages are printed first, and the answer as unsure
@@ -35,8 +35,8 @@ MARKS = 8  # columns for brackets and "…"
 
 def search(told: Hits, root: str, warnings: Sequence[str], partial: Sequence[str] = ()) -> schemas.Search:
     """Convert hits to their schema object; their paths are told relative to `root`."""
-    from reatt_cli.schemas import published as schemas
-    from reatt_cli.schemas.store import noticed
+    from reatt_cli.schemas import answers as schemas
+    from reatt_cli.schemas.parts import noticed
 
     return schemas.Search(
         question=told.question, root=root, hits=[schemas.Hit(**_hit(told.question, each, root)) for each in told],
@@ -47,8 +47,8 @@ def search(told: Hits, root: str, warnings: Sequence[str], partial: Sequence[str
 
 def reply(told: Reply, root: str, warnings: Sequence[str], partial: Sequence[str] = ()) -> schemas.Ask:
     """Convert a reply to its schema object; paths are told relative to `root`."""
-    from reatt_cli.schemas import published as schemas
-    from reatt_cli.schemas.store import noticed
+    from reatt_cli.schemas import answers as schemas
+    from reatt_cli.schemas.parts import noticed
 
     shares = [schemas.Attribution(share=each.share, read=each.read) for each in told.evidence]
     found = zip(told.evidence, shares, strict=True)
@@ -64,14 +64,14 @@ def reply(told: Reply, root: str, warnings: Sequence[str], partial: Sequence[str
 
 
 def _model(made: Generation) -> schemas.Model:
-    from reatt_cli.schemas import published as schemas
+    from reatt_cli.schemas import answers as schemas
 
     return schemas.Model(name=made.model_name, sha256=made.model_sha256, generation=made.id)
 
 
 def _hit(question: str, found: Hit, root: str) -> dict[str, Any]:
     """Return the fields of a hit's schema object."""
-    from reatt_cli.schemas import published as schemas
+    from reatt_cli.schemas import answers as schemas
 
     retrieval = schemas.Retrieval(
         score=found.score, rank=found.rank, attention=found.attention_score, bm25=found.words_score,
@@ -82,7 +82,7 @@ def _hit(question: str, found: Hit, root: str) -> dict[str, Any]:
 
 
 def _copy(stored: StoredChunk, root: str) -> schemas.Copy:
-    from reatt_cli.schemas import published as schemas
+    from reatt_cli.schemas import answers as schemas
 
     every = placed(stored, root)
     return schemas.Copy(**{name: every[name] for name in schemas.Copy.model_fields})
@@ -270,7 +270,7 @@ def _place(root: str, found: schemas.Hit) -> str:
 
 
 def _token(question: str, pair: TokenPair) -> schemas.Token:
-    from reatt_cli.schemas import published as schemas
+    from reatt_cli.schemas import answers as schemas
 
     (q_start, q_end), (start, end) = pair.question_span, pair.chunk_span
     return schemas.Token(

@@ -16,7 +16,7 @@ from reatt_store import answers as store
 from reatt_store.opening import small_json
 
 if TYPE_CHECKING:
-    from reatt_cli.schemas.published import Ask
+    from reatt_cli.schemas.answers import Ask
     from reatt_cli.session import Session
     from reatt_store.records import StoredChunk
 
@@ -72,7 +72,7 @@ def kept(session: Session, id: str) -> Ask:
 def _whole(told: dict[str, Any], found: Sequence[StoredChunk]) -> Ask:
     """Add the texts of the chunks from the store, and the answer cut from one of them."""
     from reatt_cli.replies.answers import placed
-    from reatt_cli.schemas.published import Ask
+    from reatt_cli.schemas.answers import Ask
 
     told.setdefault("root", "")
     for chunk, each in zip(found, told["evidence"], strict=True):

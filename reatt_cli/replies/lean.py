@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reatt_cli.schemas.published import Ask, Search
+    from reatt_cli.schemas.answers import Ask, Search
 
 PASSAGE = (
     "chunk", "doc", "path", "external_id", "title", "page", "line_start", "char_start", "char_end", "text", "retrieval",

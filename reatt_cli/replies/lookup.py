@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from reatt.cluster.asking import Cluster
     from reatt.search.query import Query
-    from reatt_cli.schemas import published as schemas
+    from reatt_cli.schemas import answers as schemas
     from reatt_store.errors import ReattError
 
 

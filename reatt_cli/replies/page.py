@@ -18,7 +18,7 @@ from reatt_cli.replies.answers import weights, where_answered
 from reatt_cli.session import labelled, labels
 
 if TYPE_CHECKING:
-    from reatt_cli.schemas.published import Ask, Evidence
+    from reatt_cli.schemas.answers import Ask, Evidence
     from reatt_store.records import Run
 
 _STYLE = """

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import Field, FiniteFloat
 
-
-class Part(BaseModel):
-    """An object inside a published one."""
-
-    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True, defer_build=True)
+from reatt_cli.schemas.parts import Part
 
 
 class Problem(Part):
@@ -21,13 +16,6 @@ class Problem(Part):
     id: str = Field(description="its row of the error catalogue, such as PDF_PASSWORD")
     detail: str
     fix: str
-
-
-class Noticed(Part):
-    """A warning that has a row in the error catalogue; `warnings` holds its text, too."""
-
-    id: str = Field(description="such as ENCODING_GUESSED")
-    detail: str
 
 
 class Lock(Part):
@@ -197,10 +185,3 @@ class Served(Part):
     address: str = Field(description="for `--cluster`")
     shards: list[str] = Field(description="folders of the stores, one process for each")
     pid: int = Field(description="of this process, with which all of them end")
-
-
-def noticed(warnings: Sequence[str]) -> list[Noticed]:
-    """Pick the warnings that have an id."""
-    from reatt_store.errors import Notice
-
-    return [Noticed(id=warning.id, detail=warning) for warning in warnings if isinstance(warning, Notice)]

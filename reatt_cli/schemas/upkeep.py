@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from reatt_cli.schemas.store import Part
+from reatt_cli.schemas.parts import Part
 
 
 class Finding(Part):

@@ -11,7 +11,7 @@ import pytest
 
 from reatt_cli.output import Output
 from reatt_cli.replies import answers, page
-from reatt_cli.schemas import published as schemas
+from reatt_cli.schemas import answers as schemas
 
 TEXT = "All staff may take leave. Parental leave in Norway is 49 weeks at full pay. Ask Ada for the form."
 QUESTION = "How long is parental leave in Norway?"

@@ -9,7 +9,8 @@ import jsonschema
 import pytest
 
 from reatt_cli.replies import kept
-from reatt_cli.schemas import published as schemas
+from reatt_cli.schemas import answers as schemas
+from reatt_cli.schemas.published import json_schema
 from reatt_cli.session import Session
 from reatt_cli.settings import Settings
 from reatt_store.library import Library
@@ -59,7 +60,7 @@ def test_the_id_that_is_shown_gives_the_page_that_asking_would_have_written(reat
     shown = reatt("ask", QUESTION, "--abstain", "never", "--report", "asked.html").out
     id = re.search(r"confidence \d\.\d\d   (A-[0-9a-f]{10})$", shown, re.MULTILINE)[1]
     done = reatt("report", id, "--json")
-    jsonschema.validate(json.loads(done.out), schemas.json_schema("report"))
+    jsonschema.validate(json.loads(done.out), json_schema("report"))
     assert (home / "work" / f"{id}.html").read_text() == (home / "work" / "asked.html").read_text()
 
 
@@ -139,7 +140,7 @@ def test_an_id_that_is_not_there_is_one_clear_line(how, reatt, library):
     assert (done.code, done.out) == (2, "")
     assert "no answer with the id A-0123456789 is kept" in done.err
     if how:
-        jsonschema.validate(json.loads(done.err), schemas.json_schema("error"))
+        jsonschema.validate(json.loads(done.err), json_schema("error"))
 
 
 EVIDENCE = {"chunk": "C-1", "retrieval": {"tokens": []}}

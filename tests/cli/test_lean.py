@@ -7,7 +7,8 @@ import jsonschema
 import pytest
 
 from reatt_cli.replies import lean
-from reatt_cli.schemas import published as schemas
+from reatt_cli.schemas import answers as schemas
+from reatt_cli.schemas.published import json_schema
 from reatt_store.library import Library
 from tests.served import served
 
@@ -18,7 +19,7 @@ SHARE = 0.4  # of the bytes that the same call gave with token pairs and absolut
 def told(done, name):
     assert (done.code, done.err) == (0, "")
     found = json.loads(done.out)
-    jsonschema.validate(found, schemas.json_schema(name))
+    jsonschema.validate(found, json_schema(name))
     return found
 
 

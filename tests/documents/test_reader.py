@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reatt.documents import reader
-from reatt.documents.reader import FoundFile, ReadLimits, Text, find, read, read_stdin
+from reatt.documents.reader import FoundFile, ReadLimits, Text, blank, find, read, read_stdin
 from reatt.parsers import formats
 from reatt.parsers.formats import kind_of, markdown
 from reatt_store.errors import DocumentError, EmptyDocument, NotText, TooBig
@@ -189,3 +189,8 @@ def test_the_examples_in_docstrings_hold(module: ModuleType) -> None:
     result = doctest.testmod(module)
     assert result.attempted
     assert not result.failed
+
+
+@given(st.text(alphabet=st.sampled_from(" \t\n\r\x0b\x0c\x1c\x85\u00a0\u200b\u2028\u3000\ufeffa1.")))
+def test_a_text_is_blank_if_nothing_is_left_of_it_when_it_is_stripped(text):
+    assert blank(text) == (not text.strip())

@@ -1,8 +1,10 @@
 """Laws of the vector files."""
 
 import json
+import re
 import struct
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from safetensors.numpy import load_file
 
 from reatt_store.errors import StoreDamaged
-from reatt_store.vectors.arrays import checksum
+from reatt_store.vectors.arrays import checksum, let_go
 from reatt_store.vectors.sealing import without
 from reatt_store.vectors.segments import Draft, draft, open_segment, quantise, write
 
@@ -165,3 +167,31 @@ def test_no_bytes_at_all_do_more_than_raise(tmp_path_factory, noise, at):
     except StoreDamaged:
         return
     assert mapped.offsets[-1] == len(mapped.keys)  # only contents were hit: the checksum's affair
+
+
+def resident(path: Path) -> int:
+    """Return how many bytes of a mapped file are in this process's memory."""
+    maps = Path("/proc/self/smaps").read_text(encoding="utf-8", errors="replace")
+    entries = re.findall(
+        rf"^\S+ \S+ \S+ \S+ \S+ +{re.escape(str(path))}\n(?:[^-\n]*\n)*?Rss: +(\d+) kB$", maps, re.MULTILINE
+    )
+    assert entries, "it is mapped"
+    return 1024 * sum(map(int, entries))
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="needs a system that tells what is in memory")
+def test_what_was_read_of_a_file_leaves_the_memory_and_can_be_read_again(tmp_path):
+    keys = np.random.default_rng(0).standard_normal((20_000, 64)).astype(np.float32)
+    size, _ = write(tmp_path / "a.seg", draft([b"a" * 16], [keys]))
+    segment = open_segment(tmp_path / "a.seg", 1, size)
+    read = segment.keys.copy()
+    assert resident(tmp_path / "a.seg") >= segment.keys.nbytes
+    let_go(segment.keys[5:])
+    assert resident(tmp_path / "a.seg") == 0
+    np.testing.assert_array_equal(segment.keys, read)
+
+
+def test_an_array_without_a_file_stays_as_it_is():
+    keys = np.arange(6.0).reshape(2, 3)
+    let_go(keys)
+    np.testing.assert_array_equal(keys, [[0, 1, 2], [3, 4, 5]])

@@ -234,12 +234,17 @@ def measured(file: BinaryIO, limits: ReadLimits) -> tuple[int, str]:
 def of_content(content: Content, path: str, kind: str, digest: str, size: int, limits: ReadLimits) -> Text:
     """Make a document of what a parser found; raises EmptyDocument."""
     words = without_data(content, limits.on_wait)
-    if not words.text.strip():
+    if blank(words.text):
         raise EmptyDocument("no text in the file" if words is content else "nothing but data without words")
     content = words
     title = content.title or name_as_title(path, kind)
     rest = (content.text, content.pages, content.headings, digest, size, content.warnings)
     return Text(path, None, title, kind, *rest, content.author, content.dated, content.ocr)
+
+
+def blank(text: str) -> bool:
+    """Return whether a text has nothing but white space; to strip it would copy it, and it may be large."""
+    return not text or text.isspace()
 
 
 def of_record(record: registry.Record, path: str) -> Text:

@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from reatt_store.clusters import entries as coded
 from reatt_store.clusters.entries import Entries
 from reatt_store.clusters.means import Integers, Means, train
-from reatt_store.vectors.arrays import Stream
+from reatt_store.vectors.arrays import Stream, let_go
 from reatt_store.vectors.segments import Quantised, Segment
 
 SAMPLE = 16  # keys for each cluster to train on
 FOREIGN = 1.0  # clusters are trained anew once more than so many keys came after for each that there was before
 PER_ROOT = 16  # clusters for each square root of the number of keys
-_BLOCK = 1 << 16  # keys assigned at a time
+_BLOCK = 1 << 14  # keys assigned at a time
 _RANGES = 256  # in which lists are merged
 
 
@@ -130,6 +130,7 @@ class _Lists:
         records["cluster"] = np.repeat(np.arange(low, high), np.diff(starts))[there]
         records["entry"] = entries[there]
         records["entry"][:, : coded.OWNER] = owners[there].astype("<u4")[:, None].view(np.uint8)
+        let_go(self._before.entries)
         return records
 
 
@@ -149,13 +150,16 @@ def _keys(segments: Sequence[Segment], fresh: NDArray[np.bool_]) -> Iterator[tup
         owners = np.repeat(np.arange(first, last), lengths)[rows]
         for at in range(0, len(rows), _BLOCK):
             yield owners[at : at + _BLOCK], segment.keys[rows[at : at + _BLOCK]].astype(np.float32)
+        let_go(segment.keys)
         first = last
 
 
 def _sample(segments: Sequence[Segment], keys: int) -> Quantised:
     """Draw keys evenly from all segments, as many as their clusters are trained on."""
     step = max(1, int(keys / (SAMPLE * PER_ROOT * keys**0.5)))
-    return (
-        np.concatenate([segment.codes[::step] for segment in segments]),
-        np.concatenate([segment.scales[::step] for segment in segments]),
-    )
+    codes, scales = list[NDArray[np.int8]](), list[NDArray[np.float32]]()
+    for segment in segments:
+        codes.append(segment.codes[::step].copy())
+        scales.append(segment.scales[::step].copy())
+        let_go(segment.codes)
+    return np.concatenate(codes), np.concatenate(scales)

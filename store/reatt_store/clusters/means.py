@@ -17,7 +17,7 @@ from reatt_store.vectors.segments import Quantised
 
 ROUNDS = 6  # of k-means
 _BLOCK = 4096  # keys compared at a time, so that the products stay in the processor's cache
-_SPREAD_BLOCK = 1 << 16
+_SPREAD_BLOCK = 1 << 14
 _COARSE_SAMPLE = 256  # keys for each coarse cluster
 
 Floats = NDArray[np.float32]

@@ -99,6 +99,17 @@ def read(content: mmap.mmap, format: str, layout_of: Callable[[Container[str]], 
     return found
 
 
+def let_go(array: NDArray[Any]) -> None:
+    """Take what was read of an array's file out of this process's memory; what is read again comes from the file."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, memoryview):
+        base = base.obj
+    if isinstance(base, mmap.mmap) and hasattr(base, "madvise"):
+        base.madvise(mmap.MADV_DONTNEED)
+
+
 def checksum(path: Path, key: bytes = b"") -> bytes:
     """Return the BLAKE2b of a file, read in blocks; with a key, only the owner of the key can compute it."""
     state = hashlib.blake2b(digest_size=32, key=key)
