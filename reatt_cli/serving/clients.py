@@ -1,7 +1,8 @@
 """The clients of a warm process: greeted as they come, answered one at a time.
 
 A client cannot tell a process that is busy from one that was stopped, or hangs. So a thread accepts clients at once and
-sends each an empty line, then another twice a second until its answer is there.
+sends each an empty line, then another twice a second until its answer is there. One that says nothing is passed over by
+those behind it, and left after a while.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import queue
 import select
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -18,6 +20,7 @@ from typing import Any
 from reatt_cli.serving import warm
 
 BEAT = warm.SILENCE / 4  # seconds
+REQUEST_SECONDS = 5.0  # for a client to send its request
 
 
 class Clients:
@@ -26,6 +29,10 @@ class Clients:
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
         self._arrived: queue.SimpleQueue[socket.socket] = queue.SimpleQueue()
+        self._woken, self._wake = socket.socketpair()  # whoever waits for the next client
+        self._woken.setblocking(False)
+        self._wake.setblocking(False)
+        self._silent: dict[socket.socket, float] = {}  # those that have said nothing yet, and until when they may
         self._waiting: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._ended, self._end = socket.socketpair()
@@ -42,15 +49,14 @@ class Clients:
             self._end.close()
             thread.join()
             self._ended.close()
-            for client in self._waiting:
-                client.close()
+            for each in (*self._waiting, self._wake, self._woken):
+                each.close()
 
     @contextmanager
     def next(self, idle: float) -> Iterator[socket.socket | None]:
-        """Yield the next client, which is closed afterwards; None if none comes for `idle` seconds."""
-        try:
-            client = self._arrived.get(timeout=idle)
-        except queue.Empty:
+        """Yield the next client that says something, closed afterwards; None if none does for `idle` seconds."""
+        client = self._speaking(time.monotonic() + idle)
+        if client is None:
             yield None
             return
         with client:
@@ -58,6 +64,30 @@ class Clients:
                 yield client
             finally:
                 self._silence(client)
+
+    def _speaking(self, until: float) -> socket.socket | None:
+        """Wait for a client to say something, the first of those that came; leave those that say nothing."""
+        while True:
+            with suppress(OSError):
+                self._woken.recv(4096)
+            while not self._arrived.empty():
+                self._silent[self._arrived.get()] = time.monotonic() + REQUEST_SECONDS
+            ready = select.poll()
+            for each in (self._woken, *self._silent):
+                ready.register(each, select.POLLIN)
+            left = min([until, *self._silent.values()]) - time.monotonic()
+            heard = {number for number, _ in ready.poll(1000 * max(left, 0.0))}
+            client = next((each for each in self._silent if each.fileno() in heard), None)
+            if client is not None:
+                del self._silent[client]
+                return client
+            now = time.monotonic()
+            for late in [each for each, end in self._silent.items() if end <= now]:
+                del self._silent[late]
+                self._silence(late)
+                late.close()
+            if not heard and now >= until:
+                return None
 
     def answer(self, client: socket.socket, reply: dict[str, Any]) -> None:
         """Send a client its answer, unless it has gone."""
@@ -95,6 +125,8 @@ class Clients:
         with self._lock:
             self._waiting.add(client)
         self._arrived.put(client)
+        with suppress(OSError):  # it is awake
+            self._wake.send(b".")
 
     def _beat(self) -> None:
         with self._lock:

@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from reatt_cli import failures
 from reatt_cli.serving import warm
-from reatt_cli.serving.clients import Clients
+from reatt_cli.serving.clients import REQUEST_SECONDS, Clients
 from reatt_cli.session import Session
 from reatt_cli.settings import Settings
 
 if TYPE_CHECKING:
     from reatt.search.query import Query
     from reatt_cli.replies.lookup import Found
-
-REQUEST_SECONDS = 5.0  # for a client to send its request
 
 
 class Warm:

@@ -102,6 +102,20 @@ def test_one_that_is_busy_is_waited_for(library, runtime, monkeypatch):
     assert ["result" in answer for answer in answers] == [True] * 3
 
 
+def test_clients_that_say_nothing_hold_nobody_up_and_are_left(library, runtime, monkeypatch):
+    monkeypatch.setattr(clients, "REQUEST_SECONDS", 3600.0)
+    with served(library, model=os.environ["REATT_MODEL"]), closing(socket.socket(socket.AF_UNIX)) as silent:
+        silent.connect(str(warm.place(library).socket))
+        assert silent.recv(1) == b"\n"  # it was there first
+        assert "result" in asked(library)
+        monkeypatch.setattr(clients, "REQUEST_SECONDS", 0.01)
+        with closing(socket.socket(socket.AF_UNIX)) as another:
+            another.connect(str(warm.place(library).socket))
+            while another.recv(64):  # until it is left
+                pass
+        assert "result" in asked(library)
+
+
 def test_clients_that_go_away_or_never_ask_disturb_nobody(library, runtime, monkeypatch):
     monkeypatch.setattr(clients, "BEAT", 0.01)
     with served(library, model=os.environ["REATT_MODEL"]):
