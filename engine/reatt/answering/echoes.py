@@ -72,7 +72,7 @@ def without_echoes(question: str, told: Answer, texts: Sequence[str]) -> Answer:
     best = stretches[0]
     text, sure = texts[best.source][slice(*best.span)], sure_of(told, best.source, math.exp(best.log_probability))
     told = replace(told, stretches=stretches, weights=weights, confidence=sure)
-    return replace(told, text=text, source=best.source, span=best.span)
+    return replace(told, text=text, source=best.source, span=best.span, log_probability=best.log_probability)
 
 
 def _behind(stretch: Stretch, text: str, found: Sequence[Span]) -> Stretch:
