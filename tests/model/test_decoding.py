@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reatt.model.answers.decoding import generate
-from reatt.model.answers.source import is_yes_no, source_of
+from reatt.model.answers.source import asking_clause, is_yes_no, source_of
 from reatt.model.backbone import ChunkText, Limits
 from reatt.model.t5 import T5, T5Config
 
@@ -171,6 +171,12 @@ def test_yes_and_no_answer_yes_no_questions_without_a_source(tiny_reatt, questio
 def test_other_questions_are_never_answered_yes_or_no_from_nowhere(tiny_reatt, question, text):
     told = answer(tiny_reatt, f"Who {question}", [text])
     assert told.source is not None or told.text == ""
+
+
+def test_blanks_before_a_question_are_looked_at_once():
+    question = "\n" * 2_000_000 + "Who has the key?"  # in the square of their number this takes hours
+    assert asking_clause(question) == "Who has the key?"
+    assert not is_yes_no(question)
 
 
 @pytest.mark.parametrize("question", ["Which is it?", "Is it tea or coffee?", "Island?", " "])

@@ -24,7 +24,7 @@ TELLING = frozenset("analyse analyze compare define describe discuss explain giv
                     "summarize tell".split())  # fmt: skip
 _NEVER_RELATIVE = frozenset("what why how".split())  # "children who cough" asks nothing
 STATEMENT = 5  # words: "bus is late?" may be a search for those words
-_CLAUSES = re.compile(r"[:;.!?]\s+|\s*(?:--+|[—–])\s*")
+_CLAUSES = re.compile(r"[:;.!?]\s+|(?:--+|[—–])")
 _ASKS_ITSELF = re.compile(  # "in July, who came", "in which year", but not "children who cough"
     rf"(?:^|,|\b(?:about|after|at|before|by|for|from|in|of|on|to|until|with))\s*(?:{'|'.join(sorted(ASKING))})\b"
 )
@@ -177,4 +177,4 @@ def asking_clause(question: str) -> str:
     >>> asking_clause("Amblyopia: is visual loss permanent?")
     'is visual loss permanent?'
     """
-    return ([clause for clause in _CLAUSES.split(question) if clause.strip()] or [""])[-1]
+    return ([clause for clause in map(str.strip, _CLAUSES.split(question)) if clause] or [""])[-1]
