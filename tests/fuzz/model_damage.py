@@ -185,6 +185,8 @@ def something_else(pick, folder, outside):
 
 def pickled(pick, folder, outside):
     """Put a pickle in the place of the weights, which `models add` would convert."""
+    if (folder / "model.safetensors").is_dir():
+        return "no pickle in the place of a folder"
     (folder / "model.safetensors").unlink(missing_ok=True)
     content = pick.choice(
         (b"", b"PK\x03\x04", b"\x80\x02}q\x00.", b"\x80\x02cos\nsystem\n(S'true'\ntR.", pick.randbytes(300))
