@@ -209,11 +209,12 @@ class _Run:
             self._tell(found, before)
             return
         kept: set[str | None] = set()
+        unread: set[str] = set()
         empty = 0
         for text in read_stdin(sys.stdin.buffer, limits=options.limits) if path == "-" else texts:
             self.pace.goes_on()
             self.report.warnings += [about(path, warning) for warning in text.warnings]
-            kept |= problems.still_there(text.unread, known)
+            unread.update(text.unread)
             if blank(text.text):
                 self.report.skipped += 1
                 empty += 1
@@ -225,6 +226,7 @@ class _Run:
                 self._take(text, known=text.external_id in known)
         if empty:
             self.report.warnings.append(f"{path}: {empty:,} of its documents {'has' if empty == 1 else 'have'} no text")
+        kept |= problems.still_there(unread, known)  # once for a file: it may hold 100,000 documents
         if known.keys() - kept:
             self._publish()
             self.report.removed += self.writer.forget_path(path, keep=kept)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from statistics import fmean
 
 from reatt.documents.files import as_text, digest
@@ -36,8 +36,10 @@ def is_passed_over(id: str, found: FoundFile) -> bool:
     return id == EmptyDocument.id or (id in PASSED_OVER and not found.explicit)
 
 
-def still_there(unread: Sequence[str], known: Iterable[str | None]) -> set[str | None]:
+def still_there(unread: Collection[str], known: Iterable[str | None]) -> set[str | None]:
     """Return the known documents of a file that stand in it and cannot be read now: they are not gone."""
+    if not unread:
+        return set()
     inside = tuple(f"{name}/" for name in unread)
     return {id for id in known if id in unread or (id is not None and id.startswith(inside))}
 
