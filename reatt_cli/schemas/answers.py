@@ -115,7 +115,7 @@ class Quote(Part):
     source: int = Field(description="index into `evidence` of the chunk that it was cut from")
     char_start: int = Field(description="in that document")
     char_end: int
-    probability: FiniteFloat = Field(description="that the answer stands there, as the model reads the evidence")
+    probability: FiniteFloat = Field(description="that the answer stands there; in rows the question counts, too")
     key_start: int | None = Field(
         default=None, description="of sentences: where in the document the words that the model points at begin"
     )
