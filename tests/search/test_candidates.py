@@ -266,11 +266,15 @@ def test_a_file_that_a_stranger_made_is_refused_for_what_it_claims(library):
             kept._read(path, size)
 
 
-def test_entries_code_keys_to_within_half_a_step():
-    means = Means(np.zeros((1, 6), np.float32), np.array([0, 1]), np.ones((1, 6), np.float32), np.ones(1, np.float32))
-    keys = 1 + np.random.default_rng(0).uniform(-2, 2, (50, 6)).astype(np.float32) * STEP
+@pytest.mark.parametrize("width", [1, 4, 6, 8, 30, 64])  # entries of odd and of even numbers of bytes
+def test_entries_code_keys_to_within_half_a_step(width):
+    means = Means(
+        np.zeros((1, width), np.float32), np.array([0, 1]), np.ones((1, width), np.float32), np.ones(1, np.float32)
+    )
+    keys = 1 + np.random.default_rng(0).uniform(-2, 2, (50, width)).astype(np.float32) * STEP
     made = entries.encoded(keys, np.zeros(50, np.int64), np.arange(50) * 10**7, means)
-    assert made.shape == (50, entries.width(6))
+    assert made.shape == (50, entries.width(width))
     np.testing.assert_array_equal(entries.owners(made), np.arange(50) * 10**7)
-    near = 1 + entries.decoded(made, 6) * STEP / 2
+    units = entries.ordered(np.eye(width, dtype=np.float32))
+    near = 1 + entries.decoded(made) @ units.T * STEP / 2
     assert np.abs(near - keys).max() <= STEP / 2 + 1e-5

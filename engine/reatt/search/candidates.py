@@ -11,7 +11,7 @@ candidates; their scores come from their own keys (`maxsim.among`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,11 +26,12 @@ from reatt_store.clusters import entries as coded
 from reatt_store.clusters.entries import STEP
 from reatt_store.clusters.lists import Clusters
 
-PROBES = 64  # lists of each vector of a question
+PROBES = 48  # lists of each vector of a question
 CANDIDATES = 1000  # chunks whose keys are read, at least
-PER_ROOT = 18  # of them for each square root of the number of chunks
+PER_ROOT = 6  # of them for each square root of the number of chunks
 PER_RESULT = 20  # of them for each result, if many are asked for
 _BLOCK = 64  # centroids of which at first only the best counts
+_ENTRIES = 1 << 13  # decoded at a time, so that they stay in the processor's cache
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -96,15 +97,16 @@ def _best(scores: Floats, count: int) -> Integers:
 def estimates(queries: Queries, clusters: Clusters, probes: int) -> Floats:
     """Estimate every chunk's score (c,), above what it would be on none of the lists; 0 for those on none."""
     vectors, weights = queries.vectors.cpu(), queries.weights.cpu().numpy()
-    near = vectors @ torch.from_numpy(clusters.means.fine).T  # (m, K) products with centroids
+    near = _near(vectors, clusters)
     best, lists = nearest(near, probes)  # (m, p) both
     read, where = np.unique(lists, return_inverse=True)  # (u,) (m, p)
     lengths = clusters.starts[read + 1] - clusters.starts[read]  # (u,)
     entries = np.concatenate([clusters.entries[slice(*clusters.starts[list : list + 2])] for list in read.tolist()])
     half_steps = np.repeat(clusters.means.spread[read] * (STEP / 2), lengths)  # (n,)
-    apart = _products(vectors, torch.from_numpy(coded.decoded(entries, vectors.shape[1]))).numpy()  # (m, n)
-    products = np.multiply(apart, half_steps, out=apart)
-    products += np.repeat(near.numpy()[:, read], lengths, axis=1)
+    products = np.repeat(near.numpy()[:, read], lengths, axis=1)  # (m, n)
+    dots = _dots(torch.from_numpy(coded.ordered(vectors.numpy())))
+    for block in (slice(at, at + _ENTRIES) for at in range(0, len(entries), _ENTRIES)):
+        products[:, block] += dots(torch.from_numpy(coded.decoded(entries[block]))).numpy() * half_steps[block]
     owners, starts = coded.owners(entries), np.cumsum(lengths) - lengths
     total, most = np.zeros((2, len(clusters.digests)), np.float32)
     for product, weight, least, own in zip(products, weights, best.min(1), where.reshape(lists.shape), strict=True):
@@ -116,12 +118,21 @@ def estimates(queries: Queries, clusters: Clusters, probes: int) -> Floats:
     return total
 
 
-def _products(vectors: Tensor, codes: Tensor) -> Tensor:
-    """Multiply vectors (m, d) with codes (n, d) of 8 bits -> (m, n)."""
+def _near(vectors: Tensor, clusters: Clusters) -> Tensor:
+    """Multiply vectors (m, d) with all centroids -> (m, K)."""
     if not maxsim.INT8:
-        return vectors @ codes.float().T
-    factors = vectors.abs().amax(dim=1).clamp_min(1e-30) / 127  # (m,)
-    return torch._int_mm((vectors / factors[:, None]).round().to(torch.int8), codes.T).float().mul_(factors[:, None])
+        return vectors @ torch.from_numpy(clusters.means.fine).T
+    codes, scales = clusters.rough
+    return _dots(vectors)(torch.from_numpy(codes)).mul_(torch.from_numpy(scales))
+
+
+def _dots(vectors: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return how vectors (m, d) are multiplied with codes (n, d) of 8 bits -> (m, n)."""
+    if not maxsim.INT8:
+        return lambda codes: vectors @ codes.float().T
+    factors = vectors.abs().amax(dim=1, keepdim=True).clamp_min(1e-30) / 127  # (m, 1)
+    rounded = (vectors / factors).round().to(torch.int8)
+    return lambda codes: torch._int_mm(rounded, codes.T).float().mul_(factors)
 
 
 def ranges(starts: Integers, lengths: Integers) -> Integers:

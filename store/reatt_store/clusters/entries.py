@@ -6,6 +6,8 @@ distribution loses least. A search multiplies the codes as small odd integers.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,10 +39,27 @@ def owners(entries: Entries) -> NDArray[np.uint32]:
     return np.ascontiguousarray(entries[:, :OWNER]).view("<u4")[:, 0]
 
 
-def decoded(entries: Entries, numbers: int) -> NDArray[np.int8]:
-    """Return the codes (n, d) as odd integers from -3 to 3: how far keys are from centroids, in half steps."""
-    packed = entries[:, OWNER:]
-    steps = np.empty((len(packed), _PER_BYTE, packed.shape[1]), np.uint8)
-    for place in range(_PER_BYTE):
-        np.bitwise_and(packed >> (2 * place), 3, out=steps[:, place])
-    return 2 * steps.reshape(len(packed), -1)[:, :numbers].view(np.int8) - 3
+def decoded(entries: Entries) -> NDArray[np.int8]:
+    """Return the codes as odd integers from -3 to 3: how far keys are from centroids, in half steps.
+
+    They are (n, 4 b), with b bytes of codes in an entry; their numbers stand in the order of `ordered`.
+    """
+    kind, table = _TABLES[entries.shape[1] % 2]
+    packed = entries.view(kind)[:, OWNER // np.dtype(kind).itemsize :]
+    found = np.take(table, packed, mode="clip").view(np.int8)  # to clip is faster, and there is nothing to clip
+    return found.reshape(len(entries), -1)
+
+
+def ordered(vectors: Floats) -> Floats:
+    """Return vectors (m, d) with their numbers in the order that decoded codes have, and 0 where there is none."""
+    padded = np.pad(vectors, ((0, 0), (0, -vectors.shape[1] % _PER_BYTE)))
+    return np.ascontiguousarray(padded.reshape(len(vectors), _PER_BYTE, -1).swapaxes(1, 2)).reshape(padded.shape)
+
+
+def _table(bytes: int) -> NDArray[np.unsignedinteger[Any]]:
+    """Return the codes that so many bytes hold, for each value of theirs: all codes of one value as one integer."""
+    values = np.arange(1 << 8 * bytes)[:, None] >> 2 * np.arange(_PER_BYTE * bytes)
+    return (2 * (values & 3) - 3).astype(np.int8).view(f"<u{_PER_BYTE * bytes}")[:, 0]
+
+
+_TABLES = (("<u2", _table(2)), ("u1", _table(1)))  # for entries of an even, and of an odd number of bytes

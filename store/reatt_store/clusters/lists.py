@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import BinaryIO
 
@@ -21,7 +22,7 @@ from reatt_store.clusters import entries as coded
 from reatt_store.clusters.entries import Entries
 from reatt_store.clusters.means import Integers, Means, train
 from reatt_store.vectors.arrays import Stream, let_go
-from reatt_store.vectors.segments import Quantised, Segment
+from reatt_store.vectors.segments import Quantised, Segment, quantise
 
 SAMPLE = 16  # keys for each cluster to train on
 FOREIGN = 1.0  # clusters are trained anew once more than so many keys came after for each that there was before
@@ -47,6 +48,11 @@ class Clusters(Outline):
     """Clusters with their lists."""
 
     entries: Entries  # the list of cluster i is entries[starts[i]:starts[i + 1]]
+
+    @cached_property
+    def rough(self) -> Quantised:
+        """The centroids at 8 bits, which is enough to see which are near."""
+        return quantise(self.means.fine)
 
 
 def gathered(segments: Sequence[Segment], before: Clusters | None, waiting: BinaryIO) -> tuple[Outline, Stream]:
