@@ -95,7 +95,8 @@ def _bytes(segments: dict[str, list[Segment]]) -> Iterator[Row]:
         kept = [part.memory for part in parts if part.memory is not None]
         tokens, width = sum(len(memory.codes) for memory in kept), kept[0].codes.shape[1]
         states = sum(_size(memory.codes, memory.scales, memory.offsets) for memory in kept)
-        keys = sum(_size(part.keys, part.codes, part.scales, part.offsets) for part in parts)
+        halves = sum(_size(part.half) for part in parts if part.half is not None)
+        keys = halves + sum(_size(part.codes, part.scales, part.offsets) for part in parts)
         also = {"tokens": tokens, "passages": sum(len(part.digests) for part in parts)}
         beside = f"bf16, not kept so: {2 * width}"
         yield Row("bytes a token", f"{method}: states, width {width}, 8 bits", "B", all=states / tokens, beside=beside)

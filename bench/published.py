@@ -51,7 +51,7 @@ NOTES = (
     "R@10 and R@100: the share of the best 10 and 100 texts by exact products of the stored keys in float32.",
     "Medians over questions. For PLAID a question's vectors are scaled together, to length 1 in the mean, as its least "
     "score of a cell assumes. It keeps keys in 4 bits beside the cell; cells and decoded keys have unit length there.",
-    "`reatt` keeps keys in float16, too; bytes a key count them. PLAID was asked for 100 texts with each setting.",
+    "PLAID was asked for 100 texts with each setting.",
 )
 
 Floats = NDArray[np.float32]
@@ -84,7 +84,7 @@ def given(segments: Sequence[Segment], queries: list[Queries]) -> Given:
     counts = [np.diff(segment.offsets) for segment in segments]
     offsets = np.cumsum(np.concatenate([np.zeros(1, np.int64), *counts]))
     digests = [digest.tobytes() for segment in segments for digest in segment.digests]
-    return Given(digests, np.concatenate([np.asarray(each.keys, np.float32) for each in segments]), offsets, queries)
+    return Given(digests, np.concatenate([each.keys() for each in segments]), offsets, queries)
 
 
 def ours(plan: Plan, library: Library, retriever: Retriever, shared: Given) -> Iterator[list[Cell]]:

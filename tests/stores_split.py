@@ -42,13 +42,14 @@ def _draft(places):
         return None
     digests = [segment.digests[place].tobytes() for segment, place in places]
     cut = [(segment, slice(*segment.offsets[place : place + 2])) for segment, place in places]
-    keys, codes, scales = ([getattr(of, name)[rows] for of, rows in cut] for name in ("keys", "codes", "scales"))
+    codes, scales = ([getattr(of, name)[rows] for of, rows in cut] for name in ("codes", "scales"))
+    half = None if cut[0][0].half is None else np.concatenate([of.half[rows] for of, rows in cut])
     memory = None
     if places[0][0].memory:
         kept = [(segment.memory, slice(*segment.memory.offsets[place : place + 2])) for segment, place in places]
         states, sizes = ([getattr(of, name)[rows] for of, rows in kept] for name in ("codes", "scales"))
         memory = Memory(_offsets(states), np.concatenate(states), np.concatenate(sizes))
-    return Draft(digests, _offsets(keys), *map(np.concatenate, (keys, codes, scales)), memory)
+    return Draft(digests, _offsets(codes), *map(np.concatenate, (codes, scales)), half, memory)
 
 
 def _offsets(parts):

@@ -58,7 +58,7 @@ def copied(original: Path, folder: Path, times: int) -> Path:
 def _publish_copy(
     writer: Writer, generation: int, segment: Segment, texts: Mapping[bytes, Chunk], random: Generator, number: int
 ) -> None:
-    keys = np.asarray(segment.keys, np.float32)
+    keys = segment.keys()
     if number:
         lengths = np.linalg.norm(keys, axis=1, keepdims=True)
         keys = keys + NOISE * lengths / keys.shape[1] ** 0.5 * random.standard_normal(keys.shape, np.float32)

@@ -115,7 +115,7 @@ class ByModel:
         library, made = library_of(self._store), self._store.generation
         assert made is not None, "an ingested store has a generation"
         segments = library.segments(made.id)
-        values = [torch.from_numpy(np.asarray(each.keys, np.float32)) for each in segments]
+        values = [torch.from_numpy(each.keys()) for each in segments]
         ends = np.cumsum([0, *(len(each) for each in values)])
         offsets = [np.asarray(each.offsets[:-1]) + start for each, start in zip(segments, ends, strict=False)]
         places = [(each.id, position) for each in segments for position in range(len(each.digests))]

@@ -110,7 +110,7 @@ class Searched:
         found = {}
         for chunk, (id, position) in self._pool.library.places(self._pool.generation.id, chunks).items():
             rows = slice(*shards[id].offsets[position : position + 2])
-            found[chunk] = shards[id].keys[rows].float()
+            found[chunk] = shards[id].keys(rows)
         return found
 
     def memory(self, chunks: Sequence[int]) -> dict[int, Tensor]:

@@ -52,7 +52,7 @@ def _shards(segments: Sequence[Segment], size: int, device: str) -> list[Shard]:
         for segment in segments:
             chunks = min(left, len(segment.digests))
             offsets = np.asarray(segment.offsets[: chunks + 1])
-            keys = np.asarray(segment.keys[: offsets[-1]], np.float32)
+            keys = segment.keys(slice(offsets[-1]))
             if len(shards) >= len(segments):
                 keys += _noise(random, keys)
             codes, scales = quantise(keys)
@@ -75,7 +75,7 @@ def _rows(plan: Plan, what: str, asked: Sequence[Queries], shards: Sequence[Shar
     def fast(queries: Queries) -> list[maxsim.Place]:
         return maxsim.fast(queries, shards, TOP)
 
-    keys = sum(len(shard.keys) for shard in shards)
+    keys = sum(len(shard.codes) for shard in shards)
     products = statistics.fmean(len(queries.vectors) for queries in asked) * keys
     found = statistics.fmean(_agreement(exact(queries), fast(queries)) for queries in asked)
     for name, way in {"exact": exact, "fast": fast}.items():

@@ -180,7 +180,7 @@ def _products(plan: Plan, retriever: Retriever, library: Library, asked: Sequenc
     if plan.device != "cpu" or made is None:
         return
     shard = load(library.segments(made.id)[0])
-    keys = min(BLOCK, len(shard.keys))
+    keys = min(BLOCK, len(shard.codes))
     queries = [retriever.backbone.rounds[0].ask(question, ()) for question in asked]
     spent: dict[str, list[float]] = {way: [] for way in _WAYS}
     with threads(1):

@@ -62,7 +62,7 @@ def export(
     segments = library.segments(made.id) if made else []
     if made is None or not segments:
         raise UsageError("the store holds no keys", "reatt ingest PATH")
-    width = segments[0].keys.shape[1]
+    width = segments[0].codes.shape[1]
     schema = _schema(form, _about(made, width))
     chunks = keys = 0
     with fresh(file.parent) as (unfinished, stream):
@@ -126,5 +126,5 @@ def _row(stored: StoredChunk, segment: Segment, position: int, form: Form) -> di
         "key_count": keys.stop - keys.start,
     }  # fmt: skip
     if form == "float16":
-        return {**row, "keys": segment.keys[keys].astype("<f2").tobytes()}
+        return {**row, "keys": segment.keys(keys).astype("<f2").tobytes()}
     return {**row, "codes": segment.codes[keys].tobytes(), "scales": segment.scales[keys].tolist()}

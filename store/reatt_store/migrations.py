@@ -132,8 +132,16 @@ FOURTH = (
         pages INTEGER NOT NULL,
         confidence INTEGER NOT NULL)""",
 )
+# No table is another. From here on segments may lack keys in float16, which earlier versions cannot read.
+FIFTH: tuple[str, ...] = ()
 # By the names under which sqlite-utils remembers them. A step that was published stays as it is, to the letter.
-STEPS = {"m001_first": FIRST, "m002_runs_and_models": SECOND, "m003_words_and_origins": THIRD, "m004_scans": FOURTH}
+STEPS = {
+    "m001_first": FIRST,
+    "m002_runs_and_models": SECOND,
+    "m003_words_and_origins": THIRD,
+    "m004_scans": FOURTH,
+    "m005_keys_in_8_bits": FIFTH,
+}
 FORMAT = len(STEPS)  # PRAGMA user_version; a store with a higher one was written by a newer version
 ORIGINS_SINCE = 3  # format
 SCANS_SINCE = 4

@@ -19,11 +19,19 @@ from reatt_store.vectors.segments import quantise
 BLOCK = maxsim._ENGINES["cpu"].block
 
 
-def segment(id, chunks):
+def segment(id, chunks, half=False):
     keys = np.concatenate([*chunks, np.empty((0, chunks[0].shape[1]))]).astype(np.float16)
     codes, scales = quantise(keys.astype(np.float32))
     offsets = np.cumsum([0, *map(len, chunks)]).astype(np.int64)
-    return SimpleNamespace(id=id, keys=keys, codes=codes, scales=scales, offsets=offsets)
+    return SimpleNamespace(id=id, half=keys if half else None, codes=codes, scales=scales, offsets=offsets)
+
+
+def kept(keys, half=False):
+    """The keys of a chunk as a segment keeps them."""
+    if half:
+        return torch.tensor(keys.astype(np.float16)).double()
+    codes, scales = quantise(keys.astype(np.float16).astype(np.float32))
+    return torch.tensor(codes * scales[:, None]).double()
 
 
 def corpus(seed, count, width=16, longest=40):
@@ -47,9 +55,9 @@ def question(seed, width=16, count=7, chunk=None):
     return Queries(torch.tensor(vectors, dtype=torch.float32), torch.tensor(weights, dtype=torch.float32), ())
 
 
-def brute_force(queries, chunks):
+def brute_force(queries, chunks, half=False):
     vectors, weights = queries.vectors.double(), queries.weights.double()
-    rows = [torch.tensor(keys.astype(np.float16)).double()[None] for keys in chunks]
+    rows = [kept(keys, half)[None] for keys in chunks]
     return np.array([float(plain(vectors, weights, keys, None, queries.scaled_by)) for keys in rows])
 
 
@@ -77,6 +85,24 @@ def test_exact_equals_float64_brute_force(seed, count, block):
     np.testing.assert_allclose(flat(scores), truth, rtol=1e-5, atol=1e-5 * np.abs(truth).max())
 
 
+@pytest.mark.parametrize("search", ["exact", "fast", "among"])
+def test_keys_are_as_near_as_each_segment_keeps_them(search):
+    """Segments with and without float16 in one store: a chunk's score does not depend on what lies beside it."""
+    chunks, queries = corpus(6, 400), question(6)
+    shards = [load(segment(3, chunks[:150], half=True)), load(segment(8, chunks[150:]))]
+    truth = np.concatenate([brute_force(queries, chunks[:150], half=True), brute_force(queries, chunks[150:])])
+    if search == "exact":
+        found = maxsim.top(maxsim.exact(queries, shards), 20)
+    elif search == "fast":
+        found = maxsim.fast(queries, shards, 20)
+    else:
+        segments, positions = np.array([3] * 150 + [8] * 250), np.array([*range(150), *range(250)])
+        found = maxsim.among(queries, shards, segments, positions, 20)
+    scores = [place.score for place in found]
+    np.testing.assert_allclose(scores, np.sort(truth)[:-21:-1], rtol=1e-5)
+    np.testing.assert_allclose(scores, [truth[p.position + 150 * (p.segment == 8)] for p in found], rtol=1e-5)
+
+
 def test_scales_at_a_keys_end_multiply_the_products_of_those_who_name_them():
     chunks, queries = corpus(2, 300), question(2)
     random = np.random.default_rng(2)
@@ -89,8 +115,8 @@ def test_scales_at_a_keys_end_multiply_the_products_of_those_who_name_them():
     best = [place.score for place in maxsim.fast(queries, shards, 10)]
     np.testing.assert_allclose(best, sorted(truth)[:-11:-1], rtol=1e-4, atol=1e-4)
     for keys, total in zip(chunks[:9], truth[:9], strict=True):
-        half = torch.tensor(keys).half()
-        assert float(pairs(vectors, queries.weights, half, scaled_by)[1].sum()) == pytest.approx(total, rel=1e-4)
+        shares = pairs(vectors, queries.weights, kept(keys).float(), scaled_by)[1]
+        assert float(shares.sum()) == pytest.approx(total, rel=1e-4)
 
 
 def test_negative_maxima_stay_negative_beside_an_empty_chunk():
@@ -223,7 +249,7 @@ def test_pairs_sum_to_the_score():
     queries = question(10)
     scores = maxsim.exact(queries, [load(segment(1, chunks))])[1]
     for keys, score in zip(chunks, scores, strict=True):
-        best, shares = pairs(queries.vectors, queries.weights, torch.tensor(keys).half())
+        best, shares = pairs(queries.vectors, queries.weights, kept(keys).float())
         assert best.shape == (7,)
         assert float(shares.sum()) == pytest.approx(float(score), rel=1e-5)
 

@@ -1,11 +1,18 @@
 """A store that changes is searched as it is: what was removed never comes back, and no hit is lost meanwhile."""
 
 import json
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from reatt.ingest import IngestOptions, ingest
+from reatt.search import maxsim
+from reatt.search.shards import load
 from reatt.weights import models
 from reatt_store.errors import ModelMismatch
+from reatt_store.library import Library
+from tests.older import with_float16
 
 
 @pytest.mark.parametrize("retriever_name", ["attention", "words", "hybrid"])
@@ -52,6 +59,57 @@ def test_a_store_compacted_during_a_search_loses_no_hit(open_store, copy, monkey
 
     monkeypatch.setattr(retriever.library, "chunk_ids", compact_first)
     assert [hit.chunk.id for hit in retriever.search("rye bread", 9, "attention", search)] == expected
+
+
+def test_a_store_with_keys_in_float16_is_searched_by_them_added_to_and_compacted(
+    open_store, copy, tiny, tiny_reatt, tmp_path
+):
+    with Library.open(copy) as library:
+        texts = {each.chunk.digest: (each.chunk.title, each.chunk.text) for each in library.every_chunk()}
+        [*segments] = library.segments(library.generation().id)
+    noise = np.random.default_rng(0)
+    keys = {}
+    for segment in segments:
+        for digest, own in zip(segment.digests, np.split(segment.keys(), segment.offsets[1:-1]), strict=True):
+            keys[digest.tobytes()] = own + 0.1 * noise.standard_normal(own.shape)
+    assert keys.keys() == texts.keys()
+    queries = tiny_reatt.encode_question("rye bread")
+
+    def expected(digest):
+        half = keys[digest].astype(np.float16)
+        codes = np.zeros(half.shape, np.int8)
+        alone = SimpleNamespace(
+            id=0, half=half, codes=codes, scales=np.ones(len(half), np.float32), offsets=[0, len(half)]
+        )
+        return float(maxsim.exact(queries, [load(alone)])[0][0])
+
+    def agree(search):
+        hits = open_store(with_float16(copy, keys) if search == "exact" else copy).search(
+            "rye bread", 9, "attention", search
+        )
+        assert [hit.score for hit in hits] == pytest.approx(
+            [expected(hit.chunk.chunk.digest) for hit in hits], abs=1e-5
+        )
+        return [hit.chunk.id for hit in hits]
+
+    found = agree("exact")
+    assert agree("fast") == found
+    (tmp_path / "new.md").write_text("A new text about rye bread.\n")
+    with Library.open(copy) as library:
+        ingest(library, tiny_reatt, tiny, [str(tmp_path / "new.md")], IngestOptions(), lambda _: None)
+        kept = [segment.half is not None for segment in library.segments(library.generation().id)]
+        assert {True, False} == set(kept)
+        [new] = [each for each in library.every_chunk() if each.path.endswith("new.md")]
+        assert [id for id in _found(open_store(copy)) if id != new.id][:8] == found[:8]
+        with library.writing() as writer:
+            writer.remove([new.document_id])
+            writer.compact()
+        assert library.check().ok
+    assert agree("fast") == found
+
+
+def _found(retriever):
+    return [hit.chunk.id for hit in retriever.search("rye bread", 9, "attention", "fast")]
 
 
 def test_vectors_of_another_model_are_refused(open_store, archive, write_model, tmp_path):

@@ -79,7 +79,7 @@ def seen(folder: Path) -> dict[str, object]:
         generation = library.generation()
         keys = {}
         for segment in library.segments(generation.id):
-            parts = np.split(np.array(segment.keys), segment.offsets[1:-1])
+            parts = np.split(segment.keys(), segment.offsets[1:-1])
             keys |= {digest.tobytes(): part.tobytes() for digest, part in zip(segment.digests, parts, strict=True)}
         hits = [(library.chunk(id), score) for id, score in library.words("file says word3 word7 word21", 100)]
         return {

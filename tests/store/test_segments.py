@@ -36,14 +36,16 @@ def test_what_is_written_is_what_is_mapped(tmp_path_factory, keys):
     mapped = open_segment(path, 1, size)
     assert checksum(path) == digest
     assert mapped.digests.tobytes() == b"".join(written.digests)
-    for name in ("offsets", "keys", "codes", "scales"):
+    for name in ("offsets", "codes", "scales"):
         np.testing.assert_array_equal(getattr(mapped, name), getattr(written, name))
+    np.testing.assert_array_equal(mapped.keys(), written.codes * written.scales[:, None])
+    assert mapped.half is None
 
 
 def test_the_file_is_a_safetensors_file(tmp_path):
     written = some()
     write(tmp_path / "a.safetensors", written)
-    np.testing.assert_array_equal(load_file(tmp_path / "a.safetensors")["keys"], written.keys)
+    np.testing.assert_array_equal(load_file(tmp_path / "a.safetensors")["codes"], written.codes)
 
 
 def remembering(lengths: list[int]) -> Draft:
@@ -76,10 +78,25 @@ def test_a_memory_that_is_not_one_of_every_chunk_is_damage(tmp_path):
         open_segment(tmp_path / "a", 1, size)
 
 
+def test_keys_in_float16_are_used_where_they_are_kept(tmp_path):
+    """Beside a memory, and in segments of earlier versions: those are copied as they are."""
+    rng = np.random.default_rng(0)
+    keys = [rng.standard_normal((length, 8)).astype(np.float32) for length in (2, 0, 3)]
+    written = draft([bytes([i]) * 16 for i in range(3)], keys)
+    half = np.concatenate(keys).astype(np.float16)
+    size, _ = write(tmp_path / "a", replace(written, half=half))
+    mapped = open_segment(tmp_path / "a", 1, size)
+    np.testing.assert_array_equal(mapped.keys(), half.astype(np.float32))
+    np.testing.assert_array_equal(mapped.codes, written.codes)
+    np.testing.assert_array_equal(without(mapped, [0]).half, half[2:])
+    np.testing.assert_array_equal(remembering([1, 2]).half, np.ones((2, 3), np.float16))
+    assert without(open_segment(tmp_path / "b", 1, write(tmp_path / "b", written)[0]), [0]).half is None
+
+
 def test_mapped_arrays_are_aligned_and_cannot_be_changed(tmp_path):
     size, _ = write(tmp_path / "a", some(chunks=3, width=3))
     mapped = open_segment(tmp_path / "a", 1, size)
-    for array in (mapped.offsets, mapped.keys, mapped.codes, mapped.scales, mapped.digests):
+    for array in (mapped.offsets, mapped.codes, mapped.scales, mapped.digests):
         assert array.flags.aligned
         assert not array.flags.writeable
         assert not array.flags.owndata
@@ -106,7 +123,7 @@ def test_a_digest_stands_once_in_a_draft():
     ("wrong", "says"),
     [
         ({"digests": [bytes([i]) * 8 for i in range(4)]}, "16 bytes"),
-        ({"codes": np.zeros((1, 8), np.int8)}, "shaped as the keys"),
+        ({"half": np.zeros((1, 8), np.float16)}, "shaped as the codes"),
         ({"scales": np.zeros(1, np.float32)}, "one scale for each key"),
         ({"offsets": np.zeros(5, np.int64)}, "tile the keys"),
     ],
@@ -136,15 +153,15 @@ def test_every_header_that_lies_is_damage(tmp_path):
     (length,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8 : 8 + length])
     for name, key, value in [
-        ("keys", "dtype", "F32"),
-        ("keys", "shape", [-1, -8]),
-        ("keys", "shape", [2**40, 8]),
-        ("keys", "data_offsets", [0, 1]),
+        ("codes", "dtype", "F32"),
+        ("codes", "shape", [-1, -8]),
+        ("codes", "shape", [2**40, 8]),
+        ("codes", "data_offsets", [0, 1]),
         ("offsets", "shape", "abc"),
         ("scales", "shape", None),
         ("digests", "shape", [2, 32]),
         ("digests", "shape", [8, 8]),
-        ("keys", "shape", [header["keys"]["shape"][0] * 2, 4]),
+        ("codes", "shape", [header["codes"]["shape"][0] * 2, 4]),
         ("codes", "shape", [header["codes"]["shape"][0] * 8]),
         ("scales", "data_offsets", [header["scales"]["data_offsets"][0], header["scales"]["data_offsets"][1] + 4]),
     ]:
@@ -166,7 +183,7 @@ def test_no_bytes_at_all_do_more_than_raise(tmp_path_factory, noise, at):
         mapped = open_segment(path, 1, size)
     except StoreDamaged:
         return
-    assert mapped.offsets[-1] == len(mapped.keys)  # only contents were hit: the checksum's affair
+    assert mapped.offsets[-1] == len(mapped.codes)  # only contents were hit: the checksum's affair
 
 
 def resident(path: Path) -> int:
@@ -184,11 +201,11 @@ def test_what_was_read_of_a_file_leaves_the_memory_and_can_be_read_again(tmp_pat
     keys = np.random.default_rng(0).standard_normal((20_000, 64)).astype(np.float32)
     size, _ = write(tmp_path / "a.seg", draft([b"a" * 16], [keys]))
     segment = open_segment(tmp_path / "a.seg", 1, size)
-    read = segment.keys.copy()
-    assert resident(tmp_path / "a.seg") >= segment.keys.nbytes
-    let_go(segment.keys[5:])
+    read = segment.keys()
+    assert resident(tmp_path / "a.seg") >= segment.codes.nbytes
+    let_go(segment.codes[5:])
     assert resident(tmp_path / "a.seg") == 0
-    np.testing.assert_array_equal(segment.keys, read)
+    np.testing.assert_array_equal(segment.keys(), read)
 
 
 def test_an_array_without_a_file_stays_as_it_is():

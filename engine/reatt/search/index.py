@@ -8,7 +8,7 @@ chunks with a key near one of the queries (ReAtt section 2.4). If decoder heads 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
@@ -124,16 +124,19 @@ class AttentionIndex:
         for chunk, (id, position) in self._places(chunks).items():
             segment = self._segments[id]
             rows = slice(*segment.offsets[position : position + 2])
-            found[chunk] = torch.from_numpy(segment.keys[rows].astype(np.float32))
+            found[chunk] = torch.from_numpy(segment.keys(rows))
         return found
 
-    def views(self, chunks: Sequence[int]) -> dict[int, Tensor]:
-        """Return the keys (n, d) of given chunks as they lie in the store, in float16 and without copying them."""
-        shards = {shard.id: shard for shard in (load(segment) for segment in self._segments.values())}
-        return {
-            chunk: shards[id].keys[slice(*shards[id].offsets[position : position + 2].tolist())]
-            for chunk, (id, position) in self._places(chunks).items()
-        }
+    def views(self, chunks: Sequence[int]) -> Callable[[int], Tensor]:
+        """Return what gives the keys (n, d) of each of some chunks; they are read when they are asked for."""
+        places = self._places(chunks)
+
+        def keys(chunk: int) -> Tensor:
+            id, position = places[chunk]
+            segment = self._segments[id]
+            return torch.from_numpy(segment.keys(slice(*segment.offsets[position : position + 2])))
+
+        return keys
 
     def best_keys(self, queries: Queries, chunk: int) -> BestKeys | None:
         """Explain a chunk's score; None if it has no vectors."""

@@ -153,20 +153,24 @@ def _prepared(prepare: Prepare, queries: Queries) -> Prepared:
     def scaled(shard: Shard | Gathered, start: int, end: int) -> Tensor:
         products = prepared.dots(shard, start, end)  # (m, n)
         for column, first, last in runs:
-            products[first:last] *= shard.keys[start:end, column]
+            products[first:last] *= shard.keys(slice(start, end), column)
         return products
 
     return Prepared(scaled, prepared.weights)
 
 
 def _float32(vectors: Tensor, weights: Tensor) -> Prepared:
-    return Prepared(lambda shard, start, end: vectors @ shard.keys[start:end].float().T, weights)  # (m, n)
+    return Prepared(lambda shard, start, end: vectors @ shard.keys(slice(start, end)).T, weights)  # (m, n)
 
 
 def _float16(vectors: Tensor, weights: Tensor) -> Prepared:
     factors = vectors.abs().amax(dim=1).clamp_min(1e-30)  # (m,); keeps long vectors' products below 65504
     half = (vectors / factors[:, None]).half()
-    return Prepared(lambda shard, start, end: (half @ shard.keys[start:end].T).float(), weights * factors)  # (m, n)
+
+    def dots(shard: Shard | Gathered, start: int, end: int) -> Tensor:
+        return (half @ shard.keys(slice(start, end)).half().T).float()  # (m, n)
+
+    return Prepared(dots, weights * factors)
 
 
 def _int8(vectors: Tensor, weights: Tensor) -> Prepared:

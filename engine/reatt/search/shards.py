@@ -16,6 +16,8 @@ from torch import Tensor
 if TYPE_CHECKING:
     from reatt_store.vectors.segments import Segment
 
+ALL = slice(None)
+
 Integers = NDArray[np.int64]
 
 
@@ -24,7 +26,7 @@ class Shard:
     """A segment as tensors on one device; on the CPU they share the file's memory map."""
 
     id: int
-    keys: Tensor  # (n, d) float16
+    half: Tensor | None  # (n, d) float16; None: a key is its codes times its scale
     codes: Tensor  # (n, d) int8
     scales: Tensor  # (n,) float32
     offsets: Integers  # (c + 1,); chunk i owns the keys from offsets[i] up to offsets[i + 1]
@@ -32,14 +34,21 @@ class Shard:
     @cached_property
     def parts(self) -> Parts:
         """The arrays, to be cut into many pieces: NumPy cuts ten times as fast as PyTorch."""
-        arrays = (self.keys, self.codes, self.scales)
-        return Parts(*(array.numpy() if array.is_cpu else array for array in arrays))
+        arrays = (self.half, self.codes, self.scales)
+        return Parts(*(array.numpy() if array is not None and array.is_cpu else array for array in arrays))
+
+    def keys(self, rows: slice, columns: int | slice = ALL) -> Tensor:
+        """Return some of the keys, or some of their columns, in float32, as near as they are kept."""
+        if self.half is not None:
+            return self.half[rows, columns].float()
+        codes, scales = self.codes[rows, columns].float(), self.scales[rows]
+        return codes.mul_(scales if codes.ndim == 1 else scales[:, None])
 
 
 class Parts(NamedTuple):
     """The arrays of a shard: of NumPy on the CPU, else tensors."""
 
-    keys: Any
+    half: Any
     codes: Any
     scales: Any
 
@@ -48,18 +57,28 @@ class Gathered:
     """Some chunks of any shards as one shard; each array is copied only if it is asked for."""
 
     def __init__(self, chunks: Sequence[tuple[Shard, int]]) -> None:
+        self._chunks = chunks
         rows = [shard.offsets[position : position + 2].tolist() for shard, position in chunks]
         self._rows = [(shard.parts, slice(start, stop)) for (shard, _), (start, stop) in zip(chunks, rows, strict=True)]
         self.offsets = np.cumsum([0, *(stop - start for start, stop in rows)])
 
+    def keys(self, rows: slice, columns: int | slice = ALL) -> Tensor:
+        """Return some of the keys, or some of their columns, in float32, as near as they are kept."""
+        return self._keys[rows, columns]
+
     @cached_property
-    def keys(self) -> Tensor:
-        """The keys (n, d) in float16."""
-        return _joined([parts.keys[rows] for parts, rows in self._rows])
+    def _keys(self) -> Tensor:
+        halves = [parts.half[rows] for parts, rows in self._rows if parts.half is not None]
+        if not halves:
+            return self.codes.float().mul_(self.scales[:, None])
+        if len(halves) == len(self._rows):
+            return _joined(halves).float()
+        owners = [shard for shard, _ in self._chunks]
+        return torch.cat([shard.keys(rows) for shard, (_, rows) in zip(owners, self._rows, strict=True)])
 
     @cached_property
     def codes(self) -> Tensor:
-        """The keys (n, d) in int8."""
+        """The codes (n, d) in int8."""
         return _joined([parts.codes[rows] for parts, rows in self._rows])
 
     @cached_property
@@ -69,13 +88,16 @@ class Gathered:
 
 
 def load(segment: Segment, device: str = "cpu") -> Shard:
-    """Load a segment for scoring; a GPU receives a copy of only the keys, because it needs no codes."""
+    """Load a segment for scoring; a GPU receives a copy of its keys in float16, or else of their codes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # nothing here writes
-        keys, codes, scales = (torch.from_numpy(a) for a in (segment.keys, segment.codes, segment.scales))
+        half = None if segment.half is None else torch.from_numpy(segment.half)
+        codes, scales = torch.from_numpy(segment.codes), torch.from_numpy(segment.scales)
     if device != "cpu":
-        keys, codes, scales = keys.to(device), codes[:0].to(device), scales[:0].to(device)
-    return Shard(segment.id, keys, codes, scales, np.asarray(segment.offsets))
+        rows = slice(None) if half is None else slice(0)
+        half = None if half is None else half.to(device)
+        codes, scales = codes[rows].to(device), scales[rows].to(device)
+    return Shard(segment.id, half, codes, scales, np.asarray(segment.offsets))
 
 
 def _joined(pieces: Sequence[Any]) -> Tensor:

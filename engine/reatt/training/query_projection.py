@@ -11,7 +11,7 @@ with the old spread of scores; `spread` says why. A map of the keys' space, M W 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from reatt.training.plans import Budget, Plan, rate
 from reatt.training.spread import PROBES, SHARE
 from reatt.training.trainer import SAVE_EVERY, is_row
 
-Keys = Mapping[int, Tensor]  # store chunk id -> (n, d)
+Keys = Callable[[int], Tensor]  # store chunk id -> (n, d)
 
 PLAN = Plan(batch=32, rate=4e-4, rounds=1, learn_head=False, half=False, recompute=False)
 DECAYS = (0.9, 0.999)  # of Adam's moments
@@ -92,7 +92,7 @@ class QueryProjection:
 
     def scores(self, weight: Tensor, choice: Choice) -> Tensor:
         """Score a choice's chunks with a projection (d, D) -> (C,)."""
-        keys = [self._keys[chunk].to(weight) for chunk in choice.chunks]
+        keys = [self._keys(chunk).to(weight) for chunk in choice.chunks]
         lengths = torch.tensor([len(each) for each in keys], device=weight.device)
         padded = pad_sequence(keys, batch_first=True)  # (C, n, d)
         keep = torch.arange(padded.shape[1], device=weight.device) < lengths[:, None]

@@ -155,8 +155,8 @@ def _keys(segments: Sequence[Segment], fresh: NDArray[np.bool_]) -> Iterator[tup
         rows = np.flatnonzero(np.repeat(fresh[first:last], lengths))
         owners = np.repeat(np.arange(first, last), lengths)[rows]
         for at in range(0, len(rows), _BLOCK):
-            yield owners[at : at + _BLOCK], segment.keys[rows[at : at + _BLOCK]].astype(np.float32)
-        let_go(segment.keys)
+            yield owners[at : at + _BLOCK], segment.keys(rows[at : at + _BLOCK])
+        let_go(segment.codes)
         first = last
 
 

@@ -56,7 +56,7 @@ def sealed(connection: Connection, folder: Path, draft: Draft, generation: int) 
 
 def insert(connection: Connection, file: Sealed, draft: Draft, generation: int) -> None:
     """Name a sealed file and what it encodes, inside the caller's transaction."""
-    width = draft.keys.shape[1]
+    width = draft.codes.shape[1]
     row = (generation, file.name, file.size, file.blake2b, len(draft.digests), draft.tokens, width)
     columns = "generation, name, bytes, blake2b, chunks, tokens, width"
     sql = f"INSERT INTO segments ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
@@ -81,7 +81,8 @@ def without(segment: Segment, dead: Sequence[int]) -> Draft:
         states, ends = _left(segment.memory.offsets, kept)
         memory = Memory(ends, segment.memory.codes[states], segment.memory.scales[states])
     digests = [digest.tobytes() for digest in segment.digests[kept]]
-    return Draft(digests, offsets, segment.keys[rows], segment.codes[rows], segment.scales[rows], memory)
+    half = None if segment.half is None else segment.half[rows]
+    return Draft(digests, offsets, segment.codes[rows], segment.scales[rows], half, memory)
 
 
 def _left(offsets: NDArray[np.int64], kept: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
