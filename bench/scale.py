@@ -117,7 +117,7 @@ def measured(folder: Path = RESULTS) -> Measured:
     ingest = next(sheet for sheet in speed["sheets"] if sheet["title"] == "ingest")
     pace = max(float(row[ingest["columns"].index("tokens a second")]) for row in ingest["rows"])
     exact = ways["exact"]
-    width = round((exact.bytes_a_key - 4) / 3)  # float16, int8, and a scale of four bytes
+    width = round(exact.bytes_a_key - 4)  # int8, and a scale of four bytes
     sources = (
         f"`bench.json` of {bench['head']['date']}, {bench['head']['model']}, {bench['head']['processor']}",
         f"`mini/speed.json`, {speed['head']['models']}, {speed['head']['machine']}",
