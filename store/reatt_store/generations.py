@@ -107,7 +107,9 @@ def live(connection: Connection, generation: int, among: Selection) -> dict[int,
     Chunks are dead once their documents are removed or replaced; `among` keeps those of some documents.
     """
     if not among:
-        dead = """SELECT segment, position FROM dead JOIN encodings USING (digest) WHERE generation = ?"""
+        # CROSS: SQLite would go through all encodings, and few are dead.
+        dead = """SELECT segment, position FROM dead
+                  CROSS JOIN encodings ON generation = ? AND encodings.digest = dead.digest"""
         places = _places(connection, dead, [generation])
         return _masks(connection, generation, places, found=False) if len(places) else None
     allowed, values = among.condition()
@@ -137,15 +139,16 @@ def chunk_ids(
 
 def places(connection: Connection, generation: int, chunk_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
     """Return chunk id -> (segment id, position) of the vectors of those chunks that a generation has encoded."""
-    sql = """SELECT chunks.id, segment, position FROM json_each(?) AS asked CROSS JOIN chunks ON chunks.id = asked.value
-             JOIN encodings ON encodings.generation = ? AND encodings.digest = chunks.digest"""
+    sql = f"""SELECT chunks.id, segment, position, coalesce(segments.chunks, {MOST})
+              FROM json_each(?) AS asked CROSS JOIN chunks ON chunks.id = asked.value
+              CROSS JOIN encodings ON encodings.generation = ? AND encodings.digest = chunks.digest
+              LEFT JOIN segments ON segments.id = segment"""  # noqa: S608
     asked = json.dumps([int(id) for id in chunk_ids])
-    rows = connection.rows(sql, [asked, generation])
-    lengths = {id: chunks for id, _, _, chunks in _segment_rows(connection, generation)}
-    for id, segment, position in (sound("encodings", "nnn", row) for row in rows):
-        if position >= lengths.get(segment, MOST):
+    rows = connection.rows(sql, [asked, generation]) if chunk_ids else []
+    for id, _, position, most in (sound("encodings", "nnnn", row) for row in rows):
+        if position >= most:
             raise StoreDamaged(f"the vectors of C-{id} are not where they should be", "reatt check --repair")
-    return {id: (segment, position) for id, segment, position in rows}
+    return {id: (segment, position) for id, segment, position, _ in rows}
 
 
 def segment_file(folder: Path, name: object) -> Path:

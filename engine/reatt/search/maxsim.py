@@ -29,7 +29,7 @@ from reatt.search.query_runs import GATHERED, alike, gathered
 from reatt.search.shards import Gathered, Integers, Shard
 
 RESCORE = 150  # chunks that `fast` scores again; recall@10 is 1.0 on raw-norm keys with a third of that
-NARROW = 2  # times as many chunks as are asked for are scored again by `narrowed`
+FEWEST, NARROW = 60, 2  # chunks that `narrowed` scores again at least, and for each that is asked for
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -94,7 +94,7 @@ def narrowed(
     live: Live = None,
 ) -> list[Place]:
     """Find the best k of many chosen chunks, and of all live chunks of the shards `whole`, by the steps of `fast`."""
-    steps = _steps(queries, k, max(RESCORE, NARROW * k))
+    steps = _steps(queries, k, max(FEWEST, NARROW * k))
     scanned = top(_scan(steps[0].prepared, whole, live), steps[0].leaves)
     segments = np.concatenate([segments, np.array([place.segment for place in scanned], np.int64)])
     positions = np.concatenate([positions, np.array([place.position for place in scanned], np.int64)])
@@ -180,7 +180,8 @@ def _int8(vectors: Tensor, weights: Tensor) -> Prepared:
 
     def dots(shard: Shard | Gathered, start: int, end: int) -> Tensor:
         keys = shard.codes[start:end]
-        np.maximum.reduce(keys.numpy()[:, 0])  # reads the rows in order; without this the product takes a fifth longer
+        if isinstance(shard, Shard):  # reads the rows in order; without this the product takes a fifth longer
+            np.maximum.reduce(keys.numpy()[:, 0])
         products: Tensor = torch._int_mm(codes, keys.T)  # (m, n) int32
         return products.float().mul_(shard.scales[start:end])
 
@@ -257,10 +258,13 @@ def _chosen(prepared: Prepared, shards: Sequence[Shard], segments: Integers, pos
     owners = {shard.id: shard for shard in shards}
     order = np.lexsort((positions, segments))  # as they lie in the files
     work = [order[i : i + size] for i in range(0, len(order), size)]
+    rows = np.empty((2, len(order)), np.int64)
+    ids, firsts = np.unique(segments[order], return_index=True)
+    for id, own in zip(ids.tolist(), np.split(order, firsts[1:]), strict=False):  # of no chunk there is one part
+        rows[:, own] = owners[id].offsets[positions[own] + [[0], [1]]]
 
     def score(chosen: Integers) -> None:
-        places = zip(segments[chosen].tolist(), positions[chosen].tolist(), strict=True)
-        gathered = Gathered([(owners[segment], position) for segment, position in places])
+        gathered = Gathered([owners[segment] for segment in segments[chosen].tolist()], *rows[:, chosen])
         scores[chosen] = _score(prepared, gathered, slice(0, len(chosen)))
 
     _in_parallel(score, work, prepared.weights.device)

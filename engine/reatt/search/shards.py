@@ -56,11 +56,11 @@ class Parts(NamedTuple):
 class Gathered:
     """Some chunks of any shards as one shard; each array is copied only if it is asked for."""
 
-    def __init__(self, chunks: Sequence[tuple[Shard, int]]) -> None:
-        self._chunks = chunks
-        rows = [shard.offsets[position : position + 2].tolist() for shard, position in chunks]
-        self._rows = [(shard.parts, slice(start, stop)) for (shard, _), (start, stop) in zip(chunks, rows, strict=True)]
-        self.offsets = np.cumsum([0, *(stop - start for start, stop in rows)])
+    def __init__(self, shards: Sequence[Shard], starts: Integers, stops: Integers) -> None:
+        """Gather from the i-th shard its rows from `starts[i]` up to `stops[i]`."""
+        rows = map(slice, starts.tolist(), stops.tolist())
+        self._shards, self._rows = shards, [(shard.parts, own) for shard, own in zip(shards, rows, strict=True)]
+        self.offsets = np.cumsum(np.concatenate([[0], stops - starts]))
 
     def keys(self, rows: slice, columns: int | slice = ALL) -> Tensor:
         """Return some of the keys, or some of their columns, in float32, as near as they are kept."""
@@ -73,8 +73,7 @@ class Gathered:
             return self.codes.float().mul_(self.scales[:, None])
         if len(halves) == len(self._rows):
             return _joined(halves).float()
-        owners = [shard for shard, _ in self._chunks]
-        return torch.cat([shard.keys(rows) for shard, (_, rows) in zip(owners, self._rows, strict=True)])
+        return torch.cat([shard.keys(own) for shard, (_, own) in zip(self._shards, self._rows, strict=True)])
 
     @cached_property
     def codes(self) -> Tensor:
