@@ -266,3 +266,37 @@ def test_an_array_of_any_length_is_read_item_by_item(tmp_path: Path) -> None:
 def test_the_name_of_a_field_may_be_no_text(tmp_path: Path, name: str) -> None:
     lines = '{"\\ud800": "first words"}\n{"\\ud800": "other words"}\n'
     assert [text.text for text in read_json(tmp_path, lines, name)] == ["first words", "other words"]
+
+
+SERVICE = {"type": "service", "actor": "Ada", "action": "invite_members", "members": ["Egon Krenz"], "text": ""}
+CARD = {"first_name": "Cleo", "last_name": "Marsh", "phone_number": "+47 555 0182"}
+POLL = {"question": "Which day?", "answers": [{"text": "Monday", "voters": 2}, {"text": "Friday", "voters": 1}]}
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        (SERVICE, "Ada: action: invite_members; members: Egon Krenz"),
+        ({"from": "Bo", "contact_information": CARD, "text": ""},
+         "Bo: first_name: Cleo; last_name: Marsh; phone_number: +47 555 0182"),
+        ({"from": "Bo", "poll": POLL, "text": ""}, "Bo: Which day?\n\nMonday (voters: 2)\n\nFriday (voters: 1)"),
+        ({"from": "Bo", "forwarded_from": "Dora", "text": "It suits me."}, "Bo: It suits me. (forwarded_from: Dora)"),
+        ({"from": "Bo", "performer": "Grieg", "title": "Morning", "text": ""}, "Bo: performer: Grieg; title: Morning"),
+        ({"from": None, "text": "From nobody we know."}, "From nobody we know."),
+    ],
+)  # fmt: skip
+def test_what_people_see_of_a_message_without_words_is_read(
+    tmp_path: Path, message: dict[str, Any], words: str
+) -> None:
+    said = [{"date": NINE, "from": "Ada", "text": "See you all."}] * 3
+    [found] = read_json(tmp_path, {"name": "Club", "messages": [*said, {"date": NINE, **message}]})
+    assert found.text.split("\n\n", 3)[3] == f"2024-05-01 09:00 {words}"
+
+
+def test_all_lists_of_conversations_are_read_and_what_stands_beside_them(tmp_path: Path) -> None:
+    talks = [{"name": name, "messages": [{"date": NINE, "from": name, "text": f"I am {name}."}]} for name in "ABC"]
+    around = {"about": "My data", "contacts": {"list": [CARD]}}
+    found = read_json(tmp_path, {**around, "chats": {"list": talks[:2]}, "left_chats": {"list": talks[2:]}})
+    assert sorted(text.title for text in found) == ["", "A", "B", "C"]
+    assert "last_name: Marsh" in found[0].text
+    assert len({text.external_id for text in found}) == 4

@@ -103,7 +103,8 @@ def test_superscripts_of_documents_and_slides_are_set_apart(before: str, up: str
 def test_formulas_are_written_on_a_line() -> None:
     power = "<m:sSup><m:e><m:r><m:t>10</m:t></m:r></m:e><m:sup><m:r><m:t>6</m:t></m:r></m:sup></m:sSup>"
     half = "<m:f><m:num><m:r><m:t>1</m:t></m:r></m:num><m:den><m:r><m:t>2</m:t></m:r></m:den></m:f>"
-    assert text_of(f"<w:p>{power}<w:r><w:t> or </w:t></w:r>{half}</w:p>") == "10^6 or 1/2"
+    formula = f"<m:oMath>{power}</m:oMath><w:r><w:t> or </w:t></w:r><m:oMath>{half}</m:oMath>"
+    assert text_of(f"<w:p>{formula}</w:p>") == "10^6 or 1/2"
 
 
 def test_an_empty_cell_of_a_table_keeps_its_column() -> None:

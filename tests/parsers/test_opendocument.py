@@ -181,3 +181,105 @@ def test_a_flat_file_is_read_as_an_archive_is(tmp_path: Path, kind: str, format:
     [text] = read(FoundFile(tmp_path / name, explicit=True))
     assert (text.kind, text.title) == (kind, "Fees")
     assert text.text == ("Above\n\nOar" if kind == "odt" else "Oar")
+
+
+def item(text: str, inner: str = "") -> str:
+    return f"<text:list-item>{p(text) if text else ''}{inner}</text:list-item>"
+
+
+DEEP = """<text:list-style style:name="L"><text:list-level-style-number text:level="1" style:num-format="1"
+style:num-suffix="."/><text:list-level-style-number text:level="2" style:num-format="1" style:num-suffix="."
+text:display-levels="2"/></text:list-style>"""
+LIST = '<text:list text:style-name="L"{}>{}</text:list>'
+INNER = f"<text:list>{item('hot')}{item('cold')}</text:list>"
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (LIST.format("", item("Wash", INNER) + item("Dry")), "1. Wash|1.1. hot|1.2. cold|2. Dry"),
+        (LIST.format("", item("Wash")) + p("Wait") + LIST.format(' text:continue-numbering="true"', item("Dry")),
+         "1. Wash|Wait|2. Dry"),
+        (LIST.format(' xml:id="a"', item("Wash")) + p("Wait") + LIST.format(' text:continue-list="a"', item("Dry")),
+         "1. Wash|Wait|2. Dry"),
+        (LIST.format("", item("Wash") + item("", INNER) + item("Dry")), "1. Wash|1.1. hot|1.2. cold|2. Dry"),
+        (LIST.format("", item("Wash")) + LIST.format("", item("Dry")), "1. Wash|1. Dry"),
+        (LIST.format("", item("Wash<office:annotation><text:p>Why?</text:p></office:annotation>")),
+         "Comment: Why?|1. Wash"),
+    ],
+)  # fmt: skip
+def test_lists_are_counted_as_the_program_counts(body: str, text: str) -> None:
+    assert [line for line in text_of(DEEP + body).split("\n") if line] == text.split("|")
+
+
+def test_headings_have_the_numbers_of_the_outline() -> None:
+    level = '<text:outline-level-style text:level="{0}" style:num-format="1" text:display-levels="{0}"/>'
+    outline = f"<text:outline-style>{level.format(1)}{level.format(2)}</text:outline-style>"
+    body = "".join(f'<text:h text:outline-level="{at}">{name}</text:h>' for at, name in ((1, "A"), (2, "B"), (2, "C")))
+    content = odt(opened(body + '<text:h text:outline-level="3">D</text:h>', outline))
+    assert [heading for _, heading in content.headings] == ["1 A", "1.1 B", "1.2 C", "D"]
+
+
+HIDDEN = '<style:style style:name="H"><style:text-properties text:display="none"/></style:style>'
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        HIDDEN + p('Seen<text:span text:style-name="H">no <text:span>no</text:span></text:span>'),
+        f'<text:section text:display="none">{p("no")}{p("no")}</text:section>{p("Seen")}',
+        p('Seen<text:hidden-text text:is-hidden="true">no</text:hidden-text>'),
+        p("Seen<text:script>no()</text:script>"),
+    ],
+)
+def test_what_is_hidden_is_not_read(hidden: str) -> None:
+    assert text_of(hidden) == "Seen"
+
+
+UP = '<style:style style:name="U"><style:text-properties style:text-position="{}"/></style:style>'
+SPAN = '<text:span text:style-name="U">{}</text:span>'
+
+
+@pytest.mark.parametrize(
+    ("position", "up", "text"),
+    [
+        ("super 58%", SPAN.format("-") + SPAN.format("3"), "10^-3 m"),
+        ("33% 58%", SPAN.format("6"), "10^6 m"),
+        ("super 58%", SPAN.format("<text:span>6</text:span>"), "10^6 m"),
+        ("-33% 58%", SPAN.format("6"), "106 m"),
+        ("sub 58%", SPAN.format("6"), "106 m"),
+    ],
+)
+def test_raised_text_is_known_however_it_is_written(position: str, up: str, text: str) -> None:
+    assert text_of(UP.format(position) + p(f"10{up} m")) == text
+
+
+ENERGY = "<mrow><mi>E</mi><mo>=</mo><mi>m</mi><msup><mi>c</mi><mn>2</mn></msup></mrow>"
+MATHS = "http://www.w3.org/1998/Math/MathML"
+
+
+def test_formulas_stand_in_their_sentence() -> None:
+    whole = f"<math xmlns='{MATHS}'><semantics>{ENERGY}<annotation>E = m c^2</annotation></semantics></math>"
+    drawn = p('So <draw:frame><draw:object xlink:href="./Object 1"/></draw:frame> holds.')
+    assert text_of(drawn, **{"Object 1/content.xml": whole}) == "So E=mc^2 holds."
+    assert text_of(p(f"So <draw:object>{whole}</draw:object> holds.")) == "So E=mc^2 holds."
+
+
+@pytest.mark.parametrize("edge", ["header", "footer", "header-first"])
+def test_what_stands_above_and_below_keeps_its_tabs_cells_and_numbers_to_call(edge: str) -> None:
+    cells = row(cell("Doc no."), cell("17"))
+    styles = f"<style:{edge}>{p('Club<text:tab/>Road<text:s/>9')}<table:table>{cells}</table:table>"
+    text = text_of(p("Body."), f"{styles}{p('+49 40 123456')}{p('12')}</style:{edge}>")
+    assert text.replace("Body.", "").strip() == "Club\tRoad 9\n\nDoc no.\t17\n\n+49 40 123456"
+
+
+@pytest.mark.parametrize("inner", [p("red<text:line-break/>boat"), p("red<text:tab/>boat"), p("red") + p("boat")])
+def test_a_cell_of_several_lines_stays_one_cell(inner: str) -> None:
+    rows = row(f"<table:table-cell>{inner}</table:table-cell>", cell("5"))
+    assert text_of(f"<table:table>{rows}</table:table>") == "red boat\t5"
+
+
+def test_the_title_of_a_slide_is_a_heading() -> None:
+    title = f'<draw:frame presentation:class="title"><draw:text-box>{p("Tides")}</draw:text-box></draw:frame>'
+    other = f"<draw:frame><draw:text-box>{p('Low at nine.')}</draw:text-box></draw:frame>"
+    assert odp(opened(f"<draw:page>{title}{other}</draw:page>")).headings == ((0, "Tides"),)

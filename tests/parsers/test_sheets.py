@@ -217,3 +217,29 @@ def test_a_formula_that_was_never_counted_is_no_zero() -> None:
 def test_a_date_that_is_stored_as_one_is_read() -> None:
     rows = '<row><c t="d"><v>2024-05-03T00:00:00</v></c><c t="d"><v>2024-05-03T14:30:00</v></c></row>'
     assert lines(rows) == ["2024-05-03\t2024-05-03 14:30:00"]
+
+
+@pytest.mark.parametrize("value", ["<v></v>", "<v/>", '<v xml:space="preserve"></v>'])
+def test_a_formula_whose_value_is_an_empty_text_shows_nothing(value: str) -> None:
+    cell = f'<c r="B1" t="str"><f>IF(A1=0,"","x")</f>{value}</c>'
+    content = xlsx(book(f'<row><c r="A1"><v>1</v></c>{cell}<c r="C1"><v>3</v></c></row>'))
+    assert (content.text, content.warnings) == ("Fees\n1\t\t3", ())
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [("one_x000D_\ntwo", "one two"), ("a_x0009_b", "a b"), ("_x005F_x0041_", "_x0041_"), ("max_x_y", "max_x_y")],
+)
+def test_characters_that_xml_cannot_hold_are_read(written: str, text: str) -> None:
+    assert lines(f'<row><c t="inlineStr"><is><t>{written}</t></is></c></row>') == [text]
+    shared = {
+        "xl/_rels/w.xml.rels": relations(("worksheet", "s.xml"), ("sharedStrings", "t.xml")),
+        "xl/t.xml": f"<sst><si><t>{written}</t></si></sst>",
+    }
+    assert lines('<row><c t="s"><v>0</v></c></row>', beside=shared) == [text]
+
+
+def test_raised_runs_of_a_cell_that_follow_one_another_are_one() -> None:
+    up = '<rPr><vertAlign val="superscript"/></rPr>'
+    rich = f"<r><t>10</t></r><r>{up}<t>-</t></r><r>{up}<t>3</t></r><r><t> m</t></r><rPh><t>no</t></rPh>"
+    assert lines(f'<row><c t="inlineStr"><is>{rich}</is></c></row>') == ["10^-3 m"]

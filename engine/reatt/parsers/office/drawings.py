@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from reatt.parsers.archives import Archive, Event
+from reatt.parsers.office.escapes import unescaped
 from reatt.parsers.office.number_formats import GENERAL, shown
 
 _MOST = 1000  # points of a chart that are written
@@ -24,7 +25,7 @@ def paragraphs(events: Iterator[Event]) -> Iterator[str]:
     reading = False
     for kind, name, _ in events:
         if kind == "text":
-            parts += [name] if reading else []
+            parts += [unescaped(name)] if reading else []
         elif name == "t":
             reading = kind == "start"
         elif name == "p" and kind == "end":
@@ -39,7 +40,7 @@ def commented(events: Iterator[Event]) -> Iterator[str]:
     cell, reading = "", False
     for kind, name, has in events:
         if kind == "text":
-            parts += [name] if reading else []
+            parts += [unescaped(name)] if reading else []
         elif name in ("t", "text"):
             reading = kind == "start"
         elif name in ("comment", "threadedComment"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from reatt.parsers.archives import Event
 from reatt.parsers.list_numbers import numbered
-from reatt.parsers.office.paragraphs import Paragraph
+from reatt.parsers.office.runs import Paragraph
 
 _STYLES = {"lowerLetter": "a", "upperLetter": "A", "lowerRoman": "i", "upperRoman": "I"}
 _UNSEEN = frozenset({"bullet", "none"})
@@ -39,6 +39,7 @@ class Numbering:
     levels: dict[str, dict[int, _Level]] = field(default_factory=dict)
     lists: dict[str, _List] = field(default_factory=dict)
     styles: dict[str, tuple[str, int]] = field(default_factory=dict)  # list and level of a style
+    linked: dict[str, str] = field(default_factory=dict)  # what is counted together -> the style that says how
     _counts: dict[str, dict[int, int]] = field(default_factory=dict)
 
     def number(self, paragraph: Paragraph) -> str:
@@ -49,8 +50,10 @@ class Numbering:
         found = self.lists.get(name)
         if found is None or level >= _LEVELS:
             return ""
-        levels = self.levels.get(found.counted, {})
-        counts = self._counts.setdefault(found.counted, {})
+        style = self.styles.get(self.linked.get(found.counted, ""))
+        counted = self.lists[style[0]].counted if style and style[0] in self.lists else found.counted
+        levels = self.levels.get(counted, {})
+        counts = self._counts.setdefault(counted, {})
         if not found.begun:
             found.begun = True
             for at, start in found.starts.items():
@@ -85,6 +88,8 @@ def read_numbering(events: Iterator[Event]) -> Numbering:
             case "num":
                 current = found.lists[has.get("numId", "")] = _List()
                 counted = ""
+            case "numStyleLink":
+                found.linked[counted] = value
             case "abstractNumId":
                 current.counted = value
             case "lvl" | "lvlOverride":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 _WORD = re.compile(r"[^\W\d_]+")
+_LETTER = re.compile(r"[^\W\d]")
+_DATE = 8  # digits
 _COUNTING = frozenset(
     """
     page pages pg p of seite seiten s von sur página páginas pág de pagina pagine pag di van blz bladzijde strona str z
@@ -20,3 +22,12 @@ def only_counts(words: str) -> bool:
     (True, True, False)
     """
     return all(word.lower() in _COUNTING for word in _WORD.findall(words))
+
+
+def says_nothing(words: str) -> bool:
+    """Return whether a text at the edge of a page is no more than a number or a date; a longer number may be called.
+
+    >>> says_nothing("7"), says_nothing("- 12 -"), says_nothing("3/5/2024"), says_nothing("+49 40 123456")
+    (True, True, True, False)
+    """
+    return not _LETTER.search(words) and sum(sign.isdigit() for sign in words) <= _DATE

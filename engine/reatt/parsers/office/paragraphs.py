@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 from reatt.parsers.archives import Archive, Event
 from reatt.parsers.composing import LINE, PARAGRAPH, SPACE, Composer
 from reatt.parsers.content import Content
+from reatt.parsers.formulas import ROOTS, Formula
 from reatt.parsers.office.drawings import chart, paragraphs
+from reatt.parsers.office.escapes import unescaped
 from reatt.parsers.office.form_fields import FIELDS, PARTS, FormField
-from reatt.parsers.office.page_numbers import only_counts
-from reatt.parsers.office.symbols import sign
-from reatt.parsers.superscripts import raised
+from reatt.parsers.office.page_numbers import only_counts, says_nothing
+from reatt.parsers.office.runs import Fields, Paragraph
+from reatt.parsers.office.symbols import in_font, sign
+from reatt.parsers.office.word_styles import Styles, is_level
 
 # Copies for older programs, the old place of moved text, deleted text, and a slide's number and date.
 # What was before a change of the form is left out, too.
@@ -25,26 +28,13 @@ _SKIPPED = frozenset(
     "Fallback moveFrom del fld pPrChange rPrChange tblPrChange trPrChange tcPrChange sectPrChange".split()
 )
 _SIGNS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
+_FONTS = frozenset({"rFonts", "sym", "latin"})
+_LARGE = ("drop", "margin")  # places of a large first letter, which is a paragraph of its own
 _NO = ("0", "false", "off")
-_FORMULAS = {"sup": "^", "den": "/"}  # signs before the parts of a formula
 _TITLES = frozenset({"title", "ctrTitle"})
 _EDGES = frozenset({"hdr", "ftr", "dt", "sldNum"})  # of a slide
 _PAGE_FIELD = re.compile(r"\b(?:PAGE|NUMPAGES|SECTIONPAGES)\b")
 _WIDEST = 64  # columns that a cell takes
-
-
-@dataclass
-class Paragraph:
-    """A paragraph that is being read; paragraphs nest, because text boxes do."""
-
-    runs: list[str] = field(default_factory=list)
-    heading: bool = False
-    style: str = ""
-    list_id: str | None = None  # the list that it is an item of; "0" for none
-    level: int = 0
-    pages: bool = False  # it holds the number of a page
-    joined: bool = False  # its end was deleted: the next one goes on
-    drawn: list[str] = field(default_factory=list)  # lines of the charts in it
 
 
 @dataclass
@@ -53,7 +43,7 @@ class Reader:
 
     archive: Archive
     gap: int  # between paragraphs outside tables
-    headings: frozenset[str] = frozenset()  # styles that make a paragraph a heading
+    styles: Styles = field(default_factory=Styles)
     number: Callable[[Paragraph], str] = lambda _: ""  # of an item of a list
     mark: Callable[[str, str], str] = lambda _name, _id: ""  # of a note, by the kind of its reference and its id
     inserted: Callable[[str], Content] = lambda _: Content("", "")  # what a part holds that is a file of its own
@@ -78,11 +68,14 @@ class Reader:
         self._in_run = self._hidden = self._in_properties = False
         self._before_next: list[str] = []  # runs of a paragraph whose end was deleted
         self._notes, self._once, self._edge = notes, once, False
-        self._raised: list[str] = []
-        self._before = ""
+        self._seen: set[str] = set()  # texts at the edge that is read
+        self._font = self._before = ""
+        self._fields = Fields()
+        self._formula: Formula | None = None
         for event in self.archive.events(part):
             self._take(event, before)
         self._end_joined()
+        self._edges |= self._seen
         self.composer.separate(PARAGRAPH)
 
     def _take(self, event: Event, before: Callable[[Event], str] | None) -> None:
@@ -93,6 +86,8 @@ class Reader:
             self._skipping += 1 if kind == "start" else -1
         elif self._skipping:
             return
+        elif self._open and (self._formula is not None or name in ROOTS):
+            self._in_formula(event, self._open[-1])
         elif kind == "text":
             self._text(name)
         elif kind == "start":
@@ -108,16 +103,26 @@ class Reader:
             self._open[-1].pages = self._in_number = True
         elif self._in_text and self._in_reading:
             self._reading.append(text)
-        elif self._in_text and not self._in_number and not self._hidden:
-            (self._raised if self._raising else self._open[-1].runs).append(text)
+        elif self._in_text and not self._in_number and not self._hidden and not self._fields.hide():
+            self._open[-1].put(in_font(self._font, unescaped(text)), up=self._raising)
+
+    def _in_formula(self, event: Event, paragraph: Paragraph) -> None:
+        self._formula = self._formula or Formula()
+        if event.kind == "text":
+            self._formula.text(event.name)
+        elif event.kind == "start":
+            self._formula.start(event.name, event.attributes)
+        elif (written := self._formula.end()) is not None:
+            paragraph.put(written)
+            self._formula = None
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         paragraph = self._open[-1] if self._open else None
         if name == "p":
             self._open.append(Paragraph(self._before_next, heading=self._in_title and not self._notes))
-            self._before_next = []
+            self._before_next, self._in_run = [], False
         elif name == "r":
-            self._raising, self._in_run = False, True
+            self._raising, self._in_run, self._font = False, True, ""
         elif name == "t":
             self._in_text = True
         elif name == "tr":
@@ -144,15 +149,11 @@ class Reader:
 
     def _in_paragraph(self, name: str, has: dict[str, str], paragraph: Paragraph) -> None:
         if name in _SIGNS and not (name == "tab" and "val" in has):  # in that case it is a tab stop
-            paragraph.runs.append(_SIGNS[name])
-        elif name in _FORMULAS:
-            paragraph.runs.append(_FORMULAS[name])
-        elif name == "sym":
-            paragraph.runs.append(sign(has.get("font", ""), has.get("char", "")))
+            paragraph.put(_SIGNS[name])
+        elif name == "sym" and "char" in has:
+            paragraph.put(sign(has.get("font", ""), has["char"]))
         elif name == "textpath":  # letters behind the page
-            paragraph.runs.append(has.get("string", ""))
-        elif name == "vanish":
-            self._hidden = self._in_run and has.get("val") not in _NO
+            paragraph.put(has.get("string", ""))
         elif name == "rt":
             self._in_reading = True
         elif name in FIELDS:
@@ -160,27 +161,46 @@ class Reader:
         elif name in PARTS and self._form is not None:
             self._form.take(name, has)
         elif name.endswith("noteReference"):
-            paragraph.runs.append(self.mark(name.removesuffix("Reference"), has.get("id", "")))
-        elif (name == "vertAlign" and has.get("val") == "superscript") or (
-            name == "rPr" and has.get("baseline", "").isdecimal() and has["baseline"] != "0"
-        ):
+            paragraph.put(self.mark(name.removesuffix("Reference"), has.get("id", "")))
+        elif name == "fldChar":
+            self._fields.mark(has.get("fldCharType", ""))
+            self._in_number = self._in_number and has.get("fldCharType") != "end"
+        elif self._in_run or name == "rPr":
+            self._in_run_properties(name, has)
+        else:
+            self._in_paragraph_properties(name, has, paragraph)
+
+    def _in_run_properties(self, name: str, has: dict[str, str]) -> None:
+        value = has.get("val", "")
+        if name in _FONTS:
+            self._font = has.get("ascii", has.get("typeface", self._font))
+        elif name == "vanish":
+            self._hidden = value not in _NO
+        elif name == "rStyle":
+            self._raising, self._hidden = value in self.styles.up, value in self.styles.hidden
+        elif name == "vertAlign":
+            self._raising = value == "superscript"
+        elif name == "rPr" and has.get("baseline", "").isdecimal() and has["baseline"] != "0":
             self._raising = True
-        elif name == "pStyle":
-            paragraph.style = has.get("val", "")
-            paragraph.heading = paragraph.heading or paragraph.style in self.headings
+
+    def _in_paragraph_properties(self, name: str, has: dict[str, str], paragraph: Paragraph) -> None:
+        value = has.get("val", "")
+        if name == "pStyle":
+            paragraph.style = value
+            paragraph.heading = paragraph.heading or value in self.styles.headings
+        elif name == "framePr":
+            paragraph.joined = has.get("dropCap") in _LARGE
         elif name == "outlineLvl" and is_level(has):
             paragraph.heading = True
         elif name == "ilvl":
             paragraph.level = _whole(has)
         elif name == "numId":
-            paragraph.list_id = has.get("val", "")
+            paragraph.list_id = value
         elif name == "pPr":
             self._in_properties = True
             paragraph.level = int(has["lvl"]) if has.get("lvl", "").isdecimal() else paragraph.level
         elif name == "buAutoNum":
             paragraph.list_id = f"{has.get('type', '')} {has.get('startAt', '1')}"
-        elif name == "fldChar" and has.get("fldCharType") == "end":
-            self._in_number = False
 
     def _span(self, name: str, columns: int) -> None:
         """Note that a cell takes several columns, or that a row begins behind some."""
@@ -225,7 +245,7 @@ class Reader:
         elif name in ("rt", "rubyBase", *FIELDS) and self._open:
             self._end_beside(name, self._open[-1])
         elif name == "r":
-            self._end_run()
+            self._raising = self._in_run = self._hidden = False
         elif name == "tc" and self._cells:
             self._end_joined()
             self.composer.end_cell(min(self._cells.pop(), _WIDEST))
@@ -236,13 +256,6 @@ class Reader:
         elif name in ("sp", "graphicFrame"):
             self._in_title = self._edge = False
             self.composer.separate(PARAGRAPH)
-
-    def _end_run(self) -> None:
-        if self._raising and self._open:
-            runs = self._open[-1].runs
-            runs.append(raised("".join(runs[-3:]), "".join(self._raised)))
-            self._raised = []
-        self._raising = self._in_run = self._hidden = False
 
     def _end_joined(self) -> None:
         """Write what waits for a paragraph that does not come."""
@@ -255,17 +268,19 @@ class Reader:
         if name == "rt":
             self._in_reading = False
         elif name == "rubyBase":
-            paragraph.runs += [f"({''.join(self._reading)})"] if self._reading else []
+            paragraph.put(f"({''.join(self._reading)})" if self._reading else "")
             self._reading = []
         elif self._form is not None:
-            paragraph.runs.append(self._form.text())
+            paragraph.put(self._form.text())
             self._form = None
 
     def _end_paragraph(self, paragraph: Paragraph) -> None:
+        self._fields.end_paragraph()
+        text = paragraph.text()
         if paragraph.joined:
             self._before_next = paragraph.runs
             return
-        text = "".join(paragraph.runs).strip("\n")
+        text = " ".join(text.split()) if self._cells else text.strip("\n")
         if not self._is_left_out(text, paragraph):
             if text.strip():
                 text = f"{self._before}{self.number(paragraph)}{text}"
@@ -282,16 +297,11 @@ class Reader:
         if not (self._once or self._edge):
             return False
         words = " ".join(text.split())
-        if words in self._edges or not re.search(r"[^\W\d]", words):
+        if words in self._edges or (not self._cells and says_nothing(words)):
             return True
-        self._edges.add(words)
+        self._seen.add(words)
         return False
 
 
 def _whole(has: dict[str, str]) -> int:
     return int(has["val"]) if has.get("val", "").isdecimal() else 0
-
-
-def is_level(has: dict[str, str]) -> bool:
-    """Return whether an outline level is that of a heading; level 9 means body text."""
-    return has.get("val", "9") in "012345678"

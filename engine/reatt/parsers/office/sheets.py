@@ -18,15 +18,17 @@ from reatt.parsers.columns import before_values, name_columns, with_names
 from reatt.parsers.composing import LINE, PARAGRAPH, Composer
 from reatt.parsers.content import Content
 from reatt.parsers.office.drawings import chart_title, commented, paragraphs
+from reatt.parsers.office.escapes import unescaped
 from reatt.parsers.office.number_formats import BUILT_IN, DAY_ONE, DAY_ONE_1904, GENERAL, is_no_date, shown
 from reatt.parsers.office.page_numbers import only_counts
-from reatt.parsers.superscripts import raised
+from reatt.parsers.office.runs import Paragraph
 
 _COLUMN = re.compile(r"([A-Z]{1,3})\d")
 _WIDEST_GAP = 64  # empty cells that are written one after another
 _TITLES = 3  # rows of a table among which its columns are named
 _SAMPLE = 20  # rows of a table that are looked at first
 _PRINTED = re.compile(r'&(?:"[^"]*"|\d+|K[0-9A-F]{6}|[A-Za-z+\-])')  # codes in what is printed above and below
+_OF_CELL = frozenset({"v", "t", "f"})
 _TRUE = ("1", "true")
 _NUMBERS_OF_PAGES = re.compile(r"&[PN]")
 _EDGES = frozenset(f"{which}{edge}" for which in ("odd", "even", "first") for edge in ("Header", "Footer"))
@@ -128,11 +130,12 @@ def _names(row: Row) -> list[str]:
 def _shared_strings(events: Iterator[Event]) -> list[str]:
     """Read the shared texts that cells refer to by number, without phonetic readings."""
     found: list[str] = []
-    parts: list[str] = []
+    words = Paragraph()
     reading = phonetic = up = False
     for kind, name, has in events:
         if kind == "text":
-            parts += [raised("".join(parts), name) if up else name] if reading and not phonetic else []
+            if reading and not phonetic:
+                words.put(unescaped(name), up=up)
         elif name in ("r", "vertAlign"):
             up = name == "vertAlign" and (up or has.get("val") == "superscript")
         elif name == "t":
@@ -140,8 +143,8 @@ def _shared_strings(events: Iterator[Event]) -> list[str]:
         elif name == "rPh":
             phonetic = kind == "start"
         elif name == "si" and kind == "end":
-            found.append("".join(parts))
-            parts.clear()
+            found.append(words.text())
+            words = Paragraph()
     return found
 
 
@@ -162,29 +165,29 @@ def _formats(events: Iterator[Event]) -> list[str]:
 def _rows(events: Iterator[Event], book: _Book) -> Iterator[Row]:
     """Yield the rows that are not empty."""
     row, cell = Row(), dict[str, str]()
-    parts = {"v": list[str](), "t": list[str](), "f": list[str]()}
-    reading: list[str] | None = None
-    up = False
+    parts = dict[str, Paragraph]()
+    reading: Paragraph | None = None
+    up = phonetic = False
     for kind, name, attributes in events:
         if kind == "text":
-            if reading is not None:
-                reading.append(raised("".join(reading), name) if up else name)
+            if reading is not None and not phonetic:
+                reading.put(unescaped(name) if reading is not parts.get("f") else name, up=up)
+        elif name == "rPh":
+            phonetic = kind == "start"
         elif name in ("r", "vertAlign"):
             up = name == "vertAlign" and (up or attributes.get("val") == "superscript")
-        elif name in parts:
-            reading = parts[name] if kind == "start" else None
-            if name == "f" and kind == "start":
-                reading = parts["f"]
-                reading.append("=")
+        elif name in _OF_CELL:
+            reading = parts.setdefault(name, Paragraph()) if kind == "start" else None
+            if name == "f" and reading is not None:
+                reading.put("=")
         elif name == "row" and kind == "start":
             written = attributes.get("r", "")
             row = Row([], int(written) if written.isdecimal() else row.number + 1)
         elif name == "c" and kind == "start":
             cell = attributes
-            for each in parts.values():
-                each.clear()
+            parts.clear()
         elif name == "c":
-            _put(row, cell, _shown({key: "".join(each) for key, each in parts.items()}, cell, book))
+            _put(row, cell, _shown({key: each.text() for key, each in parts.items()}, cell, book))
         elif name == "row" and any(row.cells):
             while not row.cells[-1]:
                 row.cells.pop()
@@ -209,10 +212,12 @@ def _put(row: Row, cell: dict[str, str], text: str) -> None:
 
 def _shown(parts: dict[str, str], cell: dict[str, str], book: _Book) -> str:
     """Return a cell's value as a person sees it; a formula itself where no value is stored."""
-    value, kind = parts["v"] or parts["t"], cell.get("t", "n")
-    if parts["f"] and (not value.strip() or (book.recounts and value.strip() == "0")):
+    value, kind, formula = parts.get("v") or parts.get("t", ""), cell.get("t", "n"), parts.get("f", "")
+    if kind == "str" and "v" in parts and not value:
+        return ""  # a formula whose value is an empty text
+    if formula and (not value.strip() or (book.recounts and value.strip() == "0")):
         book.uncounted += 1
-        return parts["f"] if len(parts["f"]) > 1 else ""
+        return formula if len(formula) > 1 else ""
     if kind == "s":
         return book.strings[int(value)] if value.isdecimal() and int(value) < len(book.strings) else ""
     if kind == "b":

@@ -8,7 +8,8 @@ from reatt.parsers.archives import Archive, Event, damaged
 from reatt.parsers.composing import LINE
 from reatt.parsers.content import Content
 from reatt.parsers.list_numbers import numbered
-from reatt.parsers.office.paragraphs import Paragraph, Reader
+from reatt.parsers.office.paragraphs import Reader
+from reatt.parsers.office.runs import Paragraph
 
 _STYLES = {"alphaLc": "a", "alphaUc": "A", "romanLc": "i", "romanUc": "I"}
 _AROUND = {"Period": "{}.", "ParenR": "{})", "ParenBoth": "({})"}

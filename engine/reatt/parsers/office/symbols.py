@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 _GREEK = dict(
     zip(
         b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
@@ -26,6 +28,8 @@ _FONTS: dict[str, dict[int, str]] = {
     },
 }  # fmt: skip
 _PRIVATE = 0xF000  # where such fonts have their signs
+_PRIVATE_SIGN = re.compile("[\uf020-\uf0ff]")
+_FIRST, _LAST = 0x20, 0x100
 
 
 def sign(font: str, number: str) -> str:
@@ -41,3 +45,24 @@ def sign(font: str, number: str) -> str:
     if signs := _FONTS.get(font.lower()):
         return signs.get(code & 0xFF, "")
     return chr(code) if 0x20 <= code < 0xD800 else ""
+
+
+def in_font(font: str, text: str) -> str:
+    """Write a text as the signs that a font has for it; without such a font only the private numbers are signs.
+
+    >>> in_font("Wingdings", "\\xe0"), in_font("", "\\uf0b7 caf\\xe9"), in_font("Symbol", "a > b")
+    ('→', '• café', 'α > β')
+    """
+    signs = _FONTS.get(font.lower())
+    if signs is None and not _PRIVATE_SIGN.search(text):
+        return text
+    return "".join(_in_font(signs, character) for character in text)
+
+
+def _in_font(signs: dict[int, str] | None, character: str) -> str:
+    code = ord(character)
+    if signs is not None and (_PRIVATE_SIGN.match(character) or _FIRST < code < _LAST):
+        return signs.get(code & 0xFF, "" if code >= _PRIVATE or not character.isascii() else character)
+    if _PRIVATE_SIGN.match(character):
+        return _FONTS["symbol"].get(code & 0xFF, _FONTS["wingdings"].get(code & 0xFF, "")) if code & 0x80 else ""
+    return character

@@ -5,16 +5,13 @@ A DOCX has no pages until a program lays it out; its headings locate a passage i
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-
 from reatt.parsers.archives import Archive, Event
 from reatt.parsers.composing import PARAGRAPH, whole
 from reatt.parsers.content import Content
 from reatt.parsers.office.numbering import Numbering, read_numbering
-from reatt.parsers.office.paragraphs import Reader, is_level
+from reatt.parsers.office.paragraphs import Reader
+from reatt.parsers.office.word_styles import Styles, read_styles
 
-_HEADING_STYLE = re.compile(r"(?:heading \d|title)$", re.IGNORECASE)  # the names of styles are English in every file
 _DEEPEST = 3  # documents in documents
 _NOTES = ("footnotes", "endnotes", "comments")
 
@@ -45,12 +42,12 @@ def docx(data: bytes, deeper: int = _DEEPEST) -> Content:
     main = archive.main_part()
     related = [relation for relation in archive.relations(main) if relation.target in archive]
     parts = {relation.type: relation.target for relation in related}
-    headings, styled = _styles(archive.events(parts["styles"])) if "styles" in parts else (frozenset(), {})
+    styles = read_styles(archive.events(parts["styles"])) if "styles" in parts else Styles()
     numbering = read_numbering(archive.events(parts["numbering"])) if "numbering" in parts else Numbering()
-    numbering.styles = styled
+    numbering.styles = styles.lists
     marks = _Marks()
     reader = Reader(
-        archive, PARAGRAPH, headings, numbering.number, marks.of, lambda part: _inserted(archive, part, deeper)
+        archive, PARAGRAPH, styles, numbering.number, marks.of, lambda part: _inserted(archive, part, deeper)
     )
     for relation in related:
         if relation.type == "header":
@@ -80,22 +77,3 @@ def _inserted(archive: Archive, part: str, deeper: int) -> Content:
         return rtf(data) if kind == "rtf" else mail(data)
     text = encodings.decode(data, None, declared_encoding(data)).text
     return html(text) if kind == "html" else Content("", whole(text))
-
-
-def _styles(events: Iterator[Event]) -> tuple[frozenset[str], dict[str, tuple[str, int]]]:
-    """Name the styles that make a paragraph a heading, and the list and level of those that number it."""
-    headings, lists = set(), dict[str, tuple[str, int]]()
-    style, level = "", 0
-    for kind, name, has in events:
-        if kind != "start":
-            continue
-        value = has.get("val", "")
-        if name == "style":
-            style, level = has.get("styleId", ""), 0
-        elif (name == "name" and _HEADING_STYLE.match(value)) or (name == "outlineLvl" and is_level(has)):
-            headings.add(style)
-        elif name == "ilvl" and value.isdecimal():
-            level = int(value)
-        elif name == "numId":
-            lists[style] = (value, level)
-    return frozenset(headings), lists

@@ -102,7 +102,7 @@ def _of_object(top: Object, file: BinaryIO, name: str, texts: Sequence[str], id_
     """Return the records of a file that is one object; None if it is read as it is written."""
     if not texts and (talk := talk_in(top)):
         return _talk(file, talk[0], lambda: iter(talk[1]))
-    if found := _listed(top):
+    if found := (None if texts else _all_conversations(top)) or _listed(top):
         return _of_list(found, file, name, texts, id_field)
     said = sum(len(top[name]) for name in _NOTE if isinstance(top.get(name), str))
     if texts or not said or 2 * said < _letters(top):
@@ -119,6 +119,23 @@ def _listed(top: Object) -> _List | None:
         return None
     rows = [Row(number, item, json.dumps(item).encode()) for number, item in enumerate(items, 1)]
     return _List(lambda: iter(rows), _without(top, path or ()))
+
+
+def _all_conversations(top: Object) -> _List | None:
+    """Return the conversations of an object as one list, where it has several lists of them."""
+    paths = [path for path in _lists(top) if _are_conversations(_at(top, path)[:_SAMPLE])]
+    if len(paths) < 2:
+        return None
+    items = [item for path in paths for item in _at(top, path) if isinstance(item, dict)]
+    rows = [Row(number, item, json.dumps(item).encode()) for number, item in enumerate(items, 1)]
+    around = top
+    for path in paths:
+        around = _without(around, path)
+    return _List(lambda: iter(rows), around)
+
+
+def _are_conversations(items: list[Any]) -> bool:
+    return 2 * sum(isinstance(each, dict) and talk_in(each) is not None for each in items) > len(items)
 
 
 def _lists(top: Object) -> Iterator[tuple[str, ...]]:
@@ -163,7 +180,7 @@ def _of_list(found: _List, file: BinaryIO, name: str, texts: Sequence[str], id_f
         first = list(islice(found.objects(), _SAMPLE))
         if are_messages(first) and have_times(first):
             return _talk(file, found.around, found.objects)
-        if 2 * sum(talk_in(each) is not None for each in first) > len(first):
+        if _are_conversations(first):
             return _conversations(found, name)
     seen = seen_in(found.objects())
     if not seen.guessed() and not texts:
@@ -196,7 +213,12 @@ def _conversations(found: _List, name: str) -> Iterator[Message]:
     seen = seen_in(message for each in found.objects() for message in (talk_in(each) or ({}, []))[1])
     fields = seen.spoken()
 
+    about = seen_in([found.around]).guessed()
+
     def rows() -> Iterator[Row]:
+        if about:
+            told = text_of(found.around, about)
+            yield Row(0, {"_id": "about", "title": title_of(found.around, about), "text": told}, told.encode())
         for row in found.each():
             around, messages = talk_in(row.fields) or (row.fields, [])
             own = next((around[key] for key in _OWN if isinstance(around.get(key), str | int)), row.number)

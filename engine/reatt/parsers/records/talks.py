@@ -20,6 +20,11 @@ _SAMPLE = 200  # messages that are looked at
 _DEEPEST = 2  # objects around the messages
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::.*)?")
 _PLACE = re.compile(r"\w+://\S+|[^\s/][^\n]{0,200}\.[A-Za-z]\w{1,4}")  # an address, or the name of a file
+_DOING = "actor"  # who did what a message reports
+# What people see of a message beside its words: who joined, whose number it is, who was called, what was voted for.
+_TOLD = frozenset(
+    "action members title performer first_name last_name phone_number address forwarded_from saved_from voters".split()
+)
 _NAMED = ("name", "topic", "channel", "chat", "conversation", "thread")
 
 
@@ -99,17 +104,30 @@ def _message(message: dict[str, Any], fields: Fields) -> str:
     places = list[str]()
     for part in parts(message):
         who = who or part.who
+        words, told = list[str](), dict[str, list[str]]()
         for name, value in part.leaves:
-            if part.named(name) in fields.texts:
-                _add(said, fields.read(part.named(name), value).strip("\n"))
+            if name in _TOLD:
+                told.setdefault(name, []).append(shown(name, value))
+            elif name == _DOING:
+                who = who or shown(name, value)
+            elif part.named(name) in fields.texts:
+                _add(words, fields.read(part.named(name), value).strip("\n"))
             elif is_time(name):
                 when = when or _moment(shown(name, value))
             elif _is_place(part, name, value):
                 places.append(f"{name}: {value}")
-    words = "\n\n".join(
-        [*said, *(place for place in places if not any(place.partition(": ")[2] in one for one in said))]
-    )
-    return f"{when} {who}: {words}".lstrip(" :") if words else ""
+        for one in _told(words, told):
+            _add(said, one)
+    words = [*said, *(place for place in places if not any(place.partition(": ")[2] in one for one in said))]
+    return " ".join(each for each in (when, f"{who}:" if who else "", "\n\n".join(words)) if each) if words else ""
+
+
+def _told(words: list[str], told: dict[str, list[str]]) -> Iterator[str]:
+    """Yield what an object says, with what else people see of it behind its last words."""
+    beside = "; ".join(f"{name}: {', '.join(values)}" for name, values in told.items())
+    *first, last = words or [""]
+    yield from first
+    yield f"{last} ({beside})" if last and beside else last or beside
 
 
 def _add(said: list[str], words: str) -> None:
