@@ -247,3 +247,18 @@ def test_control_characters_lose_no_message() -> None:
     assert SHOWN in found.text
     assert LETTER in found.text
     assert found.title == "Order"
+
+
+@pytest.mark.parametrize(
+    ("boundary", "body"),
+    [
+        ("zzz", "--b\nContent-Type: text/plain\n\nThe boat is sold.\n--b--\n"),
+        ("zzz", "--b c\nContent-Type: text/html\n\n<p>The boat is <b>sold</b>.</p>\n--b c--\n"),
+        ("zzz", "The boat is sold.\n"),
+        ("", "--b\nContent-Type: text/plain\n\nThe boat is sold.\n"),
+    ],
+)
+def test_a_message_that_says_wrongly_what_parts_it_is_read(boundary: str, body: str) -> None:
+    given = f'; boundary="{boundary}"' if boundary else ""
+    heads = f"From: ada@x.org\nSubject: x\nContent-Type: multipart/mixed{given}\n\n"
+    assert mail((heads + body).encode()).text.endswith("\n\nThe boat is sold.")

@@ -100,7 +100,8 @@ def test_a_style_that_builds_on_a_heading_makes_headings(base: str) -> None:
 
 def test_the_paragraphs_of_a_text_box_have_their_styles() -> None:
     styles = "<w:style w:styleId='A'><w:name w:val='heading 1'/></w:style>"
-    box = f"<w:r><w:drawing><w:txbxContent>{p('Leave', '<w:pStyle w:val=%r/>' % 'A')}</w:txbxContent></w:drawing></w:r>"
+    heading = p("Leave", '<w:pStyle w:val="A"/>')
+    box = f"<w:r><w:drawing><w:txbxContent>{heading}</w:txbxContent></w:drawing></w:r>"
     content = read_document(docx(f"<w:p>{run('Before ')}{box}{run('after.')}</w:p>", styles=styles))
     assert content.headings == ((0, "Leave"),)
     assert content.text == "Leave\n\nBefore after."

@@ -265,6 +265,7 @@ def of_record(record: registry.Record, path: str) -> Text:
         size=record.size,
         warnings=words.warnings,
         unread=(record.external_id,) if record.unread else (),
+        dated=record.dated,
     )
 
 

@@ -109,13 +109,6 @@ class Archive:
                 return relation.target
         raise damaged("it does not say where its text is")
 
-    def title(self) -> str:
-        """Return the title in the properties of an Office file, "" where it has none."""
-        for relation in self.relations(""):
-            if relation.type == "core-properties" and relation.target in self:
-                return first_text(self.events(relation.target), "title")
-        return ""
-
     def _check(self, unpacked: int, packed: int) -> None:
         if unpacked > UNPACKED:
             raise too_much(unpacked, packed)

@@ -76,7 +76,7 @@ class Composer:
             self._write(text)
         self.separate(PARAGRAPH)
 
-    def content(self, title: str, warnings: tuple[str, ...] = ()) -> Content:
+    def content(self, title: str = "", warnings: tuple[str, ...] = ()) -> Content:
         """Return the document."""
         named = " ".join(whole(title).split())
         text = "".join(self._parts)

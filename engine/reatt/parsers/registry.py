@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
-from reatt.parsers import encodings, formats
+from reatt.parsers import checked, encodings, formats
 from reatt.parsers.archives import damaged
 from reatt.parsers.content import Content, Headings
 from reatt.parsers.mail.mailbox import read_mailbox
@@ -31,6 +31,7 @@ from reatt.parsers.office.sheets import xlsx
 from reatt.parsers.office.slides import pptx
 from reatt.parsers.office.tables import csv
 from reatt.parsers.office.word import docx
+from reatt.parsers.origins import day
 from reatt.parsers.packed import read_packed
 from reatt.parsers.pdf.reading import read_pdf
 from reatt.parsers.pool import POOL, Allowance, Request
@@ -47,7 +48,6 @@ from reatt_store.errors import (
     ArchiveLimit,
     DocumentError,
     LibraryMissing,
-    Notice,
     NotText,
     ParseLimit,
     RecordFormat,
@@ -62,7 +62,6 @@ _SPLIT = "split or simplify the file"
 _LEAST_MEMORY, _MEMORY_A_BYTE = 512 << 20, 1000  # of a parser: for any file, and more for each byte of it
 _LARGE, _OUTPUT_A_BYTE = 1_000_000, 3  # bytes of a file whose text may be longer, by this for each further byte
 _MOST_HEADINGS = 100_000
-_LONGEST_TITLE = 1000  # characters
 
 
 @dataclass(frozen=True)
@@ -148,6 +147,7 @@ class Record:
     pages: tuple[int, ...] = ()
     headings: Headings = ()
     unread: bool = False  # it is there, and cannot be read
+    dated: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,9 +163,9 @@ class Task:
         """Check an answer; one of a child that a file has taken over may be anything."""
         _raise_error(said)
         if not PARSERS[self.kind].raw:
-            return _content(said["content"], said["content"]["text"])
+            return checked.content(said["content"], said["content"]["text"])
         source = self.source or encodings.apply(self.data, encodings.Guess(**said["guess"]))
-        return _content(said["content"], source.text)
+        return checked.content(said["content"], source.text)
 
 
 def parse(kind: str, file: BinaryIO, size: int, limits: ReadLimits) -> Content:
@@ -222,7 +222,7 @@ def members(file: BinaryIO, name: str, limits: ReadLimits) -> Iterator[Member]:
             if "member" in said:
                 data = b64decode(said.get("data", ""), validate=True)
                 whole = said.get("whole") is True
-                yield Member(_sound(said["member"]), data, whole, _sound(said.get("failed", "")))
+                yield Member(checked.sound(said["member"]), data, whole, checked.sound(said.get("failed", "")))
 
 
 def records_request(kind: str, file: BinaryIO, name: str, limits: ReadLimits) -> Request:
@@ -242,15 +242,16 @@ def record(said: Message) -> Iterator[Record]:
         external_id, title, text, digest, size, warnings = said["record"]
         if not isinstance(size, int):
             raise TypeError("no size")
-        words = (_sound(external_id), _sound(title), _sound(text), _sound(digest))
+        words = (checked.sound(external_id), checked.sound(title), checked.sound(text), checked.sound(digest))
         yield Record(
             *words,
             size,
-            tuple(map(_warning, warnings)),
-            _sound(said.get("kind", "record")),
-            _pages(said.get("pages", ()), text),
-            _headings(said.get("headings", ()), text),
+            tuple(map(checked.warning, warnings)),
+            checked.sound(said.get("kind", "record")),
+            checked.pages(said.get("pages", ()), text),
+            checked.headings(said.get("headings", ()), text),
             said.get("unread") is True,
+            day(checked.sound(said.get("dated", ""))),
         )
 
 
@@ -264,6 +265,8 @@ def content_message(kind: str, data: bytes, encoding: str | None) -> Message:
         "pages": content.pages,
         "headings": content.headings[:_MOST_HEADINGS],
         "warnings": [[getattr(warning, "id", ""), str(warning)] for warning in content.warnings],
+        "author": content.author,
+        "dated": content.dated,
     }
     if not parser.raw:
         return {"content": said}
@@ -306,44 +309,3 @@ def _raise_error(said: Message) -> None:
     match said:
         case {"error": str() as id, "message": str() as message, "fix": str() as fix}:
             raise _ERRORS[id](message, fix)
-
-
-def _content(found: Message, text: str) -> Content:
-    return Content(
-        title=_sound(found["title"])[:_LONGEST_TITLE],
-        text=_sound(text),
-        pages=_pages(found["pages"], text),
-        headings=_headings(found["headings"], text),
-        warnings=tuple(map(_warning, found["warnings"])),
-    )
-
-
-def _warning(said: Any) -> str:
-    """Check a warning: a text, or the id of its row and a text."""
-    if isinstance(said, str):
-        return _sound(said)
-    id, text = said
-    return Notice(_sound(id), _sound(text)) if id else _sound(text)
-
-
-def _pages(found: Any, text: str) -> tuple[int, ...]:
-    return tuple(_place(at, text) for at in found)
-
-
-def _headings(found: Any, text: str) -> Headings:
-    return tuple((_place(at, text), _sound(heading)[:_LONGEST_TITLE]) for at, heading in found)
-
-
-def _sound(text: Any) -> str:
-    """Check a text; a ValueError is raised for what no encoding can store."""
-    if not isinstance(text, str):
-        raise TypeError("no text")
-    if not text.isascii():
-        text.encode()
-    return text
-
-
-def _place(at: Any, text: str) -> int:
-    if type(at) is int and 0 <= at <= len(text):
-        return at
-    raise ValueError("no place in the text")

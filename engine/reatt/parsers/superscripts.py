@@ -19,6 +19,9 @@ _SHORT = rf"[{_LETTER}]|(?:(?![aeiouyAEIOUYаеиоуыэюя])[{_LETTER}]){{2,3
 # What has a power: a number, a bracket that holds no words, a unit or variables; short words have vowels, these do not.
 _BASE = re.compile(rf"(?:\d|(?<![^\W\d_]{{4}})[)\]}}]|\d\s*in|(?<![^\W\d_])(?:{_SHORT}))\Z")
 _ENDS_RAISED = re.compile(r"(.*[^\s⁰¹²³⁴-⁹⁺⁻⁼])([⁰¹²³⁴-⁹]+(?:[,–-][⁰¹²³⁴-⁹]+)*)([.,;:!?)\]\"'’”»]*)")
+_RAISED_DIGIT = re.compile("[⁰¹²³⁴-⁹]")
+_RAISED_WORD = re.compile(r"\S*[⁰¹²³⁴-⁹]\S*")
+_NEAR = 20  # characters before a word that tell whether it is a unit
 _NUCLIDE = re.compile(r"[A-Z][a-z]?(?![A-Za-z])")  # as in carbon-14
 
 
@@ -52,6 +55,19 @@ def marked(before: str, word: str) -> str:
     digits = unicodedata.normalize("NFKC", found[2])
     written = raised(f"{before} {found[1]}", digits)
     return f"{found[1]}{written}{found[3]}" if written.startswith(" ") else word
+
+
+def with_marks(text: str) -> str:
+    """Set the marks of notes apart from their words in a whole text.
+
+    >>> with_marks("As you see³, it is 5 m² wide.¹²")
+    'As you see [3], it is 5 m² wide. [12]'
+    """
+    if text.isascii() or not _RAISED_DIGIT.search(text):
+        return text
+    return _RAISED_WORD.sub(
+        lambda word: marked(text[max(0, word.start() - _NEAR) : word.start()].strip(), word[0]), text
+    )
 
 
 def _is_signed(words: str) -> bool:

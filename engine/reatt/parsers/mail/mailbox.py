@@ -44,7 +44,7 @@ def read_mailbox(file: BinaryIO, name: str, longest: int) -> Iterator[Message]:
         digest = blake2b(data, digest_size=16).hexdigest()
         headings = [[at, heading] for at, heading in content.headings]
         record = [external_id, content.title, content.text, digest, len(data), warnings]
-        yield {"record": record, "kind": "mail", "headings": headings, "unread": unread}
+        yield {"record": record, "kind": "mail", "headings": headings, "unread": unread, "dated": content.dated}
 
 
 def _content(data: bytes, which: str) -> tuple[Content, list[str], bool]:

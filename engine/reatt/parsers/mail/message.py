@@ -11,10 +11,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from email import message_from_bytes
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
+from email.utils import parsedate_to_datetime
 
 from reatt.parsers import encodings
 from reatt.parsers.composing import LINE, PARAGRAPH, Composer
@@ -31,6 +33,8 @@ _FORWARDED = frozenset({"message/rfc822", "message/global", "text/rfc822-headers
 _REPORTS = frozenset({"message/delivery-status", "message/disposition-notification"})
 _UNSEEN = frozenset({"text/x-amp-html", "text/css"})
 _READ_AS = {"text/calendar": calendar, "text/vcard": contacts, "text/x-vcard": contacts, "text/directory": contacts}
+_BOUNDARY = re.compile(rb"^--([^\s\"][^\"\r\n]{0,100}?)[ \t]*\r?$", re.MULTILINE)
+_PARTS, _PLAIN = b'Content-Type: multipart/mixed; boundary="%b"\n\n', b"Content-Type: text/plain\n\n"
 _APPLE = re.compile(rb"\s*(\d{1,10})\s*\n")  # Apple Mail's files begin with the length of the message
 
 
@@ -41,7 +45,14 @@ def mail(data: bytes) -> Content:
     message = message_from_bytes(data)
     composer = Composer()
     subject = _write(composer, message)
-    return composer.content(subject)
+    return replace(composer.content(subject), dated=_day(message))
+
+
+def _day(message: Message) -> str:
+    try:
+        return parsedate_to_datetime(str(message.get("Date", ""))).date().isoformat()
+    except (TypeError, ValueError, OverflowError):
+        return ""
 
 
 def _write(composer: Composer, message: Message) -> str:
@@ -76,7 +87,9 @@ def _parts(message: Message) -> Iterator[Message]:
     while pending:
         part = pending.pop()
         kind = part.get_content_type()
-        if not part.is_multipart() or kind in _FORWARDED | _REPORTS:
+        if not part.is_multipart() and kind.startswith("multipart/"):
+            pending.append(_mended(part))
+        elif not part.is_multipart() or kind in _FORWARDED | _REPORTS:
             yield part
         elif kind == "multipart/alternative":
             pending += reversed(_chosen(_inner(part)))
@@ -87,6 +100,15 @@ def _parts(message: Message) -> Iterator[Message]:
 def _inner(part: Message) -> list[Message]:
     payload = part.get_payload()
     return [each for each in payload if isinstance(each, Message)] if isinstance(payload, list) else []
+
+
+def _mended(part: Message) -> Message:
+    """Find the parts of a message that says wrongly what stands between them; without any it is plain text."""
+    words = _payload(part)
+    found = _BOUNDARY.search(words)
+    if found and (message := message_from_bytes(_PARTS % found[1] + words)).is_multipart():
+        return message
+    return message_from_bytes(_PLAIN + words)
 
 
 def _forwarded(part: Message) -> list[Message]:

@@ -8,40 +8,44 @@ the cells of a table stand tabs, one for each column, so empty cells keep theirs
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from reatt.parsers.content import Content
 from reatt.parsers.list_numbers import numbered
+from reatt.parsers.markup.html_signs import walk, write_signs
 from reatt.parsers.markup.html_tables import Columns, holds_data, names_of
 from reatt.parsers.markup.navigation import navigation
 from reatt.parsers.markup.xhtml import as_html, is_xhtml
-from reatt.parsers.superscripts import raised
+from reatt.parsers.origins import authors, day
+from reatt.parsers.superscripts import with_marks
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 # The last ones are signs beside words; parts that are hidden until somebody clicks are content.
 _NEVER = (
-    "script, style, template, noscript, canvas, iframe, object, select, annotation, annotation-xml, svg title,"
-    " svg desc, .headerlink, span[aria-hidden=true], i[aria-hidden=true], a[aria-hidden=true]"
+    "script, style, template, noscript, canvas, iframe, object, annotation, annotation-xml, svg title,"
+    " svg desc, [epub\\:type~=pagebreak], [role=doc-pagebreak], .headerlink, i[aria-hidden=true],"
+    " a[aria-hidden=true]"
 )
-_NOTE = re.compile(r"(?:^|[\s_-])(?:note|noteref|footnote|fnref|fn|reference|ref|cite|citation)", re.IGNORECASE)
 _WHOLE = re.compile(r"\s*-?[0-9]{1,9}\s*")
-_BETWEEN = {"msup": "^", "msubsup": "^", "mfrac": "/"}  # signs before the last part of a formula
 _PARAGRAPH = frozenset(
-    "address article aside blockquote body center details div dl fieldset figcaption figure footer form h1 h2 h3 h4 h5"
-    " h6 header hr main nav ol p pre section summary svg table ul".split()
+    "address article aside blockquote body center details dialog dir div dl fieldset figcaption figure footer form h1"
+    " h2 h3 h4 h5 h6 header hgroup hr listing main menu nav ol p plaintext pre search section summary svg table ul"
+    " xmp".split()
 )
-_LINE = frozenset("br caption dd dt li option text tr".split())
-_CELL = frozenset({"td", "th", "button"})
+_LINE = frozenset("br caption dd dt legend li marquee option text tr".split())
+_CELL = frozenset("button label meter output progress td th".split())
+_SIBLINGS = frozenset("a abbr b bdi em i small span strong time".split())
+_SHORTEST = 2  # letters of a part of a word that is shown apart
+_CODE = frozenset("code kbd samp tt var".split())
 _ROLES = {"row": "tr", "cell": "td", "gridcell": "td", "columnheader": "td", "rowheader": "td"}  # of other elements
-_TYPED = frozenset("text email number date time datetime-local month tel url search submit button".split())
 _BOXES = frozenset({"div", "span"})
 _DEEPEST_TABLE = 8
 _OF_TABLES = frozenset({"table", "tr", "td", "th"})
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _DECLARED = re.compile(rb"<(?:meta[^>]+charset|\?xml[^>]+encoding)\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
+_DATES = tuple("article:published_time date dc.date dcterms.created article:modified_time dcterms.modified".split())
 _ANCHOR = re.compile(r"\s*[§¶#🔗]+$")  # the link to itself that many sites put behind a heading
 
 _NONE, _SPACE, _NEW_LINE, _NEW_PARAGRAPH = range(4)
@@ -61,10 +65,10 @@ def html(source: str, xml: bool = False) -> Content:
     tree = LexborHTMLParser(as_html(source) if xml or is_xhtml(source) else source)
     title_node = tree.css_first("title")
     title = " ".join(title_node.text().split()) if title_node else ""
-    _write_forms(tree)
+    told = _told(tree)
     for node in tree.css(_NEVER):
         node.decompose()
-    _write_signs(tree)
+    write_signs(tree)
     content = _text_of(tree.body, navigation(tree))
     if not content.text:
         content = _text_of(tree.body, frozenset())
@@ -72,82 +76,30 @@ def html(source: str, xml: bool = False) -> Content:
         title=title or (content.headings[0][1] if content.headings else ""),
         text=content.text,
         headings=content.headings,
+        author=authors([told.get("author") or told.get("dc.creator", "")]),
+        dated=next((on for name in _DATES if (on := day(told.get(name, "")))), ""),
     )
 
 
-def _write_forms(tree: LexborHTMLParser) -> None:
-    """Write what the fields of a form hold: what was typed, and what is chosen of a list."""
-    for node in tree.css("input[value]"):
-        if (node.attributes.get("type") or "text").lower() in _TYPED:
-            node.replace_with(f" {node.attributes.get('value')} ")
-    for node in tree.css("select"):
-        chosen = " ".join(option.text(strip=True) for option in node.css("option[selected]"))
-        node.replace_with(f" {chosen} ")
-
-
-def _write_signs(tree: LexborHTMLParser) -> None:
-    """Write superscripts, the parts of formulas, and how signs are read aloud as a line of text can."""
-    within = {node.mem_id for node in tree.css("sup sup")}
-    for node in tree.css("sup"):
-        if node.mem_id in within:
-            continue  # a part of the outer one's text
-        links = node.css("a")
-        around = f"{node.attributes.get('class')} {node.attributes.get('id')} {node.attributes.get('role')}"
-        linked = bool(links) or (node.parent is not None and node.parent.tag == "a") or bool(_NOTE.search(around))
-        before = node.parent.prev if node.prev is None and node.parent is not None else node.prev
-        node.replace_with(raised(_beside(before), node.text(), _beside(node.next), linked=linked))
-    for node in reversed(tree.css("ruby")):  # the inner ones first
-        aloud = node.css("rt")
-        base = _walk(node, frozenset(part.mem_id for part in node.css("rt, rp, rtc")))
-        signs = "".join(each.text(deep=False).strip() for each, _ in base if each.is_text_node)
-        reading = "".join(part.text(strip=True) for part in aloud)
-        node.replace_with(f"{signs}({reading})" if reading else signs)
-    for node in tree.css(", ".join(f"{name} > :last-child" for name in _BETWEEN)):
-        if node.parent is not None and node.prev is not None:
-            node.insert_before(_BETWEEN[node.parent.tag or ""])
-
-
-def _beside(node: LexborNode | None) -> str:
-    return "" if node is None else node.text()
+def _told(tree: LexborHTMLParser) -> dict[str, str]:
+    """Return what a page says about itself, by its names; the first of a name counts."""
+    found: dict[str, str] = {}
+    for node in tree.css("meta[content]"):
+        has = node.attributes
+        found.setdefault((has.get("name") or has.get("property") or "").lower(), has.get("content") or "")
+    return found
 
 
 def _text_of(root: LexborNode | None, left_out: frozenset[int]) -> Content:
     if root is None:
         return Content(title="", text="")
     writer = _Writer()
-    for node, closing in _walk(root, left_out):
+    for node, closing in walk(root, left_out):
         if node.is_text_node:
             writer.take(node.text(deep=False))
         else:
             writer.mark(node, closing)
     return Content(title="", text="".join(writer.parts), headings=tuple(writer.headings))
-
-
-def _walk(root: LexborNode, left_out: frozenset[int]) -> Iterator[tuple[LexborNode, bool]]:
-    """Yield every node below root in order, elements once when they open and once (True) when they close.
-
-    A loop, because pages may be nested more deeply than Python's stack.
-    """
-    opened: list[LexborNode] = []
-    node = root.first_child
-    while node is not None or opened:
-        if node is None:
-            node = opened.pop()
-            yield node, True
-            node = node.next
-            continue
-        if node.mem_id in left_out:
-            node = node.next
-            continue
-        yield node, False
-        child = node.first_child
-        if child is not None:
-            opened.append(node)
-            node = child
-        else:
-            if not node.is_text_node:
-                yield node, True
-            node = node.next
 
 
 class _Numbers:
@@ -189,6 +141,7 @@ class _Writer:
         self._in_cell = False  # of this table
         self._depth = 0  # tables within tables
         self._tabs = 0  # before the next word
+        self._sibling = ""  # the element that has just begun behind another of its kind
 
     def mark(self, node: LexborNode, closing: bool) -> None:
         """Handle the start or end of an element."""
@@ -197,6 +150,8 @@ class _Writer:
             self._mark_table(node, tag, closing)
         role = _ROLES.get(node.attributes.get("role") or "") if tag in _BOXES else None
         self._separate(_border_of(role or tag))
+        if tag in _SIBLINGS and not closing and node.prev is not None and node.prev.tag == tag:
+            self._sibling = tag if node.parent is None or node.parent.tag not in _CODE else ""
         self._tabs += closing and role == "td"
         if tag == "pre":
             self._raw += -1 if closing else 1
@@ -250,7 +205,9 @@ class _Writer:
         else:
             if text[:1].isspace():
                 self._separate(_SPACE)
-            if words := " ".join(text.split()):
+            if words := with_marks(" ".join(text.split())):
+                if self._sibling and self.parts and parted(self._sibling, self.parts[-1], words):
+                    self._separate(_SPACE)
                 self._write(words)
             if text[-1:].isspace():
                 self._separate(_SPACE)
@@ -265,7 +222,7 @@ class _Writer:
         border = (self._space or _BORDERS[self._border]) if self.parts else ""
         if self._tabs:
             border = border.rstrip(" ") + "\t" * self._tabs
-        self._border, self._space, self._tabs = _NONE, "", 0
+        self._border, self._space, self._tabs, self._sibling = _NONE, "", 0, ""
         if self._heading is not None:
             if not self._heading:
                 self._heading_start = self._length + len(border)
@@ -280,4 +237,19 @@ class _Writer:
 def _border_of(tag: str) -> int:
     if tag in _PARAGRAPH:
         return _NEW_PARAGRAPH
-    return _NEW_LINE if tag in _LINE else _SPACE if tag in _CELL else _NONE
+    return _NEW_LINE if tag in _LINE else _SPACE if tag in _CELL or "-" in tag else _NONE
+
+
+def parted(tag: str, before: str, after: str) -> bool:
+    """Return whether a page shows two elements of a kind apart although nothing stands between them.
+
+    >>> parted("a", "home", "news"), parted("span", "Name", "Ada"), parted("span", "Tel", "555")
+    (True, True, True)
+    >>> parted("span", "w", "Ord"), parted("span", "un", "likely"), parted("span", "CO", "2")
+    (False, False, False)
+    """
+    if tag == "a":
+        return before[-1].isalnum() and after[0].isalnum()
+    if len(before) < _SHORTEST or len(after) < _SHORTEST:
+        return False
+    return before[-1].islower() and (after[0].isupper() or after[0].isdigit())

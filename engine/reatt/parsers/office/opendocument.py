@@ -17,6 +17,7 @@ from reatt.parsers.office.opendocument_flat import Flat
 from reatt.parsers.office.opendocument_lists import OUTLINE, Level, Lists
 from reatt.parsers.office.opendocument_sheets import count, sheets
 from reatt.parsers.office.page_numbers import only_counts, says_nothing
+from reatt.parsers.office.properties import told
 from reatt.parsers.office.runs import Paragraph
 from reatt.parsers.office.sheets import without_value, write_sheet
 
@@ -50,7 +51,7 @@ def odt(data: bytes) -> Content:
     reader.read(archive.events(_BODY))
     for _, line in (each for each in edges if each[0].startswith("footer")):
         reader.composer.add(line, PARAGRAPH)
-    return reader.composer.content(_title(archive))
+    return told(reader.composer.content(), _meta(archive))
 
 
 def odp(data: bytes) -> Content:
@@ -58,7 +59,7 @@ def odp(data: bytes) -> Content:
     archive = _opened(data)
     reader = _Reader(archive, LINE)
     reader.read(archive.events(_BODY))
-    return reader.composer.content(_title(archive))
+    return told(reader.composer.content(), _meta(archive))
 
 
 def ods(data: bytes) -> Content:
@@ -72,15 +73,15 @@ def ods(data: bytes) -> Content:
             composer.add(line, LINE)
         composer.separate(PARAGRAPH)
         uncounted += sheet.uncounted
-    return composer.content(_title(archive), tuple(without_value(uncounted)))
+    return told(composer.content("", tuple(without_value(uncounted))), _meta(archive))
 
 
 def _opened(data: bytes) -> Archive | Flat:
     return Flat(data) if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else Archive(data)
 
 
-def _title(archive: Archive | Flat) -> str:
-    return first_text(archive.events(_META), "title") if _META in archive else ""
+def _meta(archive: Archive | Flat) -> Iterator[Event]:
+    return archive.events(_META) if _META in archive else iter(())
 
 
 def _kept(archive: Archive | Flat) -> _Kept:
@@ -123,7 +124,7 @@ def _edges(archive: Archive | Flat) -> Iterator[tuple[str, str]]:
             if event.kind == "end":
                 reader = _Reader(archive, LINE, _LEFT_OUT)
                 reader.read(iter(inside_it))
-                lines = [line.strip() for line in reader.composer.content("").text.split("\n")]
+                lines = [line.strip() for line in reader.composer.content().text.split("\n")]
                 yield from ((edge, line) for line in lines if line not in seen and not _says_nothing(line))
                 seen |= set(lines)
             edge = event.name if event.kind == "start" else ""

@@ -21,6 +21,7 @@ from reatt.parsers.office.drawings import chart_title, commented, paragraphs
 from reatt.parsers.office.escapes import unescaped
 from reatt.parsers.office.number_formats import BUILT_IN, DAY_ONE, DAY_ONE_1904, GENERAL, is_no_date, shown
 from reatt.parsers.office.page_numbers import only_counts
+from reatt.parsers.office.properties import properties, told
 from reatt.parsers.office.runs import Paragraph
 
 _COLUMN = re.compile(r"([A-Z]{1,3})\d")
@@ -77,7 +78,7 @@ def xlsx(data: bytes) -> Content:
                 raise damaged(f"sheet {has.get('name', '')!r} is missing")
             write_sheet(composer, has.get("name", ""), _rows(archive.events(target), book))
             _write_beside(composer, archive, target)
-    return composer.content(archive.title(), tuple(without_value(book.uncounted)))
+    return told(composer.content("", tuple(without_value(book.uncounted))), properties(archive))
 
 
 def without_value(formulas: int) -> Iterator[str]:

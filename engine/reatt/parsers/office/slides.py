@@ -9,6 +9,7 @@ from reatt.parsers.composing import LINE
 from reatt.parsers.content import Content
 from reatt.parsers.list_numbers import numbered
 from reatt.parsers.office.paragraphs import Reader
+from reatt.parsers.office.properties import properties, told
 from reatt.parsers.office.runs import Paragraph
 
 _STYLES = {"alphaLc": "a", "alphaUc": "A", "romanLc": "i", "romanUc": "I"}
@@ -38,7 +39,7 @@ def pptx(data: bytes) -> Content:
             elif relation.type in _COMMENTS:
                 for comment in _comments(archive.events(relation.target)):
                     reader.composer.add(f"Comment: {comment}", LINE)
-    return reader.composer.content(archive.title())
+    return told(reader.composer.content(), properties(archive))
 
 
 class _Numbers:

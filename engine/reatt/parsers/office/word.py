@@ -10,6 +10,7 @@ from reatt.parsers.composing import PARAGRAPH, whole
 from reatt.parsers.content import Content
 from reatt.parsers.office.numbering import Numbering, read_numbering
 from reatt.parsers.office.paragraphs import Reader
+from reatt.parsers.office.properties import properties, told
 from reatt.parsers.office.word_styles import Styles, read_styles
 
 _DEEPEST = 3  # documents in documents
@@ -59,7 +60,7 @@ def docx(data: bytes, deeper: int = _DEEPEST) -> Content:
     for relation in related:
         if relation.type == "footer":
             reader.read(relation.target, once=True)
-    return reader.composer.content(archive.title())
+    return told(reader.composer.content(), properties(archive))
 
 
 def _inserted(archive: Archive, part: str, deeper: int) -> Content:

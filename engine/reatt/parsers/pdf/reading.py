@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 
 from reatt.parsers.content import Content, Headings
 from reatt.parsers.ocr import reading as ocr
+from reatt.parsers.origins import authors, day
 from reatt.parsers.pages import BETWEEN, clean, named, ranges, starts
 from reatt.parsers.pdf.lines import broken, join_cut_words, said_once
 from reatt.parsers.sandbox import Child, Crashed, Message, ReadLimits
@@ -25,7 +25,6 @@ MOSTLY_PICTURES = 0.8
 OCR = "ocrmypdf IN.pdf OUT.pdf"
 WITHOUT_OCR = f"{ocr.INSTALL}, or {OCR}"
 
-_NO_AUTHOR = re.compile(r"^\(?(?:anonymous|unknown|root|user|admin\w*|owner)\)?$", re.I)
 _NO_TITLE = re.compile(
     r"^(?:\(?untitled.*|\(?anonymous\)?|unspecified|unknown|none|microsoft (?:word|powerpoint).*"
     r"|.*\.(?:docx?|pptx?|xlsx?|tex|dvi|indd|pdf))$",
@@ -127,8 +126,8 @@ def _judge(seen: _Seen) -> Content:
         pages=places,
         headings=_place(seen.outline, joined, places),
         warnings=tuple(_warnings(seen, joined)),
-        author="" if _NO_AUTHOR.match(author := _one_line(seen.author)) else author,
-        dated=_date(seen.made),
+        author=authors([clean(seen.author)]),
+        dated=day(seen.made),
         ocr=seen.scanned.confidences,
     )
 
@@ -159,19 +158,6 @@ def _pictures(seen: _Seen) -> str:
     if not ocr.available():
         return Notice("PDF_PICTURES", told)
     return f"{told}; {seen.scanned.error or 'OCR finds no text on them'}"
-
-
-def _date(made: str) -> str:
-    """Read the day of a PDF's date.
-
-    >>> _date("D:20240305103000+01'00'"), _date("yesterday")
-    ('2024-03-05', '')
-    """
-    found = re.match(r"(?:D:)?(\d{4})(\d\d)(\d\d)", made)
-    try:
-        return date(*map(int, found.groups())).isoformat() if found else ""
-    except ValueError:
-        return ""
 
 
 def _place(outline: Sequence[tuple[int, str]], pages: Sequence[str], starts: Sequence[int]) -> Headings:
