@@ -210,6 +210,7 @@ HTML = f"<html><body><h1>Rules</h1><p>{FILLER}</p><h2>Leave</h2><p>{CITED}</p><p
 RST = f"=====\nRules\n=====\n\n{FILLER}\n\nLeave\n-----\n{CITED}\n\n{FILLER}\n"
 MD = f"# Rules\n\n{FILLER}\n\n## Leave\n{CITED}\n\n{FILLER}\n"
 CSV = "name,rule,note\n" + "".join(f"Ada {n},the rule,x\n" for n in range(90)) + f"leave,{CITED},y\n"
+ADOC = f"= Rules\nAda Pell\n\n{FILLER}\n\n----\n== no\n----\n\n== Leave\n{CITED}\n\n=== Travel\n{FILLER}\n"
 ORG = f"#+TITLE: Rules\n\n{FILLER}\n\n* TODO Leave :hr:norway:\n{CITED}\n\n** Travel\n{FILLER}\n"
 TABLE = "<w:tbl><w:tr><w:tc>{}</w:tc><w:tc>{}</w:tc></w:tr></w:tbl>"
 BODY = paragraph("Leave", "berschrift1") + paragraph(CITED) + paragraph(FILLER)
@@ -269,6 +270,8 @@ SAMPLES = [
     Sample("rules.md", MD.encode(), "markdown", heading="Leave"),
     Sample("rules.rst", RST.encode(), "rst", heading="Leave"),
     Sample("crlf.rst", RST.replace("\n", "\r\n").encode(), "rst", heading="Leave"),
+    Sample("rules.adoc", ADOC.encode(), "asciidoc", heading="Leave"),
+    Sample("crlf.asciidoc", ADOC.replace("\n", "\r\n").encode(), "asciidoc", heading="Leave"),
     Sample("rules.org", ORG.encode(), "org", heading="Leave"),
     Sample("crlf.org", ORG.replace("\n", "\r\n").encode(), "org", heading="Leave"),
     Sample("name.txt", b"N\bNA\bA_\bM_\bE\n  " + CITED.encode(), "terminal", cited="NAME\n  Parental"),

@@ -52,7 +52,7 @@ def test_the_corpus_has_every_kind_thirty_formats_and_150_files(corpus):
     assert len({sample.data for sample in corpus}) >= 150
 
 
-RAW = {"text", "code", "markdown", "rst", "org"}
+RAW = {"text", "code", "markdown", "rst", "org", "asciidoc"}
 
 
 def test_offsets_of_a_raw_format_count_the_characters_of_the_file(tmp_path, sample):

@@ -81,3 +81,32 @@ def test_the_text_of_a_large_table_may_be_longer_than_that_of_a_small_file(tmp_p
     (tmp_path / "a.csv").write_text("Item,Keeper\n" + "a small brass lamp,Ada Berg of Norden\n" * 40_000)
     [text] = read(FoundFile(tmp_path / "a.csv", explicit=True), ReadLimits(output=1_000_000))
     assert text.text.count("Keeper: Ada Berg") == 40_000
+
+
+@pytest.mark.parametrize(
+    ("table", "read"),
+    [
+        (",Name,Town\n0,Ada,Wick\n1,Bo,Oban\n", "\tName\tTown\n0\tName: Ada\tTown: Wick\n1\tName: Bo\tTown: Oban\n"),
+        ("Name,,Town\nAda,x,Wick\nBo,y,Oban\n", "Name\t\tTown\nName: Ada\tx\tTown: Wick\nName: Bo\ty\tTown: Oban\n"),
+        ("Name,Town\rAda,Wick\rBo,Oban\r", "Name\tTown\nName: Ada\tTown: Wick\nName: Bo\tTown: Oban\n"),
+        ("Name,Rule\nAda,as you see³\n", "Name\tRule\nName: Ada\tRule: as you see [3]\n"),
+        ("Name,Ada\nBorn,1815\nTown,Wick\n", "Name\tAda\nBorn\t1815\nTown\tWick\n"),
+    ],
+)
+def test_odd_names_of_columns_are_read_as_people_mean_them(table: str, read: str) -> None:
+    assert csv(table).text == read
+
+
+@pytest.mark.parametrize(
+    "table", ["Name,Name,Town\nAda,x,Wick\nBo,y,Oban\n", "a,a\nb,c\nd,e\n", "x,y,x\nb,c,d\nd,e,f\n"]
+)
+def test_a_row_of_data_never_names_columns(table: str) -> None:
+    assert (csv(table).text, csv(table).headings) == (table, ())
+
+
+@pytest.mark.parametrize("gap", ["\n", "\n\n", ",\n"])
+def test_a_second_table_of_a_file_has_names_of_its_own(gap: str) -> None:
+    content = csv(f"Name,Town\nAda Pell,Wick\n{gap}Item,Price\nRed oar,5\nBlue sail,9\n")
+    assert "Name: Ada Pell\tTown: Wick\n" in content.text
+    assert "Item: Red oar\tPrice: 5\nItem: Blue sail\tPrice: 9\n" in content.text
+    assert content.headings[1] == (content.text.index("Item\tPrice"), "Item, Price")

@@ -243,3 +243,26 @@ def test_raised_runs_of_a_cell_that_follow_one_another_are_one() -> None:
     up = '<rPr><vertAlign val="superscript"/></rPr>'
     rich = f"<r><t>10</t></r><r>{up}<t>-</t></r><r>{up}<t>3</t></r><r><t> m</t></r><rPh><t>no</t></rPh>"
     assert lines(f'<row><c t="inlineStr"><is>{rich}</is></c></row>') == ["10^-3 m"]
+
+
+GROUPS = row(1, B="North", D="South") + row(2, A="Item", B="Sold", C="Kept", D="Sold", E="Kept")
+DATA = '<row r="3"><c t="inlineStr"><is><t>Boat</t></is></c>' + "<c><v>1</v></c>" * 4 + "</row>"
+
+
+@pytest.mark.parametrize(
+    ("rows", "heading"),
+    [
+        (GROUPS + DATA, "Fees: Item, North Sold, North Kept, South Sold, South Kept"),
+        (row(1, A="Item", B="North", D="South") + row(2, B="Sold", C="Kept", D="Sold", E="Kept") + DATA,
+         "Fees: Item, North Sold, North Kept, South Sold, South Kept"),
+        (row(1, A="Fees of 2024") + row(2, A="Item", B="Sold") + DATA, "Fees: Item, Sold"),
+        (row(1, A="Item", C="Sold") + row(2, A="Boat", B="red", C="new") + row(3, A="Oar"), "Fees: Item, Sold"),
+    ],
+)  # fmt: skip
+def test_columns_are_named_with_their_groups(rows: str, heading: str) -> None:
+    assert xlsx(book(rows)).headings == ((0, heading),)
+
+
+def test_a_form_is_no_table_with_names_of_columns() -> None:
+    body = row(1, A="Customer", B="Ada Pell") + '<row r="2"><c t="inlineStr"><is><t>Born</t></is></c><c><v>1815</v></c>'
+    assert lines(body + "</row>" + row(3, A="Town", B="Wick")) == ["Customer\tAda Pell", "Born\t1815", "Town\tWick"]

@@ -11,6 +11,11 @@ _NUMBER = re.compile(r"[-+]?[\d.,]+%?$")
 _YEAR = re.compile(r"(?:1[89]|20)\d\d$")
 
 
+def is_number(cell: str) -> bool:
+    """Return whether a cell holds a number."""
+    return _NUMBER.match(cell) is not None
+
+
 def name_columns(cells: list[str]) -> bool:
     """Return whether a row holds column names, not data; years that follow a name are names.
 
@@ -30,9 +35,39 @@ def before_values(names: list[str], rows: list[list[str]]) -> list[str]:
     >>> before_values(["Item", "Height in metres"], [["Oar", "2"], ["Sail", "9"]])
     []
     """
+    if len(names) == 2 and _is_form([row[1] for row in rows if len(row) > 1 and row[1]]):
+        return []
     said = sum(len(cell) for row in rows for cell in row)
     needed = sum(len(name) + 2 for row in rows for name, cell in zip(names, row, strict=False) if cell)
     return [name.rstrip(": ") for name in names] if rows and needed <= _LONGEST * said else []
+
+
+def _is_form(values: list[str]) -> bool:
+    """Return whether the values beside names are of different kinds, as in a form, not of one kind as in a column."""
+    return 0 < sum(map(is_number, values)) < len(values)
+
+
+def grouped(groups: list[str], names: list[str]) -> list[str]:
+    """Join the names of groups of columns with those of the columns below; [] if these are no such rows.
+
+    >>> grouped(["", "North", "", "South"], ["Item", "Sold", "Kept", "Sold", "Kept"])
+    ['Item', 'North Sold', 'North Kept', 'South Sold', 'South Kept']
+    >>> grouped(["Item", "North", ""], ["", "Sold", "Kept"]), grouped(["Item", "Due"], ["Oar", "May"])
+    (['Item', 'North Sold', 'North Kept'], [])
+    """
+    upper = groups + [""] * (len(names) - len(groups))
+    below = [name for group, name in zip(upper, names, strict=False) if group]
+    gaps = sum(not group for group in upper[1:])
+    several = sum(map(bool, groups)) > 1 and len(upper) == len(names)
+    if not several or not gaps or not any(below) or any(map(is_number, [*groups, *names])):
+        return []
+    current, joined = "", list[str]()
+    for group, name in zip(upper, names, strict=True):
+        if not group and not name:
+            return []
+        current = group or current
+        joined.append(f"{current} {name}".strip())
+    return joined if len(set(joined)) == len(joined) else []
 
 
 def with_names(cells: list[str], names: list[str]) -> list[str]:

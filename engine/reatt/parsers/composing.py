@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reatt.parsers.content import Content, Headings
+from reatt.parsers.superscripts import with_marks
 
 # Separators by strength; of several between two pieces the strongest is used.
 NONE, SPACE, CELL, LINE, PARAGRAPH = range(5)
@@ -59,10 +60,10 @@ class Composer:
 
     def add(self, text: str, border: int = NONE, heading: str = "") -> None:
         """Add a piece unless it is blank, followed by a separator; `heading` starts at the same position."""
-        piece = whole(text)
+        piece = with_marks(whole(text))
         if piece.strip():
             self._open()
-            if heading := " ".join(whole(heading).split()):
+            if heading := " ".join(with_marks(whole(heading)).split()):
                 self._headings.append((self._length, heading))
             self._write(piece)
         self.separate(border)

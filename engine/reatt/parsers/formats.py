@@ -1,12 +1,13 @@
 """Detects the format of a file, from its content and then its name; parses the formats that keep their raw text.
 
-For Markdown, reStructuredText, Org, plain text and code the text is the decoded file itself, so every offset is valid
-in the file. Parsing them takes time proportional to the length of any file.
+For Markdown, reStructuredText, Org, AsciiDoc, plain text and code the text is the decoded file itself, so every offset
+is valid in the file. Parsing them takes time proportional to the length of any file.
 """
 
 from __future__ import annotations
 
 import re
+from html import unescape
 from pathlib import PurePath
 
 from reatt.parsers.content import Content
@@ -17,6 +18,7 @@ _EXTENSIONS = {
     "markdown": "md markdown mdown mkd mdx",
     "rst": "rst rest",
     "org": "org",
+    "asciidoc": "adoc asciidoc",
     "html": "html htm xhtml svg",
     "csv": "csv tsv",
     "notebook": "ipynb",
@@ -230,8 +232,8 @@ def plain(text: str) -> Content:
     return Content(title="", text=text)
 
 
-_FRONT = re.compile(r"\A---\r?\n(.*?)^(?:---|\.\.\.)[ \t]*$", re.MULTILINE | re.DOTALL)
-_FRONT_TITLE = re.compile(r"^title:([^\r\n]*+)", re.MULTILINE | re.IGNORECASE)
+_FRONT = re.compile(r"\A(?P<mark>---|\+\+\+)\r?\n(?P<told>.*?)^(?:(?P=mark)|\.\.\.)[ \t]*$", re.MULTILINE | re.DOTALL)
+_FRONT_TITLE = re.compile(r"^title[ \t]*+[:=]([^\r\n]*+)", re.MULTILINE | re.IGNORECASE)
 _BLOCK = re.compile(
     r"^ {0,3}(?P<fence>`{3,}|~{3,})"
     r"|^ {0,3}#{1,6}(?:[ \t]+(?P<atx>[^\r\n]*))?\r?$"
@@ -254,7 +256,7 @@ def markdown(text: str) -> Content:
                 fence = ""
         elif not fence and (heading := _unmarked(match["atx"] or match["setext"] or "")):
             found.append((match.start(), heading))
-    named = _FRONT_TITLE.search(front[1]) if front else None
+    named = _FRONT_TITLE.search(front["told"]) if front else None
     title = named[1].strip().strip("\"'") if named else found[0][1] if found else ""
     return Content(title=title, text=text, headings=tuple(found))
 
@@ -271,7 +273,8 @@ def _unmarked(heading: str) -> str:
     heading = re.sub(r"(?:\s+|^)#+\s*$", "", heading[:_LONGEST_HEADING])
     heading = re.sub(r"\s*\{#[^}]*\}\s*$", "", heading)
     heading = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", heading)
-    return re.sub(r"[`*]|(?<!\w)_+|_+(?!\w)", "", heading).strip()
+    heading = unescape(re.sub(r"</?[A-Za-z][^<>]*>", "", heading))
+    return re.sub(r"\\([#*_`\\\[\]])|[`*]|(?<!\w)_+|_+(?!\w)", r"\1", heading).strip()
 
 
 _RST_HEADING = re.compile(
@@ -292,6 +295,7 @@ def rst(text: str) -> Content:
 
 _ORG_HEADING = re.compile(r"^\*++[ \t]++(?P<words>[^\r\n]++)", re.MULTILINE)
 _ORG_TITLE = re.compile(r"^#\+title:([^\r\n]++)", re.MULTILINE | re.IGNORECASE)
+_ORG_PRIORITY = re.compile(r"\[#\w\]")
 _ORG_TAGS = re.compile(r":[\w@#%:]++(?<=:)")
 
 
@@ -305,11 +309,29 @@ def org(text: str) -> Content:
 
 
 def _untagged(heading: str) -> str:
-    """Return an Org heading without its TODO state and tags.
+    """Return an Org heading without its TODO state, priority and tags.
 
-    >>> _untagged("TODO Parental leave   :hr:norway:")
+    >>> _untagged("TODO [#A] Parental leave   :hr:norway:")
     'Parental leave'
     """
     words = heading.split()
     words = words[1:] if words and words[0] in ("TODO", "DONE") else words
+    words = words[1:] if words and _ORG_PRIORITY.fullmatch(words[0]) else words
     return " ".join(words[:-1] if words and _ORG_TAGS.fullmatch(words[-1]) else words)
+
+
+# A heading, or the line that opens and closes a block whose lines are none.
+_ADOC = re.compile(
+    r"^(?:(?P<fence>-{4,}|\.{4,}|\+{4,}|/{4,}|`{3,})\w*|={1,6}[ \t]++(?P<words>[^\r\n]++))[ \t]*+\r?$", re.MULTILINE
+)
+
+
+def asciidoc(text: str) -> Content:
+    """Find the title and headings of an AsciiDoc file, which begin with equal signs; the text stays raw."""
+    found, fence = list[tuple[int, str]](), ""
+    for match in _ADOC.finditer(text):
+        if mark := match["fence"]:
+            fence = "" if fence == mark else fence or mark
+        elif not fence:
+            found.append((match.start(), _unmarked(match["words"])))
+    return Content(title=found[0][1] if found else "", text=text, headings=tuple(each for each in found if each[1]))

@@ -115,6 +115,7 @@ PARSERS = {
     "csv": _text(csv, raw=False),
     "rst": _text(formats.rst),
     "org": _text(formats.org),
+    "asciidoc": _text(formats.asciidoc),
     "markdown": _text(formats.markdown),
     "code": _text(formats.plain),
     "text": _text(formats.plain),

@@ -23,7 +23,7 @@ ARGUMENTS = dict.fromkeys(_LEFT_OUT.split(), "od") | {
     "dd", "newacronym": "dddd", "numberwithin": "dd", "overset": "dk", "underset": "dk",
     "texorpdfstring": "kd", "ifthenelse": "dkk", "stackrel": "dk", "setbeamertemplate": "dod",
     "acrodef": "ddd", "DeclareRobustCommand": "dod", "newenvironment": "doodd", "renewenvironment": "doodd",
-    "includemedia": "odd", "gls": "ok", "ac": "k", "textsuperscript": "k", "lettrine": "okk",
+    "includemedia": "odd", "gls": "ok", "ac": "k", "lettrine": "okk",
 }  # fmt: skip
 CITED = frozenset(
     "cite citep citet citealt citealp citeauthor citeyear citeyearpar parencite textcite autocite footcite footcitetext"

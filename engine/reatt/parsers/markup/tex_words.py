@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from reatt.parsers.markup import tex_signs as signs
 from reatt.parsers.markup.tex_source import BRACES, TexSource
+from reatt.parsers.superscripts import raised
 
 _PARAMETERS = re.compile(r"(?:#\d|\[#\d\])*")
 _DEEPEST = 40  # arguments within arguments; deeper ones are read as what stands around them
@@ -157,6 +158,9 @@ class TexWords(ABC):
         self._source.option()
         said = self._said(self._source.argument())
         self._words.append(f"√({said})" if len(said) > 1 else f"√{said}")
+
+    def _superscript(self, name: str) -> None:
+        self._words.append(raised("".join(self._words[-3:]), self._said(self._source.argument())))
 
     def _quantity(self, name: str) -> None:
         self._source.option()

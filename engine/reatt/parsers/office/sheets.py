@@ -14,7 +14,7 @@ from datetime import datetime
 from itertools import chain, groupby, islice
 
 from reatt.parsers.archives import Archive, Event, Relation, damaged
-from reatt.parsers.columns import before_values, name_columns, with_names
+from reatt.parsers.columns import before_values, grouped, is_number, name_columns, with_names
 from reatt.parsers.composing import LINE, PARAGRAPH, Composer
 from reatt.parsers.content import Content
 from reatt.parsers.office.drawings import chart_title, commented, paragraphs
@@ -96,6 +96,7 @@ def write_sheet(composer: Composer, name: str, rows: Iterator[Row]) -> None:
     for number, (_, block) in enumerate(blocks):
         lines = (row for _, row in block)
         first = list(islice(lines, _SAMPLE))
+        first = _with_groups(first)
         header = _header(first[:_TITLES])
         below = first[header + 1 :] if header is not None else []
         columns = ", ".join(cell for cell in first[header].cells if cell) if header is not None else ""
@@ -111,6 +112,15 @@ def write_sheet(composer: Composer, name: str, rows: Iterator[Row]) -> None:
             composer.add("\t".join(cells), LINE, heading=heading)
             heading = ""
         composer.separate(PARAGRAPH)
+
+
+def _with_groups(rows: list[Row]) -> list[Row]:
+    """Join two rows that name groups of columns, and columns, where numbers follow."""
+    for at, (upper, lower, below) in enumerate(zip(rows[:_TITLES], rows[1:], rows[2:], strict=False)):
+        if sum(map(bool, upper.cells)) > 1:
+            names = grouped(upper.cells, lower.cells) if any(map(is_number, below.cells)) else []
+            return [*rows[:at], Row(names, lower.number), *rows[at + 2 :]] if names else rows
+    return rows
 
 
 def _header(rows: list[Row]) -> int | None:
