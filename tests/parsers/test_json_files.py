@@ -300,3 +300,17 @@ def test_all_lists_of_conversations_are_read_and_what_stands_beside_them(tmp_pat
     assert sorted(text.title for text in found) == ["", "A", "B", "C"]
     assert "last_name: Marsh" in found[0].text
     assert len({text.external_id for text in found}) == 4
+
+
+def test_names_stand_before_the_values_of_a_message(tmp_path: Path) -> None:
+    fields = [{"name": "Price", "value": "5 euros a can"}, {"name": "Where", "value": "At the pier"}]
+    said = {"timestamp": NINE, "content": "Look here", "author": {"name": "Ada"}, "embeds": [{"fields": fields}]}
+    [found] = read_json(tmp_path, {"channel": {"name": "general"}, "messages": [said]})
+    assert found.text == "2024-05-01 09:00 Ada: Look here\n\nPrice: 5 euros a can\n\nWhere: At the pier"
+
+
+def test_a_note_that_is_a_list_is_read(tmp_path: Path) -> None:
+    lines = [{"text": "Rope", "isChecked": False}, {"text": "Tar", "isChecked": True}]
+    [found] = read_json(tmp_path, {"color": "DEFAULT", "title": "Shopping", "listContent": lines})
+    assert found.title == "Shopping"
+    assert "Rope\n\nisChecked: false\n\nTar\n\nisChecked: true" in found.text

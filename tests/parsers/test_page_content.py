@@ -175,7 +175,7 @@ def test_names_of_columns_stand_before_their_values_unless_they_are_far_longer()
         "Thing: Boat house key\t\tDue: 12 March\n"
         "Thing: Tar, two barrels\tWho: Bo\tDue: 1 May"
     )
-    plain = page.replace("th>", "td>")
+    plain = page.replace("th>", "td>").replace("thead>", "tbody>")
     assert html(plain).text.splitlines()[1] == "Ladder 7, wood\tAda Quist"
     long = page.replace("Thing", "The things that are kept in the boat house by the club")
     assert html(long).text.splitlines()[1] == "Ladder 7, wood\tAda Quist"
@@ -219,3 +219,52 @@ def test_a_list_of_links_in_the_text_is_content_whatever_it_is_called(called: st
     page = f"<main><h1>Suppliers</h1><p>We buy from:</p><ul {called}>{LINKS}</ul></main>"
     assert "Supplier 3" in html(page).text
     assert "Supplier 3" not in html(f"<ul {called}>{LINKS}</ul><main><h1>Suppliers</h1><p>We buy.</p></main>").text
+
+
+TWO = "<tr><th rowspan=2>Item<th colspan=2>North coast</tr><tr><th>Sold<th>Kept</tr>"
+ROWS = "<tr><td>A red boat<td>eleven of them<td>none of them</tr><tr><td>An oar<td>two<td>all but one</tr>"
+
+
+@pytest.mark.parametrize(
+    ("head", "names"),
+    [
+        (TWO, ["Item", "North coast Sold", "North coast Kept"]),
+        ("<tr><th colspan=3>Stock of 2024</tr><tr><th>Item<th>Sold<th>Kept</tr>", ["Item", "Sold", "Kept"]),
+        ("<thead><tr><td>Item<td>Sold<td>Kept</tr></thead>", ["Item", "Sold", "Kept"]),
+        ("<tr><td>Item<td>Sold<td>Kept</tr>", ["", "", ""]),
+        ("<tr><th>Item<th>Sold<th>Sold</tr>", ["", "", ""]),
+    ],
+)
+def test_names_of_columns_are_those_of_all_rows_above_the_values(head: str, names: list[str]) -> None:
+    last = html(f"<table>{head}{ROWS}</table>").text.splitlines()[-1]
+    cells = ["An oar", "two", "all but one"]
+    assert last == "\t".join(f"{name}: {cell}" if name else cell for name, cell in zip(names, cells, strict=True))
+
+
+@pytest.mark.parametrize("cell", ["<pre>red\nboat</pre>", "<p>red</p><p>boat</p>", "red<br>boat"])
+def test_a_cell_of_several_lines_stays_in_its_row(cell: str) -> None:
+    assert html(f"<table>{f'<tr><td>{cell}<td>5</tr>' * 2}</table>").text == "red boat\t5\nred boat\t5"
+
+
+@pytest.mark.parametrize(
+    ("page", "title"),
+    [
+        ("<body><p>Text</p><svg><title>Logo</title></svg>", ""),
+        ("<head><title>Page</title></head><body><svg><title>Logo</title></svg>", "Page"),
+    ],
+)
+def test_the_title_of_a_drawing_in_a_page_is_none_of_the_page(page: str, title: str) -> None:
+    assert html(page).title == title
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("1<sup>1</sup>/<sub>2</sub> cups", "1 1/2 cups"),
+        ("<sup>3</sup>⁄<sub>4</sub> cup", "3⁄4 cup"),
+        ("5 m<sup>2</sup>/s", "5 m^2/s"),
+        ("only €9<sup>99</sup> now", "only €9.99 now"),
+    ],
+)
+def test_fractions_and_prices_are_written_as_they_are_meant(page: str, text: str) -> None:
+    assert html(f"<p>{page}</p>").text == text

@@ -10,6 +10,8 @@ import unicodedata
 
 _EXPONENT = re.compile(r"[+\-\u2212\u2013]?\d+(?:[.,/]\d+)?[+\-\u2212]?|[+\-\u2212]?[A-Za-z]|[+\-\u2212]\w+")
 _MARK = re.compile(r"\[?\(?(?:\d{1,3}|[a-z])\)?\]?(?:[,\s\u2013-]+\[?(?:\d{1,3}|[a-z])\]?)*")
+_SLASHES = ("/", "⁄")
+_PRICE, _CENTS = re.compile(r"[€$£¥]\s?\d+\Z"), 2
 _ORDINALS = frozenset("st nd rd th e er re o a".split())  # also of French, Spanish, Italian
 _UNITS = "mi min mol Pa kPa hPa au eV rad sec"
 _NAMES = "sin cos tan cot csc exp lim det max CO NO SO"  # of functions, and what is written so by mistake
@@ -36,6 +38,10 @@ def raised(before: str, text: str, after: str = "", *, linked: bool = False) -> 
     words = " ".join(text.split())
     if linked or words.startswith("["):
         return _set_apart(before, words)
+    if words.isdecimal() and after.strip() in _SLASHES and not before[-1:].isalpha():
+        return f" {words}" if before[-1:].isdigit() else words  # one and a half
+    if len(words) == _CENTS and words.isdecimal() and _PRICE.search(before):
+        return f".{words}"
     if _EXPONENT.fullmatch(words) and words not in _ORDINALS and (_has_power(before) or _is_signed(words)):
         return f"^{words}"
     if words.isdecimal() and _NUCLIDE.match(after):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from reatt.parsers.content import Content
 from reatt.parsers.list_numbers import numbered
 from reatt.parsers.markup.html_signs import walk, write_signs
-from reatt.parsers.markup.html_tables import Columns, holds_data, names_of
+from reatt.parsers.markup.html_tables import Columns, head_of, holds_data
 from reatt.parsers.markup.navigation import navigation
 from reatt.parsers.markup.xhtml import as_html, is_xhtml
 from reatt.parsers.origins import authors, day
@@ -38,6 +38,7 @@ _LINE = frozenset("br caption dd dt legend li marquee option text tr".split())
 _CELL = frozenset("button label meter output progress td th".split())
 _SIBLINGS = frozenset("a abbr b bdi em i small span strong time".split())
 _SHORTEST = 2  # letters of a part of a word that is shown apart
+_AROUND_TITLE = ("head", "body", "html")  # drawings have titles, too
 _CODE = frozenset("code kbd samp tt var".split())
 _ROLES = {"row": "tr", "cell": "td", "gridcell": "td", "columnheader": "td", "rowheader": "td"}  # of other elements
 _BOXES = frozenset({"div", "span"})
@@ -63,7 +64,7 @@ def html(source: str, xml: bool = False) -> Content:
     from selectolax.lexbor import LexborHTMLParser
 
     tree = LexborHTMLParser(as_html(source) if xml or is_xhtml(source) else source)
-    title_node = tree.css_first("title")
+    title_node = _title_of(tree)
     title = " ".join(title_node.text().split()) if title_node else ""
     told = _told(tree)
     for node in tree.css(_NEVER):
@@ -79,6 +80,14 @@ def html(source: str, xml: bool = False) -> Content:
         author=authors([told.get("author") or told.get("dc.creator", "")]),
         dated=next((on for name in _DATES if (on := day(told.get(name, "")))), ""),
     )
+
+
+def _title_of(tree: LexborHTMLParser) -> LexborNode | None:
+    """Return the title of a page, or of a file that is one drawing; others within drawings are no titles."""
+    first = tree.body.first_child if tree.body else None
+    drawn = first is not None and first.tag == "svg"
+    around = (*_AROUND_TITLE, "svg") if drawn else _AROUND_TITLE
+    return next((node for node in tree.css("title") if node.parent is not None and node.parent.tag in around), None)
 
 
 def _told(tree: LexborHTMLParser) -> dict[str, str]:
@@ -150,6 +159,8 @@ class _Writer:
             self._mark_table(node, tag, closing)
         role = _ROLES.get(node.attributes.get("role") or "") if tag in _BOXES else None
         self._separate(_border_of(role or tag))
+        if tag == "tspan" and not {"x", "y", "dy"}.isdisjoint(node.attributes):
+            self._separate(_SPACE)
         if tag in _SIBLINGS and not closing and node.prev is not None and node.prev.tag == tag:
             self._sibling = tag if node.parent is None or node.parent.tag not in _CODE else ""
         self._tabs += closing and role == "td"
@@ -174,7 +185,7 @@ class _Writer:
         if tag == "table":
             self._depth += -1 if closing else 1
             data = not closing and self._depth <= _DEEPEST_TABLE and holds_data(node)
-            self._table = Columns(names_of(node)) if data else None
+            self._table = Columns(head_of(node)) if data else None
         elif self._table is not None and tag == "tr":
             self._separate(_NEW_LINE)
             if not closing:
@@ -197,7 +208,7 @@ class _Writer:
 
     def take(self, text: str) -> None:
         """Write the text of one text node."""
-        if self._raw:
+        if self._raw and not self._in_cell:
             words = text.rstrip()
             if words:
                 self._write(words)
@@ -243,7 +254,7 @@ def _border_of(tag: str) -> int:
 def parted(tag: str, before: str, after: str) -> bool:
     """Return whether a page shows two elements of a kind apart although nothing stands between them.
 
-    >>> parted("a", "home", "news"), parted("span", "Name", "Ada"), parted("span", "Tel", "555")
+    >>> parted("a", "home", "news"), parted("span", "1.2", "Scope"), parted("span", "Tel", "555")
     (True, True, True)
     >>> parted("span", "w", "Ord"), parted("span", "un", "likely"), parted("span", "CO", "2")
     (False, False, False)
@@ -252,4 +263,6 @@ def parted(tag: str, before: str, after: str) -> bool:
         return before[-1].isalnum() and after[0].isalnum()
     if len(before) < _SHORTEST or len(after) < _SHORTEST:
         return False
-    return before[-1].islower() and (after[0].isupper() or after[0].isdigit())
+    return (before[-1].islower() or before[-1].isdigit()) and (
+        after[0].isupper() or (after[0].isdigit() and before[-1].islower())
+    )

@@ -33,6 +33,7 @@ _SAMPLE = 50  # objects that tell what a file is
 _DEEPEST = 4  # objects around the one list of a file
 _MOSTLY = 0.6  # of the letters of a file are in that list
 _NOTE = (*SAYING, "textContent", "note", "notes", "html", "abstract")
+_BOXES = "listContent"  # the lines of a note that is a list
 _OWN = ("_id", "id", "uuid", "conversation_id", "guid")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"')
 
@@ -105,7 +106,7 @@ def _of_object(top: Object, file: BinaryIO, name: str, texts: Sequence[str], id_
     if found := (None if texts else _all_conversations(top)) or _listed(top):
         return _of_list(found, file, name, texts, id_field)
     said = sum(len(top[name]) for name in _NOTE if isinstance(top.get(name), str))
-    if texts or not said or 2 * said < _letters(top):
+    if texts or not (isinstance(top.get(_BOXES), list) or (said and 2 * said >= _letters(top))):
         return None
     fields = seen_in([top]).spoken()
     return iter([_document(file, title_of(top, fields), text_of(top, fields))])

@@ -106,12 +106,14 @@ def _message(message: dict[str, Any], fields: Fields) -> str:
         who = who or part.who
         words, told = list[str](), dict[str, list[str]]()
         for name, value in part.leaves:
-            if name in _TOLD:
+            read = part.named(name) in fields.texts
+            if name in _TOLD and not (read and name in TITLES):
                 told.setdefault(name, []).append(shown(name, value))
             elif name == _DOING:
                 who = who or shown(name, value)
-            elif part.named(name) in fields.texts:
-                _add(words, fields.read(part.named(name), value).strip("\n"))
+            elif read:
+                label = f"{part.who}: " if name == "value" and part.who != who else ""  # of a pair of name and value
+                _add(words, label + fields.read(part.named(name), value).strip("\n"))
             elif is_time(name):
                 when = when or _moment(shown(name, value))
             elif _is_place(part, name, value):
