@@ -195,3 +195,36 @@ def test_signs_of_fonts_without_letters_are_written() -> None:
     signs = '<w:sym w:font="Wingdings" w:char="F0FE"/><w:sym w:font="Symbol" w:char="F061"/>'
     assert text_of(f"<w:p><w:r>{signs}<w:t>x</w:t></w:r></w:p>") == "☑αx"
     assert doctest.testmod(symbols).failed == 0
+
+
+def pt(at: int, value: str) -> str:
+    return f"<c:pt idx='{at}'><c:v>{value}</c:v></c:pt>"
+
+
+def titled(words: str) -> str:
+    return f"<c:title><a:p><a:r><a:t>{words}</a:t></a:r></a:p></c:title>"
+
+
+AXES = f"{titled('Guests')}<c:catAx>{titled('Month')}</c:catAx><c:valAx>{titled('Per cent')}</c:valAx>"
+NUMBERS = f"<c:val>{pt(0, '4')}{pt(1, '5')}{pt(2, '6')}</c:val>"
+MONTHS = f"<c:lvl>{pt(0, 'May')}{pt(1, 'June')}{pt(2, 'May')}</c:lvl>"
+NEWER = (
+    "<c:data><c:strDim type='cat'><c:lvl><c:pt idx='0'>May</c:pt><c:pt idx='1'>June</c:pt></c:lvl></c:strDim>"
+    "<c:numDim type='val'><c:lvl formatCode='0%'><c:pt idx='0'>0.41</c:pt><c:pt idx='1'>0.57</c:pt></c:lvl></c:numDim>"
+    f"</c:data>{titled('Guests')}<c:series><c:tx><c:txData><c:v>Nights</c:v></c:txData></c:tx></c:series>"
+)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "text"),
+    [
+        (AXES, "Guests\nMonth\nPer cent"),
+        (f"<c:ser><c:cat>{MONTHS}<c:lvl>{pt(0, '2023')}{pt(2, '2024')}</c:lvl></c:cat>{NUMBERS}</c:ser>",
+         "2023 May\t4\n2023 June\t5\n2024 May\t6"),
+        (f"<c:ser><c:cat>{MONTHS}</c:cat>{NUMBERS}</c:ser>", "May\t4\nJune\t5\nMay\t6"),
+        (NEWER, "Guests\n\tNights\nMay\t41%\nJune\t57%"),
+    ],
+)  # fmt: skip
+def test_axes_groups_and_newer_kinds_of_charts_are_read(drawn: str, text: str) -> None:
+    body = '<w:p><w:r><w:drawing><c:chart r:id="r0"/></w:drawing></w:r></w:p>'
+    assert text_of(body, chart=drawn) == text

@@ -269,7 +269,7 @@ def _write_drawing(composer: Composer, archive: Archive, drawing: Relation) -> N
     for relation in archive.relations(drawing.target):
         if relation.target not in archive:
             continue
-        if relation.type == "chart":
+        if relation.type in ("chart", "chartEx"):
             composer.add(chart_title(archive.events(relation.target)), LINE)
         elif relation.type == "diagramData":
             for line in paragraphs(archive.events(relation.target)):
