@@ -26,6 +26,7 @@ _BESIDE_BOXES = frozenset("li label td p".split())  # where a box is checked for
 _IN_SIGNS = '[style*="ingdings"], [style*="ymbol"], font[face*="ingdings"], font[face*="ymbol"]'
 _FONT = re.compile(r"font-family\s*:\s*[\"']?\s*(wingdings(?: [23])?|symbol)\b", re.IGNORECASE)
 _DRAWN = re.compile(r"icon|symbol|glyph|katex|mathjax|(?:^|\s)fa[bsr]?(?:$|[\s-])|emoji", re.IGNORECASE)
+_NEAREST = 3  # elements around one that are looked at
 _AROUND = 1000  # characters beside words for the eye that may repeat them
 
 
@@ -85,10 +86,15 @@ def _write_forms(tree: LexborHTMLParser) -> None:
 
 def _remove_repeated(tree: LexborHTMLParser) -> None:
     """Remove what is there for the eye alone: drawings made of letters, and words that are also written for the ear."""
+    said: dict[int, str] = {}  # by whatever is around
     for node in tree.css("span[aria-hidden=true]"):
-        words, around = _signs(node.text()), "" if node.parent is None else node.parent.text()
+        outer, own = node.parent, node.text()
+        if outer is not None and outer.mem_id not in said:
+            said[outer.mem_id] = outer.text()[: _AROUND + 1]
+        around = "" if outer is None else said[outer.mem_id]
         drawn = _DRAWN.search(f"{node.attributes.get('class')}") is not None
-        if drawn or not words or len(around) > _AROUND or words in _signs(around.replace(node.text(), "", 1)):
+        words = _signs(own)
+        if drawn or not words or len(around) > _AROUND or words in _signs(around.replace(own, "", 1)):
             node.decompose()
         else:
             node.insert_after(" ")
@@ -110,8 +116,10 @@ def _write_fonts(tree: LexborHTMLParser) -> None:
 
 def _write_superscripts(tree: LexborHTMLParser) -> None:
     within = {node.mem_id for node in tree.css("sup sup, sup a, sup span")}
-    for node in tree.css(f"sup, {_LIKE_SUP}"):
-        if node.mem_id in within or (node.tag != "sup" and node.css_first(f"sup, {_LIKE_SUP}") not in (None, node)):
+    every = tree.css(f"sup, {_LIKE_SUP}")
+    around_one = {outer.mem_id for node in every for outer in _outer(node)}
+    for node in every:
+        if node.mem_id in within or (node.tag != "sup" and node.mem_id in around_one):
             continue  # a part of the outer one's text, or around one
         links = node.css("a")
         around = f"{node.attributes.get('class')} {node.attributes.get('id')} {node.attributes.get('role')}"
@@ -123,6 +131,15 @@ def _write_superscripts(tree: LexborHTMLParser) -> None:
         )
         before = node.parent.prev if node.prev is None and node.parent is not None else node.prev
         node.replace_with(raised(_beside(before), node.text(), _beside(node.next), linked=linked))
+
+
+def _outer(node: LexborNode) -> Iterator[LexborNode]:
+    """Yield the nearest elements around one."""
+    outer = node.parent
+    for _ in range(_NEAREST):
+        if outer is not None:
+            yield outer
+            outer = outer.parent
 
 
 def _beside(node: LexborNode | None) -> str:
