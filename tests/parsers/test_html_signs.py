@@ -112,3 +112,20 @@ def test_the_examples_in_docstrings_hold() -> None:
     result = doctest.testmod(module)
     assert result.attempted
     assert not result.failed
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<p>Town <select><option>Wick<option>Oban</select></p>", "Town Wick"),
+        ("<p>Town <select><option>Wick<option selected>Oban</select></p>", "Town Oban"),
+        ("<p>Towns <select multiple><option>Wick<option>Oban</select></p>", "Towns Wick Oban"),
+        ("<div><template shadowrootmode='open'><p>Low tide.</p></template></div><p>High.</p>", "Low tide.\n\nHigh."),
+        ("<x-tide><template shadowroot=open>Low tide.</template></x-tide>", "Low tide."),
+        ("<template><p>no</p></template>Low tide.", "Low tide."),
+        ("<iframe srcdoc='<p>Low &lt;b>tide&lt;/b>.</p>'></iframe><p>High.</p>", "Low tide.\n\nHigh."),
+        ("<iframe src=a.html>no</iframe>Low tide.", "Low tide."),
+    ],
+)
+def test_what_is_kept_in_a_page_for_another_place_is_read_where_it_is_shown(page: str, text: str) -> None:
+    assert text_of(page) == text

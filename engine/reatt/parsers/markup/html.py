@@ -38,6 +38,7 @@ _LINE = frozenset("br caption dd dt legend li marquee option text tr".split())
 _CELL = frozenset("button label meter output progress td th".split())
 _SIBLINGS = frozenset("a abbr b bdi em i small span strong time".split())
 _SHORTEST = 2  # letters of a part of a word that is shown apart
+_SHADOW = re.compile(r"<template\b[^>]*\bshadowroot(?:mode)?\s*=[^>]*>", re.IGNORECASE)  # shown, unlike other templates
 _AROUND_TITLE = ("head", "body", "html")  # drawings have titles, too
 _CODE = frozenset("code kbd samp tt var".split())
 _ROLES = {"row": "tr", "cell": "td", "gridcell": "td", "columnheader": "td", "rowheader": "td"}  # of other elements
@@ -63,10 +64,12 @@ def html(source: str, xml: bool = False) -> Content:
     """Extract the title, headings and readable text of a page; `xml`: it is known to follow XML's rules."""
     from selectolax.lexbor import LexborHTMLParser
 
-    tree = LexborHTMLParser(as_html(source) if xml or is_xhtml(source) else source)
+    tree = LexborHTMLParser(as_html(source) if xml or is_xhtml(source) else _SHADOW.sub("<div>", source))
     title_node = _title_of(tree)
     title = " ".join(title_node.text().split()) if title_node else ""
     told = _told(tree)
+    for node in tree.css("iframe[srcdoc]"):
+        node.replace_with(f" {html(node.attributes.get('srcdoc') or '').text} ")
     for node in tree.css(_NEVER):
         node.decompose()
     write_signs(tree)

@@ -80,8 +80,9 @@ def _write_forms(tree: LexborHTMLParser) -> None:
         if node.parent is not None and node.parent.tag in _BESIDE_BOXES and node.parent.text(strip=True):
             node.replace_with(" [x] " if "checked" in node.attributes else " [ ] ")
     for node in tree.css("select"):
-        chosen = " ".join(option.text(strip=True) for option in node.css("option[selected]"))
-        node.replace_with(f" {chosen} ")
+        options = node.css("option")
+        chosen = node.css("option[selected]") or (options if "multiple" in node.attributes else options[:1])
+        node.replace_with(f" {' '.join(option.text(strip=True) for option in chosen)} ")
 
 
 def _remove_repeated(tree: LexborHTMLParser) -> None:
