@@ -228,3 +228,20 @@ NEWER = (
 def test_axes_groups_and_newer_kinds_of_charts_are_read(drawn: str, text: str) -> None:
     body = '<w:p><w:r><w:drawing><c:chart r:id="r0"/></w:drawing></w:r></w:p>'
     assert text_of(body, chart=drawn) == text
+
+
+@pytest.mark.parametrize(
+    ("format", "third"),
+    [
+        ("decimalZero", "03."),
+        ("ordinal", "3rd."),
+        ("chineseCountingThousand", "三."),
+        ("decimalEnclosedCircle", "③."),
+        ("cardinalText", "3."),
+    ],
+)
+def test_numbers_of_lists_are_written_in_the_way_of_their_list(format: str, third: str) -> None:
+    level = f'<w:lvl w:ilvl="0"><w:start w:val="3"/><w:numFmt w:val="{format}"/><w:lvlText w:val="%1."/></w:lvl>'
+    numbering = f'<w:abstractNum w:abstractNumId="5">{level}</w:abstractNum>'
+    numbering += '<w:num w:numId="1"><w:abstractNumId w:val="5"/></w:num>'
+    assert text_of(item("Rent", 1), numbering=numbering) == f"{third} Rent"

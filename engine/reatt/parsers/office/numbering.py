@@ -10,7 +10,14 @@ from reatt.parsers.archives import Event
 from reatt.parsers.list_numbers import numbered
 from reatt.parsers.office.runs import Paragraph
 
-_STYLES = {"lowerLetter": "a", "upperLetter": "A", "lowerRoman": "i", "upperRoman": "I"}
+_STYLES = {
+    "lowerLetter": "a", "upperLetter": "A", "lowerRoman": "i", "upperRoman": "I", "decimalZero": "01", "ordinal": "1st",
+    "decimalEnclosedCircle": "①", "decimalEnclosedCircleChinese": "①",
+} | dict.fromkeys(
+    "chineseCounting chineseCountingThousand taiwaneseCounting taiwaneseCountingThousand japaneseCounting"
+    " ideographDigital".split(),
+    "一",
+)  # fmt: skip
 _UNSEEN = frozenset({"bullet", "none"})
 _PLACE = re.compile(r"%([1-9])")
 _LEVELS = 9

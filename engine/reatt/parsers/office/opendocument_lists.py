@@ -97,5 +97,5 @@ class Lists:
         for level in range(max(1, max(counts) - form.shown + 1), max(counts) + 1):
             upper = self.levels.get((style, level), Level())
             if upper.format:
-                numbers.append(numbered(counts.get(level) or upper.first, upper.format))
+                numbers.append(numbered(counts.get(level) or upper.first, upper.format.partition(",")[0]))
         return f"{form.before}{'.'.join(numbers)}{form.behind} "

@@ -12,7 +12,7 @@ from reatt.parsers.office.paragraphs import Reader
 from reatt.parsers.office.properties import properties, told
 from reatt.parsers.office.runs import Paragraph
 
-_STYLES = {"alphaLc": "a", "alphaUc": "A", "romanLc": "i", "romanUc": "I"}
+_STYLES = {"alphaLc": "a", "alphaUc": "A", "romanLc": "i", "romanUc": "I", "circleNum": "①", "ea1": "一"}
 _AROUND = {"Period": "{}.", "ParenR": "{})", "ParenBoth": "({})"}
 _COMMENTS = ("comments", "comment")
 
