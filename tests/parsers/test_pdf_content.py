@@ -9,8 +9,8 @@ from pypdf.annotations import FreeText
 from pypdf.annotations import Text as Remark
 from pypdf.generic import ArrayObject, DictionaryObject, FloatObject, NameObject, TextStringObject
 
+from reatt.parsers.origins import day
 from reatt.parsers.pdf.lines import broken, join_cut_words, said_once
-from reatt.parsers.pdf.reading import _date
 from tests.parsers.test_pdf import LEAVE, TRAVEL, make_pdf, parse, with_writer, written
 
 GERMAN = (
@@ -162,7 +162,7 @@ def test_author_and_date_are_kept_and_names_of_nobody_are_not(tmp_path: Path) ->
 
 @pytest.mark.parametrize("made", ["", "D:", "2024", "D:20241399", "D:00000000", "yesterday"])
 def test_a_date_that_is_none_is_none(made: str) -> None:
-    assert _date(made) == ""
+    assert day(made) == ""
 
 
 @pytest.mark.parametrize(
