@@ -27,6 +27,8 @@ SCANS = frozenset({"exact", "fast", "words (FTS5)"})  # they look at every passa
 WAYS = ("clusters", "fast")  # to search by attention; the first that was measured is taken
 MONTH = 730  # hours
 _ROW = re.compile(r"p50 of ([\d,]+) chunks, ([\d,]+) keys: (.+)")
+# How a search by clusters grows at least: lists, their lengths and candidates grow as the root of the number of keys.
+ROOT = 0.5
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def _ways(rows: list[dict[str, Any]]) -> Iterator[Way]:
         seconds, growth = _seconds(row), 1.0
         if name not in SCANS and smaller:
             less, (before, _) = smaller[0]
-            growth = math.log(seconds / _seconds(before)) / math.log(chunks / less)
+            growth = max(ROOT, math.log(seconds / _seconds(before)) / math.log(chunks / less))
         yield Way(name, chunks, keys, seconds, row["also"]["bytes/token"], growth)
 
 
@@ -246,7 +248,7 @@ def _item(text: str) -> str:
 
 def _facts(seen: Measured) -> list[str]:
     way = seen.attention
-    power = "itself" if way.growth == 1 else f"to the power {way.growth:.2f}, as between the two sizes measured"
+    power = _power(way.growth)
     facts = (
         f"A passage of 70 to 100 words has {seen.keys:.0f} keys of {seen.width} numbers.",
         f"A key takes {way.bytes_a_key:.0f} bytes on the disk, its share of texts and words "
@@ -257,6 +259,12 @@ def _facts(seen: Measured) -> list[str]:
         f"The tables: {'; '.join(seen.sources)}.",
     )
     return [_item(fact) for fact in facts]
+
+
+def _power(growth: float) -> str:
+    if growth == ROOT:
+        return "to the power 0.5, as what it reads does; between the two sizes measured it grew less"
+    return "itself" if growth == 1 else f"to the power {growth:.2f}, as between the two sizes measured"
 
 
 def _cells(each: Need) -> tuple[str, ...]:

@@ -43,10 +43,13 @@ def row(chunks, keys, name, one, all=None):
 def test_a_scan_grows_with_the_passages_and_another_way_as_it_was_measured():
     rows = [row(1000, 9000, name, 10.0) for name in ("fast", "clusters")]
     rows += [row(100_000, 900_000, name, 100.0, 90.0) for name in ("fast", "clusters")]
-    fast, clusters = scale._ways(rows)
+    rows += [row(1000, 9000, "two-stage", 1.0), row(100_000, 900_000, "two-stage", 30.0)]
+    fast, clusters, two_stage = scale._ways(rows)
     assert (fast.growth, fast.chunks, fast.seconds, fast.at(200_000)) == (1.0, 100_000, 0.09, 0.18)
-    assert clusters.growth == pytest.approx(math.log(9) / math.log(100))
-    assert clusters.at(10_000_000) == pytest.approx(0.81)
+    assert two_stage.growth == pytest.approx(math.log(30) / math.log(100))
+    assert two_stage.at(10_000_000) == pytest.approx(0.9)
+    assert clusters.growth == scale.ROOT, "what is read grows so, whatever each question costs beside"
+    assert clusters.at(10_000_000) == pytest.approx(0.9)
 
 
 def test_rows_of_other_stages_are_passed_over():
