@@ -15,12 +15,12 @@ from reatt.search import candidates
 from reatt.search.index import AttentionIndex
 from reatt_store.clusters import entries, kept, lists
 from reatt_store.clusters.entries import STEP
-from reatt_store.clusters.means import Means
+from reatt_store.clusters.means import Means, train
 from reatt_store.errors import StoreDamaged
 from reatt_store.library import Chunk, Document, Library
 from reatt_store.selection import Selection
 from reatt_store.vectors import arrays
-from reatt_store.vectors.segments import draft
+from reatt_store.vectors.segments import draft, quantise
 
 WIDTH, TOPICS = 16, 40
 KILLS = max(1, int(os.environ.get("KILLS", "3000")) // 30)
@@ -30,21 +30,26 @@ def slow(value):
     return pytest.param(value, marks=[pytest.mark.slow, pytest.mark.timeout(0)])
 
 
+def reach(monkeypatch, probes):
+    """Set how many lists a search reads, whatever the lengths of keys are."""
+    for name in ("EVEN", "UNEVEN"):
+        monkeypatch.setattr(candidates, name, candidates.Reach(probes, 1))
+
+
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """Let small stores have clusters, of which a search looks at few."""
     monkeypatch.setattr(kept, "FIRST", 100)
     monkeypatch.setattr(kept, "BEHIND", 30)
     monkeypatch.setattr(lists, "PER_ROOT", 2)
-    monkeypatch.setattr(candidates, "PROBES", 6)
+    reach(monkeypatch, 6)
     monkeypatch.setattr(candidates, "CANDIDATES", 60)
-    monkeypatch.setattr(candidates, "PER_ROOT", 1)
     monkeypatch.setattr(candidates, "PER_RESULT", 2)
 
 
 @pytest.fixture
 def all_probed(monkeypatch):
-    monkeypatch.setattr(candidates, "PROBES", 10**6)
+    reach(monkeypatch, 10**6)
     monkeypatch.setattr(candidates, "CANDIDATES", 10**6)
 
 
@@ -115,6 +120,30 @@ def test_few_keys_are_read_and_most_of_the_best_are_found(library, monkeypatch):
     monkeypatch.setattr(candidates, "find", lambda *given: read.append(among(*given)) or read[-1])
     assert recall(library, questions(40)) > 0.9
     assert {len(each.segments) for each in read} == {60}  # of 600 chunks
+
+
+def even(lengths):
+    """Cluster keys of such lengths, and say whether they count as equally long."""
+    pick = np.random.default_rng(0)
+    keys = pick.standard_normal((len(lengths), WIDTH))
+    keys *= lengths[:, None] / np.linalg.norm(keys, axis=1, keepdims=True)
+    means = train(quantise(keys.astype(np.float32)), 60)
+    return lists.Clusters(means, 1, 0, *(np.zeros(0, np.int64),) * 4).even
+
+
+def test_more_is_read_where_keys_are_not_equally_long(library, monkeypatch):
+    draw = np.random.default_rng(1)
+    assert even(np.ones(3000))
+    assert even(7 * draw.uniform(0.98, 1.02, 3000))
+    assert not even(draw.uniform(0.5, 2, 3000))
+    assert not even(np.exp(draw.standard_normal(3000)))
+    read = []
+    monkeypatch.setattr(
+        candidates, "estimates", lambda *given, of=candidates.estimates: read.append(given[2]) or of(*given)
+    )
+    monkeypatch.setattr(candidates, "UNEVEN", candidates.Reach(9, 1))
+    best(library, "clusters")
+    assert set(read) == {9}
 
 
 @pytest.mark.usefixtures("all_probed")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,15 +27,23 @@ from reatt_store.clusters import entries as coded
 from reatt_store.clusters.entries import STEP
 from reatt_store.clusters.lists import Clusters
 
-PROBES = 48  # lists of each vector of a question
 CANDIDATES = 1000  # chunks whose keys are read, at least
-PER_ROOT = 6  # of them for each square root of the number of chunks
 PER_RESULT = 20  # of them for each result, if many are asked for
 _BLOCK = 64  # centroids of which at first only the best counts
 _ENTRIES = 1 << 13  # decoded at a time, so that they stay in the processor's cache
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
+
+
+class Reach(NamedTuple):
+    """How much a search reads."""
+
+    probes: int  # lists of each vector of a question
+    per_root: int  # chunks whose keys are read, for each square root of the number of chunks
+
+
+EVEN, UNEVEN = Reach(48, 6), Reach(128, 18)  # long keys win many products although their centroids are not the nearest
 
 
 @dataclass(frozen=True)
@@ -67,12 +76,13 @@ def _places(
     queries: Queries, clusters: Clusters, segments: Collection[int], k: int, live: Live
 ) -> tuple[Integers, Integers]:
     """Return the segments and positions of the candidates that clusters find (n,)."""
-    count = max(CANDIDATES, int(PER_ROOT * len(clusters.digests) ** 0.5), PER_RESULT * k)
+    reach = EVEN if clusters.even else UNEVEN
+    count = max(CANDIDATES, int(reach.per_root * len(clusters.digests) ** 0.5), PER_RESULT * k)
     allowed = _allowed(clusters, segments, live)
     if int(np.count_nonzero(allowed)) <= count:
         numbers = np.flatnonzero(allowed)
     else:
-        numbers = _best(np.where(allowed, estimates(queries, clusters, PROBES), -1), count)
+        numbers = _best(np.where(allowed, estimates(queries, clusters, reach.probes), -1), count)
     ends = np.cumsum(clusters.segments[:, 1])
     rows = np.searchsorted(ends, numbers, side="right")
     ids, lengths = clusters.segments[rows].T

@@ -26,6 +26,7 @@ from reatt_store.vectors.segments import Quantised, Segment, quantise
 
 SAMPLE = 16  # keys for each cluster to train on
 FOREIGN = 1.0  # clusters are trained anew once more than so many keys came after for each that there was before
+EVEN = 0.05  # by how much the squares of lengths differ in the median, relative to their median
 PER_ROOT = 16  # clusters for each square root of the number of keys
 _BLOCK = 1 << 14  # keys assigned at a time
 _RANGES = 256  # in which lists are merged
@@ -48,6 +49,13 @@ class Clusters(Outline):
     """Clusters with their lists."""
 
     entries: Entries  # the list of cluster i is entries[starts[i]:starts[i + 1]]
+
+    @cached_property
+    def even(self) -> bool:
+        """Whether most keys are about equally long, as those of unit length are."""
+        squares = np.square(self.means.fine).sum(1) + self.means.fine.shape[1] * np.square(self.means.spread)  # (K,)
+        middle = np.median(squares)
+        return bool(np.median(np.abs(squares - middle)) <= EVEN * middle)
 
     @cached_property
     def rough(self) -> Quantised:
