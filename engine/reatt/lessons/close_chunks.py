@@ -115,7 +115,7 @@ class WordSearch:
 class AttentionSearch:
     """The model's own search: every chunk is encoded with the current weights, then scored as in a store.
 
-    Keys stay in memory, 196 bytes per token of a 64-wide head. Later training steps do not change them.
+    Keys stay in memory, 68 bytes per token of a 64-wide head. Later training steps do not change them.
     """
 
     def __init__(self, corpus: Corpus, model: ReAtt, tell: OnProgress = lambda _: None) -> None:
@@ -155,8 +155,7 @@ class AttentionSearch:
         full = np.concatenate(keys)  # (n, d)
         offsets = np.cumsum([0, *map(len, keys)])
         codes, scales = map(torch.from_numpy, quantise(full))
-        half = torch.from_numpy(full).half()
-        return Shard(start, half.to(device), codes.to(device), scales.to(device), offsets)
+        return Shard(start, None, codes.to(device), scales.to(device), offsets)
 
 
 class FileSearch:
