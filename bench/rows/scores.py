@@ -56,9 +56,8 @@ def _shards(segments: Sequence[Segment], size: int, device: str) -> list[Shard]:
             if len(shards) >= len(segments):
                 keys += _noise(random, keys)
             codes, scales = quantise(keys)
-            arrays = (keys.astype(np.float16), codes, scales)
-            half, eighth, scale = (torch.from_numpy(array).to(device) for array in arrays)
-            shards += [Shard(number, half, eighth, scale, offsets)] if chunks else []
+            eighth, scale = (torch.from_numpy(array).to(device) for array in (codes, scales))
+            shards += [Shard(number, None, eighth, scale, offsets)] if chunks else []
             left, number = left - chunks, number + 1
     return shards
 

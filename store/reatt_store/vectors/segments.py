@@ -51,7 +51,8 @@ class Memory:
     def states(self, position: int) -> NDArray[np.float32]:
         """Return the states of one chunk (t_i, D)."""
         rows = slice(*self.offsets[position : position + 2])
-        return self.codes[rows] * self.scales[rows, None]
+        with np.errstate(invalid="ignore"):  # a stranger's scales may be infinite
+            return self.codes[rows] * self.scales[rows, None]
 
 
 Quantised = tuple[NDArray[np.int8], NDArray[np.float32]]  # codes (n, d), scales (n,)
@@ -101,7 +102,8 @@ class Segment:
         """Return some of the keys (n, d), a copy, as near as they are kept."""
         if self.half is not None:
             return self.half[rows].astype(np.float32)
-        return self.codes[rows] * self.scales[rows, None]
+        with np.errstate(invalid="ignore"):  # a stranger's scales may be infinite
+            return self.codes[rows] * self.scales[rows, None]
 
 
 def draft(digests: Sequence[bytes], keys: Sequence[NDArray[np.float32]], states: Sequence[Quantised] = ()) -> Draft:
