@@ -28,7 +28,7 @@ WAYS = ("clusters", "fast")  # to search by attention; the first that was measur
 MONTH = 730  # hours
 _ROW = re.compile(r"p50 of ([\d,]+) chunks, ([\d,]+) keys: (.+)")
 # How a search by clusters grows at least: lists, their lengths and candidates grow as the root of the number of keys.
-ROOT = 0.5
+LEAST = 0.5
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _ways(rows: list[dict[str, Any]]) -> Iterator[Way]:
         seconds, growth = _seconds(row), 1.0
         if name not in SCANS and smaller:
             less, (before, _) = smaller[0]
-            growth = max(ROOT, math.log(seconds / _seconds(before)) / math.log(chunks / less))
+            growth = max(LEAST, math.log(seconds / _seconds(before)) / math.log(chunks / less))
         yield Way(name, chunks, keys, seconds, row["also"]["bytes/token"], growth)
 
 
@@ -262,7 +262,7 @@ def _facts(seen: Measured) -> list[str]:
 
 
 def _power(growth: float) -> str:
-    if growth == ROOT:
+    if growth == LEAST:
         return "to the power 0.5, as what it reads does; between the two sizes measured it grew less"
     return "itself" if growth == 1 else f"to the power {growth:.2f}, as between the two sizes measured"
 
